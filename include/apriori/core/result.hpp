@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// A value or an error with a message for people. (std::expected is C++23.)
+#pragma once
+
+#include "apriori/core/status.hpp"
+
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace apriori {
+
+/// What went wrong, where, what is allowed and what to do: one line, no trailing full stop or newline.
+struct failure {
+    errc code = errc::invalid_argument;
+    std::string message;
+};
+
+/// The message of a status, with its two numbers when it carries any.
+inline failure to_failure(const status& s) {
+    std::string text = s.what;
+    if (s.got != 0 || s.limit != 0) text += " (got " + std::to_string(s.got) + ", limit " + std::to_string(s.limit) + ")";
+    return {s.code, std::move(text)};
+}
+
+/// A `T` or a `failure`. `result<void>` is success or an error.
+template <class T>
+class [[nodiscard]] result {
+public:
+    result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+    result(failure e) : state_(std::in_place_index<1>, std::move(e)) {}
+
+    bool ok() const noexcept { return state_.index() == 0; }
+    explicit operator bool() const noexcept { return ok(); }
+
+    /// The value; only when ok().
+    T& value() & noexcept { return *std::get_if<0>(&state_); }
+    const T& value() const& noexcept { return *std::get_if<0>(&state_); }
+    T&& value() && noexcept { return std::move(*std::get_if<0>(&state_)); }
+    T& operator*() & noexcept { return value(); }
+    const T& operator*() const& noexcept { return value(); }
+    T* operator->() noexcept { return std::get_if<0>(&state_); }
+    const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+
+    /// The error; only when not ok().
+    const failure& error() const noexcept { return *std::get_if<1>(&state_); }
+
+private:
+    std::variant<T, failure> state_;
+};
+
+template <>
+class [[nodiscard]] result<void> {
+public:
+    result() = default;
+    result(failure e) : error_(std::move(e)) {}
+    result(const status& s) {
+        if (!s.ok()) error_ = to_failure(s);
+    }
+
+    bool ok() const noexcept { return error_.code == errc::ok; }
+    explicit operator bool() const noexcept { return ok(); }
+    const failure& error() const noexcept { return error_; }
+
+private:
+    failure error_{errc::ok, {}};
+};
+
+} // namespace apriori

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Errors as values. `status` is what hot paths return: it owns nothing and never allocates.
+// `failure` and `result<T>` (core/result.hpp) carry text and are for set-up: loading, parsing, packing.
+#pragma once
+
+#include <cstdint>
+
+namespace apriori {
+
+/// What kind of thing went wrong.
+enum class errc : std::uint8_t {
+    ok,
+    invalid_argument,    ///< a value outside of what is allowed
+    shape_mismatch,      ///< extents that do not fit together
+    workspace_too_small, ///< the caller's span holds fewer bytes than workspace_bytes() says
+    not_found,           ///< a file, a tensor or a configuration that is not there
+    bad_format,          ///< a file whose content is damaged or lies about itself
+    io_error,            ///< the operating system refused
+    unsupported,         ///< valid, but not by this build, device or model
+    device_error,        ///< an accelerator reported a failure
+    cancelled,           ///< a callback asked to stop
+};
+
+/// Outcome of an operation on a hot path. `what` is a string literal; `got` and `limit` are the two numbers
+/// that the message is about (0 and 0 where it is about none).
+struct [[nodiscard]] status {
+    errc code = errc::ok;
+    const char* what = "";
+    std::int64_t got = 0;
+    std::int64_t limit = 0;
+
+    constexpr bool ok() const noexcept { return code == errc::ok; }
+
+    static constexpr status invalid(const char* what, std::int64_t got = 0, std::int64_t limit = 0) noexcept {
+        return {errc::invalid_argument, what, got, limit};
+    }
+    static constexpr status shape(const char* what, std::int64_t got = 0, std::int64_t limit = 0) noexcept {
+        return {errc::shape_mismatch, what, got, limit};
+    }
+};
+
+} // namespace apriori

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where weights come from. Models and packers see this concept, never a file format.
+#pragma once
+
+#include "apriori/core/index.hpp"
+#include "apriori/core/status.hpp"
+
+#include <array>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace apriori {
+
+/// Name and shape of one tensor; `dims[0 .. rank)` are its extents, row-major.
+struct tensor_info {
+    static constexpr int max_rank = 8;
+
+    std::string_view name;
+    int rank = 0;
+    std::array<index, max_rank> dims{};
+
+    constexpr index size() const noexcept {
+        index n = 1;
+        for (int i = 0; i < rank; ++i) n *= dims[static_cast<std::size_t>(i)];
+        return n;
+    }
+    constexpr bool same_shape(const tensor_info& o) const noexcept {
+        if (rank != o.rank) return false;
+        for (int i = 0; i < rank; ++i)
+            if (dims[static_cast<std::size_t>(i)] != o.dims[static_cast<std::size_t>(i)]) return false;
+        return true;
+    }
+};
+
+/// A set of named tensors that can be read in pieces, as float32 whatever they are stored as.
+///   size()               how many tensors there are
+///   info(i)              name and shape of tensor i; the name lives as long as the source
+///   read(i, first, out)  elements first .. first + out.size() of tensor i, row-major, converted to float32
+template <class S>
+concept tensor_source = requires(const S& s, std::size_t i, std::int64_t first, std::span<float> out) {
+    { s.size() } -> std::convertible_to<std::size_t>;
+    { s.info(i) } -> std::convertible_to<tensor_info>;
+    { s.read(i, first, out) } -> std::same_as<status>;
+};
+
+} // namespace apriori

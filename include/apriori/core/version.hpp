@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace apriori {
+
+/// Version of the library, as `project(apriori VERSION ...)` in CMakeLists.txt states it.
+struct version {
+    static constexpr int major = 0;
+    static constexpr int minor = 1;
+    static constexpr int patch = 0;
+    static constexpr const char* string = "0.1.0";
+};
+
+} // namespace apriori
