@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// float16 and bfloat16 as bit patterns, to and from float32, in portable integer and float arithmetic.
+// Every value is kept: subnormals, infinities, NaN (quietened). Loops over these vectorise, and flushing of
+// subnormals by the processor does not change what they give.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace apriori::io {
+
+/// IEEE 754 binary16 to binary32, exact.
+constexpr float half_to_float(std::uint16_t h) noexcept {
+    const std::uint32_t sign = (h & 0x8000U) << 16;
+    const std::uint32_t magnitude = (h & 0x7FFFU) << 13; // exponent and fraction at their places in binary32
+    const std::uint32_t exponent = magnitude & 0x0F800000U;
+    // Subnormal: the fraction behind an implicit one is 2^-14 too much.
+    const std::uint32_t small = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + 0x38800000U) - 0x1p-14F);
+    const std::uint32_t normal = magnitude + 0x38000000U; // bias 15 to 127
+    const std::uint32_t special =
+        magnitude | 0x7F800000U | ((h & 0x3FFU) != 0 ? 0x00400000U : 0U); // infinity, quiet NaN
+    return std::bit_cast<float>(sign | (exponent == 0 ? small : exponent == 0x0F800000U ? special : normal));
+}
+
+/// binary32 to IEEE 754 binary16, rounded to nearest, halves to even; beyond 65504 (from 65520 on) infinity.
+constexpr std::uint16_t float_to_half(float value) noexcept {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000U);
+    const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
+    std::uint32_t out = 0;
+    if (magnitude > 0x7F800000U) {
+        out = 0x7E00U | ((magnitude >> 13) & 0x3FFU); // NaN, quiet, with the upper part of its payload
+    } else if (magnitude >= 0x47800000U) {
+        out = 0x7C00U;                     // 65536 and more
+    } else if (magnitude >= 0x38800000U) { // normal, 2^-14 and more; a carry of the rounding may reach infinity
+        out = (magnitude - 0x38000000U + 0xFFFU + ((magnitude >> 13) & 1U)) >> 13;
+    } else if (magnitude > 0x33000000U) { // subnormal: more than half of 2^-24
+        const std::uint32_t shift = 126U - (magnitude >> 23);
+        const std::uint32_t fraction = (magnitude & 0x7FFFFFU) | 0x800000U;
+        const std::uint32_t kept = fraction >> shift;
+        const std::uint32_t rest = fraction & ((1U << shift) - 1U);
+        const std::uint32_t half = 1U << (shift - 1U);
+        out = kept + ((rest > half || (rest == half && (kept & 1U) != 0)) ? 1U : 0U);
+    }
+    return static_cast<std::uint16_t>(sign | out);
+}
+
+/// bfloat16 to binary32, exact; a NaN stays the NaN it is.
+constexpr float bfloat16_to_float(std::uint16_t b) noexcept { return std::bit_cast<float>(std::uint32_t{b} << 16); }
+
+/// binary32 to bfloat16, rounded to nearest, halves to even.
+constexpr std::uint16_t float_to_bfloat16(float value) noexcept {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+    const std::uint32_t nan = (bits >> 16) | 0x40U;
+    return static_cast<std::uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded);
+}
+
+} // namespace apriori::io

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Typed reading of a flat JSON object, such as config.json or scheduler_config.json: every message names file, field,
+// value and what is allowed.
+#pragma once
+
+#include "apriori/io/json.hpp"
+#include "apriori/io/mapped_file.hpp"
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace apriori::io {
+
+/// One spelling of an enumerator in JSON. A null `text` stands for JSON's null.
+template <class E>
+struct choice {
+    const char* text;
+    E value;
+};
+
+/// Whether the case of a choice's letters matters.
+enum class letters { exact, any_case };
+
+/// A JSON object being read field by field. A field that is absent leaves its variable alone. The first error is kept
+/// and later calls do nothing, so a reader is a list of fields and one finish():
+///
+///     auto fields = json_fields::open(path);
+///     if (!fields.ok()) return fields.error();
+///     fields->integer("num_train_timesteps", config.num_train_timesteps, 1, 1'000'000);
+///     fields->boolean("clip_sample", config.clip_sample);
+///     if (auto done = fields->finish("UnCLIPScheduler"); !done.ok()) return done.error();
+class json_fields {
+public:
+    /// The object in `text`; `where` (a path) opens the messages.
+    static result<json_fields> parse(std::string_view text, std::string_view where) {
+        auto parsed = parse_json(text, where);
+        if (!parsed.ok()) return parsed.error();
+        if (!parsed->is_object())
+            return failure{errc::bad_format, std::string(where) + ": is " + shown(*parsed) + ", not an object"};
+        return json_fields(std::move(*parsed), std::string(where));
+    }
+    /// The object in a file.
+    static result<json_fields> open(const std::filesystem::path& path) {
+        const auto file = mapped_file::open(path);
+        if (!file.ok()) return file.error();
+        return parse(file->text(), path.string());
+    }
+
+    /// An integer from `least` to `most`; not 8.0, not "8".
+    void integer(const char* key, int& out, int least, int most) {
+        if (const json* v = next(key)) read_integer(key, *v, out, least, most, "");
+    }
+    /// The same, or null, which gives `null_value`.
+    void integer_or_null(const char* key, int& out, int least, int most, int null_value) {
+        const json* v = next(key);
+        if (v == nullptr) return;
+        if (v->is_null())
+            out = null_value;
+        else
+            read_integer(key, *v, out, least, most, "null or ");
+    }
+    /// A finite number from `least` to `most`, integer or not.
+    template <std::floating_point T>
+    void number(const char* key, T& out, std::type_identity_t<T> least, std::type_identity_t<T> most) {
+        const json* v = next(key);
+        if (v == nullptr) return;
+        const double x = v->is_number() ? v->get<double>() : std::nan("");
+        if (x >= static_cast<double>(least) && x <= static_cast<double>(most))
+            out = static_cast<T>(x);
+        else
+            refuse(key, *v, "a number from " + json(least).dump() + " to " + json(most).dump());
+    }
+    /// true or false; not 0 or 1.
+    void boolean(const char* key, bool& out) {
+        const json* v = next(key);
+        if (v == nullptr) return;
+        if (v->is_boolean())
+            out = v->get<bool>();
+        else
+            refuse(key, *v, "true or false");
+    }
+    /// One of `choices`.
+    template <class E, std::size_t N>
+    void one_of(const char* key, E& out, const choice<E> (&choices)[N], letters match = letters::exact) {
+        one_of(key, out, std::span<const choice<E>>(choices), match);
+    }
+    template <class E>
+    void one_of(const char* key, E& out, std::span<const choice<E>> choices, letters match = letters::exact) {
+        const json* v = next(key);
+        if (v == nullptr) return;
+        std::string allowed;
+        for (const auto& c : choices) {
+            if (c.text == nullptr ? v->is_null()
+                                  : v->is_string() && same(v->get_ref<const std::string&>(), c.text, match)) {
+                out = c.value;
+                return;
+            }
+            allowed += (allowed.empty() ? "" : ", ") + (c.text == nullptr ? "null" : '"' + std::string(c.text) + '"');
+        }
+        refuse(key, *v, allowed);
+    }
+    /// The value as it is, or nullptr if it is absent; for what the functions above do not cover. See refuse().
+    const json* next(const char* key) {
+        if (!error_.ok()) return nullptr;
+        known_.insert(key);
+        const auto at = object_.find(key);
+        return at == object_.end() ? nullptr : &*at;
+    }
+    /// Reports that a value is not what is allowed.
+    void refuse(const char* key, const json& value, const std::string& allowed, errc code = errc::invalid_argument) {
+        if (error_.ok())
+            error_ = failure{code, where_ + ": field '" + key + "' is " + shown(value) + "; allowed: " + allowed};
+    }
+    /// Reports anything else that is wrong with the object.
+    void refuse(const std::string& why) {
+        if (error_.ok()) error_ = failure{errc::invalid_argument, where_ + ": " + why};
+    }
+
+    /// The first error; or one if `_class_name` is there and is not `class_name`, or a field that no call above named
+    /// is there whose name does not begin with '_'.
+    result<void> finish(std::string_view class_name) {
+        if (!error_.ok()) return error_;
+        if (const auto at = object_.find("_class_name"); at != object_.end() && *at != class_name)
+            refuse("_class_name", *at, '"' + std::string(class_name) + '"', errc::unsupported);
+        for (const auto& item : object_.items()) {
+            if (item.key().starts_with('_') || known_.contains(item.key())) continue;
+            std::string names;
+            for (const auto& name : known_) names += (names.empty() ? "" : ", ") + name;
+            refuse("unknown field " + quote(item.key()) + "; " + std::string(class_name) + " has " + names);
+        }
+        return error_;
+    }
+
+private:
+    json_fields(json object, std::string where) : object_(std::move(object)), where_(std::move(where)) {}
+
+    void read_integer(const char* key, const json& v, int& out, int least, int most, const char* also) {
+        const bool small = v.is_number_unsigned() ? v.get<std::uint64_t>() <= 0x7FFFFFFFU : v.is_number_integer();
+        const std::int64_t x = small ? v.get<std::int64_t>() : 0;
+        if (small && x >= least && x <= most)
+            out = static_cast<int>(x);
+        else
+            refuse(key, v,
+                   std::string(also) + "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    static bool same(const std::string& got, const char* text, letters match) {
+        return match == letters::exact ? got == text : lower(got) == lower(text);
+    }
+
+    json object_;
+    std::string where_;
+    std::set<std::string, std::less<>> known_;
+    result<void> error_;
+};
+
+} // namespace apriori::io

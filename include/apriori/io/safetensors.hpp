@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights from files: one safetensors file, or a folder as diffusers saves it, sharded or not. Memory-mapped.
+#pragma once
+
+#include "apriori/io/mapped_file.hpp"
+#include "apriori/io/safetensors_view.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace apriori::io {
+
+/// A safetensors file. Move-only; names and bytes stay valid when it is moved.
+class safetensors_source : public safetensors_view {
+public:
+    static result<safetensors_source> open(const std::filesystem::path& path) {
+        auto file = mapped_file::open(path);
+        if (!file.ok()) return file.error();
+        auto view = safetensors_view::parse(file->bytes(), path.string());
+        if (!view.ok()) return view.error();
+        return safetensors_source(std::move(*file), std::move(*view));
+    }
+
+private:
+    safetensors_source(mapped_file file, safetensors_view view)
+        : safetensors_view(std::move(view)), file_(std::move(file)) {}
+
+    mapped_file file_;
+};
+
+/// The tensors of one or several safetensors files. Move-only. A tensor_source.
+class weights_source {
+public:
+    /// One file.
+    static result<weights_source> open_file(const std::filesystem::path& path) {
+        auto file = safetensors_source::open(path);
+        if (!file.ok()) return file.error();
+        weights_source w;
+        w.add(path, std::move(*file));
+        w.sort();
+        return w;
+    }
+
+    /// The shards that `path`, a .safetensors.index.json, names. Its weight_map and what the shards hold must agree.
+    static result<weights_source> open_index(const std::filesystem::path& path) {
+        const auto bad = [&](const std::string& what) {
+            return failure{errc::bad_format, path.string() + ": " + what};
+        };
+        const auto text = mapped_file::open(path);
+        if (!text.ok()) return text.error();
+        const auto parsed = parse_json(text->text(), path.string());
+        if (!parsed.ok()) return parsed.error();
+        if (!parsed->is_object() || !parsed->contains("weight_map")) return bad("has no weight_map");
+        const json& map = (*parsed)["weight_map"];
+        if (!map.is_object() || map.empty())
+            return bad("weight_map is " + shown(map) + "; it must be an object that maps tensors to files");
+
+        std::map<std::string, std::vector<std::string_view>> shards;
+        for (const auto& item : map.items()) {
+            if (!item.value().is_string())
+                return bad("weight_map " + quote(item.key()) + " is " + shown(item.value()) + ", not a file name");
+            const auto& file = item.value().get_ref<const std::string&>();
+            if (!plain_file_name(file))
+                return bad("weight_map " + quote(item.key()) + " names " + quote(file) +
+                           "; allowed: a .safetensors file next to the index, without a path");
+            shards[file].push_back(item.key());
+        }
+        weights_source w;
+        for (const auto& [file, names] : shards) {
+            const auto shard_path = path.parent_path() / file;
+            auto shard = safetensors_source::open(shard_path);
+            if (!shard.ok())
+                return failure{shard.error().code,
+                               shard.error().message + " (a shard of " + path.filename().string() + ")"};
+            for (const auto name : names)
+                if (!shard->find(name))
+                    return bad("weight_map says that " + file + " holds " + quote(name) + ", but it does not");
+            for (std::size_t i = 0; i < shard->size(); ++i) {
+                const auto name = shard->info(i).name;
+                const auto entry = map.find(name);
+                if (entry == map.end() || *entry != file)
+                    return bad(file + " holds " + quote(name) + ", which weight_map does not place there");
+            }
+            w.add(shard_path, std::move(*shard));
+        }
+        w.sort();
+        return w;
+    }
+
+    std::size_t size() const noexcept { return places_.size(); }
+    tensor_info info(std::size_t i) const noexcept { return shard(i).info(places_[i].local); }
+
+    /// Elements first .. first + out.size() of tensor i as float32.
+    status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
+        if (i >= size())
+            return status::invalid("the weights have no tensor of this index", static_cast<std::int64_t>(i),
+                                   static_cast<std::int64_t>(size()));
+        return shard(i).read(places_[i].local, first, out);
+    }
+
+    /// The index of the tensor called `name`.
+    std::optional<std::size_t> find(std::string_view name) const noexcept {
+        const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), name,
+                                         [&](std::size_t i, std::string_view n) { return info(i).name < n; });
+        if (at == by_name_.end() || info(*at).name != name) return std::nullopt;
+        return *at;
+    }
+
+    /// How tensor i is stored.
+    element_type dtype(std::size_t i) const noexcept { return shard(i).dtype(places_[i].local); }
+
+    /// The files, in the order of their tensors.
+    const std::vector<std::filesystem::path>& files() const noexcept { return files_; }
+
+private:
+    struct place {
+        std::size_t shard;
+        std::size_t local;
+    };
+
+    static bool plain_file_name(std::string_view name) {
+        return name.size() <= 255 && name.ends_with(".safetensors") && name.front() != '.' &&
+               name.find_first_of("/\\") == std::string_view::npos && name.find("..") == std::string_view::npos &&
+               !has_control(name);
+    }
+
+    const safetensors_source& shard(std::size_t i) const noexcept { return shards_[places_[i].shard]; }
+
+    void add(const std::filesystem::path& path, safetensors_source source) {
+        for (std::size_t i = 0; i < source.size(); ++i) places_.push_back({shards_.size(), i});
+        shards_.push_back(std::move(source));
+        files_.push_back(path);
+    }
+    void sort() {
+        by_name_.resize(places_.size());
+        for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
+        std::sort(by_name_.begin(), by_name_.end(),
+                  [&](std::size_t a, std::size_t b) { return info(a).name < info(b).name; });
+    }
+
+    std::vector<safetensors_source> shards_;
+    std::vector<place> places_;
+    std::vector<std::size_t> by_name_;
+    std::vector<std::filesystem::path> files_;
+};
+
+static_assert(tensor_source<safetensors_source> && tensor_source<weights_source>);
+
+namespace detail {
+
+inline bool is_file(const std::filesystem::path& path) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(path, error);
+}
+
+/// What to do about a PyTorch pickle, which this library does not execute.
+inline failure pickle_failure(const std::filesystem::path& path) {
+    auto target = path;
+    target.replace_filename(path.filename() == "pytorch_model.bin" ? "model.bin" : path.filename().string())
+        .replace_extension(".safetensors");
+    return {
+        errc::unsupported,
+        path.string() +
+            ": is a PyTorch pickle, not safetensors; convert it once with: python3 -c \"import torch; "
+            "from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for k, v in torch.load('" +
+            path.string() + "', map_location='cpu', weights_only=True).items()}, '" + target.string() + "')\""};
+}
+
+} // namespace detail
+
+/// Opens weights at `path`: a .safetensors file, a .safetensors.index.json, or a folder as diffusers (or transformers)
+/// saves it, where full precision comes before fp16 and one file before shards:
+/// diffusion_pytorch_model.safetensors, diffusion_pytorch_model.safetensors.index.json,
+/// diffusion_pytorch_model.fp16.safetensors, diffusion_pytorch_model.safetensors.index.fp16.json, then the same of model.
+/// not_found if there is none; unsupported, with the line that converts it, if there is only a .bin.
+inline result<weights_source> open_weights(const std::filesystem::path& path) {
+    std::error_code error;
+    const auto kind = std::filesystem::status(path, error).type();
+    if (kind == std::filesystem::file_type::not_found)
+        return failure{errc::not_found, path.string() + ": no such file or folder"};
+    if (kind != std::filesystem::file_type::directory) {
+        const std::string name = path.filename().string();
+        if (name.ends_with(".index.json") || name.ends_with(".index.fp16.json"))
+            return weights_source::open_index(path);
+        if (name.ends_with(".bin") || name.ends_with(".pt") || name.ends_with(".pth") || name.ends_with(".ckpt"))
+            return detail::pickle_failure(path);
+        return weights_source::open_file(path);
+    }
+    for (const std::string stem : {"diffusion_pytorch_model", "model"}) {
+        for (const char* name : {".safetensors", ".safetensors.index.json", ".fp16.safetensors",
+                                 ".safetensors.index.fp16.json", ".fp16.safetensors.index.json"}) {
+            const auto candidate = path / (stem + name);
+            if (detail::is_file(candidate))
+                return std::string_view(name).ends_with(".json") ? weights_source::open_index(candidate)
+                                                                 : weights_source::open_file(candidate);
+        }
+    }
+    for (const char* name :
+         {"diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin", "pytorch_model.bin", "model.bin"})
+        if (detail::is_file(path / name)) return detail::pickle_failure(path / name);
+    return failure{
+        errc::not_found,
+        path.string() +
+            ": holds no weights; looked for diffusion_pytorch_model.safetensors and model.safetensors, their .fp16 "
+            "variants and .safetensors.index.json"};
+}
+
+} // namespace apriori::io

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The header of a safetensors image (https://github.com/huggingface/safetensors#format): 8 bytes length, JSON, data.
+// Nothing in it is believed before it has been checked against the bytes that are there.
+#pragma once
+
+#include "apriori/core/tensor_source.hpp"
+#include "apriori/io/json.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace apriori::io {
+
+static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian; so must the machine be");
+
+/// How a stored tensor's elements are written, by the names of safetensors.
+enum class element_type : std::uint8_t { f32, f16, bf16, f64, i64, i32, u8, boolean };
+
+struct element_traits {
+    element_type type;
+    std::string_view name;
+    std::size_t bytes;
+};
+
+/// In the order of element_type.
+inline constexpr std::array<element_traits, 8> element_types{{{element_type::f32, "F32", 4},
+                                                              {element_type::f16, "F16", 2},
+                                                              {element_type::bf16, "BF16", 2},
+                                                              {element_type::f64, "F64", 8},
+                                                              {element_type::i64, "I64", 8},
+                                                              {element_type::i32, "I32", 4},
+                                                              {element_type::u8, "U8", 1},
+                                                              {element_type::boolean, "BOOL", 1}}};
+
+constexpr const element_traits& traits(element_type t) noexcept { return element_types[static_cast<std::size_t>(t)]; }
+
+/// One tensor of an image: its bytes are data[begin, end), data being what follows the header.
+struct stored_tensor {
+    std::string name;
+    element_type type = element_type::f32;
+    int rank = 0;
+    std::array<index, tensor_info::max_rank> dims{};
+    std::size_t begin = 0;
+    std::size_t end = 0;
+};
+
+struct safetensors_header {
+    std::vector<stored_tensor> tensors; ///< in the order of their data
+    std::vector<std::pair<std::string, std::string>> metadata;
+    std::size_t data_offset = 0; ///< where the data starts in the image
+};
+
+/// Why `name` cannot name a tensor, or nullptr if it can.
+inline const char* bad_tensor_name(std::string_view name) noexcept {
+    if (name.empty()) return "is empty";
+    if (name.size() > 1024) return "is longer than 1024 bytes";
+    if (name == "__metadata__") return "is reserved";
+    if (!valid_utf8(name)) return "is not UTF-8";
+    if (has_control(name)) return "holds a control character";
+    return nullptr;
+}
+
+namespace detail {
+
+/// Reads one tensor's entry; the message lacks file and tensor, the caller adds them.
+inline result<stored_tensor> parse_stored_tensor(const std::string& name, const json& entry, std::size_t data_size) {
+    const auto bad = [](std::string what) { return failure{errc::bad_format, std::move(what)}; };
+    if (!entry.is_object()) return bad("its entry is " + shown(entry) + ", not an object");
+    for (const auto& item : entry.items())
+        if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets")
+            return bad("unknown field " + quote(item.key()) + "; allowed: dtype, shape, data_offsets");
+    const auto dtype = entry.find("dtype");
+    const auto shape = entry.find("shape");
+    const auto offsets = entry.find("data_offsets");
+    if (dtype == entry.end() || !dtype->is_string()) return bad("dtype is missing or not text");
+    if (shape == entry.end() || !shape->is_array()) return bad("shape is missing or not an array");
+    if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2)
+        return bad("data_offsets is missing or not an array of two");
+
+    stored_tensor t;
+    t.name = name;
+    const auto& text = dtype->get_ref<const std::string&>();
+    const auto known =
+        std::find_if(element_types.begin(), element_types.end(), [&](const auto& e) { return e.name == text; });
+    if (known == element_types.end()) {
+        std::string allowed;
+        for (const auto& e : element_types) allowed += (allowed.empty() ? "" : ", ") + std::string(e.name);
+        return failure{errc::unsupported, "dtype " + quote(text, 20) + " is not supported; allowed: " + allowed};
+    }
+    t.type = known->type;
+
+    if (shape->size() > tensor_info::max_rank)
+        return failure{errc::unsupported, "has " + std::to_string(shape->size()) + " dimensions; allowed: at most " +
+                                              std::to_string(tensor_info::max_rank)};
+    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index>::max());
+    std::uint64_t size = known->bytes; // of the non-zero extents, so that no product a reader forms can overflow
+    bool empty = false;
+    for (const json& extent : *shape) {
+        if (!extent.is_number_unsigned()) return bad("shape holds " + shown(extent) + "; allowed: integers from 0");
+        const auto n = extent.get<std::uint64_t>();
+        if (n != 0 && size > most / n) return bad("shape " + shown(*shape) + " has more elements than memory can hold");
+        if (n != 0) size *= n;
+        empty = empty || n == 0;
+        t.dims[static_cast<std::size_t>(t.rank++)] = static_cast<index>(n);
+    }
+    if (empty) size = 0;
+
+    const json& first = (*offsets)[0];
+    const json& last = (*offsets)[1];
+    if (!first.is_number_unsigned() || !last.is_number_unsigned())
+        return bad("data_offsets " + shown(*offsets) + " are not integers from 0");
+    const auto begin = first.get<std::uint64_t>();
+    const auto end = last.get<std::uint64_t>();
+    if (begin > end || end > data_size)
+        return bad("data_offsets " + shown(*offsets) + " do not lie within the " + std::to_string(data_size) +
+                   " bytes of data in the file");
+    if (end - begin != size)
+        return bad("data_offsets " + shown(*offsets) + " span " + std::to_string(end - begin) + " bytes, but dtype " +
+                   text + " and shape " + shown(*shape) + " need " + std::to_string(size));
+    t.begin = static_cast<std::size_t>(begin);
+    t.end = static_cast<std::size_t>(end);
+    return t;
+}
+
+} // namespace detail
+
+/// Parses and checks the header of `image`, a whole safetensors file; `where` (a path) opens every message. bad_format
+/// for anything that is damaged or contradicts the size of the image, unsupported for other dtypes or a rank above 8.
+inline result<safetensors_header> parse_safetensors_header(std::span<const std::byte> image, std::string_view where) {
+    constexpr std::uint64_t max_header = 100'000'000; // the limit of the reference implementation
+    const auto bad = [&](const std::string& what) {
+        return failure{errc::bad_format, std::string(where) + ": " + what};
+    };
+    if (image.size() < 8)
+        return bad("too short for a safetensors file: " + std::to_string(image.size()) +
+                   " bytes, the header's length alone takes 8");
+    std::uint64_t length = 0;
+    std::memcpy(&length, image.data(), 8);
+    if (length > max_header)
+        return bad("header length " + std::to_string(length) + " is over the limit of " + std::to_string(max_header) +
+                   " bytes; is this a safetensors file?");
+    if (length > image.size() - 8)
+        return bad("header length " + std::to_string(length) + " exceeds the " + std::to_string(image.size() - 8) +
+                   " bytes that follow; the file is truncated or no safetensors file");
+    const std::string_view text{reinterpret_cast<const char*>(image.data()) + 8, static_cast<std::size_t>(length)};
+    if (text.empty() || text.front() != '{')
+        return bad("the header does not begin with '{'; is this a safetensors file?");
+    const auto parsed = parse_json(text, std::string(where) + ": header");
+    if (!parsed.ok()) return parsed.error();
+
+    safetensors_header header;
+    header.data_offset = static_cast<std::size_t>(8 + length);
+    const std::size_t data_size = image.size() - header.data_offset;
+    for (const auto& item : parsed->items()) {
+        const std::string& name = item.key();
+        if (name == "__metadata__") {
+            if (!item.value().is_object()) return bad("__metadata__ is " + shown(item.value()) + ", not an object");
+            for (const auto& entry : item.value().items()) {
+                if (!entry.value().is_string())
+                    return bad("__metadata__ " + quote(entry.key()) + " is " + shown(entry.value()) + ", not text");
+                header.metadata.emplace_back(entry.key(), entry.value().get_ref<const std::string&>());
+            }
+            continue;
+        }
+        if (const char* why = bad_tensor_name(name)) return bad("the tensor name " + quote(name) + " " + why);
+        auto tensor = detail::parse_stored_tensor(name, item.value(), data_size);
+        if (!tensor.ok())
+            return failure{tensor.error().code,
+                           std::string(where) + ": tensor " + quote(name) + ": " + tensor.error().message};
+        header.tensors.push_back(std::move(*tensor));
+    }
+    std::sort(header.tensors.begin(), header.tensors.end(), [](const stored_tensor& a, const stored_tensor& b) {
+        return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+    });
+    std::size_t reached = 0;
+    for (const stored_tensor& t : header.tensors) {
+        if (t.begin < reached)
+            return bad("tensor " + quote(t.name) + " begins at byte " + std::to_string(t.begin) +
+                       ", inside the tensor before it, which ends at " + std::to_string(reached));
+        if (t.begin > reached)
+            return bad("bytes " + std::to_string(reached) + " to " + std::to_string(t.begin) + " before tensor " +
+                       quote(t.name) + " belong to no tensor");
+        reached = t.end;
+    }
+    if (reached != data_size)
+        return bad("the last " + std::to_string(data_size - reached) + " bytes of data belong to no tensor");
+    return header;
+}
+
+} // namespace apriori::io

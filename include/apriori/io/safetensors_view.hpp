@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// A safetensors image in memory as a tensor source: read in pieces, converted to float32 on the way.
+#pragma once
+
+#include "apriori/core/tensor_source.hpp"
+#include "apriori/io/half.hpp"
+#include "apriori/io/safetensors_header.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace apriori::io {
+
+/// `out.size()` elements of type `type` at `from` (any alignment) as float32. Integers and F64 are rounded to
+/// nearest; a BOOL is 0 or 1.
+inline void convert_elements(element_type type, const std::byte* from, std::span<float> out) noexcept {
+    const auto each = [&]<class T>(T, auto&& value) {
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            T x;
+            std::memcpy(&x, from + i * sizeof(T), sizeof(T));
+            out[i] = value(x);
+        }
+    };
+    const auto cast = [](auto x) { return static_cast<float>(x); };
+    switch (type) {
+    case element_type::f32:
+        if (!out.empty()) std::memcpy(out.data(), from, out.size_bytes());
+        return;
+    case element_type::f16:
+        return each(std::uint16_t{}, half_to_float);
+    case element_type::bf16:
+        return each(std::uint16_t{}, bfloat16_to_float);
+    case element_type::f64:
+        return each(double{}, cast);
+    case element_type::i64:
+        return each(std::int64_t{}, cast);
+    case element_type::i32:
+        return each(std::int32_t{}, cast);
+    case element_type::u8:
+        return each(std::uint8_t{}, cast);
+    case element_type::boolean:
+        return each(std::uint8_t{}, [](std::uint8_t x) { return x != 0 ? 1.0F : 0.0F; });
+    }
+}
+
+/// The tensors of a safetensors image that lies in memory, which someone else owns. A tensor_source; tensors are in
+/// the order of their data.
+class safetensors_view {
+public:
+    /// Checks the whole header (see parse_safetensors_header); `where` opens the messages.
+    static result<safetensors_view> parse(std::span<const std::byte> image, std::string_view where) {
+        auto header = parse_safetensors_header(image, where);
+        if (!header.ok()) return header.error();
+        return safetensors_view(std::move(*header), image);
+    }
+
+    std::size_t size() const noexcept { return tensors_.size(); }
+
+    tensor_info info(std::size_t i) const noexcept { return {tensors_[i].name, tensors_[i].rank, tensors_[i].dims}; }
+
+    /// Elements first .. first + out.size() of tensor i as float32.
+    status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
+        if (i >= size())
+            return status::invalid("a safetensors file has no tensor of this index", static_cast<std::int64_t>(i),
+                                   static_cast<std::int64_t>(size()));
+        const stored_tensor& t = tensors_[i];
+        const std::size_t each = traits(t.type).bytes;
+        const std::size_t count = (t.end - t.begin) / each;
+        if (first < 0 || static_cast<std::uint64_t>(first) > count ||
+            out.size() > count - static_cast<std::size_t>(first))
+            return status::invalid("read beyond the end of a tensor", first, static_cast<std::int64_t>(count));
+        convert_elements(t.type, data_.data() + t.begin + static_cast<std::size_t>(first) * each, out);
+        return {};
+    }
+
+    /// The index of the tensor called `name`.
+    std::optional<std::size_t> find(std::string_view name) const noexcept {
+        const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), name,
+                                         [&](std::size_t i, std::string_view n) { return tensors_[i].name < n; });
+        if (at == by_name_.end() || tensors_[*at].name != name) return std::nullopt;
+        return *at;
+    }
+
+    /// How tensor i is stored.
+    element_type dtype(std::size_t i) const noexcept { return tensors_[i].type; }
+
+    /// Tensor i as it is stored, little-endian, of any alignment.
+    std::span<const std::byte> bytes(std::size_t i) const noexcept {
+        return data_.subspan(tensors_[i].begin, tensors_[i].end - tensors_[i].begin);
+    }
+
+    /// The file's text entries, sorted by key.
+    const std::vector<std::pair<std::string, std::string>>& metadata() const noexcept { return metadata_; }
+
+private:
+    safetensors_view(safetensors_header header, std::span<const std::byte> image)
+        : tensors_(std::move(header.tensors)),
+          by_name_(tensors_.size()),
+          metadata_(std::move(header.metadata)),
+          data_(image.subspan(header.data_offset)) {
+        std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
+        std::sort(by_name_.begin(), by_name_.end(),
+                  [&](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
+    }
+
+    std::vector<stored_tensor> tensors_;
+    std::vector<std::size_t> by_name_;
+    std::vector<std::pair<std::string, std::string>> metadata_;
+    std::span<const std::byte> data_;
+};
+
+static_assert(tensor_source<safetensors_view>);
+
+} // namespace apriori::io

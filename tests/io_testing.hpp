@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of io/ share: a folder that goes away, files, and safetensors images written by hand.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+namespace io_testing {
+
+inline const std::filesystem::path data = APRIORI_TEST_DATA;
+
+/// A new empty folder, removed with all its content at the end.
+class temporary_folder {
+public:
+    temporary_folder() {
+        std::string name = (std::filesystem::temp_directory_path() / "apriori-io-XXXXXX").string();
+        path = ::mkdtemp(name.data()) != nullptr ? name : throw std::runtime_error("mkdtemp failed");
+    }
+    ~temporary_folder() {
+        std::error_code error;
+        std::filesystem::remove_all(path, error);
+    }
+    temporary_folder(const temporary_folder&) = delete;
+    temporary_folder& operator=(const temporary_folder&) = delete;
+
+    std::filesystem::path write(const std::string& name, std::string_view content) const {
+        std::ofstream(path / name, std::ios::binary) << content;
+        return path / name;
+    }
+    std::size_t files() const {
+        return static_cast<std::size_t>(
+            std::distance(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator()));
+    }
+
+    std::filesystem::path path;
+};
+
+inline std::string read_all(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+inline std::span<const std::byte> bytes_of(std::string_view s) {
+    return {reinterpret_cast<const std::byte*>(s.data()), s.size()};
+}
+
+/// A safetensors image: the length of `header`, `header`, `body`.
+inline std::string image(std::string_view header, std::string_view body = {}) {
+    const std::uint64_t length = header.size();
+    std::string out(8, '\0');
+    std::memcpy(out.data(), &length, 8);
+    return out.append(header).append(body);
+}
+
+template <class T>
+std::string raw(std::initializer_list<T> values) {
+    return {reinterpret_cast<const char*>(values.begin()), values.size() * sizeof(T)};
+}
+
+/// Every message is one line of printable text, not too long.
+inline void expect_one_line(const std::string& message) {
+    EXPECT_FALSE(message.empty());
+    EXPECT_LT(message.size(), 4000U);
+    for (const char c : message) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) << message;
+}
+
+#define EXPECT_FAILS(expression, kind, ...)                                                                            \
+    do {                                                                                                               \
+        const auto failed_ = (expression);                                                                             \
+        ASSERT_FALSE(failed_.ok());                                                                                    \
+        EXPECT_EQ(static_cast<int>(failed_.error().code), static_cast<int>(kind)) << failed_.error().message;          \
+        io_testing::expect_one_line(failed_.error().message);                                                          \
+        for (const std::string part_ : {__VA_ARGS__})                                                                  \
+            EXPECT_NE(failed_.error().message.find(part_), std::string::npos) << failed_.error().message;              \
+    } while (false)
+
+} // namespace io_testing
