@@ -3,7 +3,7 @@
 
 namespace apriori {
 
-/// Version of the library, as `project(apriori VERSION ...)` in CMakeLists.txt states it.
+/// Version of the library. CMakeLists.txt reads it from here.
 struct version {
     static constexpr int major = 0;
     static constexpr int minor = 1;

@@ -57,6 +57,11 @@ constexpr PriorConfig canonical(PriorConfig c) noexcept {
     return c;
 }
 
+/// A real number as a template argument: clang 16 takes one inside a class only.
+struct real {
+    float value;
+};
+
 /// Fails to compile where a field of PriorConfig holds what the model does not support; the error shows the field,
 /// its value and what is allowed.
 template <fixed_string Field, auto Value, fixed_string Allowed, bool Supported>
@@ -76,7 +81,7 @@ constexpr bool validate() {
            config_field<"embedding_dim", C.embedding_dim, "1 or more", (C.embedding_dim > 0)>::ok &&
            config_field<"num_embeddings", C.num_embeddings, "0 or more", (C.num_embeddings >= 0)>::ok &&
            config_field<"additional_embeddings", C.additional_embeddings, "0 or more", (C.additional_embeddings >= 0)>::ok &&
-           config_field<"dropout", C.dropout, "0 to 1", (C.dropout >= 0.0f && C.dropout <= 1.0f)>::ok &&
+           config_field<"dropout", real{C.dropout}, "0 to 1", (C.dropout >= 0.0f && C.dropout <= 1.0f)>::ok &&
            config_field<"time_embed_act_fn", C.time_embed_act_fn, "silu (swish), mish, gelu, relu",
                         within(C.time_embed_act_fn, activation::relu)>::ok &&
            config_field<"norm_in_type", C.norm_in_type, "none, layer, rms", within(C.norm_in_type, norm_type::rms)>::ok &&

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+# apriori_build_flags: how this project's own tests, programs and benchmarks are compiled. Never exported, never linked
+# by a library target: a user's flags are the user's business.
+include(CheckCXXCompilerFlag)
+
+add_library(apriori_build_flags INTERFACE)
+set(_cxx "$<$<COMPILE_LANGUAGE:CXX>:")
+target_compile_options(apriori_build_flags INTERFACE
+    "${_cxx}-Wall;-Wextra;-Wpedantic;-Wconversion;-Werror>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
+
+if(APRIORI_NATIVE)
+    check_cxx_compiler_flag(-march=native APRIORI_HAS_MARCH_NATIVE)
+    if(APRIORI_HAS_MARCH_NATIVE)
+        target_compile_options(apriori_build_flags INTERFACE "${_cxx}-march=native>")
+    endif()
+endif()
+
+if(APRIORI_CUDA STREQUAL "ON")
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+        set(CMAKE_CUDA_ARCHITECTURES 80 90)
+    endif()
+    if(NOT DEFINED CMAKE_CUDA_COMPILER AND CUDAToolkit_NVCC_EXECUTABLE)
+        set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}") # found though it is not on PATH
+    endif()
+    enable_language(CUDA)
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+endif()

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every option of the build, its default and what it may hold.
+
+# As a subproject apriori is its targets and nothing else; on its own it builds all it has.
+option(APRIORI_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(APRIORI_BUILD_BENCH "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
+option(APRIORI_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(APRIORI_BUILD_PROGRAM "Build the command-line program" ${PROJECT_IS_TOP_LEVEL})
+option(APRIORI_INSTALL "Define the install rules" ${PROJECT_IS_TOP_LEVEL})
+option(APRIORI_NATIVE "Compile this project's own programs and tests for this machine's instruction set"
+       ${PROJECT_IS_TOP_LEVEL})
+
+set(APRIORI_CUDA "AUTO" CACHE STRING
+    "AUTO: apriori::cuda if the toolkit is there; ON: also compile its tests and the program for it; OFF: neither")
+set_property(CACHE APRIORI_CUDA PROPERTY STRINGS AUTO ON OFF)
+
+set(APRIORI_PRESETS "all" CACHE STRING "Presets compiled into the program: all, or a list of names")
+set(APRIORI_CONFIGS "" CACHE STRING "config.json files compiled into the program besides the presets")
+set(APRIORI_DEVICES "" CACHE STRING "Devices compiled into the program; empty: cpu, eigen, and cuda if APRIORI_CUDA is ON")
+
+set(APRIORI_TEST_SCOPE "all" CACHE STRING "Which tests are built: all; quick (no slow ones); core; cuda")
+set_property(CACHE APRIORI_TEST_SCOPE PROPERTY STRINGS all quick core cuda)
+set(APRIORI_TEST_PREFIX "" CACHE STRING "Put in front of every test's name, to tell builds apart in one ctest run")
+
+# Stops unless every value is allowed: _apriori_check(<option> "<values>" "<allowed>").
+function(_apriori_check option values allowed)
+    foreach(value IN LISTS values)
+        if(NOT value IN_LIST allowed)
+            list(JOIN allowed ", " text)
+            message(FATAL_ERROR "apriori: ${option} holds \"${value}\"; allowed: ${text}")
+        endif()
+    endforeach()
+endfunction()
+
+# Presets of models/prior_config.hpp. Those of one line are equal configurations: the first that is asked for is
+# compiled and serves for all of them.
+set(APRIORI_PRESET_GROUPS
+    "karlo_v1_alpha,kandinsky_2_1,stable_unclip"
+    "kandinsky_2_2"
+    "shap_e"
+    "shap_e_img2img"
+    "digits")
+string(REPLACE "," ";" APRIORI_PRESET_NAMES "${APRIORI_PRESET_GROUPS}")
+
+string(TOUPPER "${APRIORI_CUDA}" APRIORI_CUDA)
+_apriori_check(APRIORI_CUDA "${APRIORI_CUDA}" "AUTO;ON;OFF")
+_apriori_check(APRIORI_TEST_SCOPE "${APRIORI_TEST_SCOPE}" "all;quick;core;cuda")
+_apriori_check(APRIORI_DEVICES "${APRIORI_DEVICES}" "cpu;eigen;cuda")
+if(NOT APRIORI_PRESETS STREQUAL "all")
+    _apriori_check(APRIORI_PRESETS "${APRIORI_PRESETS}" "all;${APRIORI_PRESET_NAMES}")
+endif()
+
+if("cuda" IN_LIST APRIORI_DEVICES AND NOT APRIORI_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "apriori: APRIORI_DEVICES holds \"cuda\", which needs -DAPRIORI_CUDA=ON")
+endif()
+if(NOT APRIORI_DEVICES)
+    set(APRIORI_DEVICES cpu eigen)
+    if(APRIORI_CUDA STREQUAL "ON")
+        list(APPEND APRIORI_DEVICES cuda)
+    endif()
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+    if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+        set(CMAKE_BUILD_TYPE Release CACHE STRING "Kind of build" FORCE)
+    endif()
+    find_program(APRIORI_CCACHE ccache)
+    mark_as_advanced(APRIORI_CCACHE)
+    if(APRIORI_CCACHE)
+        foreach(_language IN ITEMS CXX CUDA)
+            if(NOT DEFINED CMAKE_${_language}_COMPILER_LAUNCHER)
+                set(CMAKE_${_language}_COMPILER_LAUNCHER "${APRIORI_CCACHE}")
+            endif()
+        endforeach()
+    endif()
+endif()

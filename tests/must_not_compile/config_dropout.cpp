@@ -1,0 +1,12 @@
+// expect: config_field<.*dropout.*1[.]5.*0 to 1
+// SPDX-License-Identifier: Apache-2.0
+// A real number out of its range.
+#include "apriori/models/prior_config.hpp"
+
+#ifdef CONTROL
+constexpr apriori::PriorConfig config{.dropout = 0.5f};
+#else
+constexpr apriori::PriorConfig config{.dropout = 1.5f};
+#endif
+
+static_assert(apriori::validate<config>());

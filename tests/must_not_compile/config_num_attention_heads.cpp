@@ -1,0 +1,12 @@
+// expect: config_field<.*num_attention_heads.*0.*1 or more
+// SPDX-License-Identifier: Apache-2.0
+// The error names the field, its value and what is allowed.
+#include "apriori/models/prior_config.hpp"
+
+#ifdef CONTROL
+constexpr apriori::PriorConfig config{.num_attention_heads = 1};
+#else
+constexpr apriori::PriorConfig config{.num_attention_heads = 0};
+#endif
+
+static_assert(apriori::validate<config>());
