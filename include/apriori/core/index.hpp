@@ -6,9 +6,9 @@
 namespace apriori {
 
 /// Extents, strides and counts: signed, so that differences are what they look like.
-using index = std::ptrdiff_t;
+using index_t = std::ptrdiff_t;
 
 /// The smallest multiple of `step` that is not below `n`.
-constexpr index round_up(index n, index step) noexcept { return (n + step - 1) / step * step; }
+constexpr index_t round_up(index_t n, index_t step) noexcept { return (n + step - 1) / step * step; }
 
 } // namespace apriori

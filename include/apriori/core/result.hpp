@@ -20,7 +20,8 @@ struct failure {
 /// The message of a status, with its two numbers when it carries any.
 inline failure to_failure(const status& s) {
     std::string text = s.what;
-    if (s.got != 0 || s.limit != 0) text += " (got " + std::to_string(s.got) + ", limit " + std::to_string(s.limit) + ")";
+    if (s.got != 0 || s.limit != 0)
+        text += " (got " + std::to_string(s.got) + ", limit " + std::to_string(s.limit) + ")";
     return {s.code, std::move(text)};
 }
 

@@ -19,10 +19,10 @@ struct tensor_info {
 
     std::string_view name;
     int rank = 0;
-    std::array<index, max_rank> dims{};
+    std::array<index_t, max_rank> dims{};
 
-    constexpr index size() const noexcept {
-        index n = 1;
+    constexpr index_t size() const noexcept {
+        index_t n = 1;
         for (int i = 0; i < rank; ++i) n *= dims[static_cast<std::size_t>(i)];
         return n;
     }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a device is. A device is a type whose objects run primitives (expr/ops.hpp); everything above it sees this alone.
+#pragma once
+
+#include "apriori/core/weight_format.hpp"
+#include "apriori/expr/launch.hpp"
+
+#include <concepts>
+#include <span>
+
+namespace apriori {
+
+/// A device's handle to a packed weight matrix [n, k]: trivially copyable, null when default-constructed.
+///   stored_bytes(n, k)       constexpr; the bytes that the packed matrix takes, a multiple of buffer_alignment
+///   packed(std::byte* p, n, k)   a handle to a matrix stored at p
+template <class P>
+concept packed_matrix = std::is_trivially_copyable_v<P> && std::default_initializable<P> &&
+    requires(std::byte* p, index_t n, index_t k) {
+    { P::stored_bytes(n, k) } -> std::same_as<std::size_t>;
+    P(p, n, k);
+};
+
+/// Memory and packing, beside the primitives. A device supports a primitive Op by a member `status run(const Op&)`; an
+/// expression that needs one which is not there does not compile. `scratch_bytes(op)` is constexpr and static: the
+/// memory that the lowering hands to `run` in `op.scratch`. run neither allocates nor throws (Eigen's may allocate).
+///   name                       for messages and the command line
+///   fuses_prologue             true: contractions take mapped and normalised inputs; false: only rows in memory
+///   buffer                     owning, movable device memory aligned to buffer_alignment: data(), size(), empty()
+///   allocate(bytes)            a buffer; empty() where there is no memory
+///   upload(to, from, bytes)    host to device;  download(to, from, bytes)  device to host; both complete when they return
+///   pack(w, first, rows)       rows first .. of w [n, k] from float32 [count, k] on the host, in the device's layout
+///   synchronize()              waits for all launches and returns their status
+template <class D>
+concept device = requires(D& d, void* to, const void* from, std::size_t bytes, typename D::template packed<f32> w,
+                          index_t first, std::span<const float> rows) {
+    { D::name } -> std::convertible_to<const char*>;
+    { D::fuses_prologue } -> std::convertible_to<bool>;
+    requires packed_matrix<typename D::template packed<f32>>;
+    { d.allocate(bytes) } -> std::same_as<typename D::buffer>;
+    { d.upload(to, from, bytes) } -> std::same_as<status>;
+    { d.download(to, from, bytes) } -> std::same_as<status>;
+    { d.pack(w, first, rows) } -> std::same_as<status>;
+    { d.synchronize() } -> std::same_as<status>;
+};
+
+} // namespace apriori

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an expression is, and how the shapes of operands combine.
+#pragma once
+
+#include "apriori/core/fixed_string.hpp"
+#include "apriori/tensor/tensor.hpp"
+
+#include <concepts>
+#include <tuple>
+
+namespace apriori {
+
+/// A view, a tensor, or a lazy node over them.
+template <class T>
+concept expression = requires {
+    typename std::remove_cvref_t<T>::apriori_expression;
+};
+
+template <class T>
+concept operand = expression<T> || std::convertible_to<T, float>;
+
+template <class E>
+using extents_of = typename std::remove_cvref_t<E>::extents_type;
+
+/// Compile error for operands whose shapes do not fit: the template arguments show the operation and both shapes.
+template <fixed_string Operation, class Left, class Right>
+struct shapes_do_not_fit {
+    static constexpr bool value = false;
+};
+
+template <fixed_string Operation, class Left, class Right, bool Fit>
+struct require_shapes {
+    static_assert(
+        Fit || shapes_do_not_fit<Operation, Left, Right>::value,
+        "apriori: shapes do not fit; the template arguments of require_shapes name the operation and both shapes");
+    static constexpr bool value = Fit;
+};
+
+namespace detail {
+
+template <class E>
+constexpr index_t aligned_extent(int axis,
+                                 int rank) { // extent of E on an axis of a result of that rank, 1 where E has none
+    const int own = axis - (rank - E::rank);
+    return own < 0 ? 1 : E::fixed(own);
+}
+
+constexpr bool extents_fit(index_t a, index_t b) { return a == b || a == 1 || b == 1 || a == dyn || b == dyn; }
+constexpr index_t joint_extent(index_t a, index_t b) { return a == 1 ? b : b == 1 ? a : a == dyn ? b : a; }
+
+template <fixed_string Operation, class A, class B>
+struct broadcast_two {
+    static constexpr int rank = A::rank > B::rank ? A::rank : B::rank;
+    static constexpr bool fit = [] {
+        for (int i = 0; i < rank; ++i)
+            if (!extents_fit(aligned_extent<A>(i, rank), aligned_extent<B>(i, rank))) return false;
+        return true;
+    }();
+    static_assert(require_shapes<Operation, A, B, fit>::value);
+    template <std::size_t... I>
+    static auto make(std::index_sequence<I...>)
+        -> extents<joint_extent(aligned_extent<A>(static_cast<int>(I), rank),
+                                aligned_extent<B>(static_cast<int>(I), rank))...>;
+    using type = decltype(make(std::make_index_sequence<static_cast<std::size_t>(rank)>{}));
+};
+
+template <fixed_string Operation, class... E>
+struct broadcast_all;
+template <fixed_string Operation, class A>
+struct broadcast_all<Operation, A> {
+    using type = A;
+};
+template <fixed_string Operation, class A, class B, class... Rest>
+struct broadcast_all<Operation, A, B, Rest...> {
+    using type = typename broadcast_all<Operation, typename broadcast_two<Operation, A, B>::type, Rest...>::type;
+};
+
+} // namespace detail
+
+/// The shape that operands take together by NumPy's rules: aligned at the last axis, extents equal or 1.
+template <fixed_string Operation, class... E>
+using broadcast_t = typename detail::broadcast_all<Operation, E...>::type;
+
+/// Run-time sizes of a broadcast; an extent that does not fit is found by `fits_into` later.
+template <class R, class... E>
+constexpr R broadcast_sizes(const E&... e) {
+    R r;
+    const auto join = [&r](const auto& one) {
+        using One = std::remove_cvref_t<decltype(one)>;
+        for (int i = 0; i < One::rank; ++i) {
+            const index_t size = one[i];
+            index_t& joint = r.sizes[static_cast<std::size_t>(i + R::rank - One::rank)];
+            if (size != 1) joint = size;
+        }
+    };
+    (join(e), ...);
+    return r;
+}
+
+/// True where each run-time extent of E is 1 or the result's.
+template <class E, class R>
+constexpr bool fits_into(const E& e, const R& r) {
+    for (int i = 0; i < E::rank; ++i) {
+        const index_t size = e[i];
+        if (size != 1 && size != r[i + R::rank - E::rank]) return false;
+    }
+    return true;
+}
+
+/// An operand as it is stored in a node: a tensor as its view, a number as a scalar, anything else as itself.
+struct scalar_node {
+    using apriori_expression = void;
+    using extents_type = extents<>;
+    float value = 0;
+    constexpr extents<> ext() const noexcept { return {}; }
+};
+
+template <class T, class E, layout L>
+constexpr auto as_node(const view<T, E, L>& v) {
+    return view<std::add_const_t<T>, E, L>(v);
+}
+template <class T, class E>
+constexpr auto as_node(const tensor<T, E>& t) {
+    return t.view();
+}
+template <expression N>
+requires(!is_view<N> && !is_tensor<N>) constexpr const N& as_node(const N& n) { return n; }
+template <class S>
+requires(!expression<S> && std::convertible_to<S, float>) constexpr scalar_node as_node(S s) {
+    return {static_cast<float>(s)};
+}
+
+template <class T>
+using node_t = std::remove_cvref_t<decltype(as_node(std::declval<const T&>()))>;
+
+} // namespace apriori

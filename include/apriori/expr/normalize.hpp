@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row-wise nodes: norms and softmax, which keep the shape, and reductions of an axis to one number.
+#pragma once
+
+#include "apriori/expr/elementwise.hpp"
+#include "apriori/expr/norms/layer_norm.hpp"
+#include "apriori/expr/norms/reductions.hpp"
+#include "apriori/expr/norms/rms_norm.hpp"
+#include "apriori/expr/norms/softmax.hpp"
+#include "apriori/expr/shape_ops.hpp"
+
+namespace apriori {
+
+/// Each row of x (the last axis) normalised by a policy as in expr/norms/.
+template <class Policy, class X>
+struct normalize_node {
+    using apriori_expression = void;
+    using extents_type = extents_of<X>;
+    static_assert(extents_type::rank > 0, "apriori: a norm works on an axis: its operand has none");
+
+    Policy policy;
+    X x;
+
+    constexpr extents_type ext() const { return x.ext(); }
+};
+
+/// The last axis of x reduced to extent 1 by a policy as in expr/norms/reductions.hpp.
+template <class Policy, class X>
+struct reduce_node {
+    using apriori_expression = void;
+    static constexpr int last = extents_of<X>::rank - 1;
+    static_assert(last >= 0, "apriori: a reduction works on an axis: its operand has none");
+    using extents_type = typename with_extent<extents_of<X>, last, 1>::type;
+
+    Policy policy;
+    X x;
+
+    constexpr extents_type ext() const {
+        auto sizes = x.ext().sizes;
+        sizes[static_cast<std::size_t>(last)] = 1;
+        return extents_of_sizes<extents_type>(sizes);
+    }
+};
+
+template <class Policy, expression X>
+constexpr auto normalize(Policy policy, const X& x) {
+    return normalize_node<Policy, node_t<X>>{policy, as_node(x)};
+}
+
+/// Layer norm without scale and shift.
+template <expression X>
+constexpr auto layer_norm(const X& x, float eps = 1e-5f) {
+    return normalize(norms::layer_norm{eps}, x);
+}
+/// Layer norm with scale g [d] and shift b [d].
+template <expression X, expression G, expression B>
+constexpr auto layer_norm(const X& x, const G& g, const B& b, float eps = 1e-5f) {
+    return layer_norm(x, eps) * g + b;
+}
+template <expression X>
+constexpr auto rms_norm(const X& x, float eps = 1e-5f) {
+    return normalize(norms::rms_norm{eps}, x);
+}
+template <expression X, expression G>
+constexpr auto rms_norm(const X& x, const G& g, float eps = 1e-5f) {
+    return rms_norm(x, eps) * g;
+}
+/// Softmax over the last axis.
+template <expression X>
+constexpr auto softmax(const X& x) {
+    return normalize(norms::softmax{}, x);
+}
+
+/// A reduction over an axis, which stays with extent 1 (keepdim). Over any axis but the last, x is read with a stride.
+template <int Axis, class Policy, expression X>
+constexpr auto reduce(Policy policy, const X& x) {
+    constexpr int last = extents_of<X>::rank - 1;
+    if constexpr (Axis == last || Axis == -1)
+        return reduce_node<Policy, node_t<X>>{policy, as_node(x)};
+    else
+        return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(x))));
+}
+template <int Axis = -1, expression X>
+constexpr auto sum(const X& x) {
+    return reduce<Axis>(norms::sum{}, x);
+}
+template <int Axis = -1, expression X>
+constexpr auto mean(const X& x) {
+    return reduce<Axis>(norms::mean{}, x);
+}
+template <int Axis = -1, expression X>
+constexpr auto max(const X& x) {
+    return reduce<Axis>(norms::max{}, x);
+}
+template <int Axis = -1, expression X>
+constexpr auto min(const X& x) {
+    return reduce<Axis>(norms::min{}, x);
+}
+
+} // namespace apriori

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans: the launches that an expression becomes on a device, found at compile time by lowering it for a device that
+// writes them down instead of running them.
+#pragma once
+
+#include "apriori/expr/launch.hpp"
+#include "apriori/expr/lower.hpp"
+
+#include <string>
+
+namespace apriori {
+
+/// The launches of an expression, in order, and the workspace that they need at once, in bytes.
+template <int Capacity>
+struct launch_plan {
+    std::array<launch, Capacity> launches{};
+    int count = 0;
+    std::size_t workspace = 0;
+
+    constexpr int size() const noexcept { return count; }
+    constexpr const launch& operator[](int i) const noexcept { return launches[static_cast<std::size_t>(i)]; }
+    constexpr std::int64_t flops() const noexcept {
+        std::int64_t n = 0;
+        for (int i = 0; i < count; ++i) n += (*this)[i].flops;
+        return n;
+    }
+    constexpr std::int64_t bytes() const noexcept {
+        std::int64_t n = 0;
+        for (int i = 0; i < count; ++i) n += (*this)[i].bytes;
+        return n;
+    }
+};
+
+/// Stands in for Device and writes down the launches that it would make; Capacity 0 only measures the workspace.
+template <class Device, int Capacity>
+struct planner {
+    static constexpr bool fuses_prologue = Device::fuses_prologue;
+    static constexpr const char* name = Device::name;
+
+    launch_plan<Capacity> plan{};
+
+    template <class Op>
+    static constexpr std::size_t scratch_bytes(const Op& op) {
+        return Device::scratch_bytes(op);
+    }
+    template <class Op>
+    requires requires(Device& d, const Op& op) { d.run(op); }
+    constexpr status run(const Op& op) {
+        if constexpr (Capacity > 0) {
+            if (plan.count == Capacity)
+                return status::invalid("plan: more launches than its capacity", plan.count, Capacity);
+            plan.launches[static_cast<std::size_t>(plan.count++)] = describe(op);
+        }
+        return {};
+    }
+};
+
+/// The plan of whatever `body(context)` assigns, on Device.
+template <class Device, int Capacity = 64, class Body>
+constexpr launch_plan<Capacity> plan_body(Body&& body) {
+    planner<Device, Capacity> device;
+    workspace memory;
+    context ctx(device, memory);
+    const status s = body(ctx);
+    launch_plan<Capacity> plan = device.plan;
+    if (!s.ok()) plan.count = -1;
+    plan.workspace = memory.high_water();
+    return plan;
+}
+
+/// The plan of `x` written into a dense tensor of its shape.
+template <class Device, expression X>
+constexpr launch_plan<64> plan(const X& x) {
+    using E = extents_of<node_t<X>>;
+    return plan_body<Device>([&](auto& ctx) { return ctx.assign(view<float, E>(nullptr, as_node(x).ext()), x); });
+}
+
+/// The plan of an expression type; run-time extents count as 1.
+template <class X, class Device>
+inline constexpr launch_plan<64> plan_of = plan<Device>(X{});
+
+/// out = x on a device, with temporaries in `span` (aligned to buffer_alignment). Nothing is written where the span is
+/// too small for plan<Device>(x).workspace, or where run-time extents do not fit.
+template <class Device, class T, class E, layout L, operand X>
+status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& out, const X& x) {
+    planner<Device, 0> counter;
+    workspace counting;
+    if (const status s = context(counter, counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s.ok())
+        return s;
+    if (counting.high_water() > span.size()) return workspace_too_small(span.size(), counting.high_water());
+    workspace memory(span);
+    return context<Device>(device, memory).assign(out, x);
+}
+
+/// A plan as lines of text: one launch a line, prologue before and epilogue behind the primitive.
+template <int Capacity>
+std::string describe(const launch_plan<Capacity>& plan) {
+    const auto list = [](const name_list& l) {
+        std::string s;
+        for (int i = 0; i < l.count; ++i) s += (i ? ", " : "") + std::string(l.names[static_cast<std::size_t>(i)]);
+        return s;
+    };
+    std::string text;
+    for (int i = 0; i < plan.count; ++i) {
+        const launch& l = plan[i];
+        text += std::to_string(i + 1) + ". ";
+        if (l.prologue.count) text += "[" + list(l.prologue) + "] ";
+        text += std::string(l.primitive);
+        if (l.epilogue.count) text += " [" + list(l.epilogue) + "]";
+        text += "  " + (l.batch > 1 ? std::to_string(l.batch) + " x " : "") + std::to_string(l.rows) + " x " +
+                std::to_string(l.cols);
+        if (l.depth) text += " over " + std::to_string(l.depth);
+        text += "  " + std::to_string(l.flops) + " FLOP  " + std::to_string(l.bytes) + " bytes\n";
+    }
+    return text + "workspace " + std::to_string(plan.workspace) + " bytes\n";
+}
+
+} // namespace apriori

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Element-wise programs: what an expression becomes inside a kernel. They hold pointers and strides but no extents, so
+// that two models of different width run the same compiled code.
+//
+// A program is asked for a row first, which resolves its pointers, and then for columns:
+//     auto row = program.row(r);  V y = row.template at<V>(c, acc);      with acc what the kernel itself computed there
+#pragma once
+
+#include "apriori/expr/lanes.hpp"
+#include "apriori/expr/row_map.hpp"
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace apriori::el {
+
+/// The value that the kernel around the program has computed: an accumulator, a normalised element.
+struct acc {
+    APRIORI_HD acc row(index_t) const noexcept { return {}; }
+    template <class V>
+    APRIORI_HD V at(index_t, V a) const noexcept {
+        return a;
+    }
+};
+
+/// The same number everywhere.
+struct scalar {
+    float value = 0;
+    APRIORI_HD scalar row(index_t) const noexcept { return *this; }
+    template <class V>
+    APRIORI_HD V at(index_t, V) const noexcept {
+        return lanes<V>::set(value);
+    }
+};
+
+/// One row for all: a bias.
+struct vector {
+    const float* p = nullptr;
+    APRIORI_HD vector row(index_t) const noexcept { return *this; }
+    template <class V>
+    APRIORI_HD V at(index_t c, V) const noexcept {
+        return lanes<V>::load(p + c);
+    }
+};
+
+/// Rows whose columns lie side by side.
+struct matrix {
+    const float* p = nullptr;
+    row_map map{};
+    APRIORI_HD vector row(index_t r) const noexcept { return {p + map(r)}; }
+};
+
+/// One number for each row.
+struct column {
+    const float* p = nullptr;
+    row_map map{};
+    APRIORI_HD scalar row(index_t r) const noexcept { return {p[map(r)]}; }
+};
+
+/// Rows whose columns have a stride: a transposed view.
+struct strided {
+    struct cursor {
+        const float* p;
+        index_t stride;
+        template <class V>
+        APRIORI_HD V at(index_t c, V) const noexcept {
+            return lanes<V>::load_strided(p + c * stride, stride);
+        }
+    };
+    const float* p = nullptr;
+    row_map map{};
+    index_t stride = 1;
+    APRIORI_HD cursor row(index_t r) const noexcept { return {p + map(r), stride}; }
+};
+
+/// Row r is row rows[r] of a table; `map` gives where a row of the table begins.
+struct gathered {
+    const float* p = nullptr;
+    const std::int32_t* rows = nullptr;
+    index_t stride = 0;
+    APRIORI_HD vector row(index_t r) const noexcept { return {p + rows[r] * stride}; }
+};
+
+/// A few values side by side, usable on every device (std::tuple is not).
+template <std::size_t I, class T>
+struct slot {
+    T value;
+};
+template <class Seq, class... T>
+struct pack;
+template <std::size_t... I, class... T>
+struct pack<std::index_sequence<I...>, T...> : slot<I, T>... {};
+template <std::size_t I, class T>
+APRIORI_HD constexpr const T& get(const slot<I, T>& s) noexcept {
+    return s.value;
+}
+
+/// F of the values of other programs.
+template <class F, class... P>
+struct apply {
+    using indices = std::index_sequence_for<P...>;
+
+    template <class... R>
+    struct cursor {
+        F f;
+        pack<indices, R...> rows;
+        template <class V>
+        APRIORI_HD V at(index_t c, V a) const noexcept {
+            return call(c, a, indices{});
+        }
+        template <class V, std::size_t... I>
+        APRIORI_HD V call(index_t c, V a, std::index_sequence<I...>) const noexcept {
+            return f(get<I>(rows).template at<V>(c, a)...);
+        }
+    };
+
+    F f;
+    pack<indices, P...> programs;
+
+    APRIORI_HD auto row(index_t r) const noexcept { return rows_of(r, indices{}); }
+    template <std::size_t... I>
+    APRIORI_HD auto rows_of(index_t r, std::index_sequence<I...>) const noexcept {
+        return cursor<decltype(get<I>(programs).row(r))...>{f, {{get<I>(programs).row(r)}...}};
+    }
+};
+
+template <class F, class... P>
+constexpr apply<F, P...> make_apply(F f, P... p) {
+    return {f, {{p}...}};
+}
+
+} // namespace apriori::el

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where row r of a tensor of up to four axes begins, once a kernel has flattened all but the last axis.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/tensor/extents.hpp"
+
+namespace apriori {
+
+/// Row r -> offset in elements. Up to three leading axes with strides of their own; neighbours that lie one behind the
+/// other are merged when the map is made, so that the common case is one multiplication.
+struct row_map {
+    index_t inner_count = 0;  ///< rows of the innermost leading axis; 0: there is no other
+    index_t middle_count = 0; ///< extent of the axis before it; 0: there is none
+    index_t inner = 0;        ///< strides in elements
+    index_t middle = 0;
+    index_t outer = 0;
+
+    APRIORI_HD constexpr index_t operator()(index_t r) const noexcept {
+        if (inner_count == 0) return r * inner;
+        const index_t q = r / inner_count;
+        const index_t i = r - q * inner_count;
+        if (middle_count == 0) return q * middle + i * inner;
+        const index_t o = q / middle_count;
+        return o * outer + (q - o * middle_count) * middle + i * inner;
+    }
+    /// True where row r lies at r * inner.
+    APRIORI_HD constexpr bool uniform() const noexcept { return inner_count == 0; }
+
+    /// From extents and strides of `count` <= 3 leading axes, outermost first.
+    static constexpr row_map of(const index_t* sizes, const index_t* strides, int count) noexcept {
+        index_t n[3]{}, s[3]{};
+        int top = 0; // merged axes, innermost first
+        for (int i = count - 1; i >= 0; --i) {
+            if (sizes[i] == 1) continue;
+            if (top > 0 && strides[i] == s[top - 1] * n[top - 1])
+                n[top - 1] *= sizes[i];
+            else {
+                n[top] = sizes[i];
+                s[top] = strides[i];
+                ++top;
+            }
+        }
+        row_map m;
+        m.inner = s[0];
+        m.middle = s[1];
+        m.outer = s[2];
+        if (top > 1) m.inner_count = n[0];
+        if (top > 2) m.middle_count = n[1];
+        return m;
+    }
+};
+
+} // namespace apriori

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// slice, reshape, transpose, split: free on a view; on an expression, which a device writes out first, free after that.
+// concat and gather of rows.
+#pragma once
+
+#include "apriori/expr/concepts.hpp"
+
+#include <cstdint>
+
+namespace apriori {
+
+/// A view operation waiting for its operand to have memory.
+template <class Op, class X>
+struct view_op_node {
+    using apriori_expression = void;
+    using operand_view = view<const float, extents_of<X>>;
+    using result_view = decltype(std::declval<Op>()(std::declval<operand_view>()));
+    using extents_type = extents_of<result_view>;
+
+    Op op;
+    X x;
+
+    constexpr extents_type ext() const { return op(operand_view(nullptr, x.ext())).ext(); }
+};
+
+namespace detail {
+
+template <class Op, expression X>
+constexpr auto view_op(Op op, const X& x) {
+    if constexpr (is_view<X>)
+        return op(x);
+    else if constexpr (is_tensor<X>)
+        return op(x.view());
+    else
+        return view_op_node<Op, X>{op, x};
+}
+
+template <int Axis, index_t Count>
+struct slice_op {
+    index_t first, count;
+    template <class T, class E, layout L>
+    constexpr auto operator()(const view<T, E, L>& v) const {
+        return slice_view<Axis, Count>(v, first, count);
+    }
+};
+template <int A, int B>
+struct transpose_op {
+    template <class T, class E, layout L>
+    constexpr auto operator()(const view<T, E, L>& v) const {
+        return transpose_view<A, B>(v);
+    }
+};
+template <class To>
+struct reshape_op {
+    To to;
+    template <class T, class E>
+    constexpr auto operator()(const view<T, E>& v) const {
+        return reshape_view(v, to);
+    }
+};
+template <index_t Parts>
+struct split_op {
+    template <class T, class E, layout L>
+    constexpr auto operator()(const view<T, E, L>& v) const {
+        return split_last<Parts>(v);
+    }
+};
+
+} // namespace detail
+
+/// Elements first .. first + Count of an axis, with the count known to the compiler.
+template <int Axis, index_t Count, expression X>
+constexpr auto slice(const X& x, index_t first) {
+    return detail::view_op(detail::slice_op<Axis, Count>{first, Count}, x);
+}
+/// Elements first .. first + count of an axis.
+template <int Axis, expression X>
+constexpr auto slice(const X& x, index_t first, index_t count) {
+    return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, x);
+}
+/// Axes A and B exchanged.
+template <int A, int B, expression X>
+constexpr auto transpose(const X& x) {
+    return detail::view_op(detail::transpose_op<A, B>{}, x);
+}
+/// The same elements, row-major, in another shape.
+template <index_t... S, expression X>
+constexpr auto reshape(const X& x, extents<S...> to) {
+    return detail::view_op(detail::reshape_op<extents<S...>>{to}, x);
+}
+template <index_t... S, expression X>
+requires(sizeof...(S) > 0 && extents<S...>::is_static) constexpr auto reshape(const X& x) {
+    return reshape(x, extents<S...>{});
+}
+/// The last axis as two: [.., Parts * d] becomes [.., Parts, d].
+template <index_t Parts, expression X>
+constexpr auto split(const X& x) {
+    return detail::view_op(detail::split_op<Parts>{}, x);
+}
+
+/// Operands one behind the other along an axis; their other extents are equal.
+template <int Axis, class... Xs>
+struct concat_node {
+    using apriori_expression = void;
+    static constexpr int axis = Axis;
+    using first_extents = extents_of<std::tuple_element_t<0, std::tuple<Xs...>>>;
+    static_assert(((extents_of<Xs>::rank == first_extents::rank) && ...),
+                  "apriori: concat: operands of different rank");
+    static_assert(Axis >= 0 && Axis < first_extents::rank, "apriori: concat: no such axis");
+
+    template <class E>
+    static constexpr bool fits = [] {
+        for (int i = 0; i < first_extents::rank; ++i)
+            if (i != Axis && E::fixed(i) != first_extents::fixed(i)) return false;
+        return true;
+    }();
+    static_assert((require_shapes<"concat", first_extents, extents_of<Xs>, fits<extents_of<Xs>>>::value && ...));
+    static constexpr index_t total =
+        ((extents_of<Xs>::fixed(Axis) == dyn) || ...) ? dyn : (0 + ... + extents_of<Xs>::fixed(Axis));
+    using extents_type = typename with_extent<first_extents, Axis, total>::type;
+
+    std::tuple<Xs...> parts;
+
+    constexpr extents_type ext() const {
+        auto sizes = std::get<0>(parts).ext().sizes;
+        sizes[Axis] = std::apply([](const auto&... p) { return (index_t{0} + ... + p.ext()[Axis]); }, parts);
+        return extents_of_sizes<extents_type>(sizes);
+    }
+};
+
+template <int Axis, expression... Xs>
+requires(sizeof...(Xs) > 0) constexpr auto concat(const Xs&... xs) {
+    return concat_node<Axis, node_t<Xs>...>{{as_node(xs)...}};
+}
+
+/// Rows of a table [n, d] by index: result row r is table row rows[r]. Indices are not checked by kernels.
+template <class Table, class Rows>
+struct gather_node {
+    static_assert(is_view<Table> && Table::rank == 2 && Table::memory_layout != layout::strided,
+                  "apriori: gather: the table is a view [rows, columns] with contiguous columns");
+    static_assert(is_view<Rows> && Rows::rank == 1 && Rows::memory_layout == layout::dense,
+                  "apriori: gather: the indices are a dense view of one axis");
+    using apriori_expression = void;
+    using extents_type = extents<extents_of<Rows>::fixed(0), extents_of<Table>::fixed(1)>;
+
+    Table table;
+    Rows rows;
+
+    constexpr extents_type ext() const { return extents_of_sizes<extents_type>({rows.ext()[0], table.ext()[1]}); }
+};
+
+template <expression Table, class E>
+constexpr auto gather(const Table& table, const view<const std::int32_t, E>& rows) {
+    return gather_node<node_t<Table>, view<const std::int32_t, E>>{as_node(table), rows};
+}
+
+} // namespace apriori

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stack of temporaries in memory that the caller gives. Without memory it only counts: that is how workspace sizes
+// become constants.
+#pragma once
+
+#include "apriori/core/index.hpp"
+#include "apriori/core/status.hpp"
+#include "apriori/tensor/tensor.hpp"
+
+#include <cstddef>
+#include <span>
+
+namespace apriori {
+
+/// The status for a span that is too small.
+constexpr status workspace_too_small(std::size_t have, std::size_t need) {
+    return {errc::workspace_too_small, "workspace: the span holds fewer bytes than workspace_bytes() says",
+            static_cast<std::int64_t>(have), static_cast<std::int64_t>(need)};
+}
+
+class workspace {
+public:
+    /// Counts what would be used.
+    constexpr workspace() = default;
+    /// Hands out parts of `memory`, which is aligned to buffer_alignment.
+    explicit workspace(std::span<std::byte> memory) : base_(memory.data()), size_(memory.size()) {}
+
+    /// Room for n elements of T; null when counting, and when there is no room left (then overflowed()).
+    template <class T>
+    constexpr T* take(index_t n) {
+        const std::size_t begin = used_;
+        const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(T);
+        used_ += (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
+        if (used_ > high_) high_ = used_;
+        if (base_ == nullptr || used_ > size_) return nullptr;
+        return reinterpret_cast<T*>(base_ + begin);
+    }
+
+    constexpr std::size_t mark() const noexcept { return used_; }
+    constexpr void release(std::size_t mark) noexcept { used_ = mark; }
+    /// The most bytes that were in use at once.
+    constexpr std::size_t high_water() const noexcept { return high_; }
+    constexpr bool overflowed() const noexcept { return base_ != nullptr && high_ > size_; }
+    constexpr bool counting() const noexcept { return base_ == nullptr; }
+
+    /// Releases what was taken since it was made.
+    class scope {
+    public:
+        constexpr explicit scope(workspace& w) : w_(w), mark_(w.mark()) {}
+        constexpr ~scope() { w_.release(mark_); }
+        scope(const scope&) = delete;
+        scope& operator=(const scope&) = delete;
+
+    private:
+        workspace& w_;
+        std::size_t mark_;
+    };
+
+private:
+    std::byte* base_ = nullptr;
+    std::size_t size_ = 0, used_ = 0, high_ = 0;
+};
+
+} // namespace apriori

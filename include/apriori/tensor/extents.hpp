@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shapes: extents known to the compiler, mixed with run-time ones (`dyn`) where a batch or a sequence has them.
+#pragma once
+
+#include "apriori/core/index.hpp"
+
+#include <array>
+#include <cstddef>
+
+namespace apriori {
+
+/// An extent that is known at run time only.
+inline constexpr index_t dyn = -1;
+
+/// The shape of a tensor of rank sizeof...(E), outermost axis first. Each E is a size, or `dyn`.
+/// Constructed from the run-time sizes alone: `extents<dyn, 2048>(rows)`; without them each is 1.
+template <index_t... E>
+struct extents {
+    static constexpr int rank = sizeof...(E);
+    static constexpr int dynamic_rank = (0 + ... + (E == dyn ? 1 : 0));
+    static constexpr bool is_static = dynamic_rank == 0;
+    static constexpr std::array<index_t, sizeof...(E)> static_sizes{E...};
+
+    std::array<index_t, sizeof...(E)> sizes{(E == dyn ? 1 : E)...};
+
+    constexpr extents() = default;
+
+    template <class... I>
+    requires(sizeof...(I) == dynamic_rank && dynamic_rank > 0) constexpr explicit extents(I... dynamic) {
+        const std::array<index_t, sizeof...(I)> given{static_cast<index_t>(dynamic)...};
+        std::size_t next = 0;
+        for (std::size_t i = 0; i < sizes.size(); ++i)
+            if (static_sizes[i] == dyn) sizes[i] = given[next++];
+    }
+
+    constexpr index_t operator[](int axis) const noexcept { return sizes[static_cast<std::size_t>(axis)]; }
+    static constexpr index_t fixed(int axis) noexcept { return static_sizes[static_cast<std::size_t>(axis)]; }
+
+    /// Elements in all.
+    constexpr index_t size() const noexcept {
+        index_t n = 1;
+        for (index_t s : sizes) n *= s;
+        return n;
+    }
+    /// Extent of the last axis; 1 for a scalar.
+    constexpr index_t cols() const noexcept {
+        if constexpr (rank == 0)
+            return 1;
+        else
+            return sizes[rank - 1];
+    }
+    /// Product of all extents but the last: every kernel sees a tensor as rows by columns.
+    constexpr index_t rows() const noexcept {
+        index_t n = 1;
+        for (int i = 0; i + 1 < rank; ++i) n *= sizes[static_cast<std::size_t>(i)];
+        return n;
+    }
+
+    constexpr bool operator==(const extents&) const = default;
+};
+
+/// True where the sizes of two shapes of equal rank are equal, run-time ones included.
+template <index_t... A, index_t... B>
+requires(sizeof...(A) == sizeof...(B)) constexpr bool same_sizes(const extents<A...>& a,
+                                                                 const extents<B...>& b) noexcept {
+    for (std::size_t i = 0; i < sizeof...(A); ++i)
+        if (a.sizes[i] != b.sizes[i]) return false;
+    return true;
+}
+
+} // namespace apriori

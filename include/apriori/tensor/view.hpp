@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Non-owning tensors: a pointer, a shape, strides. Slicing, transposing and reshaping a view moves no data.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/tensor/extents.hpp"
+
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace apriori {
+
+/// How the elements of a view lie in memory; each allows all that the one before it allows.
+enum class layout {
+    dense,   ///< row-major without gaps
+    rows,    ///< the last axis is contiguous, the others have run-time strides
+    strided, ///< every axis has a run-time stride
+};
+
+/// p + n, and a null pointer stays one: shapes are planned at compile time with views that have no memory.
+template <class T>
+APRIORI_HD constexpr T* advance(T* p, index_t n) noexcept {
+    return p == nullptr ? nullptr : p + n;
+}
+
+/// A tensor that lives elsewhere: T is float or const float (index tensors: const std::int32_t).
+template <class T, class E, layout L = layout::dense>
+struct view {
+    using apriori_expression = void;
+    using value_type = T;
+    using extents_type = E;
+    static constexpr int rank = E::rank;
+    static constexpr layout memory_layout = L;
+    using sizes_type = std::array<index_t, static_cast<std::size_t>(rank)>;
+
+    T* data = nullptr;
+    E shape{};
+    sizes_type strides = dense_strides(shape); ///< in elements
+
+    constexpr view() = default;
+    constexpr view(T* p, E e) requires(L == layout::dense) : data(p), shape(e) {}
+    constexpr view(T* p, E e, sizes_type s) : data(p), shape(e), strides(s) {}
+
+    /// A view of const elements; and a dense view where a strided one is asked for.
+    template <class U, layout M>
+    requires(std::is_same_v<T, U> || std::is_same_v<T, const U>) && (M <= L) constexpr view(const view<U, E, M>& o)
+        : data(o.data),
+    shape(o.shape), strides(o.strides) {}
+
+    constexpr const E& ext() const noexcept { return shape; }
+    constexpr index_t size() const noexcept { return shape.size(); }
+    constexpr index_t stride(int axis) const noexcept { return strides[static_cast<std::size_t>(axis)]; }
+
+    /// The elements as a span; dense views only.
+    constexpr std::span<T> flat() const noexcept requires(L == layout::dense) {
+        return {data, static_cast<std::size_t>(shape.size())};
+    }
+
+    static constexpr sizes_type dense_strides(const E& e) noexcept {
+        sizes_type s{};
+        index_t step = 1;
+        for (int i = rank - 1; i >= 0; --i) {
+            s[static_cast<std::size_t>(i)] = step;
+            step *= e[i];
+        }
+        return s;
+    }
+};
+
+template <class T>
+inline constexpr bool is_view = false;
+template <class T, class E, layout L>
+inline constexpr bool is_view<view<T, E, L>> = true;
+
+/// The shape E with the extent of one axis replaced.
+template <class E, int Axis, index_t Size>
+struct with_extent;
+template <index_t... S, int Axis, index_t Size>
+struct with_extent<extents<S...>, Axis, Size> {
+    template <std::size_t... I>
+    static auto make(std::index_sequence<I...>) -> extents<(static_cast<int>(I) == Axis ? Size : S)...>;
+    using type = decltype(make(std::make_index_sequence<sizeof...(S)>{}));
+};
+
+/// The shape of a given size on every axis; the static ones must agree (the caller has checked).
+template <class E>
+constexpr E extents_of_sizes(const std::array<index_t, static_cast<std::size_t>(E::rank)>& sizes) {
+    E e;
+    e.sizes = sizes;
+    return e;
+}
+
+/// Elements first .. first + Count of an axis. Slicing any axis but the first leaves gaps between rows.
+template <int Axis, index_t Count, class T, class E, layout L>
+constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) {
+    static_assert(Axis >= 0 && Axis < E::rank, "apriori: slice: no such axis");
+    static_assert(Count == dyn || E::fixed(Axis) == dyn || Count <= E::fixed(Axis),
+                  "apriori: slice: longer than the axis");
+    using result_extents = typename with_extent<E, Axis, Count>::type;
+    constexpr layout result_layout =
+        Axis == 0 && L == layout::dense ? layout::dense : (L == layout::dense ? layout::rows : L);
+    auto sizes = v.shape.sizes;
+    sizes[Axis] = count;
+    return view<T, result_extents, result_layout>(advance(v.data, first * v.stride(Axis)),
+                                                  extents_of_sizes<result_extents>(sizes), v.strides);
+}
+
+/// Two axes exchanged; the last axis may be one of them, its elements are then strided.
+template <int A, int B, class T, index_t... S, layout L>
+constexpr auto transpose_view(const view<T, extents<S...>, L>& v) {
+    using E = extents<S...>;
+    static_assert(A >= 0 && B >= 0 && A < E::rank && B < E::rank, "apriori: transpose: no such axis");
+    using result_extents = typename with_extent<typename with_extent<E, A, E::fixed(B)>::type, B, E::fixed(A)>::type;
+    constexpr bool moves_last = A != B && (A == E::rank - 1 || B == E::rank - 1);
+    constexpr layout result_layout = A == B       ? L
+                                     : moves_last ? layout::strided
+                                                  : (L == layout::dense ? layout::rows : L);
+    auto sizes = v.shape.sizes;
+    auto strides = v.strides;
+    std::swap(sizes[A], sizes[B]);
+    std::swap(strides[A], strides[B]);
+    return view<T, result_extents, result_layout>(v.data, extents_of_sizes<result_extents>(sizes), strides);
+}
+
+/// The same elements in another shape of as many elements; dense views only.
+template <class To, class T, class E>
+constexpr auto reshape_view(const view<T, E, layout::dense>& v, To to) {
+    if constexpr (To::is_static && E::is_static)
+        static_assert(To{}.size() == E{}.size(), "apriori: reshape: another number of elements");
+    return view<T, To>(v.data, to);
+}
+
+/// Columns of heads as an axis: rows [.., n * d] seen as [.., n, d] without moving data.
+template <index_t Heads, class T, index_t... S, layout L>
+requires(L != layout::strided) constexpr auto split_last(const view<T, extents<S...>, L>& v) {
+    using E = extents<S...>;
+    constexpr index_t width = E::fixed(E::rank - 1);
+    static_assert(width != dyn && width % Heads == 0,
+                  "apriori: split_last: the last axis does not divide into that many parts");
+    constexpr index_t part = width / Heads;
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        using result = view<T, extents<E::fixed(static_cast<int>(I))..., Heads, part>, L>;
+        typename result::sizes_type sizes{v.shape.sizes[I]..., Heads, part}, strides{v.strides[I]..., part, 1};
+        return result(v.data, extents_of_sizes<typename result::extents_type>(sizes), strides);
+    }
+    (std::make_index_sequence<E::rank - 1>{});
+}
+
+} // namespace apriori
