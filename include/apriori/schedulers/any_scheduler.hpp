@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// A scheduler of a class that is known at run time only: what a pipeline folder or the command line names.
+#pragma once
+
+#include "apriori/schedulers/unclip.hpp"
+
+#include <variant>
+
+namespace apriori {
+
+/// The configuration of any scheduler.
+using any_scheduler_config = std::variant<UnCLIPSchedulerConfig>;
+
+/// The class in diffusers that a configuration is of.
+inline const char* class_name(const any_scheduler_config& config) noexcept {
+    return std::visit([](const auto& c) { return c.class_name; }, config);
+}
+
+/// The planned schedule of any scheduler; the errors are those of the class. See basic_scheduler::set_timesteps.
+inline status plan_schedule(const any_scheduler_config& config, const schedule_request& request, schedule& out) {
+    return std::visit(
+        [&](const auto& c) {
+            if (const status s = validate(c); !s.ok()) return s;
+            schedule planned;
+            const status s = plan_schedule(c, make_noise_levels(c), request, planned);
+            if (s.ok()) out = std::move(planned);
+            return s;
+        },
+        config);
+}
+
+} // namespace apriori

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Beta schedules and their cumulative products, with the roundings of diffusers and torch.
+#pragma once
+
+#include "apriori/core/constexpr_math.hpp"
+#include "apriori/core/status.hpp"
+#include "apriori/schedulers/options.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace apriori {
+
+/// The noise levels of training step t: beta, and the cumulative product of (1 - beta) up to and with it.
+struct noise_levels {
+    std::vector<float> betas;
+    std::vector<float> alphas_cumprod;
+
+    constexpr int steps() const noexcept { return static_cast<int>(betas.size()); }
+};
+
+namespace detail {
+
+/// torch.linspace in float32: the step in float32, counted from the nearer end, one rounding for product and sum.
+constexpr std::vector<float> torch_linspace(double first, double last, int count) {
+    const auto start = static_cast<float>(first), end = static_cast<float>(last);
+    const float step = count > 1 ? (end - start) / static_cast<float>(count - 1) : 0.0f;
+    std::vector<float> out(static_cast<std::size_t>(count), 0.0f);
+    for (int i = 0; i < count; ++i)
+        out[static_cast<std::size_t>(i)] =
+            i < count / 2 || count == 1
+                ? static_cast<float>(static_cast<double>(start) + static_cast<double>(step) * i)
+                : static_cast<float>(static_cast<double>(end) - static_cast<double>(step) * (count - 1 - i));
+    return out;
+}
+
+/// alpha_bar(t), t in 0 to 1: the share of the signal that is left.
+constexpr double alpha_bar(beta_kind kind, double t) noexcept {
+    if (kind == beta_kind::exp) return math::exp(t * -12.0);
+    if (kind == beta_kind::laplace) {
+        const double sign = 0.5 - t < 0.0 ? -1.0 : 1.0;
+        const double snr = math::exp(-0.5 * sign * math::log(1.0 - 2.0 * math::abs(0.5 - t) + 1e-6));
+        return math::sqrt(snr / (1.0 + snr));
+    }
+    const double c = math::cos((t + 0.008) / 1.008 * math::pi / 2.0);
+    return c * c;
+}
+
+/// betas_for_alpha_bar: in double as Python computes it, capped at 0.999, stored in float32.
+constexpr std::vector<float> betas_for_alpha_bar(beta_kind kind, int count) {
+    std::vector<float> out(static_cast<std::size_t>(count), 0.0f);
+    double before = alpha_bar(kind, 0.0);
+    for (int i = 0; i < count; ++i) {
+        const double after = alpha_bar(kind, static_cast<double>(i + 1) / count);
+        const double beta = 1.0 - after / before;
+        out[static_cast<std::size_t>(i)] = static_cast<float>(beta < 0.999 ? beta : 0.999);
+        before = after;
+    }
+    return out;
+}
+
+/// torch.cumprod of 1 - betas: the running product in double, each element rounded to float32.
+constexpr std::vector<float> cumulative_alphas(const std::vector<float>& betas) {
+    std::vector<float> out(betas.size(), 0.0f);
+    double product = 1.0;
+    for (std::size_t i = 0; i < betas.size(); ++i) {
+        product *= static_cast<double>(1.0f - betas[i]);
+        out[i] = static_cast<float>(product);
+    }
+    return out;
+}
+
+constexpr float sqrt_f32(float x) noexcept { return static_cast<float>(math::sqrt(static_cast<double>(x))); }
+constexpr float exp_f32(float x) noexcept { return static_cast<float>(math::exp(static_cast<double>(x))); }
+constexpr float log_f32(float x) noexcept { return static_cast<float>(math::log(static_cast<double>(x))); }
+
+/// rescale_zero_terminal_snr: shifts and scales the levels so that the last training step holds no signal.
+constexpr void rescale_zero_terminal_snr(std::vector<float>& betas) {
+    std::vector<float> bar = cumulative_alphas(betas);
+    for (float& v : bar) v = sqrt_f32(v);
+    const float first = bar.front(), last = bar.back(), scale = first / (first - last);
+    for (float& v : bar) {
+        v = (v - last) * scale;
+        v = v * v;
+    }
+    betas[0] = 1.0f - bar[0];
+    for (std::size_t i = 1; i < betas.size(); ++i) betas[i] = 1.0f - bar[i] / bar[i - 1];
+}
+
+} // namespace detail
+
+/// What the beta schedules of all schedulers are made from.
+struct beta_options {
+    beta_kind kind = beta_kind::squaredcos_cap_v2;
+    int num_train_timesteps = 1000;
+    double beta_start = 0.0001; ///< not read by the alpha_bar schedules (squaredcos_cap_v2, exp, laplace)
+    double beta_end = 0.02;
+    bool rescale_zero_snr = false;
+};
+
+/// Largest num_train_timesteps: the tables stay a few megabytes whatever a configuration says.
+inline constexpr int max_train_timesteps = 1'000'000;
+
+constexpr status validate(const beta_options& o) noexcept {
+    if (o.num_train_timesteps < 1 || o.num_train_timesteps > max_train_timesteps)
+        return status::invalid("num_train_timesteps must be 1 to 1000000", o.num_train_timesteps, max_train_timesteps);
+    if (o.rescale_zero_snr && o.num_train_timesteps < 2)
+        return status::invalid("rescale_betas_zero_snr needs num_train_timesteps of 2 or more", o.num_train_timesteps,
+                               2);
+    if (!(o.beta_start > 0.0 && o.beta_start < 1.0)) return status::invalid("beta_start must lie between 0 and 1");
+    if (!(o.beta_end > 0.0 && o.beta_end < 1.0)) return status::invalid("beta_end must lie between 0 and 1");
+    return {};
+}
+
+/// The tables of a valid configuration.
+constexpr noise_levels make_noise_levels(const beta_options& o) {
+    noise_levels out;
+    const int n = o.num_train_timesteps;
+    switch (o.kind) {
+    case beta_kind::linear:
+        out.betas = detail::torch_linspace(o.beta_start, o.beta_end, n);
+        break;
+    case beta_kind::scaled_linear:
+        out.betas = detail::torch_linspace(math::sqrt(o.beta_start), math::sqrt(o.beta_end), n);
+        for (float& b : out.betas) b = b * b;
+        break;
+    case beta_kind::sigmoid:
+        out.betas = detail::torch_linspace(-6.0, 6.0, n);
+        for (float& b : out.betas) {
+            const auto s = static_cast<float>(1.0 / (1.0 + math::exp(-static_cast<double>(b))));
+            b = s * static_cast<float>(o.beta_end - o.beta_start) + static_cast<float>(o.beta_start);
+        }
+        break;
+    case beta_kind::squaredcos_cap_v2:
+    case beta_kind::exp:
+    case beta_kind::laplace:
+        out.betas = detail::betas_for_alpha_bar(o.kind, n);
+        break;
+    }
+    if (o.rescale_zero_snr) detail::rescale_zero_terminal_snr(out.betas);
+    out.alphas_cumprod = detail::cumulative_alphas(out.betas);
+    return out;
+}
+
+} // namespace apriori

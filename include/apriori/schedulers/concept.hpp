@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a sampler relies on: a scheduler is the list of steps that it has planned, and nothing else.
+#pragma once
+
+#include "apriori/schedulers/step.hpp"
+
+#include <concepts>
+#include <span>
+
+namespace apriori {
+
+/// A planned schedule. One entry of steps() is one call of the model; `timesteps()[i] == steps()[i].timestep`.
+///   timesteps()         what the model is given, descending (Heun gives every inner timestep twice)
+///   steps()             the scalars of each step, executed by apply_step or by a device's fused kernel
+///   init_noise_sigma()  what the first latents, standard normal, are multiplied by
+///   history_slots()     how many buffers as large as the sample live from step to step, 0 to max_history_slots
+/// None of them allocates: planning (set_timesteps) does all of that.
+template <class S>
+concept scheduler = requires(const S& s) {
+    { s.timesteps() }
+    noexcept->std::convertible_to<std::span<const float>>;
+    { s.steps() }
+    noexcept->std::convertible_to<std::span<const step_coefficients>>;
+    { s.init_noise_sigma() }
+    noexcept->std::same_as<float>;
+    { s.history_slots() }
+    noexcept->std::same_as<int>;
+};
+
+} // namespace apriori

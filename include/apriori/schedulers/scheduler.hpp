@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all schedulers share: the planned schedule, at run time or as a constant, and the class over a configuration.
+//
+// A scheduler is one file: a configuration struct and three functions found by its type (scheduler_config below).
+#pragma once
+
+#include "apriori/schedulers/betas.hpp"
+#include "apriori/schedulers/concept.hpp"
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace apriori {
+
+/// A planned schedule of any scheduler.
+class schedule {
+public:
+    constexpr std::span<const float> timesteps() const noexcept { return timesteps_; }
+    constexpr std::span<const step_coefficients> steps() const noexcept { return steps_; }
+    constexpr float init_noise_sigma() const noexcept { return init_noise_sigma_; }
+    constexpr int history_slots() const noexcept { return history_slots_; }
+
+    /// Starts a new plan.
+    constexpr void reset(float init_noise_sigma, int history_slots) {
+        timesteps_.clear();
+        steps_.clear();
+        init_noise_sigma_ = init_noise_sigma;
+        history_slots_ = history_slots;
+    }
+    constexpr void push(const step_coefficients& c) {
+        timesteps_.push_back(c.timestep);
+        steps_.push_back(c);
+    }
+
+private:
+    std::vector<float> timesteps_;
+    std::vector<step_coefficients> steps_;
+    float init_noise_sigma_ = 1.0f;
+    int history_slots_ = 0;
+};
+
+/// A planned schedule of `Calls` model calls without the heap: what constexpr_schedule returns.
+template <std::size_t Calls>
+struct static_schedule {
+    std::array<float, Calls> timestep_values{};
+    std::array<step_coefficients, Calls> step_values{};
+    float sigma = 1.0f;
+    int slots = 0;
+
+    constexpr std::span<const float> timesteps() const noexcept { return timestep_values; }
+    constexpr std::span<const step_coefficients> steps() const noexcept { return step_values; }
+    constexpr float init_noise_sigma() const noexcept { return sigma; }
+    constexpr int history_slots() const noexcept { return slots; }
+};
+
+/// What set_timesteps was asked for: a number of inference steps or, in their place, custom timesteps.
+struct schedule_request {
+    int num_inference_steps = 0;
+    std::span<const float> custom{}; ///< descending training steps
+    int begin = 0;                   ///< the first model call to plan; those before it are left out (image to image)
+};
+
+/// A scheduler's configuration and its rules. All of them are constexpr.
+///   C::model_calls(n)                            model calls of n inference steps
+///   C::class_name                                the class in diffusers
+///   C::custom_timesteps                          whether timesteps may be given
+///   C::noises_at_training_steps                  whether add_noise takes any training step
+///   validate(c)                                  an error for a value that is out of range
+///   make_noise_levels(c)                         the tables of a valid configuration
+///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met
+template <class C>
+concept scheduler_config = requires(const C& c, const noise_levels& levels, const schedule_request& request,
+                                    schedule& out) {
+    { C::model_calls(1) } -> std::same_as<int>;
+    { C::class_name } -> std::convertible_to<const char*>;
+    { C::custom_timesteps } -> std::convertible_to<bool>;
+    { C::noises_at_training_steps } -> std::convertible_to<bool>;
+    { validate(c) } -> std::same_as<status>;
+    { make_noise_levels(c) } -> std::same_as<noise_levels>;
+    { plan_schedule(c, levels, request, out) } -> std::same_as<status>;
+};
+
+/// Noising of clean samples: signal * x0 + level * z.
+struct noising {
+    float signal = 1.0f, level = 0.0f;
+};
+
+/// add_noise of DDPM, DDIM and UnCLIP at training step t, which must lie in the tables.
+constexpr noising noising_at(const noise_levels& levels, int t) noexcept {
+    const float alpha = levels.alphas_cumprod[static_cast<std::size_t>(t)];
+    return {detail::sqrt_f32(alpha), detail::sqrt_f32(1.0f - alpha)};
+}
+
+/// A scheduler in diffusers' sense: configuration, tables, and the schedule that set_timesteps plans.
+/// Only the constructor and set_timesteps allocate.
+template <scheduler_config Config>
+class basic_scheduler {
+public:
+    using config_type = Config;
+
+    /// Takes any configuration; the error of an invalid one is what error() and set_timesteps return.
+    explicit basic_scheduler(const Config& config = {}) : config_(config), error_(validate(config)) {
+        if (error_.ok()) levels_ = make_noise_levels(config_);
+    }
+
+    const Config& config() const noexcept { return config_; }
+    status error() const noexcept { return error_; }
+    const noise_levels& levels() const noexcept { return levels_; }
+
+    /// Plans `num_inference_steps`, 1 to num_train_timesteps; model calls before `begin` are left out.
+    /// After an error the schedule is what it was before.
+    status set_timesteps(int num_inference_steps, int begin = 0) { return replan({num_inference_steps, {}, begin}); }
+
+    /// Plans the given timesteps, descending.
+    status set_timesteps(std::span<const float> timesteps, int begin = 0) requires(Config::custom_timesteps) {
+        if (timesteps.empty()) return status::invalid("custom timesteps: give at least one", 0, 1);
+        return replan({static_cast<int>(timesteps.size()), timesteps, begin});
+    }
+
+    std::span<const float> timesteps() const noexcept { return schedule_.timesteps(); }
+    std::span<const step_coefficients> steps() const noexcept { return schedule_.steps(); }
+    float init_noise_sigma() const noexcept { return schedule_.init_noise_sigma(); }
+    int history_slots() const noexcept { return schedule_.history_slots(); }
+
+    /// The planned schedule, which outlives the scheduler when copied.
+    const schedule& planned() const noexcept { return schedule_; }
+
+    /// diffusers' add_noise: out = signal * x0 + level * noise at training step t, 0 to num_train_timesteps - 1.
+    status add_noise(std::span<const float> x0, std::span<const float> noise, int t,
+                     std::span<float> out) const noexcept requires(Config::noises_at_training_steps) {
+        if (!error_.ok()) return error_;
+        if (t < 0 || t >= levels_.steps())
+            return status::invalid("add_noise: timestep must be 0 to num_train_timesteps - 1", t, levels_.steps());
+        if (noise.size() != x0.size() || out.size() != x0.size())
+            return status::shape("add_noise: samples, noise and output must have one size");
+        const noising n = noising_at(levels_, t);
+        for (std::size_t i = 0; i < x0.size(); ++i) out[i] = n.signal * x0[i] + n.level * noise[i];
+        return {};
+    }
+
+private:
+    status replan(const schedule_request& request) {
+        if (!error_.ok()) return error_;
+        schedule next;
+        if (const status s = plan_schedule(config_, levels_, request, next); !s.ok()) return s;
+        schedule_ = std::move(next);
+        return {};
+    }
+
+    Config config_;
+    status error_;
+    noise_levels levels_;
+    schedule schedule_;
+};
+
+/// Not constexpr, so that reaching it in a constant expression is a compile error that shows the reason.
+inline void constexpr_schedule_failed(const char* /*why*/) {}
+
+/// The schedule of `Steps` inference steps as a constant:
+///     constexpr auto s = constexpr_schedule<25>(UnCLIPSchedulerConfig{.clip_sample_range = 5.0f});
+/// A bad configuration or number of steps does not compile.
+template <int Steps, scheduler_config Config>
+consteval auto constexpr_schedule(const Config& config) {
+    static_assert(Steps >= 1, "apriori: a schedule needs at least one step");
+    static_schedule<static_cast<std::size_t>(Config::model_calls(Steps))> out;
+    if (const status s = validate(config); !s.ok()) constexpr_schedule_failed(s.what);
+    schedule planned;
+    if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s.ok())
+        constexpr_schedule_failed(s.what);
+    for (std::size_t i = 0; i < out.step_values.size(); ++i) {
+        out.timestep_values[i] = planned.timesteps()[i];
+        out.step_values[i] = planned.steps()[i];
+    }
+    out.sigma = planned.init_noise_sigma();
+    out.slots = planned.history_slots();
+    return out;
+}
+
+} // namespace apriori
