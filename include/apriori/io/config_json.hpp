@@ -117,9 +117,8 @@ inline result<PriorConfig> read_prior_config(json_fields& fields) {
     });
     const auto inner = std::int64_t{config.num_attention_heads} * config.attention_head_dim;
     if (inner > detail::int_field::most)
-        fields.refuse("num_attention_heads " + std::to_string(config.num_attention_heads) +
-                      " times attention_head_dim " + std::to_string(config.attention_head_dim) + " is " +
-                      std::to_string(inner) + "; allowed: at most " + std::to_string(detail::int_field::most));
+        fields.refuse(cat("num_attention_heads ", config.num_attention_heads, " times attention_head_dim ",
+                          config.attention_head_dim, " is ", inner, "; allowed: at most ", detail::int_field::most));
     if (auto done = fields.finish("PriorTransformer"); !done.ok()) return done.error();
     return config;
 }
@@ -143,7 +142,7 @@ inline result<PriorConfig> load_prior_config(const std::filesystem::path& path) 
 inline std::string to_json_text(const PriorConfig& config) {
     std::string out = "{\n  \"_class_name\": \"PriorTransformer\"";
     detail::for_each_prior_field([&]<class Field>(const Field& field) {
-        out += std::string(",\n  \"") + field.name + "\": ";
+        out += cat(",\n  \"", field.name, "\": ");
         if constexpr (std::is_same_v<Field, detail::int_field>) {
             const int value = config.*field.member;
             out += field.nullable && value == none ? "null" : std::to_string(value);
@@ -151,28 +150,28 @@ inline std::string to_json_text(const PriorConfig& config) {
             out += detail::decimal(config.*field.member);
         } else {
             const char* text = detail::spelling(field, config);
-            out += text == nullptr ? "null" : '"' + std::string(text) + '"';
+            out += text == nullptr ? std::string("null") : cat('"', text, '"');
         }
     });
-    return out + "\n}\n";
+    return out += "\n}\n";
 }
 
 /// A C++ expression for the configuration: `apriori::PriorConfig{.num_attention_heads = 32, ...}`, every field written.
 inline std::string to_cpp(const PriorConfig& config) {
     std::string out;
     detail::for_each_prior_field([&]<class Field>(const Field& field) {
-        out += std::string(out.empty() ? "apriori::PriorConfig{." : ", .") + field.name + " = ";
+        out += cat(out.empty() ? "apriori::PriorConfig{." : ", .", field.name, " = ");
         if constexpr (std::is_same_v<Field, detail::int_field>) {
             const int value = config.*field.member;
             out += field.nullable && value == none ? "apriori::none" : std::to_string(value);
         } else if constexpr (std::is_same_v<Field, detail::number_field>) {
-            out += detail::decimal(config.*field.member) + "F";
+            out += detail::decimal(config.*field.member) + 'F';
         } else {
             const char* text = detail::spelling(field, config);
-            out += std::string("apriori::") + field.type + "::" + (text == nullptr ? "none" : text);
+            out += cat("apriori::", field.type, "::", (text == nullptr ? "none" : text));
         }
     });
-    return out + "}";
+    return out += '}';
 }
 
 } // namespace apriori::io

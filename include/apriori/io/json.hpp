@@ -21,9 +21,9 @@ using json = nlohmann::json;
 /// A JSON value for a message: ASCII, at most 60 characters.
 inline std::string shown(const json& value) {
     if (value.is_object()) return "an object";
-    if (value.is_array() && value.size() > 16) return "an array of " + std::to_string(value.size()) + " values";
+    if (value.is_array() && value.size() > 16) return cat("an array of ", value.size(), " values");
     std::string text = value.dump(-1, ' ', true);
-    if (text.size() > 60) text = text.substr(0, 57) + "...";
+    if (text.size() > 60) text.replace(57, text.size(), "...");
     return text;
 }
 
@@ -47,7 +47,7 @@ public:
     bool start_array(std::size_t) { return open(json::array()); }
     bool end_array() { return close(); }
     bool key(std::string& name) {
-        if (open_.back()->contains(name)) return refuse("the key " + quote(name) + " occurs twice");
+        if (open_.back()->contains(name)) return refuse(cat("the key ", quote(name), " occurs twice"));
         slot_ = &(*open_.back())[name];
         return true;
     }
@@ -67,7 +67,7 @@ private:
     }
     json* put(json value) {
         if (++values_ > max_values) {
-            refuse("holds more than " + std::to_string(max_values) + " values");
+            refuse(cat("holds more than ", max_values, " values"));
             return nullptr;
         }
         json* at = &root;
@@ -83,7 +83,7 @@ private:
         return at;
     }
     bool open(json value) {
-        if (open_.size() == max_depth) return refuse("is nested deeper than " + std::to_string(max_depth) + " levels");
+        if (open_.size() == max_depth) return refuse(cat("is nested deeper than ", max_depth, " levels"));
         json* at = put(std::move(value));
         if (at != nullptr) open_.push_back(at);
         return at != nullptr;
@@ -113,9 +113,9 @@ inline result<json> parse_json(std::string_view text, std::string_view where) {
         const auto line = std::count(before.begin(), before.end(), '\n') + 1;
         const auto last = before.rfind('\n');
         const auto column = before.size() - (last == std::string_view::npos ? 0 : last + 1) + 1;
-        message += ":" + std::to_string(line) + ":" + std::to_string(column);
+        message += cat(":", line, ":", column);
     }
-    return failure{errc::bad_format, message + ": " + builder.error()};
+    return failure{errc::bad_format, cat(message, ": ", builder.error())};
 }
 
 } // namespace apriori::io

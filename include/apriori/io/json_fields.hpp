@@ -43,7 +43,7 @@ public:
         auto parsed = parse_json(text, where);
         if (!parsed.ok()) return parsed.error();
         if (!parsed->is_object())
-            return failure{errc::bad_format, std::string(where) + ": is " + shown(*parsed) + ", not an object"};
+            return failure{errc::bad_format, cat(where, ": is ", shown(*parsed), ", not an object")};
         return json_fields(std::move(*parsed), std::string(where));
     }
     /// The object in a file.
@@ -75,7 +75,7 @@ public:
         if (x >= static_cast<double>(least) && x <= static_cast<double>(most))
             out = static_cast<T>(x);
         else
-            refuse(key, *v, "a number from " + json(least).dump() + " to " + json(most).dump());
+            refuse(key, *v, cat("a number from ", json(least).dump(), " to ", json(most).dump()));
     }
     /// true or false; not 0 or 1.
     void boolean(const char* key, bool& out) {
@@ -102,7 +102,8 @@ public:
                 out = c.value;
                 return;
             }
-            allowed += (allowed.empty() ? "" : ", ") + (c.text == nullptr ? "null" : '"' + std::string(c.text) + '"');
+            allowed += allowed.empty() ? "" : ", ";
+            allowed += c.text == nullptr ? std::string("null") : cat('"', c.text, '"');
         }
         refuse(key, *v, allowed);
     }
@@ -116,11 +117,11 @@ public:
     /// Reports that a value is not what is allowed.
     void refuse(const char* key, const json& value, const std::string& allowed, errc code = errc::invalid_argument) {
         if (error_.ok())
-            error_ = failure{code, where_ + ": field '" + key + "' is " + shown(value) + "; allowed: " + allowed};
+            error_ = failure{code, cat(where_, ": field '", key, "' is ", shown(value), "; allowed: ", allowed)};
     }
     /// Reports anything else that is wrong with the object.
     void refuse(const std::string& why) {
-        if (error_.ok()) error_ = failure{errc::invalid_argument, where_ + ": " + why};
+        if (error_.ok()) error_ = failure{errc::invalid_argument, cat(where_, ": ", why)};
     }
 
     /// The first error; or one if `_class_name` is there and is not `class_name`, or a field that no call above named
@@ -128,12 +129,12 @@ public:
     result<void> finish(std::string_view class_name) {
         if (!error_.ok()) return error_;
         if (const auto at = object_.find("_class_name"); at != object_.end() && *at != class_name)
-            refuse("_class_name", *at, '"' + std::string(class_name) + '"', errc::unsupported);
+            refuse("_class_name", *at, cat('"', class_name, '"'), errc::unsupported);
         for (const auto& item : object_.items()) {
             if (item.key().starts_with('_') || known_.contains(item.key())) continue;
             std::string names;
-            for (const auto& name : known_) names += (names.empty() ? "" : ", ") + name;
-            refuse("unknown field " + quote(item.key()) + "; " + std::string(class_name) + " has " + names);
+            for (const auto& name : known_) names += cat(names.empty() ? "" : ", ", name);
+            refuse(cat("unknown field ", quote(item.key()), "; ", class_name, " has ", names));
         }
         return error_;
     }
@@ -147,8 +148,7 @@ private:
         if (small && x >= least && x <= most)
             out = static_cast<int>(x);
         else
-            refuse(key, v,
-                   std::string(also) + "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+            refuse(key, v, cat(also, "an integer from ", least, " to ", most));
     }
     static bool same(const std::string& got, const char* text, letters match) {
         return match == letters::exact ? got == text : lower(got) == lower(text);

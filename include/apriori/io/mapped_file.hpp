@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/result.hpp"
+#include "apriori/io/text.hpp"
 
 #include <cerrno>
 #include <cstddef>
@@ -23,7 +24,7 @@ namespace apriori::io {
 /// What a failing system call says: "path: what: reason of the operating system".
 inline failure system_failure(const std::filesystem::path& path, std::string_view what, int error) {
     return {error == ENOENT ? errc::not_found : errc::io_error,
-            path.string() + ": " + std::string(what) + ": " + std::strerror(error)};
+            cat(path.string(), ": ", what, ": ", std::strerror(error))};
 }
 
 /// The bytes of a regular file. Move-only; the bytes stay where they are when it is moved. A file that someone else
@@ -41,8 +42,8 @@ public:
         }
         if (!S_ISREG(info.st_mode)) {
             ::close(fd);
-            return failure{errc::io_error, path.string() + (S_ISDIR(info.st_mode) ? ": is a folder, not a file"
-                                                                                  : ": is not a regular file")};
+            return failure{errc::io_error, cat(path.string(), S_ISDIR(info.st_mode) ? ": is a folder, not a file"
+                                                                                    : ": is not a regular file")};
         }
         const auto size = static_cast<std::size_t>(info.st_size);
         mapped_file file;

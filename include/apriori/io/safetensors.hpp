@@ -54,7 +54,7 @@ public:
     /// The shards that `path`, a .safetensors.index.json, names. Its weight_map and what the shards hold must agree.
     static result<weights_source> open_index(const std::filesystem::path& path) {
         const auto bad = [&](const std::string& what) {
-            return failure{errc::bad_format, path.string() + ": " + what};
+            return failure{errc::bad_format, cat(path.string(), ": ", what)};
         };
         const auto text = mapped_file::open(path);
         if (!text.ok()) return text.error();
@@ -63,16 +63,16 @@ public:
         if (!parsed->is_object() || !parsed->contains("weight_map")) return bad("has no weight_map");
         const json& map = (*parsed)["weight_map"];
         if (!map.is_object() || map.empty())
-            return bad("weight_map is " + shown(map) + "; it must be an object that maps tensors to files");
+            return bad(cat("weight_map is ", shown(map), "; it must be an object that maps tensors to files"));
 
         std::map<std::string, std::vector<std::string_view>> shards;
         for (const auto& item : map.items()) {
             if (!item.value().is_string())
-                return bad("weight_map " + quote(item.key()) + " is " + shown(item.value()) + ", not a file name");
+                return bad(cat("weight_map ", quote(item.key()), " is ", shown(item.value()), ", not a file name"));
             const auto& file = item.value().get_ref<const std::string&>();
             if (!plain_file_name(file))
-                return bad("weight_map " + quote(item.key()) + " names " + quote(file) +
-                           "; allowed: a .safetensors file next to the index, without a path");
+                return bad(cat("weight_map ", quote(item.key()), " names ", quote(file),
+                               "; allowed: a .safetensors file next to the index, without a path"));
             shards[file].push_back(item.key());
         }
         weights_source w;
@@ -81,15 +81,15 @@ public:
             auto shard = safetensors_source::open(shard_path);
             if (!shard.ok())
                 return failure{shard.error().code,
-                               shard.error().message + " (a shard of " + path.filename().string() + ")"};
+                               cat(shard.error().message, " (a shard of ", path.filename().string(), ")")};
             for (const auto name : names)
                 if (!shard->find(name))
-                    return bad("weight_map says that " + file + " holds " + quote(name) + ", but it does not");
+                    return bad(cat("weight_map says that ", file, " holds ", quote(name), ", but it does not"));
             for (std::size_t i = 0; i < shard->size(); ++i) {
                 const auto name = shard->info(i).name;
                 const auto entry = map.find(name);
                 if (entry == map.end() || *entry != file)
-                    return bad(file + " holds " + quote(name) + ", which weight_map does not place there");
+                    return bad(cat(file, " holds ", quote(name), ", which weight_map does not place there"));
             }
             w.add(shard_path, std::move(*shard));
         }
@@ -170,10 +170,10 @@ inline failure pickle_failure(const std::filesystem::path& path) {
         .replace_extension(".safetensors");
     return {
         errc::unsupported,
-        path.string() +
+        cat(path.string(),
             ": is a PyTorch pickle, not safetensors; convert it once with: python3 -c \"import torch; "
-            "from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for k, v in torch.load('" +
-            path.string() + "', map_location='cpu', weights_only=True).items()}, '" + target.string() + "')\""};
+            "from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for k, v in torch.load('",
+            path.string(), "', map_location='cpu', weights_only=True).items()}, '", target.string(), "')\"")};
 }
 
 } // namespace detail
@@ -187,7 +187,7 @@ inline result<weights_source> open_weights(const std::filesystem::path& path) {
     std::error_code error;
     const auto kind = std::filesystem::status(path, error).type();
     if (kind == std::filesystem::file_type::not_found)
-        return failure{errc::not_found, path.string() + ": no such file or folder"};
+        return failure{errc::not_found, cat(path.string(), ": no such file or folder")};
     if (kind != std::filesystem::file_type::directory) {
         const std::string name = path.filename().string();
         if (name.ends_with(".index.json") || name.ends_with(".index.fp16.json"))
@@ -196,10 +196,10 @@ inline result<weights_source> open_weights(const std::filesystem::path& path) {
             return detail::pickle_failure(path);
         return weights_source::open_file(path);
     }
-    for (const std::string stem : {"diffusion_pytorch_model", "model"}) {
+    for (const char* stem : {"diffusion_pytorch_model", "model"}) {
         for (const char* name : {".safetensors", ".safetensors.index.json", ".fp16.safetensors",
                                  ".safetensors.index.fp16.json", ".fp16.safetensors.index.json"}) {
-            const auto candidate = path / (stem + name);
+            const auto candidate = path / cat(stem, name);
             if (detail::is_file(candidate))
                 return std::string_view(name).ends_with(".json") ? weights_source::open_index(candidate)
                                                                  : weights_source::open_file(candidate);
@@ -210,9 +210,9 @@ inline result<weights_source> open_weights(const std::filesystem::path& path) {
         if (detail::is_file(path / name)) return detail::pickle_failure(path / name);
     return failure{
         errc::not_found,
-        path.string() +
+        cat(path.string(),
             ": holds no weights; looked for diffusion_pytorch_model.safetensors and model.safetensors, their .fp16 "
-            "variants and .safetensors.index.json"};
+            "variants and .safetensors.index.json")};
 }
 
 } // namespace apriori::io

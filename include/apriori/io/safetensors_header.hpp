@@ -50,7 +50,7 @@ struct stored_tensor {
     std::string name;
     element_type type = element_type::f32;
     int rank = 0;
-    std::array<index, tensor_info::max_rank> dims{};
+    std::array<index_t, tensor_info::max_rank> dims{};
     std::size_t begin = 0;
     std::size_t end = 0;
 };
@@ -76,10 +76,10 @@ namespace detail {
 /// Reads one tensor's entry; the message lacks file and tensor, the caller adds them.
 inline result<stored_tensor> parse_stored_tensor(const std::string& name, const json& entry, std::size_t data_size) {
     const auto bad = [](std::string what) { return failure{errc::bad_format, std::move(what)}; };
-    if (!entry.is_object()) return bad("its entry is " + shown(entry) + ", not an object");
+    if (!entry.is_object()) return bad(cat("its entry is ", shown(entry), ", not an object"));
     for (const auto& item : entry.items())
         if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets")
-            return bad("unknown field " + quote(item.key()) + "; allowed: dtype, shape, data_offsets");
+            return bad(cat("unknown field ", quote(item.key()), "; allowed: dtype, shape, data_offsets"));
     const auto dtype = entry.find("dtype");
     const auto shape = entry.find("shape");
     const auto offsets = entry.find("data_offsets");
@@ -95,39 +95,40 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
         std::find_if(element_types.begin(), element_types.end(), [&](const auto& e) { return e.name == text; });
     if (known == element_types.end()) {
         std::string allowed;
-        for (const auto& e : element_types) allowed += (allowed.empty() ? "" : ", ") + std::string(e.name);
-        return failure{errc::unsupported, "dtype " + quote(text, 20) + " is not supported; allowed: " + allowed};
+        for (const auto& e : element_types) allowed += cat(allowed.empty() ? "" : ", ", e.name);
+        return failure{errc::unsupported, cat("dtype ", quote(text, 20), " is not supported; allowed: ", allowed)};
     }
     t.type = known->type;
 
     if (shape->size() > tensor_info::max_rank)
-        return failure{errc::unsupported, "has " + std::to_string(shape->size()) + " dimensions; allowed: at most " +
-                                              std::to_string(tensor_info::max_rank)};
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index>::max());
+        return failure{errc::unsupported,
+                       cat("has ", shape->size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
+    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index_t>::max());
     std::uint64_t size = known->bytes; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
     for (const json& extent : *shape) {
-        if (!extent.is_number_unsigned()) return bad("shape holds " + shown(extent) + "; allowed: integers from 0");
+        if (!extent.is_number_unsigned()) return bad(cat("shape holds ", shown(extent), "; allowed: integers from 0"));
         const auto n = extent.get<std::uint64_t>();
-        if (n != 0 && size > most / n) return bad("shape " + shown(*shape) + " has more elements than memory can hold");
+        if (n != 0 && size > most / n)
+            return bad(cat("shape ", shown(*shape), " has more elements than memory can hold"));
         if (n != 0) size *= n;
         empty = empty || n == 0;
-        t.dims[static_cast<std::size_t>(t.rank++)] = static_cast<index>(n);
+        t.dims[static_cast<std::size_t>(t.rank++)] = static_cast<index_t>(n);
     }
     if (empty) size = 0;
 
     const json& first = (*offsets)[0];
     const json& last = (*offsets)[1];
     if (!first.is_number_unsigned() || !last.is_number_unsigned())
-        return bad("data_offsets " + shown(*offsets) + " are not integers from 0");
+        return bad(cat("data_offsets ", shown(*offsets), " are not integers from 0"));
     const auto begin = first.get<std::uint64_t>();
     const auto end = last.get<std::uint64_t>();
     if (begin > end || end > data_size)
-        return bad("data_offsets " + shown(*offsets) + " do not lie within the " + std::to_string(data_size) +
-                   " bytes of data in the file");
+        return bad(
+            cat("data_offsets ", shown(*offsets), " do not lie within the ", data_size, " bytes of data in the file"));
     if (end - begin != size)
-        return bad("data_offsets " + shown(*offsets) + " span " + std::to_string(end - begin) + " bytes, but dtype " +
-                   text + " and shape " + shown(*shape) + " need " + std::to_string(size));
+        return bad(cat("data_offsets ", shown(*offsets), " span ", end - begin, " bytes, but dtype ", text,
+                       " and shape ", shown(*shape), " need ", size));
     t.begin = static_cast<std::size_t>(begin);
     t.end = static_cast<std::size_t>(end);
     return t;
@@ -139,24 +140,22 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
 /// for anything that is damaged or contradicts the size of the image, unsupported for other dtypes or a rank above 8.
 inline result<safetensors_header> parse_safetensors_header(std::span<const std::byte> image, std::string_view where) {
     constexpr std::uint64_t max_header = 100'000'000; // the limit of the reference implementation
-    const auto bad = [&](const std::string& what) {
-        return failure{errc::bad_format, std::string(where) + ": " + what};
-    };
+    const auto bad = [&](const std::string& what) { return failure{errc::bad_format, cat(where, ": ", what)}; };
     if (image.size() < 8)
-        return bad("too short for a safetensors file: " + std::to_string(image.size()) +
-                   " bytes, the header's length alone takes 8");
+        return bad(
+            cat("too short for a safetensors file: ", image.size(), " bytes, the header's length alone takes 8"));
     std::uint64_t length = 0;
     std::memcpy(&length, image.data(), 8);
     if (length > max_header)
-        return bad("header length " + std::to_string(length) + " is over the limit of " + std::to_string(max_header) +
-                   " bytes; is this a safetensors file?");
+        return bad(
+            cat("header length ", length, " is over the limit of ", max_header, " bytes; is this a safetensors file?"));
     if (length > image.size() - 8)
-        return bad("header length " + std::to_string(length) + " exceeds the " + std::to_string(image.size() - 8) +
-                   " bytes that follow; the file is truncated or no safetensors file");
+        return bad(cat("header length ", length, " exceeds the ", image.size() - 8,
+                       " bytes that follow; the file is truncated or no safetensors file"));
     const std::string_view text{reinterpret_cast<const char*>(image.data()) + 8, static_cast<std::size_t>(length)};
     if (text.empty() || text.front() != '{')
         return bad("the header does not begin with '{'; is this a safetensors file?");
-    const auto parsed = parse_json(text, std::string(where) + ": header");
+    const auto parsed = parse_json(text, cat(where, ": header"));
     if (!parsed.ok()) return parsed.error();
 
     safetensors_header header;
@@ -165,19 +164,18 @@ inline result<safetensors_header> parse_safetensors_header(std::span<const std::
     for (const auto& item : parsed->items()) {
         const std::string& name = item.key();
         if (name == "__metadata__") {
-            if (!item.value().is_object()) return bad("__metadata__ is " + shown(item.value()) + ", not an object");
+            if (!item.value().is_object()) return bad(cat("__metadata__ is ", shown(item.value()), ", not an object"));
             for (const auto& entry : item.value().items()) {
                 if (!entry.value().is_string())
-                    return bad("__metadata__ " + quote(entry.key()) + " is " + shown(entry.value()) + ", not text");
+                    return bad(cat("__metadata__ ", quote(entry.key()), " is ", shown(entry.value()), ", not text"));
                 header.metadata.emplace_back(entry.key(), entry.value().get_ref<const std::string&>());
             }
             continue;
         }
-        if (const char* why = bad_tensor_name(name)) return bad("the tensor name " + quote(name) + " " + why);
+        if (const char* why = bad_tensor_name(name)) return bad(cat("the tensor name ", quote(name), " ", why));
         auto tensor = detail::parse_stored_tensor(name, item.value(), data_size);
         if (!tensor.ok())
-            return failure{tensor.error().code,
-                           std::string(where) + ": tensor " + quote(name) + ": " + tensor.error().message};
+            return failure{tensor.error().code, cat(where, ": tensor ", quote(name), ": ", tensor.error().message)};
         header.tensors.push_back(std::move(*tensor));
     }
     std::sort(header.tensors.begin(), header.tensors.end(), [](const stored_tensor& a, const stored_tensor& b) {
@@ -186,15 +184,14 @@ inline result<safetensors_header> parse_safetensors_header(std::span<const std::
     std::size_t reached = 0;
     for (const stored_tensor& t : header.tensors) {
         if (t.begin < reached)
-            return bad("tensor " + quote(t.name) + " begins at byte " + std::to_string(t.begin) +
-                       ", inside the tensor before it, which ends at " + std::to_string(reached));
+            return bad(cat("tensor ", quote(t.name), " begins at byte ", t.begin,
+                           ", inside the tensor before it, which ends at ", reached));
         if (t.begin > reached)
-            return bad("bytes " + std::to_string(reached) + " to " + std::to_string(t.begin) + " before tensor " +
-                       quote(t.name) + " belong to no tensor");
+            return bad(
+                cat("bytes ", reached, " to ", t.begin, " before tensor ", quote(t.name), " belong to no tensor"));
         reached = t.end;
     }
-    if (reached != data_size)
-        return bad("the last " + std::to_string(data_size - reached) + " bytes of data belong to no tensor");
+    if (reached != data_size) return bad(cat("the last ", data_size - reached, " bytes of data belong to no tensor"));
     return header;
 }
 

@@ -123,7 +123,7 @@ private:
     struct entry {
         std::string name;
         int rank;
-        std::array<index, tensor_info::max_rank> dims;
+        std::array<index_t, tensor_info::max_rank> dims;
         std::uint64_t seed;
         bool has_rule;
         detail::synthetic_rule rule;
@@ -140,7 +140,7 @@ inline void synthetic_normal(std::string_view name, std::span<float> out) {
     std::ranges::fill(out, 0.0F);
     const std::uint64_t base = detail::fnv1a64(name);
     for (int k = 0; k < 12; ++k) {
-        const std::uint64_t seed = detail::fnv1a64("#" + std::to_string(k), base);
+        const std::uint64_t seed = detail::fnv1a64(std::to_string(k), detail::fnv1a64("#", base));
         for (std::size_t i = 0; i < out.size(); ++i) out[i] += detail::synthetic_unit(seed, i + 1);
     }
     for (float& x : out) x *= 0.5F;

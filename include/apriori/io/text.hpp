@@ -6,8 +6,26 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace apriori::io {
+
+/// The parts one after the other: texts, characters and integers.
+template <class... Parts>
+std::string cat(const Parts&... parts) {
+    std::string out;
+    const auto add = [&](const auto& part) {
+        using part_type = std::remove_cvref_t<decltype(part)>;
+        if constexpr (std::is_same_v<part_type, char>)
+            out += part;
+        else if constexpr (std::is_integral_v<part_type>)
+            out += std::to_string(part);
+        else
+            out += std::string_view(part);
+    };
+    (add(parts), ...);
+    return out;
+}
 
 /// Whether `s` is well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
 inline bool valid_utf8(std::string_view s) noexcept {
