@@ -25,6 +25,12 @@ ROWS = [
     ("core/a.hpp", HEAD.splitlines()[0] + "\n", "no #pragma once"),
     ("core/a.hpp", HEAD + "\n" * 398, ""),
     ("core/a.hpp", HEAD + "\n" * 399, "401 lines"),
+    ("expr.hpp", HEAD + '#include "apriori/expr/nodes.hpp"\n', ""),
+    ("expr.hpp", HEAD + '#include "apriori/device/cpu.hpp"\n', "expr/ may not include apriori/device/cpu.hpp"),
+    ("layers/a.hpp", HEAD + '#include "apriori/expr.hpp"\n', ""),
+    ("layers/a.hpp", HEAD + '#include "apriori/models.hpp"\n', "layers/ may not include apriori/models.hpp"),
+    ("layers/a.hpp", HEAD + '#include "apriori/apriori.hpp"\n', "layers/ may not include apriori/apriori.hpp"),
+    ("apriori.hpp", HEAD + '#include "apriori/device/cpu.hpp"\n', ""),
     ("elsewhere/a.hpp", HEAD, "folder elsewhere/ is not in the table"),
 ]
 
@@ -32,7 +38,7 @@ failures = 0
 for file, text, expected in ROWS:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / file
-        path.parent.mkdir()
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         run = subprocess.run([sys.executable, sys.argv[1], folder], capture_output=True, text=True)
         right = (run.returncode == 1 and expected in run.stdout) if expected else (run.returncode == 0 and not run.stdout)
