@@ -2,6 +2,7 @@
 // What a device is. A device is a type whose objects run primitives (expr/ops.hpp); everything above it sees this alone.
 #pragma once
 
+#include "apriori/core/status.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/expr/launch.hpp"
 
