@@ -24,6 +24,4 @@ if(APRIORI_CUDA STREQUAL "ON")
         set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}") # found though it is not on PATH
     endif()
     enable_language(CUDA)
-    set(CMAKE_CUDA_STANDARD 20)
-    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 endif()

@@ -78,5 +78,8 @@ function(apriori_define_component component kind include_dir)
     endif()
     if(component STREQUAL "eigen" AND TARGET Threads::Threads)
         target_link_libraries(${target} INTERFACE Threads::Threads) # Eigen's ThreadPool
+    elseif(component STREQUAL "cuda")
+        # Not the feature cuda_std_20: CMake 3.25 does not know that nvcc 12 and newer have it.
+        target_compile_options(${target} INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>")
     endif()
 endfunction()
