@@ -2,13 +2,18 @@
 // What the tests of io/ share: a folder that goes away, files, and safetensors images written by hand.
 #pragma once
 
+#include "apriori/core/result.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
+#include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -75,14 +80,27 @@ inline void expect_one_line(const std::string& message) {
     for (const char c : message) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) << message;
 }
 
-#define EXPECT_FAILS(expression, kind, ...)                                                                            \
+/// The failure in `outcome`, if there is one.
+template <class T>
+std::optional<apriori::failure> failure_of(const apriori::result<T>& outcome) {
+    if (outcome.ok()) return std::nullopt;
+    return outcome.error();
+}
+
+inline void expect_failure(const std::optional<apriori::failure>& got, apriori::errc code,
+                           std::initializer_list<std::string> parts) {
+    ASSERT_TRUE(got.has_value()) << "succeeded";
+    EXPECT_EQ(static_cast<int>(got->code), static_cast<int>(code)) << got->message;
+    expect_one_line(got->message);
+    for (const auto& part : parts)
+        EXPECT_NE(got->message.find(part), std::string::npos) << got->message << "\nlacks " << part;
+}
+
+/// Fails with this errc, in one line that holds each of the further arguments.
+#define EXPECT_FAILS(expression, code, ...)                                                                            \
     do {                                                                                                               \
-        const auto failed_ = (expression);                                                                             \
-        ASSERT_FALSE(failed_.ok());                                                                                    \
-        EXPECT_EQ(static_cast<int>(failed_.error().code), static_cast<int>(kind)) << failed_.error().message;          \
-        io_testing::expect_one_line(failed_.error().message);                                                          \
-        for (const std::string part_ : {__VA_ARGS__})                                                                  \
-            EXPECT_NE(failed_.error().message.find(part_), std::string::npos) << failed_.error().message;              \
+        SCOPED_TRACE(#expression);                                                                                     \
+        io_testing::expect_failure(io_testing::failure_of(expression), code, {__VA_ARGS__});                           \
     } while (false)
 
 } // namespace io_testing

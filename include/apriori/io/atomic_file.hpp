@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing a file that appears whole or not at all: under a temporary name in the same folder, then renamed.
+#pragma once
+
+#include "apriori/core/result.hpp"
+#include "apriori/io/mapped_file.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace apriori::io {
+
+/// A file in the making. Until commit() succeeds nothing is at its path that was not there before; without it the
+/// temporary file is removed when this object goes. Move-only.
+class atomic_file {
+public:
+    /// Starts a file that is to be at `path`. Refused if the folder is not there or not writable, or if something
+    /// other than a regular file is at `path`.
+    static result<atomic_file> create(const std::filesystem::path& path) {
+        struct ::stat info {};
+        if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+            return failure{errc::io_error, cat(path.string(), ": cannot write: is not a regular file")};
+        if (!path.has_filename()) return failure{errc::io_error, cat(path.string(), ": cannot write: names no file")};
+        static std::atomic<unsigned> counter{0};
+        for (int attempt = 0; attempt < 100; ++attempt) { // another may have left a file of this name
+            atomic_file file;
+            file.path_ = path;
+            file.temporary_ = path.parent_path() / cat(".apriori-", ::getpid(), "-", counter++, ".tmp");
+            file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+            if (file.fd_ >= 0) return file;
+            if (errno != EEXIST) return system_failure(path, "cannot write", errno);
+        }
+        return system_failure(path, "cannot write", EEXIST);
+    }
+
+    atomic_file(atomic_file&& o) noexcept
+        : path_(std::move(o.path_)), temporary_(std::move(o.temporary_)), fd_(std::exchange(o.fd_, -1)) {}
+    atomic_file& operator=(atomic_file&& o) noexcept {
+        std::swap(path_, o.path_);
+        std::swap(temporary_, o.temporary_);
+        std::swap(fd_, o.fd_);
+        return *this;
+    }
+    ~atomic_file() { discard(); }
+
+    /// Appends `bytes`. After a failure the file is gone and every later call fails.
+    result<void> write(std::span<const std::byte> bytes) {
+        if (fd_ < 0) return system_failure(path_, "cannot write", EBADF);
+        while (!bytes.empty()) {
+            const auto n = ::write(fd_, bytes.data(), bytes.size());
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) return fail();
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+        }
+        return {};
+    }
+    result<void> write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
+
+    /// Makes the content durable and gives the file its name, replacing what was there.
+    result<void> commit() {
+        if (fd_ < 0) return system_failure(path_, "cannot write", EBADF);
+        if (::fsync(fd_) != 0) return fail();
+        if (::close(std::exchange(fd_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+            const int error = errno;
+            ::unlink(temporary_.c_str());
+            return system_failure(path_, "cannot write", error);
+        }
+        // The new name, too, should outlive a crash; where a folder cannot be synchronised, it need not.
+        const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+        if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
+            ::fsync(fd);
+            ::close(fd);
+        }
+        return {};
+    }
+
+private:
+    atomic_file() = default;
+
+    failure fail() {
+        const int error = errno;
+        discard();
+        return system_failure(path_, "cannot write", error);
+    }
+    void discard() noexcept {
+        if (fd_ < 0) return;
+        ::close(std::exchange(fd_, -1));
+        ::unlink(temporary_.c_str());
+    }
+
+    std::filesystem::path path_;
+    std::filesystem::path temporary_;
+    int fd_ = -1;
+};
+
+/// Writes `text` to `path`, whole or not at all.
+inline result<void> write_file(const std::filesystem::path& path, std::string_view text) {
+    auto file = atomic_file::create(path);
+    if (!file.ok()) return file.error();
+    if (auto written = file->write(text); !written.ok()) return written;
+    return file->commit();
+}
+
+} // namespace apriori::io

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing float32 tensors and text metadata as a safetensors file, whole or not at all.
+#pragma once
+
+#include "apriori/io/atomic_file.hpp"
+#include "apriori/io/safetensors_header.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <initializer_list>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace apriori::io {
+
+/// Collects tensors and metadata, then writes them in the order they were added. The values are not copied: what the
+/// spans show must live until write().
+class safetensors_writer {
+public:
+    /// Adds `values`, row-major, under `name`. invalid_argument if the name cannot be one or is taken, shape_mismatch if
+    /// the shape does not hold as many values.
+    result<void> add(std::string_view name, std::span<const index_t> shape, std::span<const float> values) {
+        if (const char* why = bad_tensor_name(name)) return invalid(cat("tensor name ", quote(name), " ", why));
+        if (json_.contains(std::string(name))) return invalid(cat("tensor ", quote(name), " was added before"));
+        if (shape.size() > tensor_info::max_rank)
+            return invalid(cat("tensor ", quote(name), " has ", shape.size(), " dimensions; allowed: at most ",
+                               tensor_info::max_rank));
+        std::size_t size = 1;
+        for (const index_t n : shape) {
+            const auto extent = static_cast<std::size_t>(n);
+            if (n < 0 || (n > 0 && size > values.size() / extent)) return mismatch(name, shape, values.size());
+            size *= extent;
+        }
+        if (size != values.size()) return mismatch(name, shape, values.size());
+        json_[std::string(name)] = {{"dtype", "F32"},
+                                    {"shape", std::vector<index_t>(shape.begin(), shape.end())},
+                                    {"data_offsets", {bytes_, bytes_ + values.size_bytes()}}};
+        bytes_ += values.size_bytes();
+        values_.push_back(values);
+        return {};
+    }
+    result<void> add(std::string_view name, std::initializer_list<index_t> shape, std::span<const float> values) {
+        return add(name, std::span(shape.begin(), shape.size()), values);
+    }
+
+    /// Sets a metadata entry. invalid_argument if key or value is not UTF-8.
+    result<void> metadata(std::string_view key, std::string_view value) {
+        if (!valid_utf8(key) || !valid_utf8(value))
+            return invalid(cat("metadata ", quote(key), ": ", quote(value), " is not UTF-8"));
+        metadata_[std::string(key)] = value;
+        return {};
+    }
+
+    /// Writes the file. io_error names the path and the reason; then nothing is left behind.
+    result<void> write(const std::filesystem::path& path) const {
+        auto file = atomic_file::create(path);
+        if (!file.ok()) return file.error();
+        if (auto done = file->write(header()); !done.ok()) return done;
+        for (const auto values : values_)
+            if (auto done = file->write(std::as_bytes(values)); !done.ok()) return done;
+        return file->commit();
+    }
+
+private:
+    static failure invalid(std::string what) { return {errc::invalid_argument, std::move(what)}; }
+    static failure mismatch(std::string_view name, std::span<const index_t> shape, std::size_t count) {
+        std::string text;
+        for (const index_t n : shape) text += cat(text.empty() ? "" : ", ", n);
+        return {errc::shape_mismatch,
+                cat("tensor ", quote(name), " of shape [", text, "] was given ", count, " values")};
+    }
+    /// Length and JSON, padded with spaces so that the data begins at a multiple of 8.
+    std::string header() const {
+        json all = json_;
+        if (!metadata_.empty()) all["__metadata__"] = metadata_;
+        std::string text = all.dump();
+        text.resize((text.size() + 7) / 8 * 8, ' ');
+        const std::uint64_t length = text.size();
+        std::string out(sizeof length, '\0');
+        std::memcpy(out.data(), &length, sizeof length);
+        return out += text;
+    }
+
+    json json_ = json::object();
+    std::map<std::string, std::string> metadata_;
+    std::vector<std::span<const float>> values_;
+    std::size_t bytes_ = 0;
+};
+
+} // namespace apriori::io

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json: diffusers' files are understood, and every wrong field is named with what is allowed.
+#include "apriori/io/config_json.hpp"
+#include "io_testing.hpp"
+
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace {
+
+using namespace apriori;
+using io::parse_prior_config;
+using io_testing::temporary_folder;
+
+auto parse(std::string_view text) { return parse_prior_config(text, "m/config.json"); }
+
+/// A configuration that differs from the defaults in every field.
+constexpr PriorConfig unusual{.num_attention_heads = 3,
+                              .attention_head_dim = 5,
+                              .num_layers = 7,
+                              .embedding_dim = 11,
+                              .num_embeddings = 0,
+                              .additional_embeddings = 2,
+                              .dropout = 0.1F,
+                              .time_embed_act_fn = activation::gelu,
+                              .norm_in_type = norm_type::layer,
+                              .embedding_proj_norm_type = norm_type::rms,
+                              .encoder_hid_proj_type = hid_proj_type::none,
+                              .added_emb_type = added_emb::none,
+                              .time_embed_dim = 13,
+                              .embedding_proj_dim = 17,
+                              .clip_embed_dim = 19};
+
+TEST(ConfigJson, TheTableHoldsEveryField) {
+    // Fails to compile when PriorConfig gains a field; then prior_config_fields needs it, too.
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = unusual;
+    static_cast<void>(std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o));
+    static_assert(std::tuple_size_v<decltype(io::detail::prior_config_fields)> == 15);
+    std::vector<std::string> names;
+    io::detail::for_each_prior_field([&](const auto& field) { names.emplace_back(field.name); });
+    EXPECT_EQ(names,
+              (std::vector<std::string>{"num_attention_heads", "attention_head_dim", "num_layers", "embedding_dim",
+                                        "num_embeddings", "additional_embeddings", "dropout", "time_embed_act_fn",
+                                        "norm_in_type", "embedding_proj_norm_type", "encoder_hid_proj_type",
+                                        "added_emb_type", "time_embed_dim", "embedding_proj_dim", "clip_embed_dim"}));
+}
+
+TEST(ConfigJson, AbsentFieldsTakeTheDefaults) {
+    const auto empty = parse("{}");
+    ASSERT_TRUE(empty.ok()) << empty.error().message;
+    EXPECT_EQ(*empty, PriorConfig{});
+    const auto some = parse(
+        R"({"_class_name": "PriorTransformer", "_diffusers_version": "0.17.0", "_name_or_path": null, "embedding_dim": 1280})");
+    ASSERT_TRUE(some.ok()) << some.error().message;
+    EXPECT_EQ(*some, presets::kandinsky_2_2);
+}
+
+TEST(ConfigJson, ReadsTheRecordedModels) {
+    int models = 0;
+    for (const auto& folder : std::filesystem::directory_iterator(io_testing::data / "cases")) {
+        if (!folder.is_directory()) continue;
+        const auto config = io::load_prior_config(folder.path());
+        EXPECT_TRUE(config.ok()) << config.error().message;
+        ++models;
+    }
+    EXPECT_GE(models, 12);
+    const auto cases = io_testing::data / "cases";
+    EXPECT_EQ(*io::load_prior_config(cases / "karlo_full"), presets::karlo_v1_alpha);
+    EXPECT_EQ(*io::load_prior_config(cases / "kandinsky22_full/config.json"), presets::kandinsky_2_2);
+    EXPECT_EQ(io::load_prior_config(cases / "tiny_mish")->time_embed_act_fn, activation::mish);
+    EXPECT_EQ(io::load_prior_config(cases / "tiny_no_prd")->added_emb_type, added_emb::none);
+    EXPECT_EQ(io::load_prior_config(cases / "tiny_norms")->norm_in_type, norm_type::layer);
+}
+
+TEST(ConfigJson, ActivationsInAnyCaseNormsInOne) {
+    const auto act = [](std::string_view name) {
+        return parse(std::string("{\"time_embed_act_fn\": \"") + std::string(name) + "\"}")->time_embed_act_fn;
+    };
+    EXPECT_EQ(act("SiLU"), activation::silu);
+    EXPECT_EQ(act("swish"), activation::silu);
+    EXPECT_EQ(act("Mish"), activation::mish);
+    EXPECT_EQ(act("GELU"), activation::gelu);
+    EXPECT_EQ(act("ReLU"), activation::relu);
+    EXPECT_EQ(parse(R"({"norm_in_type": "rms"})")->norm_in_type, norm_type::rms);
+    EXPECT_FAILS(parse(R"({"norm_in_type": "LAYER"})"), errc::invalid_argument,
+                 R"(field 'norm_in_type' is "LAYER"; allowed: null, "layer", "rms")");
+}
+
+TEST(ConfigJson, WrongValuesNameTheFieldAndWhatIsAllowed) {
+    const auto refused = [](const std::string& field, const std::string& value, const std::string& allowed) {
+        EXPECT_FAILS(parse("{\"" + field + "\": " + value + "}"), errc::invalid_argument,
+                     "m/config.json: field '" + field + "' is " + value + "; allowed: " + allowed);
+    };
+    for (const char* field : {"num_attention_heads", "attention_head_dim", "num_layers", "embedding_dim"})
+        for (const char* value : {"0", "-1", "8.0", "\"8\"", "null", "true", "[8]", "1048577", "4294967297",
+                                  "9223372036854775807", "18446744073709551615"})
+            refused(field, value, "an integer from 1 to 1048576");
+    for (const char* field : {"num_embeddings", "additional_embeddings"})
+        refused(field, "-1", "an integer from 0 to 1048576");
+    for (const char* field : {"time_embed_dim", "embedding_proj_dim", "clip_embed_dim"}) {
+        EXPECT_TRUE(parse(std::string("{\"") + field + "\": null}").ok());
+        refused(field, "0", "null or an integer from 1 to 1048576");
+        refused(field, "\"768\"", "null or an integer from 1 to 1048576");
+    }
+    EXPECT_EQ(parse(R"({"dropout": 1})")->dropout, 1.0F);
+    for (const char* value : {"1.5", "-0.1", "\"0\"", "null"}) refused("dropout", value, "a number from 0.0 to 1.0");
+    for (const char* value : {"\"tanh\"", "null", "3"})
+        refused("time_embed_act_fn", value, R"("silu", "swish", "mish", "gelu", "relu")");
+    for (const char* value : {"\"batch\"", "false", "0"})
+        refused("embedding_proj_norm_type", value, R"(null, "layer", "rms")");
+    refused("encoder_hid_proj_type", "\"text_proj\"", R"(null, "linear")");
+    refused("added_emb_type", "\"none\"", R"(null, "prd")");
+    EXPECT_FAILS(
+        parse(R"({"num_attention_heads": 1048576, "attention_head_dim": 1048576})"), errc::invalid_argument,
+        "num_attention_heads 1048576 times attention_head_dim 1048576 is 1099511627776; allowed: at most 1048576");
+}
+
+TEST(ConfigJson, UnknownFieldsAndOtherClassesAreErrors) {
+    EXPECT_FAILS(parse(R"({"num_heads": 8})"), errc::invalid_argument,
+                 "unknown field 'num_heads'; PriorTransformer has ", "num_attention_heads");
+    EXPECT_TRUE(parse(R"({"_anything": [1, {"two": 3}]})").ok());
+    EXPECT_FAILS(parse(R"({"_class_name": "UNet2DConditionModel"})"), errc::unsupported,
+                 R"(field '_class_name' is "UNet2DConditionModel"; allowed: "PriorTransformer")");
+    EXPECT_FAILS(parse("[]"), errc::bad_format, "m/config.json: is [], not an object");
+    EXPECT_FAILS(parse(""), errc::bad_format, "m/config.json:1:1: is not well-formed JSON");
+    EXPECT_FAILS(parse("{\n  \"num_layers\": 3,\n}"), errc::bad_format, "m/config.json:3:1: is not well-formed JSON");
+    EXPECT_FAILS(parse(R"({"num_layers": 3, "num_layers": 4})"), errc::bad_format, "the key 'num_layers' occurs twice");
+    EXPECT_FAILS(parse(R"({"num_layers": NaN})"), errc::bad_format, "not well-formed");
+    const temporary_folder folder;
+    EXPECT_FAILS(io::load_prior_config(folder.path), errc::not_found, (folder.path / "config.json").string(),
+                 "No such file or directory");
+}
+
+TEST(ConfigJson, TheTextOfAConfigReadsBackAsItself) {
+    for (const PriorConfig& c : {PriorConfig{}, unusual, presets::shap_e, presets::shap_e_img2img, presets::digits}) {
+        const auto back = parse(io::to_json_text(c));
+        ASSERT_TRUE(back.ok()) << back.error().message;
+        EXPECT_EQ(*back, c);
+    }
+    const auto text = io::to_json_text(PriorConfig{});
+    EXPECT_NE(text.find("\"_class_name\": \"PriorTransformer\""), std::string::npos);
+    EXPECT_NE(text.find("\"time_embed_dim\": null"), std::string::npos);
+    EXPECT_NE(text.find("\"dropout\": 0.0"), std::string::npos);
+}
+
+// One sequence of tokens as a value and as text: what to_cpp writes is C++ that means what it was made of.
+// clang-format off
+#define UNUSUAL_IN_CPP \
+    apriori::PriorConfig{.num_attention_heads = 3, .attention_head_dim = 5, .num_layers = 7, .embedding_dim = 11, \
+    .num_embeddings = 0, .additional_embeddings = 2, .dropout = 0.1F, .time_embed_act_fn = \
+    apriori::activation::gelu, .norm_in_type = apriori::norm_type::layer, .embedding_proj_norm_type = \
+    apriori::norm_type::rms, .encoder_hid_proj_type = apriori::hid_proj_type::none, .added_emb_type = \
+    apriori::added_emb::none, .time_embed_dim = 13, .embedding_proj_dim = 17, .clip_embed_dim = 19}
+// clang-format on
+#define TEXT_OF(...) #__VA_ARGS__
+#define EXPANDED_TEXT_OF(...) TEXT_OF(__VA_ARGS__)
+static_assert(UNUSUAL_IN_CPP == unusual);
+
+TEST(ConfigJson, ToCppIsTheExpression) {
+    EXPECT_EQ(io::to_cpp(unusual), EXPANDED_TEXT_OF(UNUSUAL_IN_CPP));
+    EXPECT_NE(io::to_cpp({}).find(".dropout = 0.0F, .time_embed_act_fn = apriori::activation::silu"),
+              std::string::npos);
+    EXPECT_NE(io::to_cpp({}).find(".time_embed_dim = apriori::none"), std::string::npos);
+}
+
+TEST(JsonFields, NumbersTextsAndFlagsForOtherFiles) {
+    auto fields = io::json_fields::parse(R"({"steps": 25, "range": 5, "clip": true, "kind": "epsilon", "betas": null})",
+                                         "s.json");
+    ASSERT_TRUE(fields.ok());
+    int steps = 0;
+    double range = 0;
+    bool clip = false;
+    int kind = 0;
+    int absent = 42;
+    constexpr io::choice<int> kinds[] = {{"sample", 1}, {"epsilon", 2}};
+    fields->integer("steps", steps, 1, 1000);
+    fields->number("range", range, 0.0, 10.0);
+    fields->boolean("clip", clip);
+    fields->one_of("kind", kind, kinds);
+    fields->integer("absent", absent, 0, 1);
+    const io::json* betas = fields->next("betas");
+    ASSERT_NE(betas, nullptr);
+    EXPECT_TRUE(betas->is_null());
+    EXPECT_TRUE(fields->finish("S").ok());
+    EXPECT_EQ(std::tuple(steps, range, clip, kind, absent), std::tuple(25, 5.0, true, 2, 42));
+
+    auto again = io::json_fields::parse(R"({"clip": 1, "steps": "x"})", "s.json");
+    ASSERT_TRUE(again.ok());
+    again->boolean("clip", clip);
+    again->integer("steps", steps, 1, 1000); // the first error is the one that is kept
+    EXPECT_FAILS(again->finish("S"), errc::invalid_argument, "s.json: field 'clip' is 1; allowed: true or false");
+    EXPECT_EQ(steps, 25);
+}
+
+} // namespace

@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: Apache-2.0
+// safetensors: what is read is what was written, and no header can make the reader believe, crash or fall silent.
+#include "apriori/core/check_tensors.hpp"
+#include "apriori/io/linked_source.hpp"
+#include "apriori/io/safetensors.hpp"
+#include "apriori/io/safetensors_writer.hpp"
+#include "io_testing.hpp"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <sys/stat.h>
+
+namespace {
+
+using namespace apriori::io;
+using apriori::errc;
+using apriori::tensor_info;
+using io_testing::bytes_of;
+using io_testing::image;
+using io_testing::raw;
+using io_testing::temporary_folder;
+
+auto parse(std::string_view bytes) { return safetensors_view::parse(bytes_of(bytes), "f.safetensors"); }
+
+std::vector<float> values(const auto& source, std::string_view name) {
+    const auto i = source.find(name);
+    if (!i) return {};
+    std::vector<float> out(static_cast<std::size_t>(source.info(*i).size()));
+    EXPECT_TRUE(source.read(*i, 0, out).ok());
+    return out;
+}
+
+/// An image of one tensor "a" whose entry is `entry`.
+std::string one(const std::string& entry, std::string_view body = {}) { return image("{\"a\":" + entry + "}", body); }
+
+// ---- half precision ----
+
+TEST(Half, EveryFloat16IsItsValueAndComesBack) {
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+        const auto h = static_cast<std::uint16_t>(bits);
+        const int exponent = (h >> 10) & 31;
+        const int fraction = h & 0x3FF;
+        const float got = half_to_float(h);
+        if (exponent == 31 && fraction != 0) {
+            EXPECT_TRUE(std::isnan(got));
+            EXPECT_EQ(float_to_half(got), h | 0x200);
+            continue;
+        }
+        const float magnitude = exponent == 31  ? std::numeric_limits<float>::infinity()
+                                : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                                : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
+        ASSERT_EQ(got, (h & 0x8000) != 0 ? -magnitude : magnitude) << bits;
+        ASSERT_EQ(std::signbit(got), (h & 0x8000) != 0) << bits;
+        ASSERT_EQ(float_to_half(got), h) << bits;
+    }
+}
+
+TEST(Half, RoundsToNearestHalvesToEven) {
+    for (std::uint16_t h = 0; h < 0x7C00; ++h) { // between each float16 and the next one up
+        const float low = half_to_float(h);
+        const float high = h == 0x7BFF ? 65536.0F : half_to_float(static_cast<std::uint16_t>(h + 1));
+        const float middle = low + (high - low) / 2; // exact
+        const auto up = static_cast<std::uint16_t>(h + 1);
+        ASSERT_EQ(float_to_half(std::nextafter(middle, 0.0F)), h) << h;
+        ASSERT_EQ(float_to_half(middle), (h & 1) == 0 ? h : up) << h;
+        ASSERT_EQ(float_to_half(std::nextafter(middle, 1e9F)), up) << h;
+        ASSERT_EQ(float_to_half(-middle), 0x8000 | ((h & 1) == 0 ? h : up)) << h;
+    }
+    EXPECT_EQ(float_to_half(1e-30F), 0);
+    EXPECT_EQ(float_to_half(1e30F), 0x7C00);
+    EXPECT_EQ(float_to_half(-std::numeric_limits<float>::infinity()), 0xFC00);
+}
+
+TEST(Half, Bfloat16) {
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+        const auto b = static_cast<std::uint16_t>(bits);
+        const float x = bfloat16_to_float(b);
+        EXPECT_EQ(std::bit_cast<std::uint32_t>(x), bits << 16);
+        EXPECT_EQ(float_to_bfloat16(x), std::isnan(x) ? b | 0x40 : b);
+    }
+    const auto rounded = [](std::uint32_t bits) { return float_to_bfloat16(std::bit_cast<float>(bits)); };
+    EXPECT_EQ(rounded(0x3F808000), 0x3F80); // halves to even
+    EXPECT_EQ(rounded(0x3F818000), 0x3F82);
+    EXPECT_EQ(rounded(0x3F808001), 0x3F81);
+    EXPECT_EQ(rounded(0x3F807FFF), 0x3F80);
+    EXPECT_EQ(rounded(0x7F7FFFFF), 0x7F80); // rounds up to infinity
+    EXPECT_EQ(rounded(0x7F800001), 0x7FC0); // a NaN whose payload is cut off stays a NaN
+}
+
+// ---- reading ----
+
+TEST(Safetensors, ReadsEveryDtypeAsFloat) {
+    // F32 begins at an odd address: nothing in the format aligns data.
+    const std::string body = raw<std::uint8_t>({0, 1, 200}) + raw<float>({1.5F, -2.0F}) +
+                             raw<std::uint16_t>({0x3C00, 0x0001}) + raw<std::uint16_t>({0x3F80, 0xC000}) +
+                             raw<double>({0.1}) + raw<std::int64_t>({-5, 1LL << 40}) + raw<std::int32_t>({-7}) +
+                             raw<std::uint8_t>({0, 1});
+    const std::string bytes = image(R"({"u8":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},)"
+                                    R"("f32":{"dtype":"F32","shape":[1,2],"data_offsets":[3,11]},)"
+                                    R"("f16":{"dtype":"F16","shape":[2],"data_offsets":[11,15]},)"
+                                    R"("bf16":{"dtype":"BF16","shape":[2],"data_offsets":[15,19]},)"
+                                    R"("f64":{"dtype":"F64","shape":[],"data_offsets":[19,27]},)"
+                                    R"("i64":{"dtype":"I64","shape":[2],"data_offsets":[27,43]},)"
+                                    R"("i32":{"dtype":"I32","shape":[1],"data_offsets":[43,47]},)"
+                                    R"("bool":{"dtype":"BOOL","shape":[2],"data_offsets":[47,49]},)"
+                                    R"("none":{"dtype":"F32","shape":[0,7],"data_offsets":[49,49]},)"
+                                    R"("__metadata__":{"format":"pt","by":"hand"}}  )",
+                                    body);
+    const auto source = parse(bytes);
+    ASSERT_TRUE(source.ok()) << source.error().message;
+    EXPECT_EQ(source->size(), 9U);
+    using list = std::vector<float>;
+    EXPECT_EQ(values(*source, "u8"), (list{0, 1, 200}));
+    EXPECT_EQ(values(*source, "f32"), (list{1.5F, -2.0F}));
+    EXPECT_EQ(values(*source, "f16"), (list{1.0F, 0x1p-24F}));
+    EXPECT_EQ(values(*source, "bf16"), (list{1.0F, -2.0F}));
+    EXPECT_EQ(values(*source, "f64"), (list{0.1F}));
+    EXPECT_EQ(values(*source, "i64"), (list{-5.0F, 0x1p40F}));
+    EXPECT_EQ(values(*source, "i32"), (list{-7.0F}));
+    EXPECT_EQ(values(*source, "bool"), (list{0.0F, 1.0F}));
+    EXPECT_EQ(values(*source, "none"), list{});
+    EXPECT_FALSE(source->find("u9"));
+    EXPECT_EQ(source->metadata(), (std::vector<std::pair<std::string, std::string>>{{"by", "hand"}, {"format", "pt"}}));
+
+    const auto i64 = source->find("i64").value();
+    EXPECT_EQ(source->dtype(i64), element_type::i64);
+    ASSERT_EQ(source->bytes(i64).size(), 16U);
+    std::int64_t second = 0;
+    std::memcpy(&second, source->bytes(i64).data() + 8, 8);
+    EXPECT_EQ(second, 1LL << 40);
+    EXPECT_EQ(source->info(source->find("f32").value()).rank, 2);
+    EXPECT_EQ(source->info(source->find("f64").value()).size(), 1);
+}
+
+TEST(Safetensors, ReadsPiecesAndRefusesWhatLiesBeyond) {
+    const std::string bytes = one(R"({"dtype":"F32","shape":[2,2],"data_offsets":[0,16]})", raw<float>({1, 2, 3, 4}));
+    const auto source = parse(bytes);
+    ASSERT_TRUE(source.ok());
+    std::vector<float> two(2);
+    ASSERT_TRUE(source->read(0, 1, two).ok());
+    EXPECT_EQ(two, (std::vector<float>{2, 3}));
+    EXPECT_TRUE(source->read(0, 4, {}).ok());
+    EXPECT_FALSE(source->read(0, 3, two).ok());
+    EXPECT_FALSE(source->read(0, -1, two).ok());
+    EXPECT_FALSE(source->read(0, 5, {}).ok());
+    EXPECT_FALSE(source->read(1, 0, two).ok());
+    EXPECT_FALSE(source->read(0, std::numeric_limits<std::int64_t>::max(), two).ok());
+}
+
+TEST(Safetensors, ReadsTheRecordedCases) {
+    int files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(io_testing::data / "cases")) {
+        if (entry.path().extension() != ".safetensors") continue;
+        const auto source = safetensors_source::open(entry.path());
+        ASSERT_TRUE(source.ok()) << source.error().message;
+        for (std::size_t i = 0; i < source->size(); ++i) {
+            EXPECT_EQ(source->find(source->info(i).name), i);
+            std::vector<float> out(static_cast<std::size_t>(source->info(i).size()));
+            EXPECT_TRUE(source->read(i, 0, out).ok());
+            for (const float x : out) ASSERT_TRUE(std::isfinite(x)) << entry.path() << " " << source->info(i).name;
+        }
+        ++files;
+    }
+    EXPECT_GE(files, 20);
+    const auto tiny = safetensors_source::open(io_testing::data / "cases/tiny/cases.safetensors");
+    ASSERT_TRUE(tiny.ok());
+    const auto mask = values(*tiny, "mask_first.in.attention_mask");
+    ASSERT_FALSE(mask.empty());
+    for (const float x : mask) EXPECT_TRUE(x == 0.0F || x == 1.0F);
+    EXPECT_EQ(tiny->dtype(tiny->find("mask_first.in.attention_mask").value()), element_type::u8);
+    EXPECT_EQ(tiny->dtype(tiny->find("sample.timesteps").value()), element_type::i64);
+}
+
+TEST(Safetensors, ALinkedImageIsASource) {
+    static constexpr unsigned char linked[] = {60,  0,   0,   0,   0,   0,   0,   0,   '{', '"', 'a', '"', ':', '{',
+                                               '"', 'd', 't', 'y', 'p', 'e', '"', ':', '"', 'U', '8', '"', ',', '"',
+                                               's', 'h', 'a', 'p', 'e', '"', ':', '[', '2', ']', ',', '"', 'd', 'a',
+                                               't', 'a', '_', 'o', 'f', 'f', 's', 'e', 't', 's', '"', ':', '[', '0',
+                                               ',', '2', ']', '}', '}', ' ', ' ', ' ', ' ', ' ', ' ', ' ', 7,   9};
+    const auto source = linked_source(std::span(linked), "linked digits");
+    ASSERT_TRUE(source.ok()) << source.error().message;
+    EXPECT_EQ(values(*source, "a"), (std::vector<float>{7, 9}));
+    EXPECT_FAILS(linked_source(std::span(linked).first(20), "linked digits"), errc::bad_format, "linked digits: ");
+}
+
+TEST(Safetensors, SourcesMayBeMoved) {
+    auto opened = open_weights(io_testing::data / "cases/tiny");
+    ASSERT_TRUE(opened.ok());
+    const std::string_view name = opened->info(3).name;
+    const weights_source moved = std::move(*opened);
+    EXPECT_EQ(moved.info(3).name.data(), name.data());
+    EXPECT_EQ(moved.find(name), 3U);
+    EXPECT_FALSE(values(moved, name).empty());
+}
+
+// ---- what is refused ----
+
+TEST(SafetensorsHeader, LengthsThatLie) {
+    EXPECT_FAILS(parse(""), errc::bad_format, "f.safetensors: too short", "0 bytes");
+    EXPECT_FAILS(parse("1234567"), errc::bad_format, "too short");
+    EXPECT_FAILS(parse(std::string(8, '\0')), errc::bad_format, "does not begin with '{'");
+    EXPECT_FAILS(parse(std::string("\x03\0\0\0\0\0\0\0{}", 10)), errc::bad_format, "header length 3", "truncated");
+    EXPECT_FAILS(parse(std::string(16, '\xFF')), errc::bad_format, "18446744073709551615", "limit of 100000000");
+    EXPECT_FAILS(parse(image(" {}")), errc::bad_format, "does not begin with '{'");
+    EXPECT_TRUE(parse(image("{}")).ok());
+}
+
+TEST(SafetensorsHeader, JsonThatIsDamaged) {
+    EXPECT_FAILS(parse(image("{\"a\"")), errc::bad_format, "f.safetensors: header:1:5", "not well-formed");
+    EXPECT_FAILS(parse(image("{}x")), errc::bad_format, "not well-formed");
+    EXPECT_FAILS(parse(image("{\"\xFF\":1}")), errc::bad_format, "not well-formed");
+    EXPECT_FAILS(parse(image("{\"a\":1e999}")), errc::bad_format, "not well-formed");
+    const std::string t = R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
+    EXPECT_FAILS(parse(image("{\"a\":" + t + ",\"a\":" + t + "}", "x")), errc::bad_format, "'a' occurs twice");
+    EXPECT_FAILS(parse(one(R"({"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]})", "x")), errc::bad_format,
+                 "'shape' occurs twice");
+    EXPECT_FAILS(parse(one(std::string(100000, '['))), errc::bad_format, "nested deeper");
+    std::string deep;
+    for (int i = 0; i < 100000; ++i) deep += "{\"a\":";
+    EXPECT_FAILS(parse(one(deep)), errc::bad_format, "nested deeper");
+}
+
+TEST(SafetensorsHeader, NamesThatCannotBe) {
+    const std::string t = R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
+    EXPECT_FAILS(parse(image("{\"\":" + t + "}", "x")), errc::bad_format, "tensor name '' is empty");
+    EXPECT_FAILS(parse(image("{\"a\\u001b[31m\":" + t + "}", "x")), errc::bad_format, "control character",
+                 "a\\x1b[31m");
+    EXPECT_FAILS(parse(image("{\"a\\u009b\":" + t + "}", "x")), errc::bad_format, "control character");
+    EXPECT_FAILS(parse(image("{\"" + std::string(5000, 'n') + "\":" + t + "}", "x")), errc::bad_format,
+                 "longer than 1024", "nnn...'");
+}
+
+TEST(SafetensorsHeader, EntriesThatLie) {
+    const auto refused = [](const std::string& entry, const char* why, errc code = errc::bad_format) {
+        EXPECT_FAILS(parse(one(entry, "12345678")), code, "f.safetensors: tensor 'a': ", why);
+    };
+    refused("7", "not an object");
+    refused(R"({"dtype":"F32","shape":[2]})", "data_offsets is missing");
+    refused(R"({"shape":[2],"data_offsets":[0,8]})", "dtype is missing");
+    refused(R"({"dtype":"F32","data_offsets":[0,8]})", "shape is missing");
+    refused(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1})", "unknown field 'more'");
+    refused(R"({"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]})",
+            "dtype 'F8_E4M3' is not supported; allowed: F32, F16", errc::unsupported);
+    refused(R"({"dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]})", "9 dimensions", errc::unsupported);
+    refused(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})", "shape holds -2");
+    refused(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})", "shape holds 2.0");
+    refused(R"({"dtype":"F32","shape":["2"],"data_offsets":[0,8]})", "shape holds \"2\"");
+    refused(R"({"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]})", "more elements than memory");
+    refused(R"({"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]})", "more elements than memory");
+    refused(R"({"dtype":"F32","shape":[99999999999999999999999],"data_offsets":[0,8]})", "; allowed: integers from 0");
+    refused(R"({"dtype":"F32","shape":[0,4611686018427387904,4],"data_offsets":[0,0]})", "more elements than memory");
+    refused(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8,9]})", "data_offsets");
+    refused(R"({"dtype":"F32","shape":[2],"data_offsets":[-8,0]})", "data_offsets [-8,0]");
+    refused(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})", "do not lie within");
+    refused(R"({"dtype":"F32","shape":[4],"data_offsets":[0,16]})", "do not lie within the 8 bytes");
+    refused(R"({"dtype":"F32","shape":[2],"data_offsets":[18446744073709551608,18446744073709551615]})",
+            "do not lie within");
+    refused(R"({"dtype":"F32","shape":[1],"data_offsets":[0,8]})", "span 8 bytes, but dtype F32 and shape [1] need 4");
+    refused(R"({"dtype":"F16","shape":[2],"data_offsets":[0,8]})", "need 4");
+}
+
+TEST(SafetensorsHeader, DataThatOverlapsOrIsLeftOver) {
+    const auto two = [](const std::string& a, const std::string& b) {
+        return image(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a +
+                         R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
+                     "12345678");
+    };
+    EXPECT_TRUE(parse(two("[0,4]", "[4,8]")).ok());
+    EXPECT_TRUE(parse(two("[4,8]", "[0,4]")).ok()); // the order of names is free
+    EXPECT_FAILS(parse(two("[0,4]", "[0,4]")), errc::bad_format, "tensor 'b' begins at byte 0, inside");
+    EXPECT_FAILS(parse(two("[0,4]", "[3,7]")), errc::bad_format, "tensor 'b' begins at byte 3, inside");
+    EXPECT_FAILS(parse(one(R"({"dtype":"U8","shape":[2],"data_offsets":[1,3]})", "123")), errc::bad_format,
+                 "bytes 0 to 1 before tensor 'a'");
+    EXPECT_FAILS(parse(one(R"({"dtype":"U8","shape":[2],"data_offsets":[0,2]})", "123")), errc::bad_format,
+                 "last 1 bytes");
+}
+
+TEST(SafetensorsHeader, MetadataIsText) {
+    EXPECT_FAILS(parse(image(R"({"__metadata__":[]})")), errc::bad_format, "__metadata__ is []");
+    EXPECT_FAILS(parse(image(R"({"__metadata__":{"n":1}})")), errc::bad_format, "__metadata__ 'n' is 1, not text");
+}
+
+/// Whatever a file says, the answer is a source whose every byte can be read, or one clear line.
+void expect_sound(std::string_view bytes) {
+    // An exact copy on the heap, so that an address sanitizer sees every byte read beyond it.
+    const std::vector<char> exact(bytes.begin(), bytes.end());
+    const auto source = parse({exact.data(), exact.size()});
+    if (!source.ok()) {
+        EXPECT_TRUE(source.error().message.starts_with("f.safetensors: "));
+        return io_testing::expect_one_line(source.error().message);
+    }
+    for (std::size_t i = 0; i < source->size(); ++i) {
+        ASSERT_LE(source->info(i).size(), static_cast<std::ptrdiff_t>(bytes.size()));
+        std::vector<float> out(static_cast<std::size_t>(source->info(i).size()));
+        EXPECT_TRUE(source->read(i, 0, out).ok());
+    }
+}
+
+TEST(SafetensorsHeader, SurvivesEveryCutAndEveryChangedByte) {
+    const std::string whole = io_testing::read_all(io_testing::data / "cases/tiny_no_text/cases.safetensors");
+    std::uint64_t length = 0;
+    std::memcpy(&length, whole.data(), 8);
+    ASSERT_TRUE(parse(whole).ok());
+    for (std::size_t n = 0; n < whole.size(); ++n) {
+        expect_sound(std::string_view(whole).substr(0, n)); // the data after the header is cut, too
+        EXPECT_FALSE(parse(std::string_view(whole).substr(0, n)).ok()) << n;
+    }
+    for (std::size_t cut = 0; cut < length; ++cut) { // a shorter header that owns up to its length
+        std::string header = whole.substr(8, cut);
+        expect_sound(image(header, std::string_view(whole).substr(8 + length)));
+    }
+    for (std::size_t at = 0; at < 8 + length; ++at)
+        for (const int change : {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF}) {
+            std::string changed = whole;
+            changed[at] = static_cast<char>(changed[at] ^ change);
+            expect_sound(changed);
+        }
+    for (std::size_t at = 8; at < 8 + length; ++at)
+        for (const char c : std::string_view("0129-.e\"[]{},:\\ ")) {
+            std::string changed = whole;
+            changed[at] = c;
+            expect_sound(changed);
+        }
+}
+
+// ---- files and folders ----
+
+TEST(OpenWeights, SaysWhatIsWrongWithAPath) {
+    const temporary_folder folder;
+    EXPECT_FAILS(open_weights(folder.path / "none"), errc::not_found, folder.path.string() + "/none",
+                 "no such file or folder");
+    EXPECT_FAILS(open_weights(folder.path), errc::not_found, folder.path.string(), "holds no weights",
+                 "diffusion_pytorch_model.safetensors");
+    EXPECT_FAILS(safetensors_source::open(folder.path), errc::io_error, "is a folder");
+    EXPECT_FAILS(safetensors_source::open("/dev/null"), errc::io_error, "not a regular file");
+    EXPECT_FAILS(open_weights(folder.write("empty.safetensors", "")), errc::bad_format, "empty.safetensors: too short");
+    ::mkfifo((folder.path / "pipe").c_str(), 0600);
+    EXPECT_FAILS(open_weights(folder.path / "pipe"), errc::io_error,
+                 "not a regular file"); // and does not wait for a writer
+}
+
+TEST(OpenWeights, TakesTheNamesOfDiffusersInOrder) {
+    const temporary_folder folder;
+    const auto numbered = [](char n) {
+        return image(R"({"n":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", std::string(1, n));
+    };
+    const auto index = [](const char* file) {
+        return std::string(R"({"metadata":{"total_size":1},"weight_map":{"n":")") + file + "\"}}";
+    };
+    folder.write("shard.safetensors", numbered(9));
+    char n = 1; // from the last choice to the first
+    for (const char* name :
+         {"model.fp16.safetensors", "model.safetensors", "diffusion_pytorch_model.safetensors.index.fp16.json",
+          "diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.safetensors.index.json",
+          "diffusion_pytorch_model.safetensors"}) {
+        const bool json = std::string_view(name).ends_with(".json");
+        folder.write(name, json ? index("shard.safetensors") : numbered(n));
+        const auto source = open_weights(folder.path);
+        ASSERT_TRUE(source.ok()) << source.error().message;
+        EXPECT_EQ(values(*source, "n"), std::vector<float>{static_cast<float>(json ? 9 : n)}) << name;
+        ++n;
+    }
+}
+
+TEST(OpenWeights, SaysHowToConvertAPickle) {
+    const temporary_folder folder;
+    folder.write("diffusion_pytorch_model.bin", "PK");
+    for (const auto& path : {folder.path, folder.path / "diffusion_pytorch_model.bin"})
+        EXPECT_FAILS(open_weights(path), errc::unsupported, "diffusion_pytorch_model.bin: is a PyTorch pickle",
+                     "python3 -c", "save_file(", "weights_only=True",
+                     (folder.path / "diffusion_pytorch_model.safetensors").string());
+}
+
+TEST(OpenWeights, JoinsShards) {
+    const temporary_folder folder;
+    const std::vector<float> x{1, 2, 3};
+    const std::vector<float> y{4, 5};
+    safetensors_writer first;
+    safetensors_writer second;
+    ASSERT_TRUE(first.add("z.weight", {3}, x).ok());
+    ASSERT_TRUE(second.add("a.weight", {1, 2}, y).ok());
+    ASSERT_TRUE(second.add("m.weight", {3}, x).ok());
+    ASSERT_TRUE(first.write(folder.path / "w-1-of-2.safetensors").ok());
+    ASSERT_TRUE(second.write(folder.path / "w-2-of-2.safetensors").ok());
+    const auto with = [&](std::string_view map) {
+        return open_weights(folder
+                                .write("diffusion_pytorch_model.safetensors.index.json",
+                                       std::string("{\"weight_map\":") + std::string(map) + "}")
+                                .parent_path());
+    };
+    const auto good = with(
+        R"({"a.weight":"w-2-of-2.safetensors","m.weight":"w-2-of-2.safetensors","z.weight":"w-1-of-2.safetensors"})");
+    ASSERT_TRUE(good.ok()) << good.error().message;
+    EXPECT_EQ(good->size(), 3U);
+    EXPECT_EQ(good->files().size(), 2U);
+    EXPECT_EQ(values(*good, "a.weight"), y);
+    EXPECT_EQ(values(*good, "z.weight"), x);
+    EXPECT_FALSE(good->find("b.weight"));
+    EXPECT_FALSE(good->read(3, 0, {}).ok());
+
+    EXPECT_FAILS(with(R"({"a.weight":"w-2-of-2.safetensors","z.weight":"w-1-of-2.safetensors"})"), errc::bad_format,
+                 "w-2-of-2.safetensors holds 'm.weight', which weight_map does not place there");
+    EXPECT_FAILS(
+        with(
+            R"({"a.weight":"w-2-of-2.safetensors","m.weight":"w-1-of-2.safetensors","z.weight":"w-1-of-2.safetensors"})"),
+        errc::bad_format, "w-1-of-2.safetensors holds 'm.weight', but it does not");
+    EXPECT_FAILS(with(R"({"z.weight":"w-3.safetensors"})"), errc::not_found, "w-3.safetensors",
+                 "a shard of diffusion_pytorch_model.safetensors.index.json");
+    for (const char* name : {"../w.safetensors", "/etc/w.safetensors", "sub/w.safetensors", "..\\\\w.safetensors",
+                             "w..safetensors", ".w.safetensors", "w.bin", ""})
+        EXPECT_FAILS(with(std::string(R"({"z.weight":")") + name + "\"}"), errc::bad_format, "'z.weight' names",
+                     "without a path");
+    EXPECT_FAILS(with("{}"), errc::bad_format, "weight_map is an object");
+    EXPECT_FAILS(with("[]"), errc::bad_format, "weight_map is []");
+    EXPECT_FAILS(with(R"({"z.weight":1})"), errc::bad_format, "'z.weight' is 1, not a file name");
+    EXPECT_FAILS(with(R"({"z":"w.safetensors","z":"w.safetensors"})"), errc::bad_format, "'z' occurs twice");
+}
+
+// ---- writing ----
+
+TEST(SafetensorsWriter, WhatIsWrittenIsRead) {
+    const temporary_folder folder;
+    const std::vector<float> a{1, -2.5F, 3e-40F, std::numeric_limits<float>::infinity(), 5, 6};
+    const std::vector<float> b{7};
+    safetensors_writer writer;
+    ASSERT_TRUE(writer.add("image_embeds", {2, 3}, a).ok());
+    ASSERT_TRUE(writer.add("a \"quoted\" näme", {}, b).ok());
+    ASSERT_TRUE(writer.add("empty", {0, 4}, {}).ok());
+    ASSERT_TRUE(writer.metadata("prompt", "a \"seven\"\n").ok());
+    const auto path = folder.path / "out.safetensors";
+    ASSERT_TRUE(writer.write(path).ok());
+    const auto source = safetensors_source::open(path);
+    ASSERT_TRUE(source.ok()) << source.error().message;
+    EXPECT_EQ(source->size(), 3U);
+    EXPECT_EQ(values(*source, "image_embeds"), a);
+    EXPECT_EQ(values(*source, "a \"quoted\" näme"), b);
+    EXPECT_EQ(source->info(source->find("image_embeds").value()).dims[1], 3);
+    EXPECT_EQ(source->metadata().at(0).second, "a \"seven\"\n");
+    const std::string bytes = io_testing::read_all(path);
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), 8);
+    EXPECT_EQ(length % 8, 0U);
+    EXPECT_EQ(folder.files(), 1U);
+}
+
+TEST(SafetensorsWriter, RefusesWhatNoReaderTakes) {
+    const std::vector<float> x{1, 2};
+    safetensors_writer writer;
+    ASSERT_TRUE(writer.add("x", {2}, x).ok());
+    EXPECT_FAILS(writer.add("x", {2}, x), errc::invalid_argument, "'x' was added before");
+    EXPECT_FAILS(writer.add("", {2}, x), errc::invalid_argument, "is empty");
+    EXPECT_FAILS(writer.add("__metadata__", {2}, x), errc::invalid_argument, "is reserved");
+    EXPECT_FAILS(writer.add("\xFF", {2}, x), errc::invalid_argument, "not UTF-8");
+    EXPECT_FAILS(writer.add("y", {3}, x), errc::shape_mismatch, "'y' of shape [3] was given 2 values");
+    EXPECT_FAILS(writer.add("y", {-1, -2}, x), errc::shape_mismatch, "[-1, -2]");
+    EXPECT_FAILS(writer.add("y", {std::numeric_limits<std::ptrdiff_t>::max(), 4}, x), errc::shape_mismatch, "'y'");
+    EXPECT_FAILS(writer.add("y", {1, 1, 1, 1, 1, 1, 1, 1, 2}, x), errc::invalid_argument, "9 dimensions");
+    EXPECT_FAILS(writer.metadata("prompt", "\xC0\x80"), errc::invalid_argument, "'prompt'", "not UTF-8");
+}
+
+TEST(SafetensorsWriter, LeavesNothingBehindWhenItFails) {
+    const temporary_folder folder;
+    safetensors_writer writer;
+    EXPECT_FAILS(writer.write(folder.path / "missing" / "out.safetensors"), errc::not_found,
+                 "missing/out.safetensors: cannot write");
+    std::filesystem::create_directory(folder.path / "taken");
+    EXPECT_FAILS(writer.write(folder.path / "taken"), errc::io_error, "not a regular file");
+    EXPECT_FAILS(writer.write("/dev/null"), errc::io_error, "/dev/null: cannot write: is not a regular file");
+    EXPECT_FAILS(writer.write(folder.path / ""), errc::io_error, "cannot write");
+    {
+        auto file = atomic_file::create(folder.path / "half.png");
+        ASSERT_TRUE(file.ok());
+        ASSERT_TRUE(file->write("half of it").ok());
+        EXPECT_EQ(folder.files(), 2U);
+        EXPECT_FALSE(std::filesystem::exists(folder.path / "half.png"));
+    }
+    EXPECT_EQ(folder.files(), 1U); // what was there before
+}
+
+TEST(AtomicFile, ReplacesAFileAndKeepsItOnFailure) {
+    const temporary_folder folder;
+    const auto path = folder.write("out.txt", "old");
+    {
+        auto file = atomic_file::create(path);
+        ASSERT_TRUE(file.ok());
+        ASSERT_TRUE(file->write("new").ok());
+        EXPECT_EQ(io_testing::read_all(path), "old");
+        auto moved = std::move(*file);
+        ASSERT_TRUE(moved.commit().ok());
+        EXPECT_FALSE(moved.commit().ok());
+        EXPECT_FALSE(moved.write("more").ok());
+    }
+    EXPECT_EQ(io_testing::read_all(path), "new");
+    ASSERT_TRUE(write_file(path, "newer").ok());
+    EXPECT_EQ(io_testing::read_all(path), "newer");
+    EXPECT_EQ(folder.files(), 1U);
+}
+
+// ---- names and shapes against a model's table ----
+
+TEST(CheckTensors, ListsEverythingThatDiffers) {
+    const std::string bytes = image(
+        R"({"a":{"dtype":"U8","shape":[2,1],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]},)"
+        R"("c":{"dtype":"U8","shape":[],"data_offsets":[3,4]}})",
+        "1234");
+    const auto source = parse(bytes);
+    ASSERT_TRUE(source.ok());
+    const tensor_info a{"a", 2, {2, 1}};
+    const tensor_info b{"b", 1, {1}};
+    const tensor_info c{"c", 0, {}};
+    const auto check = [&](std::vector<tensor_info> expected) {
+        return check_tensors(*source, std::span<const tensor_info>(expected));
+    };
+    EXPECT_TRUE(check({c, a, b}).ok());
+    EXPECT_FAILS(check({a, b, c, {"d", 1, {1}}}), errc::not_found, "1 missing tensor: d");
+    EXPECT_FAILS(check({a, c}), errc::invalid_argument, "1 unexpected tensor: b");
+    EXPECT_FAILS(check({{"a", 1, {2}}, b, c}), errc::shape_mismatch, "1 misshapen tensor: a is [2, 1], must be [2]");
+    EXPECT_FAILS(check({{"a", 2, {1, 2}}, {"d", 1, {1}}, {"e", 1, {1}}, c}), errc::not_found,
+                 "2 missing tensors: d, e; 1 unexpected tensor: b; 1 misshapen tensor: a is [2, 1], must be [1, 2]");
+    std::vector<std::string> names;
+    for (int i = 0; i < 1000; ++i) names.push_back("t" + std::to_string(i));
+    std::vector<tensor_info> many{a, b, c};
+    for (const auto& name : names) many.push_back({name, 1, {1}});
+    EXPECT_FAILS(check(many), errc::not_found, "1000 missing tensors: t0, t1", "t19 and 980 more");
+}
+
+} // namespace
