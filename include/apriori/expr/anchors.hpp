@@ -56,6 +56,14 @@ struct anchors<elementwise_node<F, A...>> {
 template <class X>
 inline constexpr int anchor_count = anchors<X>::type::size;
 
+/// The anchors of the operands before the one numbered I.
+template <std::size_t I, class... A>
+inline constexpr int anchors_before = [] {
+    int n = 0, i = 0;
+    ((n += i++ < static_cast<int>(I) ? anchor_count<A> : 0), ...);
+    return n;
+}();
+
 /// How much is saved by folding what surrounds an anchor into it; 0: it has no epilogue.
 template <class X>
 inline constexpr int epilogue_worth = 0;
@@ -91,9 +99,10 @@ struct root_anchor;
 template <class... A, class R>
 struct root_anchor<type_list<A...>, R> {
     static constexpr int value = [] {
-        int best = -1, i = 0;
-        [[maybe_unused]] int worth = 0;
-        (((can_be_root<A, R>() && epilogue_worth<A> > worth) ? (best = i, worth = epilogue_worth<A>) : 0, ++i), ...);
+        constexpr int worth[]{(can_be_root<A, R>() ? epilogue_worth<A> : 0)..., 0};
+        int best = -1;
+        for (int i = 0; i < static_cast<int>(sizeof...(A)); ++i)
+            if (worth[i] > (best < 0 ? 0 : worth[best])) best = i;
         return best;
     }();
 };
@@ -126,17 +135,6 @@ constexpr const auto& find_anchor_in(const elementwise_node<F, A...>& x) {
         return find_anchor<N>(std::get<I>(x.args));
     else
         return find_anchor_in<N - here, I + 1>(x);
-}
-
-/// True where the run-time extents below X fit together; the static ones have been checked by its type.
-template <class X>
-constexpr bool sizes_fit(const X&) {
-    return true;
-}
-template <class F, class... A>
-constexpr bool sizes_fit(const elementwise_node<F, A...>& x) {
-    const auto whole = x.ext();
-    return std::apply([&](const auto&... a) { return ((fits_into(a.ext(), whole) && sizes_fit(a)) && ...); }, x.args);
 }
 
 } // namespace apriori::detail

@@ -64,22 +64,24 @@ struct broadcast_two {
     using type = decltype(make(std::make_index_sequence<static_cast<std::size_t>(rank)>{}));
 };
 
-template <fixed_string Operation, class... E>
-struct broadcast_all;
-template <fixed_string Operation, class A>
-struct broadcast_all<Operation, A> {
-    using type = A;
-};
-template <fixed_string Operation, class A, class B, class... Rest>
-struct broadcast_all<Operation, A, B, Rest...> {
-    using type = typename broadcast_all<Operation, typename broadcast_two<Operation, A, B>::type, Rest...>::type;
+/// Of one operand or more. A member template, since nvcc matches no partial specialisation on a fixed_string.
+template <fixed_string Operation>
+struct broadcast {
+    template <class A, class... Rest>
+    struct all {
+        using type = A;
+    };
+    template <class A, class B, class... Rest>
+    struct all<A, B, Rest...> {
+        using type = typename all<typename broadcast_two<Operation, A, B>::type, Rest...>::type;
+    };
 };
 
 } // namespace detail
 
 /// The shape that operands take together by NumPy's rules: aligned at the last axis, extents equal or 1.
 template <fixed_string Operation, class... E>
-using broadcast_t = typename detail::broadcast_all<Operation, E...>::type;
+using broadcast_t = typename detail::broadcast<Operation>::template all<E...>::type;
 
 /// Run-time sizes of a broadcast; an extent that does not fit is found by `fits_into` later.
 template <class R, class... E>

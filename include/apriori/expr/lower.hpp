@@ -7,6 +7,7 @@
 
 #include "apriori/expr/anchors.hpp"
 #include "apriori/expr/leaves.hpp"
+#include "apriori/expr/sizes.hpp"
 #include "apriori/expr/workspace.hpp"
 
 namespace apriori {
@@ -19,6 +20,21 @@ struct device_operation {
                   "device_operation name the device and the operation");
     static constexpr bool value = Supported;
 };
+
+namespace detail {
+
+/// True where a shape X broadcasts into a destination E, as far as the compiler knows.
+template <class E, class X>
+inline constexpr bool assignable = [] {
+    if (X::rank > E::rank) return false;
+    for (int i = 0; i < X::rank && i < E::rank; ++i) {
+        const index_t own = X::fixed(i), whole = E::fixed(i + E::rank - X::rank);
+        if (own != 1 && own != dyn && whole != dyn && own != whole) return false;
+    }
+    return true;
+}();
+
+} // namespace detail
 
 /// A device and the memory for temporaries: what an expression is assigned with.
 template <class Device>
@@ -42,11 +58,8 @@ public:
         const auto& node = as_node(x);
         using N = node_t<X>;
         static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
-        static_assert(std::is_same_v<broadcast_t<"assign", E, extents_of<N>>, E> || !E::is_static ||
-                          !extents_of<N>::is_static,
-                      "apriori: assign: the expression's shape is larger than the destination's");
-        if (!detail::sizes_fit(node) || !fits_into(node.ext(), out.ext()))
-            return status::shape("assign: run-time extents do not fit together", node.ext().size(), out.ext().size());
+        static_assert(require_shapes<"assign", E, extents_of<N>, detail::assignable<E, extents_of<N>>>::value);
+        if (const status fit = detail::check_operand(node, out.ext()); !fit.ok()) return fit;
         workspace::scope temporaries(memory);
         return write(out, node);
     }
@@ -101,16 +114,11 @@ private:
     }
     template <int Root, int First, class F, class... A, class R>
     constexpr auto program_of_args(const elementwise_node<F, A...>& x, const R& result, status& s) {
-        constexpr std::array<int, sizeof...(A)> counts{detail::anchor_count<A>...};
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            constexpr auto first = [counts](std::size_t i) {
-                int n = First;
-                for (std::size_t j = 0; j < i; ++j) n += counts[j];
-                return n;
-            };
             // braces: operands are lowered left to right, as the anchors are counted
-            return el::apply<F, decltype(program<Root, first(I)>(std::get<I>(x.args), result, s))...>{
-                x.f, {{program<Root, first(I)>(std::get<I>(x.args), result, s)}...}};
+            return el::apply<F, decltype(program<Root, First + detail::anchors_before<I, A...>>(std::get<I>(x.args),
+                                                                                                result, s))...>{
+                x.f, {{program<Root, First + detail::anchors_before<I, A...>>(std::get<I>(x.args), result, s)}...}};
         }
         (std::index_sequence_for<A...>{});
     }
@@ -132,6 +140,19 @@ private:
         }
     }
 
+    /// x in memory with contiguous columns.
+    template <class X>
+    constexpr auto materialize_rows(const X& x, status& s) {
+        const auto v = materialize(x, s);
+        if constexpr (std::remove_const_t<decltype(v)>::memory_layout != layout::strided)
+            return v;
+        else {
+            const auto t = temporary(v.ext());
+            if (s.ok()) s = write(t, v);
+            return view<const float, extents_of<X>>(t);
+        }
+    }
+
     // ---- anchors with an epilogue ----------------------------------------------------------------------------------
 
     template <class Out, class X, class W, class E>
@@ -149,8 +170,6 @@ private:
         const auto a = materialize(m.a, s);
         const auto b = materialize(m.b, s);
         if (!s.ok()) return s;
-        if (a.ext()[last] != b.ext()[last - 1])
-            return status::shape("matmul: the inner extents differ", a.ext()[last], b.ext()[last - 1]);
         index_t batch = 1;
         for (int i = 0; i < last - 1; ++i) batch *= out.ext()[i];
         return emit(ops::matmul<E>{detail::matrices_of(a), detail::matrices_of(b), epilogue, detail::output_of(out),
@@ -178,9 +197,6 @@ private:
         status s;
         const auto [q, k, v] = heads_of(a, s);
         if (!s.ok()) return s;
-        if (out.ext().rows() != a.rows.count * a.rows.tokens)
-            return status::shape("attention: rows are not sequences times tokens", out.ext().rows(),
-                                 a.rows.count * a.rows.tokens);
         return emit(ops::attention<E>{q.data, k.data, v.data, q.stride(0), k.stride(0), v.stride(0), H,
                                       std::remove_cvref_t<decltype(a)>::head_dim, a.rows, a.scale, epilogue,
                                       detail::output_of(out)});
@@ -221,12 +237,14 @@ private:
     /// q, k and v in memory.
     template <class P, int H, class... X>
     constexpr auto heads_of(const attention_node<P, H, X...>& a, status& s) {
-        if constexpr (sizeof...(X) == 3)
-            return std::tuple{materialize(std::get<0>(a.operands), s), materialize(std::get<1>(a.operands), s),
-                              materialize(std::get<2>(a.operands), s)};
-        else {
+        if constexpr (sizeof...(X) == 3) {
+            // braces: operands are written from left to right
+            return std::tuple{materialize_rows(std::get<0>(a.operands), s),
+                              materialize_rows(std::get<1>(a.operands), s),
+                              materialize_rows(std::get<2>(a.operands), s)};
+        } else {
             constexpr index_t width = std::remove_cvref_t<decltype(a)>::width;
-            const auto qkv = materialize(std::get<0>(a.operands), s);
+            const auto qkv = materialize_rows(std::get<0>(a.operands), s);
             return std::tuple{slice_view<1, width>(qkv, 0, width), slice_view<1, width>(qkv, width, width),
                               slice_view<1, width>(qkv, 2 * width, width)};
         }
@@ -242,6 +260,9 @@ private:
             return ops::mapped<std::remove_const_t<decltype(p)>>{p};
         } else if constexpr (detail::is_norm_prologue<X> && Device::fuses_prologue) {
             const auto& norm = detail::find_anchor<0>(x);
+            if (!same_sizes(norm.ext(), x.ext()))
+                s = status::shape("linear: a norm of one row is broadcast; write it to a temporary first",
+                                  norm.ext().rows(), x.ext().rows());
             const auto inner = program<-1, 0>(norm.x, norm.x.ext(), s);
             const auto outer = program<0, 0>(x, x.ext(), s);
             return ops::normalized<std::remove_cvref_t<decltype(norm.policy)>, std::remove_const_t<decltype(inner)>,
