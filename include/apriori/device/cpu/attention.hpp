@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention on the CPU: a task is a head of a sequence. Keys and values are packed into panels once, then blocks of queries
+// pass over tiles of keys with a running softmax (Milakov and Gimelshein 2018), so that scores never leave the cache.
+#pragma once
+
+#include "apriori/device/cpu/contraction.hpp"
+
+#include <cmath>
+
+namespace apriori {
+
+template <class Arch>
+struct attention_blocks {
+    static constexpr int rows = blocking<Arch>::rows, panel = blocking<Arch>::panel;
+    static constexpr index_t tile = 256; ///< keys at a time
+    static_assert(tile % panel == 0);
+
+    index_t tokens, head_dim;
+
+    constexpr index_t keys() const { return round_up(tokens, panel) * head_dim; } // [panels of keys][head_dim][panel]
+    constexpr index_t values() const {
+        return round_up(head_dim, panel) * tokens;
+    }                                                                           // [panels of columns][tokens][panel]
+    constexpr index_t queries() const { return rows * head_dim; }               // [head_dim][rows]
+    constexpr index_t sums() const { return rows * round_up(head_dim, panel); } // [panels of columns][rows][panel]
+    constexpr index_t floats() const { return round_up(keys() + values() + queries() + sums(), 16); }
+};
+
+template <class Arch, class E>
+constexpr std::size_t attention_scratch(const ops::attention<E>& op) {
+    const attention_blocks<Arch> blocks{op.sequences.tokens, op.head_dim};
+    return static_cast<std::size_t>(op.sequences.count * op.heads * blocks.floats()) * sizeof(float);
+}
+
+/// exp(scores - max) of one query over a tile of keys, interleaved at `to` with stride m; returns their sum.
+template <class V>
+float exponentials(const float* scores, index_t count, float max, float* to, index_t m) noexcept {
+    constexpr int L = lanes<V>::count;
+    float sum = 0.0f;
+    for_columns<V>(0, count, [&]<class W>(W, index_t c) {
+        const W e = fn::exp_from{max}(lanes<W>::load(scores + c));
+        float lane[L];
+        store(lane, e);
+        for (int l = 0; l < lanes<W>::count; ++l) {
+            to[(c + l) * m] = lane[l];
+            sum += lane[l];
+        }
+    });
+    return sum;
+}
+
+/// Queries r0 .. r0 + m of head h of sequence s.
+template <class Arch, class E>
+void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0, index_t m, const float* keys,
+                  const float* values, float* queries, float* sums) noexcept {
+    using V = value_t<Arch>;
+    using blocks = attention_blocks<Arch>;
+    constexpr int M = blocks::rows, P = blocks::panel;
+    constexpr index_t T = blocks::tile;
+    const index_t tokens = op.sequences.tokens, d = op.head_dim;
+    const auto multiply = multiply_block_of<Arch>[static_cast<std::size_t>(m - 1)];
+    alignas(buffer_alignment) float product[M * P], scores[M][T], weights[T * M];
+    float max[M], sum[M];
+
+    for (index_t i = 0; i < m; ++i) {
+        const float* q = op.q + (s * tokens + r0 + i) * op.q_stride + h * d;
+        for (index_t c = 0; c < d; ++c) queries[c * m + i] = q[c] * op.scale;
+        max[i] = -std::numeric_limits<float>::infinity();
+        sum[i] = 0.0f;
+    }
+    for (index_t j0 = 0; j0 < tokens; j0 += T) {
+        const index_t count = tokens - j0 < T ? tokens - j0 : T;
+        for (index_t p = 0; p < count; p += P) {
+            multiply(queries, keys + (j0 + p) * d, d, product, false);
+            for (index_t i = 0; i < m; ++i)
+                for (index_t j = 0; j < P && p + j < count; ++j) scores[i][p + j] = product[i * P + j];
+        }
+        for (index_t i = 0; i < m; ++i) {
+            if (op.sequences.causal || op.sequences.mask != nullptr)
+                for (index_t j = 0; j < count; ++j) scores[i][j] += op.sequences.bias(s, r0 + i, j0 + j);
+            const auto row = make_program_row<V>(el::vector{scores[i]}, count);
+            const float top = fn::fmax(max[i], row.max(fn::identity{}));
+            const float shrink = std::exp(max[i] - top);
+            sum[i] = sum[i] * shrink + exponentials<V>(scores[i], count, top, weights + i, m);
+            max[i] = top;
+            if (j0 > 0)
+                for (index_t p = 0; p < round_up(d, P); p += P)
+                    for (index_t j = 0; j < P; ++j) sums[p * m + i * P + j] *= shrink;
+        }
+        for (index_t p = 0; p < d; p += P) multiply(weights, values + p * tokens + j0 * P, count, sums + p * m, j0 > 0);
+    }
+    for (index_t i = 0; i < m; ++i) {
+        const float inverse = 1.0f / sum[i];
+        for (index_t p = 0; p < d; p += P) {
+            float* row = sums + p * m + i * P;
+            for (index_t j = 0; j < P; ++j) row[j] *= inverse;
+            store_row<V>(op.epilogue, op.out, s * tokens + r0 + i, row, h * d + p, d - p < P ? d - p : P);
+        }
+    }
+}
+
+template <class Arch, class E, executor X>
+void run_attention(X& x, const ops::attention<E>& op) {
+    constexpr int M = blocking<Arch>::rows;
+    const index_t tokens = op.sequences.tokens, d = op.head_dim;
+    const attention_blocks<Arch> blocks{tokens, d};
+    const double cost = 4.0 * static_cast<double>(op.sequences.count * op.heads * d) * static_cast<double>(tokens) *
+                        static_cast<double>(tokens);
+    parallel_ranges(x, op.sequences.count * op.heads, cost, [&](index_t first, index_t last) {
+        for (index_t task = first; task < last; ++task) {
+            const index_t s = task / op.heads, h = task % op.heads;
+            float* keys = reinterpret_cast<float*>(op.scratch) + task * blocks.floats();
+            float* values = keys + blocks.keys();
+            float* queries = values + blocks.values();
+            float* sums = queries + blocks.queries();
+            pack_panels<Arch>(keys, op.k + s * tokens * op.k_stride + h * d, op.k_stride, 1, tokens, d);
+            pack_panels<Arch>(values, op.v + s * tokens * op.v_stride + h * d, 1, op.v_stride, d, tokens);
+            for (index_t r = 0; r < tokens; r += M)
+                attend_block<Arch>(op, s, h, r, tokens - r < M ? tokens - r : M, keys, values, queries, sums);
+        }
+    });
+}
+
+} // namespace apriori

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Register and cache blocking of an architecture: the few constants that contraction kernels are compiled for.
+#pragma once
+
+#include "apriori/device/cpu/simd.hpp"
+
+namespace apriori {
+
+/// A kernel keeps `rows` x `vectors` accumulators in registers, `vectors` of weights, and one broadcast value: at most
+/// 16 registers where there are 16 (SSE, AVX), 32 where there are 32 (AVX-512, NEON).
+template <class Arch>
+struct blocking {
+    using V = value_t<Arch>;
+    static constexpr bool many_registers = lanes<V>::count == 16;
+    static constexpr int vectors = 2;                       ///< registers across the outputs of a panel
+    static constexpr int rows = many_registers ? 12 : 6;    ///< rows of the left operand at a time
+    static constexpr int panel = vectors * lanes<V>::count; ///< outputs of a panel
+    static constexpr index_t depth = 512;                   ///< of a panel worked off while it is in the L1 cache
+    static constexpr index_t chunk = 96;                    ///< rows whose results wait on the stack for their epilogue
+    static_assert(chunk % rows == 0);
+};
+
+/// Outputs rounded up to whole panels.
+template <class Arch>
+constexpr index_t padded_outputs(index_t n) noexcept {
+    return round_up(n, blocking<Arch>::panel);
+}
+
+} // namespace apriori

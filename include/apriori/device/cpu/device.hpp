@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU as a device: xsimd kernels over packed weights, on an executor of the user's choice.
+#pragma once
+
+#include "apriori/device/concept.hpp"
+#include "apriori/device/cpu/attention.hpp"
+
+#include <cstring>
+
+namespace apriori {
+
+/// `Arch` is an xsimd architecture (or `scalar`), which the translation unit must be compiled for. A cpu refers to its
+/// executor and holds nothing else: it is as cheap to copy as a pointer.
+template <class Arch = default_arch, executor Executor = serial_executor>
+class cpu {
+public:
+    static constexpr const char* name = "cpu";
+    static constexpr bool fuses_prologue = true;
+    using arch = Arch;
+    using buffer = host_buffer;
+    template <class Format>
+    using packed = cpu_packed<Arch, Format>;
+
+    cpu() requires std::is_same_v<Executor, serial_executor> : executor_(&serial()) {}
+    explicit cpu(Executor& e) : executor_(&e) {}
+
+    buffer allocate(std::size_t bytes) { return host_buffer(bytes); }
+    status upload(void* to, const void* from, std::size_t bytes) {
+        std::memcpy(to, from, bytes);
+        return {};
+    }
+    status download(void* to, const void* from, std::size_t bytes) {
+        std::memcpy(to, from, bytes);
+        return {};
+    }
+    template <class Format>
+    status pack(cpu_packed<Arch, Format> w, index_t first, std::span<const float> rows) {
+        return pack_rows<Arch>(w, first, rows);
+    }
+    status synchronize() { return {}; }
+
+    template <class I, class P, class E>
+    static constexpr std::size_t scratch_bytes(const ops::contraction<I, P, E>& op) {
+        return contraction_scratch<Arch>(op);
+    }
+    template <class E>
+    static constexpr std::size_t scratch_bytes(const ops::matmul<E>& op) {
+        return matmul_scratch<Arch>(op);
+    }
+    template <class E>
+    static constexpr std::size_t scratch_bytes(const ops::attention<E>& op) {
+        return attention_scratch<Arch>(op);
+    }
+    template <class Op>
+    static constexpr std::size_t scratch_bytes(const Op&) {
+        return 0;
+    }
+
+    template <class I, class Format, class E>
+    status run(const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
+        run_contraction<Arch>(*executor_, op);
+        return {};
+    }
+    template <class E>
+    status run(const ops::matmul<E>& op) {
+        run_matmul<Arch>(*executor_, op);
+        return {};
+    }
+    template <class E>
+    status run(const ops::attention<E>& op) {
+        run_attention<Arch>(*executor_, op);
+        return {};
+    }
+    template <class P, class I, class O>
+    status run(const ops::normalize<P, I, O>& op) {
+        return over_rows(op, P::flops, [&](index_t first, index_t last) { normalize_rows<V>(op, first, last); });
+    }
+    template <class P, class I, class O>
+    status run(const ops::reduce<P, I, O>& op) {
+        return over_rows(op, P::flops, [&](index_t first, index_t last) { reduce_rows<V>(op, first, last); });
+    }
+    template <class P>
+    status run(const ops::map<P>& op) {
+        return over_rows(op, 4, [&](index_t first, index_t last) { map_rows<V>(op, first, last); });
+    }
+
+private:
+    using V = value_t<Arch>;
+
+    static serial_executor& serial() {
+        static serial_executor s;
+        return s;
+    }
+    template <class Op, class Body>
+    status over_rows(const Op& op, int flops, const Body& body) {
+        parallel_ranges(*executor_, op.rows, 4.0 * flops * static_cast<double>(op.rows * op.cols), body);
+        return {};
+    }
+
+    Executor* executor_;
+};
+
+} // namespace apriori

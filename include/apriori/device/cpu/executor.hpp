@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who runs the parts of a launch: an executor of the user's choice. Serial needs nothing; executors/ has Eigen's
+// ThreadPool and OpenMP.
+#pragma once
+
+#include "apriori/core/index.hpp"
+
+#include <concepts>
+#include <type_traits>
+
+namespace apriori {
+
+/// A reference to a callable `void(int task)`; it owns nothing.
+class task_ref {
+public:
+    template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, task_ref>) task_ref(const F& f)
+    noexcept : object_(&f), call_([](const void* o, int i) { (*static_cast<const F*>(o))(i); }) {}
+    void operator()(int task) const { call_(object_, task); }
+
+private:
+    const void* object_;
+    void (*call_)(const void*, int);
+};
+
+/// concurrency()      how many tasks can run at once, 1 or more
+/// run(tasks, task)   calls task(0) .. task(tasks - 1), each once, in any order and on any thread, and returns when all
+///                    have returned. It neither allocates nor creates threads. tasks is at most concurrency().
+template <class E>
+concept executor = requires(E& e, int n, task_ref t) {
+    { e.concurrency() } -> std::convertible_to<int>;
+    e.run(n, t);
+};
+
+/// Everything on the calling thread.
+struct serial_executor {
+    static constexpr int concurrency() noexcept { return 1; }
+    static void run(int tasks, task_ref task) {
+        for (int i = 0; i < tasks; ++i) task(i);
+    }
+};
+
+/// Splits items 0 .. count into a contiguous range for each task, and calls body(first, last). `cost` is about the
+/// floating-point operations of it all: where that is less than waking a thread takes, the caller does it alone.
+template <executor E, class Body>
+void parallel_ranges(E& e, index_t count, double cost, const Body& body) {
+    constexpr double worth_a_thread = 2.5e5;
+    index_t tasks = e.concurrency();
+    if (tasks > count) tasks = count;
+    if (const auto useful = static_cast<index_t>(cost / worth_a_thread) + 1; tasks > useful) tasks = useful;
+    if (tasks <= 1) {
+        body(index_t{0}, count);
+        return;
+    }
+    const auto part = [&](int i) { body(count * i / tasks, count * (i + 1) / tasks); };
+    e.run(static_cast<int>(tasks), part);
+}
+
+} // namespace apriori

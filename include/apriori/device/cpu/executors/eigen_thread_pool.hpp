@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// An executor on Eigen's ThreadPool, in a form of it that does not allocate when a task is scheduled.
+#pragma once
+
+#include "apriori/device/cpu/executor.hpp"
+
+#ifndef EIGEN_USE_THREADS
+#define EIGEN_USE_THREADS
+#endif
+#include <unsupported/Eigen/CXX11/ThreadPool>
+
+#include <atomic>
+#include <functional>
+
+namespace apriori {
+
+namespace detail {
+
+/// Eigen's environment of std threads, but a task is kept where it is queued instead of on the heap. A std::function of
+/// two pointers needs none either.
+struct inline_task_environment : Eigen::StlThreadEnvironment {
+    struct Task {
+        std::function<void()> f;
+    };
+    Task CreateTask(std::function<void()> f) { return {std::move(f)}; }
+    void ExecuteTask(const Task& t) { t.f(); }
+};
+
+} // namespace detail
+
+/// Threads of its own, which sleep when there is nothing to do. The calling thread takes part: `threads` of 2 starts one.
+class eigen_thread_pool_executor {
+public:
+    explicit eigen_thread_pool_executor(int threads) : threads_(threads < 1 ? 1 : threads), pool_(threads_ - 1) {}
+
+    int concurrency() const noexcept { return threads_; }
+
+    void run(int tasks, task_ref task) {
+        state s{task, {tasks - 1}};
+        for (int i = 1; i < tasks; ++i)
+            if (threads_ > 1)
+                schedule(s, i);
+            else {
+                task(i);
+                s.open.fetch_sub(1, std::memory_order_relaxed);
+            }
+        task(0);
+        for (int left = s.open.load(std::memory_order_acquire); left != 0;
+             left = s.open.load(std::memory_order_acquire))
+            s.open.wait(left, std::memory_order_acquire);
+        // the last task may still be inside notify_all: it is done with `s` when it says so
+        while (s.leaving.load(std::memory_order_acquire) != tasks - 1 && threads_ > 1) {}
+    }
+
+private:
+    struct state {
+        task_ref task;
+        std::atomic<int> open;
+        std::atomic<int> leaving{0};
+    };
+    struct job {
+        state* s;
+        std::intptr_t i;
+        void operator()() const {
+            s->task(static_cast<int>(i));
+            if (s->open.fetch_sub(1, std::memory_order_acq_rel) == 1) s->open.notify_all();
+            s->leaving.fetch_add(1, std::memory_order_release);
+        }
+    };
+    void schedule(state& s, int i) { pool_.Schedule(std::function<void()>(job{&s, i})); }
+
+    int threads_;
+    Eigen::ThreadPoolTempl<detail::inline_task_environment> pool_;
+};
+
+} // namespace apriori

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of element-wise programs: evaluated, reduced, normalised, stored.
+#pragma once
+
+#include "apriori/device/cpu/blocking.hpp"
+#include "apriori/expr/ops.hpp"
+
+#include <limits>
+
+namespace apriori {
+
+/// A row of a program, for the reductions of norms.
+template <class V, class Cursor>
+struct program_row {
+    Cursor cursor;
+    index_t cols;
+
+    template <class F>
+    float sum(F f) const noexcept {
+        V s = lanes<V>::set(0.0f);
+        float tail = 0.0f;
+        for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
+            const W x = f(cursor.template at<W>(c, W{}));
+            if constexpr (std::is_same_v<W, V>)
+                s = s + x;
+            else
+                tail += x;
+        });
+        return sum_lanes(s) + tail;
+    }
+    template <class F>
+    float max(F f) const noexcept {
+        V m = lanes<V>::set(-std::numeric_limits<float>::infinity());
+        float tail = -std::numeric_limits<float>::infinity();
+        for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
+            const W x = f(cursor.template at<W>(c, W{}));
+            using fn::fmax;
+            if constexpr (std::is_same_v<W, V>)
+                m = fmax(m, x);
+            else
+                tail = fmax(tail, x);
+        });
+        return fn::fmax(max_lanes(m), tail);
+    }
+};
+template <class V, class Cursor>
+program_row<V, Cursor> make_program_row(Cursor cursor, index_t cols) {
+    return {cursor, cols};
+}
+
+/// to[0 .. last - first) = columns first .. last of row r of a contraction's left operand; `stats` is what prepare_row gave.
+template <class V, class Program, class Stats>
+APRIORI_INLINE void fill_row(const ops::mapped<Program>& in, index_t r, const Stats&, index_t first, index_t last,
+                             float* to) noexcept {
+    const auto row = in.program.row(r);
+    for_columns<V>(first, last, [&]<class W>(W, index_t c) { store(to + (c - first), row.template at<W>(c, W{})); });
+}
+template <class V, class Policy, class Inner, class Outer, class Stats>
+APRIORI_INLINE void fill_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, const Stats& stats,
+                             index_t first, index_t last, float* to) noexcept {
+    const auto inner = in.inner.row(r);
+    const auto outer = in.outer.row(r);
+    for_columns<V>(first, last, [&]<class W>(W, index_t c) {
+        store(to + (c - first), outer.template at<W>(c, Policy::apply(stats, inner.template at<W>(c, W{}))));
+    });
+}
+
+struct no_stats {};
+/// What a row has to be reduced to before its elements can be filled in.
+template <class V, class Program>
+no_stats prepare_row(const ops::mapped<Program>&, index_t, index_t) noexcept {
+    return {};
+}
+template <class V, class Policy, class Inner, class Outer>
+auto prepare_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, index_t cols) noexcept {
+    return in.policy.reduce(make_program_row<V>(in.inner.row(r), cols), cols);
+}
+
+/// Rows first .. last of a left operand, interleaved in blocks as panel_product.hpp describes; `to` is where row 0 lies.
+template <class Arch, class Input>
+void interleave_rows(const Input& in, index_t first, index_t last, index_t k, float* to) noexcept {
+    using V = value_t<Arch>;
+    constexpr int M = blocking<Arch>::rows;
+    constexpr index_t stretch = 64;
+    for (index_t r0 = first; r0 < last; r0 += M) {
+        const index_t m = last - r0 < M ? last - r0 : M;
+        decltype(prepare_row<V>(in, r0, k)) stats[M];
+        for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
+        float* block = to + r0 * k;
+        for (index_t c = 0; c < k; c += stretch) {
+            const index_t count = k - c < stretch ? k - c : stretch;
+            float part[M][stretch];
+            for (index_t i = 0; i < m; ++i) fill_row<V>(in, r0 + i, stats[i], c, c + count, part[i]);
+            for (index_t j = 0; j < count; ++j)
+                for (index_t i = 0; i < m; ++i) block[(c + j) * m + i] = part[i][j];
+        }
+    }
+}
+
+/// Row r of a result: out[c] = program(value(c)) for columns first .. first + cols; `values` holds what the kernel computed.
+template <class V, class Program>
+APRIORI_INLINE void store_row(const Program& program, const ops::output& out, index_t r, const float* values,
+                              index_t first, index_t cols) noexcept {
+    const auto row = program.row(r);
+    float* to = out.row(r);
+    for_columns<V>(first, first + cols, [&]<class W>(W, index_t c) {
+        store(to + c, row.template at<W>(c, lanes<W>::load(values + (c - first))));
+    });
+}
+
+/// out[r, :] = outer(policy(inner[r, :])) for rows first .. last.
+template <class V, class Op>
+void normalize_rows(const Op& op, index_t first, index_t last) noexcept {
+    for (index_t r = first; r < last; ++r)
+        fill_row<V>(op.input, r, prepare_row<V>(op.input, r, op.cols), 0, op.cols, op.out.row(r));
+}
+
+/// out[r, 0] = outer(policy(inner[r, :])) for rows first .. last.
+template <class V, class Op>
+void reduce_rows(const Op& op, index_t first, index_t last) noexcept {
+    for (index_t r = first; r < last; ++r)
+        op.out.row(r)[0] = op.input.outer.row(r).template at<float>(0, prepare_row<V>(op.input, r, op.cols));
+}
+
+/// out[r, :] = program[r, :] for rows first .. last.
+template <class V, class Op>
+void map_rows(const Op& op, index_t first, index_t last) noexcept {
+    for (index_t r = first; r < last; ++r)
+        fill_row<V>(ops::mapped<decltype(op.program)>{op.program}, r, no_stats{}, 0, op.cols, op.out.row(r));
+}
+
+} // namespace apriori

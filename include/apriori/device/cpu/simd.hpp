@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place that touches xsimd: a vector of floats with the operators and functions that programs and kernels use.
+// It absorbs the differences between xsimd 8.1 and later ones, and stands aside for the one-lane architecture `scalar`.
+#pragma once
+
+#include "apriori/expr/functions.hpp"
+
+#include <xsimd/xsimd.hpp>
+
+// gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
+namespace apriori {
+
+/// An architecture of one lane: plain floats, everywhere.
+struct scalar {
+    static constexpr const char* name() noexcept { return "scalar"; }
+};
+
+#ifdef XSIMD_NO_SUPPORTED_ARCHITECTURE
+using default_arch = scalar;
+#else
+using default_arch = xsimd::default_arch;
+#endif
+
+/// A register of floats of an xsimd architecture.
+template <class Arch>
+struct simd {
+    using batch = xsimd::batch<float, Arch>;
+    static constexpr int size = static_cast<int>(batch::size);
+    batch v;
+
+    APRIORI_INLINE simd() = default;
+    APRIORI_INLINE simd(batch b) noexcept : v(b) {}
+
+    friend APRIORI_INLINE simd operator+(simd a, simd b) noexcept { return a.v + b.v; }
+    friend APRIORI_INLINE simd operator-(simd a, simd b) noexcept { return a.v - b.v; }
+    friend APRIORI_INLINE simd operator*(simd a, simd b) noexcept { return a.v * b.v; }
+    friend APRIORI_INLINE simd operator/(simd a, simd b) noexcept { return a.v / b.v; }
+    friend APRIORI_INLINE simd operator-(simd a) noexcept { return -a.v; }
+
+    // b where either is NaN, as the instructions have it
+    friend APRIORI_INLINE simd fmin(simd a, simd b) noexcept { return xsimd::select(a.v < b.v, a.v, b.v); }
+    friend APRIORI_INLINE simd fmax(simd a, simd b) noexcept { return xsimd::select(a.v > b.v, a.v, b.v); }
+
+    friend APRIORI_INLINE simd exp(simd x) noexcept { return xsimd::exp(x.v); }
+    friend APRIORI_INLINE simd log(simd x) noexcept { return xsimd::log(x.v); }
+    friend APRIORI_INLINE simd sqrt(simd x) noexcept { return xsimd::sqrt(x.v); }
+    friend APRIORI_INLINE simd sin(simd x) noexcept { return xsimd::sin(x.v); }
+    friend APRIORI_INLINE simd cos(simd x) noexcept { return xsimd::cos(x.v); }
+    friend APRIORI_INLINE simd tanh(simd x) noexcept { return xsimd::tanh(x.v); }
+    friend APRIORI_INLINE simd erf(simd x) noexcept { return xsimd::erf(x.v); }
+};
+
+template <class Arch>
+struct lanes<simd<Arch>> {
+    using V = simd<Arch>;
+    static constexpr int count = V::size;
+    static APRIORI_INLINE V load(const float* p) noexcept { return V::batch::load_unaligned(p); }
+    static APRIORI_INLINE V load_strided(const float* p, index_t stride) noexcept {
+        float a[count];
+        for (int i = 0; i < count; ++i) a[i] = p[i * stride];
+        return load(a);
+    }
+    static APRIORI_INLINE V set(float x) noexcept { return typename V::batch(x); }
+};
+
+/// Stores all lanes; p need not be aligned.
+template <class Arch>
+APRIORI_INLINE void store(float* p, simd<Arch> x) noexcept {
+    x.v.store_unaligned(p);
+}
+APRIORI_INLINE void store(float* p, float x) noexcept { *p = x; }
+
+/// a * b + c, in one rounding where the architecture has such an instruction.
+template <class Arch>
+APRIORI_INLINE simd<Arch> multiply_add(simd<Arch> a, simd<Arch> b, simd<Arch> c) noexcept {
+    return xsimd::fma(a.v, b.v, c.v);
+}
+APRIORI_INLINE float multiply_add(float a, float b, float c) noexcept { return a * b + c; }
+
+/// The lanes one after the other: the same order on every run.
+template <class V>
+APRIORI_INLINE float sum_lanes(V x) noexcept {
+    float a[lanes<V>::count];
+    store(a, x);
+    float s = a[0];
+    for (int i = 1; i < lanes<V>::count; ++i) s += a[i];
+    return s;
+}
+template <class V>
+APRIORI_INLINE float max_lanes(V x) noexcept {
+    float a[lanes<V>::count];
+    store(a, x);
+    float m = a[0];
+    for (int i = 1; i < lanes<V>::count; ++i) m = fn::fmax(m, a[i]);
+    return m;
+}
+
+/// The value type that code for an architecture computes in.
+template <class Arch>
+struct value_of_arch {
+    using type = simd<Arch>;
+};
+template <>
+struct value_of_arch<scalar> {
+    using type = float;
+};
+template <class Arch>
+using value_t = typename value_of_arch<Arch>::type;
+
+/// body(V{}, c) for whole vectors of columns first .. last, then body(float{}, c) for the rest one by one.
+template <class V, class Body>
+APRIORI_INLINE void for_columns(index_t first, index_t last, Body&& body) {
+    index_t c = first;
+    for (; c + lanes<V>::count <= last; c += lanes<V>::count) body(V{}, c);
+    if constexpr (lanes<V>::count > 1)
+        for (; c < last; ++c) body(float{}, c);
+}
+
+} // namespace apriori
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
