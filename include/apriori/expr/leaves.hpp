@@ -54,7 +54,9 @@ constexpr auto leaf_program(const attention_bias_node& b, const R&) {
 }
 template <class Table, class Rows, class R>
 constexpr auto leaf_program(const gather_node<Table, Rows>& g, const R&) {
-    static_assert(R::rank == 2, "apriori: gathered rows combine with operands of two axes");
+    using E = extents_of<gather_node<Table, Rows>>;
+    static_assert(R::rank == 2 && (E::fixed(0) != 1 || R::fixed(0) == 1) && (E::fixed(1) != 1 || R::fixed(1) == 1),
+                  "apriori: gathered rows combine with operands of two axes, and do not broadcast");
     return el::gathered{g.table.data, g.rows.data, g.table.stride(0)};
 }
 

@@ -3,6 +3,7 @@
 // concat and gather of rows.
 #pragma once
 
+#include "apriori/core/status.hpp"
 #include "apriori/expr/concepts.hpp"
 
 #include <cstdint>
@@ -25,6 +26,9 @@ struct view_op_node {
 
 namespace detail {
 
+// A view operation is applied to a view at once, where its numbers are the caller's to get right, as with a pointer;
+// waiting in an expression it is checked, by `check`, before anything runs.
+
 template <class Op, expression X>
 constexpr auto view_op(Op op, const X& x) {
     if constexpr (is_view<X>)
@@ -42,12 +46,21 @@ struct slice_op {
     constexpr auto operator()(const view<T, E, L>& v) const {
         return slice_view<Axis, Count>(v, first, count);
     }
+    template <class E>
+    constexpr status check(const E& e) const {
+        const bool inside = first >= 0 && count >= 0 && first + count <= e[Axis];
+        return inside ? status{} : status::shape("slice: reaches behind the end of its axis", first + count, e[Axis]);
+    }
 };
 template <int A, int B>
 struct transpose_op {
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return transpose_view<A, B>(v);
+    }
+    template <class E>
+    constexpr status check(const E&) const {
+        return {};
     }
 };
 template <class To>
@@ -57,12 +70,21 @@ struct reshape_op {
     constexpr auto operator()(const view<T, E>& v) const {
         return reshape_view(v, to);
     }
+    template <class E>
+    constexpr status check(const E& e) const {
+        return e.size() == to.size() ? status{}
+                                     : status::shape("reshape: another number of elements", e.size(), to.size());
+    }
 };
 template <index_t Parts>
 struct split_op {
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return split_last<Parts>(v);
+    }
+    template <class E>
+    constexpr status check(const E&) const {
+        return {};
     }
 };
 

@@ -23,7 +23,7 @@ public:
     /// Counts what would be used.
     constexpr workspace() = default;
     /// Hands out parts of `memory`, which is aligned to buffer_alignment.
-    explicit workspace(std::span<std::byte> memory) : base_(memory.data()), size_(memory.size()) {}
+    explicit workspace(std::span<std::byte> memory) : base_(memory.data()), size_(memory.size()), counting_(false) {}
 
     /// Room for n elements of T; null when counting, and when there is no room left (then overflowed()).
     template <class T>
@@ -32,7 +32,7 @@ public:
         const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(T);
         used_ += (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
         if (used_ > high_) high_ = used_;
-        if (base_ == nullptr || used_ > size_) return nullptr;
+        if (counting_ || used_ > size_) return nullptr;
         return reinterpret_cast<T*>(base_ + begin);
     }
 
@@ -40,8 +40,8 @@ public:
     constexpr void release(std::size_t mark) noexcept { used_ = mark; }
     /// The most bytes that were in use at once.
     constexpr std::size_t high_water() const noexcept { return high_; }
-    constexpr bool overflowed() const noexcept { return base_ != nullptr && high_ > size_; }
-    constexpr bool counting() const noexcept { return base_ == nullptr; }
+    constexpr bool overflowed() const noexcept { return !counting_ && high_ > size_; }
+    constexpr bool counting() const noexcept { return counting_; }
 
     /// Releases what was taken since it was made.
     class scope {
@@ -59,6 +59,7 @@ public:
 private:
     std::byte* base_ = nullptr;
     std::size_t size_ = 0, used_ = 0, high_ = 0;
+    bool counting_ = true;
 };
 
 } // namespace apriori
