@@ -522,7 +522,7 @@ TEST(CheckTensors, ListsEverythingThatDiffers) {
     EXPECT_FAILS(check({{"a", 2, {1, 2}}, {"d", 1, {1}}, {"e", 1, {1}}, c}), errc::not_found,
                  "2 missing tensors: d, e; 1 unexpected tensor: b; 1 misshapen tensor: a is [2, 1], must be [1, 2]");
     std::vector<std::string> names;
-    for (int i = 0; i < 1000; ++i) names.push_back("t" + std::to_string(i));
+    for (int i = 0; i < 1000; ++i) names.push_back(cat("t", i));
     std::vector<tensor_info> many{a, b, c};
     for (const auto& name : names) many.push_back({name, 1, {1}});
     EXPECT_FAILS(check(many), errc::not_found, "1000 missing tensors: t0, t1", "t19 and 980 more");
