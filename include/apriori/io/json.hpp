@@ -33,7 +33,7 @@ namespace detail {
 class json_builder {
 public:
     static constexpr std::size_t max_depth = 32;
-    static constexpr std::size_t max_values = 8'000'000;
+    static constexpr std::size_t max_values = 2'000'000;
 
     bool null() { return put(nullptr) != nullptr; }
     bool boolean(bool v) { return put(v) != nullptr; }
@@ -103,7 +103,7 @@ private:
 } // namespace detail
 
 /// Parses `text`; `where` (a path) opens every message. bad_format with line and column if it is not well-formed,
-/// a key occurs twice, it is nested deeper than 32 levels or holds more than 8 million values.
+/// a key occurs twice, it is nested deeper than 32 levels or holds more than 2 million values.
 inline result<json> parse_json(std::string_view text, std::string_view where) {
     detail::json_builder builder;
     if (json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
