@@ -219,6 +219,9 @@ TEST(SafetensorsHeader, JsonThatIsDamaged) {
     EXPECT_FAILS(parse(one(R"({"dtype":"U8","shape":[1],"shape":[1],"data_offsets":[0,1]})", "x")), errc::bad_format,
                  "'shape' occurs twice");
     EXPECT_FAILS(parse(one(std::string(100000, '['))), errc::bad_format, "nested deeper");
+    std::string many = "[0";
+    for (int i = 0; i < 2'000'000; ++i) many += ",0";
+    EXPECT_FAILS(parse(one(many + "]")), errc::bad_format, "more than 2000000 values");
     std::string deep;
     for (int i = 0; i < 100000; ++i) deep += "{\"a\":";
     EXPECT_FAILS(parse(one(deep)), errc::bad_format, "nested deeper");
