@@ -80,18 +80,22 @@ constexpr bool validate() {
            config_field<"num_layers", C.num_layers, "1 or more", (C.num_layers > 0)>::ok &&
            config_field<"embedding_dim", C.embedding_dim, "1 or more", (C.embedding_dim > 0)>::ok &&
            config_field<"num_embeddings", C.num_embeddings, "0 or more", (C.num_embeddings >= 0)>::ok &&
-           config_field<"additional_embeddings", C.additional_embeddings, "0 or more", (C.additional_embeddings >= 0)>::ok &&
+           config_field<"additional_embeddings", C.additional_embeddings, "0 or more",
+                        (C.additional_embeddings >= 0)>::ok &&
            config_field<"dropout", real{C.dropout}, "0 to 1", (C.dropout >= 0.0f && C.dropout <= 1.0f)>::ok &&
            config_field<"time_embed_act_fn", C.time_embed_act_fn, "silu (swish), mish, gelu, relu",
                         within(C.time_embed_act_fn, activation::relu)>::ok &&
-           config_field<"norm_in_type", C.norm_in_type, "none, layer, rms", within(C.norm_in_type, norm_type::rms)>::ok &&
+           config_field<"norm_in_type", C.norm_in_type, "none, layer, rms",
+                        within(C.norm_in_type, norm_type::rms)>::ok &&
            config_field<"embedding_proj_norm_type", C.embedding_proj_norm_type, "none, layer, rms",
                         within(C.embedding_proj_norm_type, norm_type::rms)>::ok &&
            config_field<"encoder_hid_proj_type", C.encoder_hid_proj_type, "none, linear",
                         within(C.encoder_hid_proj_type, hid_proj_type::linear)>::ok &&
-           config_field<"added_emb_type", C.added_emb_type, "none, prd", within(C.added_emb_type, added_emb::prd)>::ok &&
+           config_field<"added_emb_type", C.added_emb_type, "none, prd",
+                        within(C.added_emb_type, added_emb::prd)>::ok &&
            config_field<"time_embed_dim", C.time_embed_dim, "none or 1 or more", (C.time_embed_dim >= 0)>::ok &&
-           config_field<"embedding_proj_dim", C.embedding_proj_dim, "none or 1 or more", (C.embedding_proj_dim >= 0)>::ok &&
+           config_field<"embedding_proj_dim", C.embedding_proj_dim, "none or 1 or more",
+                        (C.embedding_proj_dim >= 0)>::ok &&
            config_field<"clip_embed_dim", C.clip_embed_dim, "none or 1 or more", (C.clip_embed_dim >= 0)>::ok;
 }
 
@@ -128,7 +132,8 @@ inline constexpr PriorConfig shap_e_img2img{.num_attention_heads = 8,
                                             .embedding_proj_dim = 1024,
                                             .clip_embed_dim = 2048};
 /// The trained miniature in examples/digits.
-inline constexpr PriorConfig digits{.num_attention_heads = 4, .attention_head_dim = 32, .num_layers = 4, .embedding_dim = 64, .num_embeddings = 16};
+inline constexpr PriorConfig digits{
+    .num_attention_heads = 4, .attention_head_dim = 32, .num_layers = 4, .embedding_dim = 64, .num_embeddings = 16};
 } // namespace presets
 
 } // namespace apriori

@@ -47,7 +47,7 @@ inline void pack_panels(float* to, const float* from, index_t output_stride, ind
     }
 }
 
-/// Rows first .. of w from float32 [count, k].
+/// Rows first .. of w from float32 [count, k]; the last of them come with the zeros that end the last panel.
 template <class Arch>
 inline status pack_rows(cpu_packed<Arch, f32> w, index_t first, std::span<const float> rows) noexcept {
     constexpr int P = blocking<Arch>::panel;
@@ -61,6 +61,9 @@ inline status pack_rows(cpu_packed<Arch, f32> w, index_t first, std::span<const 
         const float* from = rows.data() + r * w.k;
         for (index_t i = 0; i < w.k; ++i) to[i * P] = from[i];
     }
+    if (first + count == w.n)
+        for (index_t j = w.n; j < padded_outputs<Arch>(w.n); ++j)
+            for (index_t i = 0; i < w.k; ++i) data[j / P * P * w.k + i * P + j % P] = 0.0f;
     return {};
 }
 

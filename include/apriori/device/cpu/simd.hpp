@@ -5,14 +5,14 @@
 
 #include "apriori/expr/functions.hpp"
 
-#include <xsimd/xsimd.hpp>
-
 // gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
+
+#include <xsimd/xsimd.hpp>
 
 namespace apriori {
 

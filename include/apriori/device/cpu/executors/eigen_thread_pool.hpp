@@ -35,21 +35,20 @@ public:
 
     int concurrency() const noexcept { return threads_; }
 
+    /// From a thread of the pool itself (a launch inside a task) everything is done by that thread.
     void run(int tasks, task_ref task) {
+        if (threads_ == 1 || pool_.CurrentThreadId() != -1) {
+            for (int i = 0; i < tasks; ++i) task(i);
+            return;
+        }
         state s{task, {tasks - 1}};
-        for (int i = 1; i < tasks; ++i)
-            if (threads_ > 1)
-                schedule(s, i);
-            else {
-                task(i);
-                s.open.fetch_sub(1, std::memory_order_relaxed);
-            }
+        for (int i = 1; i < tasks; ++i) pool_.Schedule(std::function<void()>(job{&s, i}));
         task(0);
         for (int left = s.open.load(std::memory_order_acquire); left != 0;
              left = s.open.load(std::memory_order_acquire))
             s.open.wait(left, std::memory_order_acquire);
-        // the last task may still be inside notify_all: it is done with `s` when it says so
-        while (s.leaving.load(std::memory_order_acquire) != tasks - 1 && threads_ > 1) {}
+        // the last job may still be inside notify_all: it is done with `s` when it says so
+        while (s.leaving.load(std::memory_order_acquire) != tasks - 1) {}
     }
 
 private:
@@ -67,7 +66,6 @@ private:
             s->leaving.fetch_add(1, std::memory_order_release);
         }
     };
-    void schedule(state& s, int i) { pool_.Schedule(std::function<void()>(job{&s, i})); }
 
     int threads_;
     Eigen::ThreadPoolTempl<detail::inline_task_environment> pool_;

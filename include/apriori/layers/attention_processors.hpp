@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention processors in the sense of diffusers: how attention is computed, chosen as a type. fused_attention
+// (expr/attention.hpp) is the device's own kernel; those here are written in the expression core, as a user's would be.
+//
+// A processor has
+//     static constexpr const char* name;
+//     template <int Heads> constexpr status run(ctx, q, k, v, rows, scale, out) const;
+// with q, k, v and out views [rows, Heads * d] and ctx a context to assign with.
+#pragma once
+
+#include "apriori/expr/lower.hpp"
+
+namespace apriori {
+
+namespace detail {
+
+/// The rows [count * tokens, Heads * d] of a view as [count, Heads, tokens, d].
+template <int Heads, class T, class E, layout L>
+constexpr auto heads_first(const view<T, E, L>& x, const attention_rows& rows) {
+    constexpr index_t d = E::fixed(1) / Heads;
+    using result = view<T, extents<dyn, Heads, dyn, d>, layout::rows>;
+    return result(x.data, extents<dyn, Heads, dyn, d>(rows.count, rows.tokens),
+                  {rows.tokens * x.stride(0), d, x.stride(0), 1});
+}
+
+} // namespace detail
+
+/// softmax(scale q k^T + bias) v with the scores of all heads in memory, [count, Heads, tokens, tokens].
+struct plain_attention {
+    static constexpr const char* name = "plain";
+
+    template <int Heads, class Context, class Q, class K, class V, class Out>
+    constexpr status run(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
+                         const Out& out) const {
+        workspace::scope s(ctx.memory);
+        const auto queries = detail::heads_first<Heads>(q, rows); // [B, H, T, d]
+        const auto keys = detail::heads_first<Heads>(k, rows);    // [B, H, T, d]
+        const auto values = detail::heads_first<Heads>(v, rows);  // [B, H, T, d]
+        const auto scores =
+            ctx.temporary(extents<dyn, Heads, dyn, dyn>(rows.count, rows.tokens, rows.tokens)); // [B, H, T, T]
+        if (const status r =
+                ctx.assign(scores, matmul(queries, transpose<2, 3>(keys)) * scale + attention_bias(rows, Heads));
+            !r.ok())
+            return r;
+        if (const status r = ctx.assign(scores, softmax(scores)); !r.ok()) return r;
+        return ctx.assign(detail::heads_first<Heads>(out, rows), matmul(scores, values));
+    }
+};
+
+/// plain_attention for `Slice` heads at a time, as diffusers' SlicedAttnProcessor: the scores take Slice / Heads of the memory.
+template <int Slice>
+struct sliced_attention {
+    static_assert(Slice > 0, "apriori: sliced_attention: a slice has at least one head");
+    static constexpr const char* name = "sliced";
+
+    template <int Heads, class Context, class Q, class K, class V, class Out>
+    constexpr status run(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
+                         const Out& out) const {
+        constexpr int size = Slice < Heads ? Slice : Heads;
+        status s;
+        for (int first = 0; first + size <= Heads && s.ok(); first += size)
+            s = part<size, Heads>(ctx, q, k, v, rows, scale, out, first);
+        if constexpr (Heads % size != 0)
+            if (s.ok()) s = part<Heads % size, Heads>(ctx, q, k, v, rows, scale, out, Heads - Heads % size);
+        return s;
+    }
+
+private:
+    template <int Count, int Heads, class Context, class Q, class K, class V, class Out>
+    static constexpr status part(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows,
+                                 float scale, const Out& out, int first) {
+        constexpr index_t d = extents_of<Q>::fixed(1) / Heads;
+        const auto heads = [first](const auto& x) { return slice_view<1, Count * d>(x, first * d, Count * d); };
+        return plain_attention{}.template run<Count>(ctx, heads(q), heads(k), heads(v), rows, scale, heads(out));
+    }
+};
+
+} // namespace apriori

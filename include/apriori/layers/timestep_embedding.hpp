@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sinusoidal embedding of timesteps (Vaswani et al. 2017) as diffusers' Timesteps(dim, flip_sin_to_cos=True, 0).
+#pragma once
+
+#include "apriori/expr/lower.hpp"
+
+#include <cmath>
+
+namespace apriori {
+
+/// Frequency i of `half`: exp(-ln(10000) i / half), in the order of float32 operations that torch does.
+inline float timestep_frequency(index_t i, index_t half) {
+    return std::exp(-9.210340371976184f * static_cast<float>(i) / static_cast<float>(half));
+}
+
+/// out [rows, Dim] = [cos(t f), sin(t f), 0 when Dim is odd] for timesteps t [rows, 1] and frequencies f [Dim / 2].
+template <class Context, class Out, class T, class F>
+constexpr status embed_timesteps(Context& ctx, const Out& out, const T& t, const F& frequencies) {
+    constexpr index_t dim = extents_of<Out>::fixed(1), half = dim / 2;
+    if constexpr (half > 0) {
+        if (const status s = ctx.assign(slice<1, half>(out, 0), cos(t * frequencies)); !s.ok()) return s;
+        if (const status s = ctx.assign(slice<1, half>(out, half), sin(t * frequencies)); !s.ok()) return s;
+    }
+    if constexpr (dim % 2 != 0) return ctx.assign(slice<1, 1>(out, dim - 1), 0.0f);
+    return {};
+}
+
+} // namespace apriori

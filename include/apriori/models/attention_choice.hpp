@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which attention processor each layer of a model uses, as a type: one for all, or one for each layer by position or by
+// diffusers' names, as its set_attn_processor takes them.
+#pragma once
+
+#include "apriori/core/fixed_string.hpp"
+#include "apriori/expr/attention.hpp"
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace apriori {
+
+/// One processor for every layer.
+template <class Processor = fused_attention>
+struct every_layer {
+    template <int Layers>
+    static constexpr bool fits = true;
+
+    template <class Body>
+    static constexpr auto visit(int, Body&& body) {
+        return body(Processor{});
+    }
+    /// Layers whose workspace differs: all are alike.
+    template <int Layers>
+    static constexpr int distinct = 1;
+};
+
+/// Compile error for another number of processors than layers.
+template <int Layers, std::size_t Processors>
+struct attention_processor_count {
+    static_assert(static_cast<std::size_t>(Layers) == Processors,
+                  "apriori: one attention processor for each layer is needed; the template arguments of "
+                  "attention_processor_count "
+                  "show the number of layers and of processors");
+    static constexpr bool ok = static_cast<std::size_t>(Layers) == Processors;
+};
+
+/// A processor for each layer, from the first to the last.
+template <class... Processors>
+struct per_layer {
+    template <int Layers>
+    static constexpr bool fits = attention_processor_count<Layers, sizeof...(Processors)>::ok;
+    template <int Layers>
+    static constexpr int distinct = Layers;
+
+    template <class Body>
+    static constexpr auto visit(int layer, Body&& body) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+            decltype(body(std::get<0>(std::tuple<Processors...>{}))) result{};
+            ((static_cast<int>(I) == layer ? void(result = body(Processors{})) : void()), ...);
+            return result;
+        }
+        (std::index_sequence_for<Processors...>{});
+    }
+};
+
+/// A processor under diffusers' name for it, "transformer_blocks.3.attn1.processor".
+template <fixed_string Name, class Processor>
+struct attn_processor {
+    using type = Processor;
+    static constexpr std::string_view prefix = "transformer_blocks.", suffix = ".attn1.processor";
+
+    /// The layer that the name names, -1 where it is no such name.
+    static constexpr int layer = [] {
+        std::string_view n = Name.view();
+        if (!n.starts_with(prefix) || !n.ends_with(suffix) || n.size() <= prefix.size() + suffix.size()) return -1;
+        n.remove_prefix(prefix.size());
+        n.remove_suffix(suffix.size());
+        int value = 0;
+        for (char c : n) {
+            if (c < '0' || c > '9' || value > 100000) return -1;
+            value = 10 * value + (c - '0');
+        }
+        return value;
+    }();
+    static_assert(layer >= 0, "apriori: an attention processor is named transformer_blocks.<layer>.attn1.processor");
+};
+
+/// Processors by name, in any order: each layer exactly once.
+template <class... Named>
+struct by_name {
+    template <int Layers>
+    static constexpr bool fits = [] {
+        static_assert(attention_processor_count<Layers, sizeof...(Named)>::ok);
+        std::array<int, static_cast<std::size_t>(Layers)> seen{};
+        ((Named::layer < Layers ? void(++seen[static_cast<std::size_t>(Named::layer)]) : void()), ...);
+        for (int n : seen)
+            if (n != 1) return false;
+        return true;
+    }();
+    template <int Layers>
+    static constexpr int distinct = Layers;
+
+    template <class Body>
+    static constexpr auto visit(int layer, Body&& body) {
+        decltype(body(typename std::tuple_element_t<0, std::tuple<Named...>>::type{})) result{};
+        ((Named::layer == layer ? void(result = body(typename Named::type{})) : void()), ...);
+        return result;
+    }
+};
+
+/// diffusers' name for the processor of a layer.
+inline std::string attn_processor_name(int layer) {
+    return "transformer_blocks." + std::to_string(layer) + ".attn1.processor";
+}
+
+} // namespace apriori

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into PriorTransformer's forward and what comes out: shapes, and who may see whom.
+#pragma once
+
+#include "apriori/expr/attention.hpp"
+#include "apriori/models/prior_config.hpp"
+#include "apriori/tensor/tensor.hpp"
+
+namespace apriori {
+
+/// How much a workspace must hold at once. 0: what the configuration says.
+struct limits {
+    index_t rows = 1; ///< batch rows worked off together; guidance takes two for each image
+    index_t hidden_tokens =
+        0; ///< of hidden_states: 0 means 1, or num_embeddings where additional_embeddings is 0 (Shap-E)
+    index_t proj_tokens = 1; ///< of proj_embedding: 256 in Shap-E's image prior
+    index_t text_tokens = 0; ///< of encoder_hidden_states: 0 means num_embeddings, or none without a text projection
+
+    constexpr limits filled_in(const PriorConfig& c) const noexcept {
+        limits l = *this;
+        if (l.rows < 1) l.rows = 1;
+        if (l.hidden_tokens < 1)
+            l.hidden_tokens = c.additional_embeddings == 0 && c.num_embeddings > 0 ? c.num_embeddings : 1;
+        if (l.proj_tokens < 1) l.proj_tokens = 1;
+        if (l.text_tokens < 1) l.text_tokens = c.encoder_hid_proj_type == hid_proj_type::linear ? c.num_embeddings : 0;
+        return l;
+    }
+};
+
+/// Rows [rows, Width] or [rows, tokens, Width] of floats, dense. Made from a view or a tensor of either shape.
+template <index_t Width>
+struct token_rows {
+    const float* data = nullptr;
+    index_t rows = 0, tokens = 0;
+
+    constexpr token_rows() = default;
+    constexpr token_rows(const float* p, index_t r, index_t t) : data(p), rows(r), tokens(t) {}
+    template <class T, index_t R>
+    constexpr token_rows(const view<T, extents<R, Width>>& v) : data(v.data), rows(v.ext()[0]), tokens(1) {}
+    template <class T, index_t R, index_t N>
+    constexpr token_rows(const view<T, extents<R, N, Width>>& v) : data(v.data), rows(v.ext()[0]), tokens(v.ext()[1]) {}
+    template <class T, class E>
+    token_rows(const tensor<T, E>& t) : token_rows(t.view()) {}
+
+    constexpr auto as_view() const {
+        return view<const float, extents<dyn, dyn, Width>>(data, extents<dyn, dyn, Width>(rows, tokens));
+    }
+    constexpr token_rows part(index_t first, index_t count) const {
+        return {advance(data, first * tokens * Width), count, tokens};
+    }
+};
+
+/// The arguments of forward, by diffusers' names; memory of the model's device. C is canonical.
+template <PriorConfig C>
+struct PriorTransformerInput {
+    static constexpr index_t text_width =
+        C.encoder_hid_proj_type == hid_proj_type::linear ? C.embedding_dim : C.inner_dim();
+
+    token_rows<C.embedding_dim> hidden_states{}; ///< x_t: [rows, embedding_dim], or with a token axis
+    view<const float, extents<dyn>> timestep{nullptr,
+                                             extents<dyn>(0)}; ///< [rows], or [1] for all rows; fractions are fine
+    token_rows<C.embedding_proj_dim>
+        proj_embedding{}; ///< the pooled condition: [rows, embedding_proj_dim], or with a token axis
+    token_rows<text_width>
+        encoder_hidden_states{}; ///< [rows, text tokens, embedding_dim]; as it is where there is no projection
+    view<const std::uint8_t, extents<dyn, dyn>> attention_mask{
+        nullptr, extents<dyn, dyn>(0, 0)}; ///< [rows, num_embeddings], 1: seen; none: no mask, and no causal mask
+
+    constexpr index_t rows() const noexcept { return hidden_states.rows; }
+    constexpr index_t text_tokens() const noexcept { return encoder_hidden_states.tokens; }
+    constexpr index_t proj_tokens() const noexcept { return proj_embedding.tokens; }
+    constexpr index_t hidden_tokens() const noexcept { return hidden_states.tokens; }
+    static constexpr bool has_prd = C.added_emb_type == added_emb::prd;
+
+    /// The sequence is [text, proj, time, hidden states, prd].
+    constexpr index_t tokens() const noexcept { return first_hidden() + hidden_tokens() + (has_prd ? 1 : 0); }
+    constexpr index_t first_hidden() const noexcept { return text_tokens() + proj_tokens() + 1; }
+    constexpr index_t first_answer() const noexcept { return has_prd ? tokens() - 1 : first_hidden(); }
+    /// Tokens of predicted_image_embedding: 1, or without prd those of hidden_states.
+    constexpr index_t output_tokens() const noexcept { return has_prd ? 1 : hidden_tokens(); }
+
+    constexpr attention_rows attends() const noexcept {
+        const bool masked = attention_mask.data != nullptr;
+        return {rows(), tokens(), attention_mask.data, attention_mask.ext()[1], masked};
+    }
+    /// The timesteps as [rows, 1]; one timestep is seen by all rows.
+    constexpr auto timestep_column() const {
+        return view<const float, extents<dyn, 1>, layout::rows>(timestep.data, extents<dyn, 1>(rows()),
+                                                                {timestep.size() == 1 ? 0 : 1, 1});
+    }
+
+    /// Rows first .. first + count.
+    constexpr PriorTransformerInput part(index_t first, index_t count) const {
+        PriorTransformerInput p = *this;
+        p.hidden_states = hidden_states.part(first, count);
+        if (timestep.size() != 1) p.timestep = slice_view<0, dyn>(timestep, first, count);
+        p.proj_embedding = proj_embedding.part(first, count);
+        p.encoder_hidden_states = encoder_hidden_states.part(first, count);
+        p.attention_mask = slice_view<0, dyn>(attention_mask, first, count);
+        return p;
+    }
+
+    /// Inputs of the largest shape that `l` allows, without memory: for plans.
+    static constexpr PriorTransformerInput shaped(const limits& l) {
+        PriorTransformerInput in;
+        in.hidden_states = {nullptr, l.rows, l.hidden_tokens};
+        in.timestep = {nullptr, extents<dyn>(l.rows)};
+        in.proj_embedding = {nullptr, l.rows, l.proj_tokens};
+        in.encoder_hidden_states = {nullptr, l.text_tokens > 0 ? l.rows : 0, l.text_tokens};
+        return in;
+    }
+
+    /// Whether the shapes fit together and into the limits; diffusers' requirements, before anything is computed.
+    constexpr status check(const limits& l) const {
+        if (rows() < 1 || hidden_states.data == nullptr || hidden_tokens() < 1)
+            return status::shape("hidden_states: at least one row is needed", rows(), 1);
+        if (proj_embedding.data == nullptr || proj_embedding.rows != rows() || proj_tokens() < 1)
+            return status::shape("proj_embedding: as many rows as hidden_states are needed", proj_embedding.rows,
+                                 rows());
+        if (timestep.data == nullptr || (timestep.size() != 1 && timestep.size() != rows()))
+            return status::shape("timestep: one for all rows or one for each is needed", timestep.size(), rows());
+        const bool text = encoder_hidden_states.data != nullptr && text_tokens() > 0;
+        if (C.encoder_hid_proj_type == hid_proj_type::linear && C.num_embeddings > 0 && !text)
+            return status::invalid("encoder_hidden_states are needed: encoder_hid_proj_type is linear");
+        if (text && encoder_hidden_states.rows != rows())
+            return status::shape("encoder_hidden_states: as many rows as hidden_states are needed",
+                                 encoder_hidden_states.rows, rows());
+        if (hidden_tokens() > l.hidden_tokens)
+            return status::shape("hidden_states: more tokens than limits.hidden_tokens", hidden_tokens(),
+                                 l.hidden_tokens);
+        if (proj_tokens() > l.proj_tokens)
+            return status::shape("proj_embedding: more tokens than limits.proj_tokens", proj_tokens(), l.proj_tokens);
+        if (text_tokens() > l.text_tokens)
+            return status::shape("encoder_hidden_states: more tokens than limits.text_tokens", text_tokens(),
+                                 l.text_tokens);
+        if (tokens() != C.positions() && (tokens() < C.positions() || hidden_tokens() != C.positions()))
+            return status::shape(
+                "the sequence [text, proj, time, hidden states, prd] must have num_embeddings + additional_embeddings "
+                "tokens, or hidden_states that many",
+                tokens(), C.positions());
+        if (attention_mask.data != nullptr) {
+            if (attention_mask.ext()[0] != rows() || attention_mask.ext()[1] != C.num_embeddings)
+                return status::shape("attention_mask: must be [rows, num_embeddings]", attention_mask.ext()[1],
+                                     C.num_embeddings);
+            if (tokens() != C.positions())
+                return status::shape(
+                    "attention_mask: the sequence must have num_embeddings + additional_embeddings tokens", tokens(),
+                    C.positions());
+        }
+        return {};
+    }
+};
+
+/// What forward returns: predicted_image_embedding [rows, tokens, clip_embed_dim], tokens 1 where there is prd.
+template <PriorConfig C>
+struct PriorTransformerOutput {
+    status state{};
+    view<float, extents<dyn, dyn, C.clip_embed_dim>> predicted_image_embedding{};
+};
+
+} // namespace apriori

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// PriorTransformer's weights in the memory of a device: one block, its layout a constant of the type, filled from any
+// tensor source.
+#pragma once
+
+#include "apriori/core/check_tensors.hpp"
+#include "apriori/expr/linear.hpp"
+#include "apriori/layers/timestep_embedding.hpp"
+#include "apriori/models/prior_parameters.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+namespace apriori {
+
+/// Where each slot lies. `Packed` is a device's handle to packed matrices of a format.
+template <PriorConfig C, class Packed>
+struct prior_layout {
+    struct place {
+        bool used = false, packed = false;
+        index_t n = 0, k = 1; ///< a matrix [n, k], or a vector [n]
+        std::size_t offset = 0;
+    };
+    static constexpr std::size_t slots = index_of(slot::count);
+
+    std::array<place, slots> places{};
+    std::size_t block_bytes = 0; ///< of one layer
+    std::size_t bytes = 0;       ///< in all
+
+    constexpr prior_layout() {
+        const auto reserve = [this](slot s, index_t n) {
+            places[index_of(s)].used = true;
+            places[index_of(s)].n = std::max(places[index_of(s)].n, n);
+        };
+        reserve(slot::frequencies, C.inner_dim() / 2);
+        reserve(slot::zeros, C.inner_dim());
+        for (const parameter& p : prior_parameters(C)) {
+            place& at = places[index_of(p.where)];
+            at.packed = p.packed;
+            if (p.packed) at.k = p.dims[1];
+            reserve(p.where, p.row + (p.packed ? p.dims[0] : p.size()));
+        }
+        for (std::size_t i = 0; i < slots; ++i) {
+            std::size_t& end = i < index_of(slot::norm1) ? bytes : block_bytes;
+            places[i].offset = end;
+            if (places[i].used) end += stored_bytes(places[i]);
+        }
+        for (std::size_t i = index_of(slot::norm1); i < slots; ++i) places[i].offset += bytes;
+        bytes += block_bytes * static_cast<std::size_t>(C.num_layers);
+    }
+
+    static constexpr std::size_t stored_bytes(const place& p) {
+        if (p.packed) return Packed::stored_bytes(p.n, p.k);
+        return static_cast<std::size_t>(round_up(p.n * 4, static_cast<index_t>(buffer_alignment)));
+    }
+    constexpr std::size_t offset(slot s, int layer = 0) const {
+        return places[index_of(s)].offset + (s >= slot::norm1 ? static_cast<std::size_t>(layer) * block_bytes : 0);
+    }
+};
+
+/// Operands of expressions over the memory at `base`; null operands over none, for plans.
+template <PriorConfig C, class Packed>
+struct prior_operands {
+    static constexpr prior_layout<C, Packed> layout{};
+    static constexpr auto place_of(slot s) { return layout.places[index_of(s)]; }
+
+    std::byte* base = nullptr;
+
+    template <slot S>
+    constexpr auto vector(int layer = 0) const {
+        using V = view<const float, extents<place_of(S).n>>;
+        return base == nullptr ? V{} : V(reinterpret_cast<const float*>(base + layout.offset(S, layer)), {});
+    }
+    template <slot S>
+    constexpr auto matrix(int layer = 0) const {
+        using W = weight<Packed, place_of(S).n, place_of(S).k>;
+        return base == nullptr ? W{} : W{packed<S>(layer)};
+    }
+
+private:
+    template <slot S>
+    Packed packed(int layer) const {
+        return Packed(base + layout.offset(S, layer), place_of(S).n, place_of(S).k);
+    }
+};
+
+/// Weights of a model on a device, shared between the models that use them.
+template <PriorConfig C, class Device, class Format>
+class prior_weights {
+public:
+    using packed = typename Device::template packed<Format>;
+    using operands_type = prior_operands<C, packed>;
+
+    /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about one
+    /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
+    template <tensor_source Source>
+    static result<std::shared_ptr<const prior_weights>> load(Device& device, const Source& source) {
+        const tensor_list expected(C);
+        if (auto checked = check_tensors(source, expected.infos()); !checked) return checked.error();
+
+        std::vector<std::pair<std::string_view, std::size_t>> found;
+        for (std::size_t i = 0; i < source.size(); ++i) found.emplace_back(source.info(i).name, i);
+        std::sort(found.begin(), found.end());
+
+        auto weights = std::make_shared<prior_weights>();
+        weights->storage_ = device.allocate(operands_type::layout.bytes);
+        if (weights->storage_.empty())
+            return failure{errc::device_error,
+                           "no memory for the weights: " + std::to_string(operands_type::layout.bytes) +
+                               " bytes on device " + Device::name};
+        std::byte* base = weights->storage_.data();
+        std::vector<float> rows;
+        for (const parameter& p : prior_parameters(C))
+            for (int layer = 0; layer < (p.in_block() ? C.num_layers : 1); ++layer) {
+                const std::string name = parameter_name(p, layer);
+                const auto at =
+                    std::lower_bound(found.begin(), found.end(), std::pair{std::string_view(name), std::size_t{0}});
+                if (const status s =
+                        store(device, source, at->second, p, base + operands_type::layout.offset(p.where, layer), rows);
+                    !s.ok()) {
+                    failure f = to_failure(s);
+                    f.message = "tensor " + name + ": " + f.message;
+                    return f;
+                }
+            }
+        rows.assign(static_cast<std::size_t>(C.inner_dim()), 0.0f);
+        if (const status s = store_vector(device, base, slot::zeros, rows); !s.ok()) return to_failure(s);
+        const index_t half = C.inner_dim() / 2;
+        rows.resize(static_cast<std::size_t>(half));
+        for (index_t i = 0; i < half; ++i) rows[static_cast<std::size_t>(i)] = timestep_frequency(i, half);
+        if (const status s = store_vector(device, base, slot::frequencies, rows); !s.ok()) return to_failure(s);
+        return std::shared_ptr<const prior_weights>(std::move(weights));
+    }
+
+    operands_type operands() const noexcept { return {storage_.data()}; }
+    static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
+
+private:
+    static status store_vector(Device& device, std::byte* base, slot s, const std::vector<float>& values) {
+        return device.upload(base + operands_type::layout.offset(s), values.data(), values.size() * sizeof(float));
+    }
+
+    template <class Source>
+    static status store(Device& device, const Source& source, std::size_t tensor, const parameter& p, std::byte* to,
+                        std::vector<float>& rows) {
+        constexpr index_t stretch = index_t{1} << 20;
+        const index_t width = p.packed ? p.dims[1] : 1;
+        const index_t count = p.packed ? p.dims[0] : p.size();
+        const auto place = operands_type::place_of(p.where);
+        const index_t step = std::max<index_t>(1, stretch / width);
+        for (index_t first = 0; first < count; first += step) {
+            const index_t n = std::min(step, count - first);
+            rows.resize(static_cast<std::size_t>(n * width));
+            if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s.ok()) return s;
+            if (p.scale != 1.0f)
+                for (float& v : rows) v *= p.scale;
+            const status s =
+                p.packed ? device.pack(packed(to, place.n, place.k), p.row + first, std::span<const float>(rows))
+                         : device.upload(to + static_cast<std::size_t>(p.row + first) * sizeof(float), rows.data(),
+                                         rows.size() * sizeof(float));
+            if (!s.ok()) return s;
+        }
+        return {};
+    }
+
+    typename Device::buffer storage_;
+};
+
+} // namespace apriori
