@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a sampler calls at every step: the model's answer for the latents of all samples and guidance branches.
+#pragma once
+
+#include "apriori/models/prior_transformer.hpp"
+
+#include <cstring>
+#include <vector>
+
+namespace apriori {
+
+/// The condition of one prompt as text encoders give it, on the host. Empty spans where the model takes none.
+struct prior_condition {
+    std::span<const float> text_embeds;             ///< pooled: [proj tokens, embedding_proj_dim], one token as a rule
+    std::span<const float> last_hidden_state{};     ///< [num_embeddings, embedding_dim]
+    std::span<const std::uint8_t> attention_mask{}; ///< [num_embeddings], 1: a token; none: no mask
+};
+
+/// Memory of a device for count elements of T.
+template <class T, class Device>
+class device_array {
+public:
+    device_array() = default;
+    device_array(Device& d, index_t count)
+        : device_(&d), buffer_(d.allocate(static_cast<std::size_t>(count) * sizeof(T))), count_(count) {}
+
+    T* data() const noexcept { return reinterpret_cast<T*>(buffer_.data()); }
+    index_t size() const noexcept { return count_; }
+    bool ok() const noexcept { return count_ == 0 || !buffer_.empty(); }
+    std::span<std::byte> bytes() const noexcept {
+        return {buffer_.data(), static_cast<std::size_t>(count_) * sizeof(T)};
+    }
+    /// Copies from the host to element `at`.
+    status write(std::span<const T> from, index_t at = 0) {
+        return from.empty() ? status{} : device_->upload(data() + at, from.data(), from.size_bytes());
+    }
+    /// Copies to the host.
+    status read(std::span<T> to) const {
+        return to.empty() ? status{} : device_->download(to.data(), data(), to.size_bytes());
+    }
+
+private:
+    Device* device_ = nullptr;
+    typename Device::buffer buffer_{};
+    index_t count_ = 0;
+};
+
+/// Answers by the full forward: the rows of a step are the samples of each branch, one branch behind the other. Works for
+/// every configuration, with a mask and without.
+template <class Model>
+class forward_denoiser {
+public:
+    using device_type = typename Model::device_type;
+    static constexpr auto config = Model::config;
+    static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
+
+    /// For `samples` images of each of `branches`, which are copied to the device: [unconditional, conditional] under
+    /// guidance. Latents have `tokens` rows of embedding_dim each (1 but for Shap-E).
+    static result<forward_denoiser> make(const Model& model, std::span<const prior_condition> branches, index_t samples,
+                                         index_t tokens = 1) {
+        if (samples < 1)
+            return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
+        forward_denoiser d(model, static_cast<index_t>(branches.size()), samples, tokens);
+        if (auto r = d.fill(branches); !r) return r.error();
+        return d;
+    }
+
+    index_t samples() const noexcept { return samples_; }
+    index_t branches() const noexcept { return branches_; }
+    /// Rows of latents: samples times tokens.
+    index_t rows() const noexcept { return samples_ * tokens_; }
+
+    /// The model's answers to latents x [rows, embedding_dim] at `timestep`: a view [branches * rows, clip_embed_dim].
+    result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
+                                                             float timestep) {
+        auto& device = model_.device();
+        workspace none;
+        context ctx(device, none);
+        for (index_t b = 0; b < branches_; ++b) {
+            const view<float, extents<dyn, width>> to(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()));
+            if (const status s = ctx.assign(to, x); !s.ok()) return to_failure(s);
+        }
+        if (const status s = timestep_.write({&timestep, 1}); !s.ok()) return to_failure(s);
+        const auto out = model_.forward(input_, answer_.data(), memory_.bytes(), limits_);
+        if (!out.state.ok()) return to_failure(out.state);
+        return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches_ * rows()));
+    }
+
+private:
+    using input_type = typename Model::input;
+
+    forward_denoiser(const Model& model, index_t branches, index_t samples, index_t tokens)
+        : model_(model), branches_(branches), samples_(samples), tokens_(tokens) {}
+
+    static failure wrong(const char* what, std::size_t got, index_t want) {
+        return {errc::shape_mismatch, std::string("condition: ") + what + " has " + std::to_string(got) +
+                                          " elements, the model takes " + std::to_string(want)};
+    }
+
+    result<void> fill(std::span<const prior_condition> branches) {
+        auto& device = model_.device();
+        const prior_condition& first = branches.front();
+        const auto text_tokens = static_cast<index_t>(first.last_hidden_state.size()) / input_type::text_width;
+        const auto proj_tokens = static_cast<index_t>(first.text_embeds.size()) / config.embedding_proj_dim;
+        const index_t proj = proj_tokens * config.embedding_proj_dim, text = text_tokens * input_type::text_width;
+        const auto mask = static_cast<index_t>(first.attention_mask.size());
+        if (proj == 0) return wrong("text_embeds", first.text_embeds.size(), config.embedding_proj_dim);
+        if (mask != 0 && mask != config.num_embeddings)
+            return wrong("attention_mask", first.attention_mask.size(), config.num_embeddings);
+        const index_t count = branches_ * samples_;
+        limits_ =
+            limits{.rows = count, .hidden_tokens = tokens_, .proj_tokens = proj_tokens, .text_tokens = text_tokens}
+                .filled_in(config);
+        hidden_ = {device, count * tokens_ * width};
+        pooled_ = {device, count * proj};
+        text_ = {device, count * text};
+        mask_ = {device, count * mask};
+        timestep_ = {device, 1};
+        answer_ = {device, count * tokens_ * clip};
+        memory_ = {device, static_cast<index_t>(Model::workspace_bytes(limits_))};
+        if (!(hidden_.ok() && pooled_.ok() && text_.ok() && mask_.ok() && timestep_.ok() && answer_.ok() &&
+              memory_.ok()))
+            return failure{errc::device_error, "no memory for " + std::to_string(samples_) +
+                                                   " samples: " + std::to_string(memory_.size()) +
+                                                   " bytes of workspace; ask for fewer"};
+
+        for (index_t b = 0; b < branches_; ++b) {
+            const prior_condition& c = branches[static_cast<std::size_t>(b)];
+            if (static_cast<index_t>(c.text_embeds.size()) != proj)
+                return wrong("text_embeds", c.text_embeds.size(), proj);
+            if (static_cast<index_t>(c.last_hidden_state.size()) != text)
+                return wrong("last_hidden_state", c.last_hidden_state.size(), text);
+            if (static_cast<index_t>(c.attention_mask.size()) != mask)
+                return wrong("attention_mask", c.attention_mask.size(), mask);
+            for (index_t i = b * samples_; i < (b + 1) * samples_; ++i) {
+                if (const status s = pooled_.write(c.text_embeds, i * proj); !s.ok()) return s;
+                if (const status s = text_.write(c.last_hidden_state, i * text); !s.ok()) return s;
+                if (const status s = mask_.write(c.attention_mask, i * mask); !s.ok()) return s;
+            }
+        }
+        input_.hidden_states = {hidden_.data(), count, tokens_};
+        input_.timestep = {timestep_.data(), extents<dyn>(1)};
+        input_.proj_embedding = {pooled_.data(), count, proj_tokens};
+        if (text > 0) input_.encoder_hidden_states = {text_.data(), count, text_tokens};
+        if (mask > 0) input_.attention_mask = {mask_.data(), extents<dyn, dyn>(count, mask)};
+        return input_.check(limits_);
+    }
+
+    Model model_;
+    index_t branches_, samples_, tokens_;
+    limits limits_{};
+    device_array<float, device_type> hidden_, pooled_, text_, timestep_, answer_;
+    device_array<std::uint8_t, device_type> mask_;
+    device_array<std::byte, device_type> memory_;
+    input_type input_{};
+};
+
+} // namespace apriori

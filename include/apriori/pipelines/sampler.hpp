@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sampling loop of unCLIP priors: at every step the denoiser answers, classifier-free guidance (Ho and Salimans 2022)
+// joins its branches, and the scheduler's scalars make the next latents, all element-wise and in one launch.
+#pragma once
+
+#include "apriori/pipelines/denoiser.hpp"
+#include "apriori/schedulers/concept.hpp"
+
+#include <cmath>
+#include <functional>
+
+namespace apriori {
+
+/// What a callback is told after a step.
+struct sampling_step {
+    int index = 0, count = 0; ///< step `index` of `count` is done
+    float timestep = 0;
+    std::span<const float> latents{}; ///< [samples, tokens * embedding_dim] on the host; empty unless asked for
+};
+
+struct sampling_options {
+    float guidance_scale = 4.0f;                         ///< 1 and less: no guidance, the conditional branch alone
+    bool latents_for_callback = false;                   ///< copy latents to the host for `on_step`
+    std::function<bool(const sampling_step&)> on_step{}; ///< false stops the sampling
+};
+
+/// True where guidance takes an unconditional branch, as diffusers decides it.
+inline bool uses_guidance(float guidance_scale) noexcept { return guidance_scale > 1.0f; }
+
+namespace detail {
+
+/// The answers of the branches joined: u + g (c - u), or c alone.
+template <index_t Width, class Answers>
+constexpr auto guided(const Answers& answers, index_t rows, float scale, index_t column) {
+    const auto half = slice<1, Width>(answers, column);
+    const auto u = slice<0>(half, 0, rows);
+    const auto c = slice<0>(half, answers.ext()[0] - rows, rows);
+    return u + (c - u) * scale;
+}
+
+/// The prediction of x0 from the latents x and the answer y; the formulas are those of schedulers/step.hpp.
+template <class X, class Y>
+constexpr auto predicted_x0(const step_coefficients& c, const X& x, const Y& y) {
+    return clamp((x * c.x0_sample - y * c.x0_output) / c.x0_divisor, -c.clip_range, c.clip_range);
+}
+
+/// next = x0 * to_x0 + x * to_sample + y * to_output + history * to_history + z * noise.
+template <class Context, class Next, class X, class Y, class Z, class History, class Deviation>
+status write_next(Context& ctx, const Next& next, const step_coefficients& c, const X& x, const Y& y, const Z& z,
+                  const History& history, int slots, const Deviation& deviation) {
+    const auto mean = predicted_x0(c, x, y) * c.to_x0 + x * c.to_sample + y * c.to_output;
+    const auto noised = [&](const auto& m) {
+        return c.draws_noise ? ctx.assign(next, m + z * deviation) : ctx.assign(next, m);
+    };
+    if (slots == 0) return noised(mean);
+    if (slots == 1) return noised(mean + history[0] * c.to_history[0]);
+    return noised(mean + history[0] * c.to_history[0] + history[1] * c.to_history[1]);
+}
+
+} // namespace detail
+
+/// Samples image embeddings, [samples, tokens * clip_embed_dim] floats into `out` on the host, post-processed.
+///   scheduler  planned: its steps are run in order
+///   latents    standard normal, [samples, tokens * embedding_dim]; scaled by init_noise_sigma here
+///   noise      `void(std::span<float>)` fills [samples, tokens * embedding_dim] standard normals, once for each step that
+///              draws noise, in order
+/// With guidance the denoiser's branches are [unconditional, conditional], and one branch otherwise.
+template <class Model, class Denoiser, scheduler Scheduler, class Noise>
+result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& schedule, std::span<const float> latents,
+                    Noise&& noise, std::span<float> out, const sampling_options& options = {}) {
+    constexpr index_t width = Model::config.embedding_dim, clip = Model::config.clip_embed_dim;
+    static_assert(clip == width || clip == 2 * width,
+                  "apriori: sampling needs clip_embed_dim = embedding_dim, or twice that");
+    using rows_view = view<float, extents<dyn, width>>;
+    auto& device = model.device();
+    const index_t rows = denoiser.rows(), count = rows * width;
+    const index_t branches = uses_guidance(options.guidance_scale) ? 2 : 1;
+    if (!std::isfinite(options.guidance_scale))
+        return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
+    if (denoiser.branches() != branches)
+        return failure{errc::invalid_argument, "guidance_scale " + std::to_string(options.guidance_scale) + " needs " +
+                                                   std::to_string(branches) + " branch(es), the denoiser has " +
+                                                   std::to_string(denoiser.branches())};
+    if (static_cast<index_t>(latents.size()) != count || static_cast<index_t>(out.size()) != count)
+        return failure{errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = " +
+                                                 std::to_string(count) + " floats"};
+
+    using array = device_array<float, typename Model::device_type>;
+    std::array<array, 4 + max_history_slots> memory; // latents, next latents, model input, noise, histories
+    std::array<rows_view, 4 + max_history_slots> views;
+    std::vector<float> host(static_cast<std::size_t>(count), 0.0f);
+    for (std::size_t i = 0; i < 4 + static_cast<std::size_t>(schedule.history_slots()); ++i) {
+        memory[i] = array(device, count);
+        if (!memory[i].ok())
+            return failure{errc::device_error, "no memory for the latents of " + std::to_string(rows) + " rows"};
+        views[i] = rows_view(memory[i].data(), extents<dyn, width>(rows));
+        if (const status s = memory[i].write(host); !s.ok())
+            return s; // histories that are not yet written count as zero
+    }
+    auto &x = views[0], &next = views[1];
+    const auto scaled = views[2], z = views[3];
+    const std::array<rows_view, max_history_slots> history{views[4], views[5]};
+
+    for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * schedule.init_noise_sigma();
+    if (const status s = memory[0].write(host); !s.ok()) return s;
+    const auto download = [&](std::span<float> to) { return device.download(to.data(), x.data, to.size_bytes()); };
+    workspace none;
+    context ctx(device, none);
+    const auto steps = schedule.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        const step_coefficients& c = steps[i];
+        view<const float, extents<dyn, width>> asked = x;
+        if (c.input_scale != 1.0f) {
+            if (const status s = ctx.assign(scaled, x * c.input_scale); !s.ok()) return s;
+            asked = scaled;
+        }
+        const auto answers = denoiser(asked, c.timestep);
+        if (!answers) return answers.error();
+        const auto y = detail::guided<width>(*answers, rows, options.guidance_scale, 0);
+        if (c.draws_noise) {
+            noise(std::span<float>(host));
+            if (const status s = memory[3].write(host); !s.ok()) return s;
+        }
+        status s;
+        if constexpr (clip == 2 * width) {
+            // the second half of the answer sets the deviation of each element: exp(((v + 1) / 2 (max - min) + min) / 2)
+            const auto v = detail::guided<width>(*answers, rows, options.guidance_scale, width);
+            s = c.learned_variance
+                    ? detail::write_next(ctx, next, c, x, y, z, history, 0,
+                                         exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)))
+                    : detail::write_next(ctx, next, c, x, y, z, history, schedule.history_slots(), c.noise);
+        } else
+            s = detail::write_next(ctx, next, c, x, y, z, history, schedule.history_slots(), c.noise);
+        for (std::size_t k = 0; k < history.size() && s.ok(); ++k)
+            if (const history_write& w = c.keep[k]; w.active)
+                s = ctx.assign(history[k], detail::predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output);
+        if (!s.ok()) return s;
+        std::swap(x, next);
+        if (options.on_step) {
+            sampling_step done{static_cast<int>(i), static_cast<int>(steps.size()), c.timestep};
+            if (options.latents_for_callback) {
+                if (const status r = download(host); !r.ok()) return r;
+                done.latents = host;
+            }
+            if (!options.on_step(done))
+                return failure{errc::cancelled, "sampling was stopped after step " + std::to_string(i + 1)};
+        }
+    }
+    if constexpr (clip == width)
+        if (const status s = model.post_process_latents(x); !s.ok()) return s;
+    if (const status s = device.synchronize(); !s.ok()) return s;
+    return download(out);
+}
+
+} // namespace apriori
