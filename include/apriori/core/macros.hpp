@@ -15,3 +15,10 @@
 #else
 #define APRIORI_INLINE inline
 #endif
+
+/// Never inlined: one copy, and none of gcc's -Warray-bounds guesses about the caller's arrays in branches not taken.
+#if defined(__GNUC__) || defined(__clang__)
+#define APRIORI_NOINLINE __attribute__((noinline))
+#else
+#define APRIORI_NOINLINE
+#endif

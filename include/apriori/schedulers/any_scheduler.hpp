@@ -2,14 +2,20 @@
 // A scheduler of a class that is known at run time only: what a pipeline folder or the command line names.
 #pragma once
 
+#include "apriori/schedulers/ddim.hpp"
+#include "apriori/schedulers/ddpm.hpp"
+#include "apriori/schedulers/dpmsolver_multistep.hpp"
+#include "apriori/schedulers/heun.hpp"
 #include "apriori/schedulers/unclip.hpp"
 
+#include <utility>
 #include <variant>
 
 namespace apriori {
 
 /// The configuration of any scheduler.
-using any_scheduler_config = std::variant<UnCLIPSchedulerConfig>;
+using any_scheduler_config = std::variant<UnCLIPSchedulerConfig, DDPMSchedulerConfig, DDIMSchedulerConfig,
+                                          HeunDiscreteSchedulerConfig, DPMSolverMultistepSchedulerConfig>;
 
 /// The class in diffusers that a configuration is of.
 inline const char* class_name(const any_scheduler_config& config) noexcept {

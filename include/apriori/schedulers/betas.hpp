@@ -98,17 +98,18 @@ struct beta_options {
     bool rescale_zero_snr = false;
 };
 
-/// Largest num_train_timesteps: the tables stay a few megabytes whatever a configuration says.
-inline constexpr int max_train_timesteps = 1'000'000;
+/// Largest num_train_timesteps: beyond, 1 - beta of the first training step rounds to 1.
+inline constexpr int max_train_timesteps = 100'000;
 
 constexpr status validate(const beta_options& o) noexcept {
     if (o.num_train_timesteps < 1 || o.num_train_timesteps > max_train_timesteps)
-        return status::invalid("num_train_timesteps must be 1 to 1000000", o.num_train_timesteps, max_train_timesteps);
+        return status::invalid("num_train_timesteps must be 1 to 100000", o.num_train_timesteps, max_train_timesteps);
     if (o.rescale_zero_snr && o.num_train_timesteps < 2)
         return status::invalid("rescale_betas_zero_snr needs num_train_timesteps of 2 or more", o.num_train_timesteps,
                                2);
-    if (!(o.beta_start > 0.0 && o.beta_start < 1.0)) return status::invalid("beta_start must lie between 0 and 1");
-    if (!(o.beta_end > 0.0 && o.beta_end < 1.0)) return status::invalid("beta_end must lie between 0 and 1");
+    // Below 1e-7, 1 - beta is 1 in float32 and the first step divides by zero.
+    if (!(o.beta_start >= 1e-7 && o.beta_start < 1.0)) return status::invalid("beta_start must be 1e-7 to below 1");
+    if (!(o.beta_end >= 1e-7 && o.beta_end < 1.0)) return status::invalid("beta_end must be 1e-7 to below 1");
     return {};
 }
 

@@ -170,6 +170,8 @@ consteval auto constexpr_schedule(const Config& config) {
     schedule planned;
     if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s.ok())
         constexpr_schedule_failed(s.what);
+    if (planned.steps().size() != out.step_values.size())
+        constexpr_schedule_failed("this configuration plans another number of model calls; plan it at run time");
     for (std::size_t i = 0; i < out.step_values.size(); ++i) {
         out.timestep_values[i] = planned.timesteps()[i];
         out.step_values[i] = planned.steps()[i];

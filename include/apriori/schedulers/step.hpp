@@ -13,6 +13,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 
 #include <array>
@@ -98,7 +99,7 @@ inline status check_step(const step_coefficients& c, const step_buffers& b, inde
 }
 
 /// Executes a step on the host, in the order in which diffusers rounds. Nothing is written when an extent is wrong.
-inline status apply_step(const step_coefficients& c, const step_buffers& b, index_t dim) noexcept {
+APRIORI_NOINLINE inline status apply_step(const step_coefficients& c, const step_buffers& b, index_t dim) noexcept {
     if (const status s = check_step(c, b, dim); !s.ok()) return s;
     const auto columns = static_cast<std::size_t>(dim), rows = b.sample.size() / columns;
     const std::size_t stride = c.learned_variance ? 2 * columns : columns;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// DDIMScheduler of diffusers 0.42.1: deterministic (eta 0) to ancestral (eta 1) sampling of arXiv:2010.02502.
+#pragma once
+
+#include "apriori/schedulers/ddpm.hpp"
+
+namespace apriori {
+
+/// Fields and defaults of diffusers' DDIMScheduler, by the same names, and of its step(). Not here: trained_betas and
+/// thresholding.
+struct DDIMSchedulerConfig {
+    int num_train_timesteps = 1000;
+    double beta_start = 0.0001;
+    double beta_end = 0.02;
+    beta_kind beta_schedule = beta_kind::linear; ///< or scaled_linear, squaredcos_cap_v2
+    bool clip_sample = true;
+    bool set_alpha_to_one = true; ///< false: the last step leads to training step 0, not to x0
+    int steps_offset = 0;
+    prediction_kind prediction_type = prediction_kind::epsilon;
+    float clip_sample_range = 1.0f;
+    spacing_kind timestep_spacing = spacing_kind::leading;
+    bool rescale_betas_zero_snr = false;
+
+    float eta = 0.0f;                      ///< argument of step(): 0 adds no noise, 1 as much as DDPM
+    bool use_clipped_model_output = false; ///< argument of step(): the noise is derived from the clipped x0
+
+    static constexpr const char* class_name = "DDIMScheduler";
+    static constexpr bool custom_timesteps = false, noises_at_training_steps = true;
+    static constexpr int model_calls(int num_inference_steps) noexcept { return num_inference_steps; }
+
+    constexpr bool operator==(const DDIMSchedulerConfig&) const = default;
+};
+
+constexpr status validate(const DDIMSchedulerConfig& c) noexcept {
+    if (c.beta_schedule != beta_kind::linear && c.beta_schedule != beta_kind::scaled_linear &&
+        c.beta_schedule != beta_kind::squaredcos_cap_v2)
+        return status::invalid("beta_schedule must be linear, scaled_linear or squaredcos_cap_v2");
+    if (!(c.eta >= 0.0f && c.eta <= 1.0f)) return status::invalid("eta must be 0 to 1");
+    return detail::validate_ancestral(c);
+}
+
+constexpr noise_levels make_noise_levels(const DDIMSchedulerConfig& c) {
+    return make_noise_levels(detail::betas_of(c));
+}
+
+/// The step from training step t to `previous`, formulas (12) and (16) of arXiv:2010.02502; below 0 is the end.
+constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, const noise_levels& levels, int t,
+                                              int previous) noexcept {
+    using detail::sqrt_f32;
+    const float end = c.set_alpha_to_one ? 1.0f : levels.alphas_cumprod.front();
+    const float alpha_prod = levels.alphas_cumprod[static_cast<std::size_t>(t)];
+    const float alpha_prod_previous = previous >= 0 ? levels.alphas_cumprod[static_cast<std::size_t>(previous)] : end;
+    const float beta_prod = 1.0f - alpha_prod, beta_prod_previous = 1.0f - alpha_prod_previous;
+    const float sqrt_alpha = sqrt_f32(alpha_prod), sqrt_beta = sqrt_f32(beta_prod);
+
+    step_coefficients s;
+    s.timestep = static_cast<float>(t);
+    detail::set_prediction(s, c.prediction_type, sqrt_alpha, sqrt_beta);
+    if (c.clip_sample) s.clip_range = c.clip_sample_range;
+
+    const float variance = beta_prod_previous / beta_prod * (1.0f - alpha_prod / alpha_prod_previous);
+    const float deviation = c.eta * sqrt_f32(variance > 0.0f ? variance : 0.0f);
+    const float rest = 1.0f - alpha_prod_previous - deviation * deviation;
+    const float direction = sqrt_f32(rest > 0.0f ? rest : 0.0f); // multiplies the predicted noise
+    s.to_x0 = sqrt_f32(alpha_prod_previous);
+    if (c.use_clipped_model_output) { // noise = (sample - sqrt_alpha * x0) / sqrt_beta
+        s.to_x0 -= direction * sqrt_alpha / sqrt_beta;
+        s.to_sample = direction / sqrt_beta;
+    } else if (c.prediction_type == prediction_kind::epsilon) { // noise = output
+        s.to_output = direction;
+    } else if (c.prediction_type == prediction_kind::sample) { // noise = (sample - sqrt_alpha * output) / sqrt_beta
+        s.to_sample = direction / sqrt_beta;
+        s.to_output = -direction * sqrt_alpha / sqrt_beta;
+    } else { // noise = sqrt_alpha * output + sqrt_beta * sample
+        s.to_sample = direction * sqrt_beta;
+        s.to_output = direction * sqrt_alpha;
+    }
+    s.draws_noise = c.eta > 0.0f;
+    s.noise = deviation;
+    const noising n = noising_at(levels, t);
+    s.signal = n.signal;
+    s.level = n.level;
+    return s;
+}
+
+/// Each step goes num_train_timesteps / num_inference_steps (rounded down) training steps back, wherever its timestep is.
+constexpr status plan_schedule(const DDIMSchedulerConfig& c, const noise_levels& levels,
+                               const schedule_request& request, schedule& out) {
+    std::vector<double> timesteps;
+    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s.ok()) return s;
+    const int stride = c.num_train_timesteps / request.num_inference_steps;
+    out.reset(1.0f, 0);
+    for (auto i = static_cast<std::size_t>(request.begin); i < timesteps.size(); ++i)
+        out.push(ddim_coefficients(c, levels, static_cast<int>(timesteps[i]), static_cast<int>(timesteps[i]) - stride));
+    return {};
+}
+
+/// diffusers' DDIMScheduler.
+using DDIMScheduler = basic_scheduler<DDIMSchedulerConfig>;
+
+} // namespace apriori

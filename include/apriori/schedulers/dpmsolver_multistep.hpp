@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// DPMSolverMultistepScheduler of diffusers 0.42.1: DPM-Solver++ of order 1 to 3, arXiv:2211.01095, and its SDE form.
+#pragma once
+
+#include "apriori/schedulers/ddpm.hpp"
+#include "apriori/schedulers/sigmas.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+namespace apriori {
+
+/// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here.
+enum class dpm_algorithm : std::uint8_t { dpmsolver_pp, sde_dpmsolver_pp };
+/// solver_type of the second-order step.
+enum class dpm_solver : std::uint8_t { midpoint, heun };
+/// final_sigmas_type: where the last step leads, x0 or the noise level of training step 0.
+enum class final_sigma : std::uint8_t { zero, sigma_min };
+
+/// Fields and defaults of diffusers' DPMSolverMultistepScheduler, by the same names. Not here: trained_betas,
+/// thresholding, learned variances, flow models (use_flow_sigmas, flow_shift, dynamic shifting) and use_beta_sigmas.
+struct DPMSolverMultistepSchedulerConfig {
+    int num_train_timesteps = 1000;
+    double beta_start = 0.0001;
+    double beta_end = 0.02;
+    beta_kind beta_schedule = beta_kind::linear; ///< or scaled_linear, squaredcos_cap_v2
+    int solver_order = 2;
+    prediction_kind prediction_type = prediction_kind::epsilon;
+    dpm_algorithm algorithm_type = dpm_algorithm::dpmsolver_pp;
+    dpm_solver solver_type = dpm_solver::midpoint;
+    bool lower_order_final = true;
+    bool euler_at_final = false;
+    bool use_karras_sigmas = false;
+    bool use_exponential_sigmas = false;
+    bool use_lu_lambdas = false;
+    final_sigma final_sigmas_type = final_sigma::zero;
+    float lambda_min_clipped = -std::numeric_limits<float>::infinity();
+    spacing_kind timestep_spacing = spacing_kind::linspace;
+    int steps_offset = 0;
+    bool rescale_betas_zero_snr = false;
+
+    static constexpr const char* class_name = "DPMSolverMultistepScheduler";
+    static constexpr bool custom_timesteps = true, noises_at_training_steps = false;
+    static constexpr int model_calls(int num_inference_steps) noexcept { return num_inference_steps; }
+
+    constexpr bool own_sigmas() const noexcept { return use_karras_sigmas || use_exponential_sigmas || use_lu_lambdas; }
+    constexpr bool operator==(const DPMSolverMultistepSchedulerConfig&) const = default;
+};
+
+constexpr status validate(const DPMSolverMultistepSchedulerConfig& c) noexcept {
+    if (c.beta_schedule != beta_kind::linear && c.beta_schedule != beta_kind::scaled_linear &&
+        c.beta_schedule != beta_kind::squaredcos_cap_v2)
+        return status::invalid("beta_schedule must be linear, scaled_linear or squaredcos_cap_v2");
+    if (c.solver_order < 1 || c.solver_order > 3)
+        return status::invalid("solver_order must be 1 to 3", c.solver_order, 3);
+    if (!is_enumerator(c.prediction_type, prediction_kind::v_prediction))
+        return status::invalid("prediction_type must be epsilon, sample or v_prediction");
+    if (!is_enumerator(c.algorithm_type, dpm_algorithm::sde_dpmsolver_pp))
+        return status::invalid("algorithm_type must be dpmsolver++ or sde-dpmsolver++");
+    if (!is_enumerator(c.solver_type, dpm_solver::heun)) return status::invalid("solver_type must be midpoint or heun");
+    if (!is_enumerator(c.final_sigmas_type, final_sigma::sigma_min))
+        return status::invalid("final_sigmas_type must be zero or sigma_min");
+    if (!is_enumerator(c.timestep_spacing, spacing_kind::trailing))
+        return status::invalid("timestep_spacing must be linspace, leading or trailing");
+    if (int{c.use_karras_sigmas} + int{c.use_exponential_sigmas} + int{c.use_lu_lambdas} > 1)
+        return status::invalid("only one of use_karras_sigmas, use_exponential_sigmas and use_lu_lambdas may be true");
+    if (c.lambda_min_clipped != c.lambda_min_clipped) return status::invalid("lambda_min_clipped must be a number");
+    if (c.steps_offset < 0 || c.steps_offset >= c.num_train_timesteps)
+        return status::invalid("steps_offset must be 0 to num_train_timesteps - 1", c.steps_offset,
+                               c.num_train_timesteps);
+    if (c.num_train_timesteps < 2)
+        return status::invalid("num_train_timesteps must be 2 or more: sigmas are interpolated", c.num_train_timesteps,
+                               2);
+    return validate(detail::betas_of(c));
+}
+
+constexpr noise_levels make_noise_levels(const DPMSolverMultistepSchedulerConfig& c) {
+    noise_levels levels = make_noise_levels(detail::betas_of(c));
+    if (c.rescale_betas_zero_snr) levels.alphas_cumprod.back() = 0x1p-24f; // the first sigma must be finite
+    return levels;
+}
+
+namespace detail {
+
+/// A noise level of the variance-preserving process: x = alpha x0 + sigma z, lambda = log(alpha / sigma).
+struct dpm_level {
+    float alpha, sigma, lambda;
+
+    constexpr explicit dpm_level(float level) noexcept
+        : alpha(1.0f / sqrt_f32(level * level + 1.0f)), sigma(level * alpha), lambda(log_f32(alpha) - log_f32(sigma)) {}
+};
+
+/// The factors of x_t in the sample and in D0, D1, D2: the prediction and its divided differences in lambda.
+struct dpm_factors {
+    float sample, d0, d1 = 0.0f, d2 = 0.0f, noise = 0.0f;
+};
+
+/// `order` is the order of this step. `h` is the step in lambda, infinite when it leads to x0.
+constexpr dpm_factors factors_of(const DPMSolverMultistepSchedulerConfig& c, const dpm_level& from, const dpm_level& to,
+                                 int order) noexcept {
+    const bool sde = c.algorithm_type == dpm_algorithm::sde_dpmsolver_pp;
+    if (to.sigma == 0.0f) return {.sample = 0.0f, .d0 = to.alpha};
+    const float h = to.lambda - from.lambda, ratio = to.sigma / from.sigma;
+    // The SDE's integrals are the ODE's with 2 h in place of h, and its noise is what e^-h takes from the sample.
+    const float span = sde ? 2.0f * h : h, decay = exp_f32(-span);
+    dpm_factors f{.sample = sde ? ratio * exp_f32(-h) : ratio, .d0 = to.alpha * (1.0f - decay)};
+    if (sde) f.noise = to.sigma * sqrt_f32(1.0f - decay);
+    if (order == 2 && c.solver_type == dpm_solver::midpoint) {
+        f.d1 = 0.5f * f.d0;
+    } else if (order >= 2) {
+        f.d1 = to.alpha * ((decay - 1.0f) / span + 1.0f);
+        const float tail = (1.0f - decay - span) / (span * span); // -0.5 of the SDE is diffusers' own
+        if (order == 3) f.d2 = to.alpha * (sde ? tail - 0.5f : tail + 0.5f);
+    }
+    return f;
+}
+
+} // namespace detail
+
+/// The step at index i of `sigmas` (float32, one more than there are steps) at the given order, 1 to 3; the predictions
+/// of earlier steps wait in a ring of solver_order - 1 history buffers.
+constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerConfig& c,
+                                             const std::vector<float>& sigmas, std::size_t i, int order) noexcept {
+    const detail::dpm_level from(sigmas[i]), to(sigmas[i + 1]);
+    step_coefficients s;
+    detail::set_prediction(s, c.prediction_type, from.alpha, from.sigma);
+    const detail::dpm_factors f = detail::factors_of(c, from, to, order);
+    const float h = to.lambda - from.lambda;
+    s.to_x0 = f.d0;
+    s.to_sample = f.sample;
+    s.draws_noise = c.algorithm_type == dpm_algorithm::sde_dpmsolver_pp;
+    s.noise = f.noise;
+    const auto ring = static_cast<std::size_t>(c.solver_order - 1);
+    if (order >= 2) { // D1_0 = (m0 - m1) / r0; D1_1 = (m1 - m2) / r1
+        const detail::dpm_level before(sigmas[i - 1]);
+        const float r0 = (from.lambda - before.lambda) / h;
+        float first = f.d1, second = 0.0f, r1 = 1.0f; // the factors of D1_0 and D1_1
+        if (order == 3) { // D1 = D1_0 + r0 / (r0 + r1) (D1_0 - D1_1); D2 = (D1_0 - D1_1) / (r0 + r1)
+            r1 = (before.lambda - detail::dpm_level(sigmas[i - 2]).lambda) / h;
+            second = -(f.d1 * r0 + f.d2) / (r0 + r1);
+            first -= second;
+            s.to_history[(i - 2) % ring] = -second / r1;
+        }
+        s.to_x0 += first / r0;
+        s.to_history[(i - 1) % ring] = second / r1 - first / r0;
+    }
+    if (ring > 0) s.keep[i % ring] = {.active = true, .x0 = 1.0f};
+    s.signal = from.alpha;
+    s.level = from.sigma;
+    return s;
+}
+
+constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const noise_levels& levels,
+                               const schedule_request& request, schedule& out) {
+    const int n = request.num_inference_steps, train = c.num_train_timesteps;
+    if (n < 1 || n > train) return status::invalid("num_inference_steps must be 1 to num_train_timesteps", n, train);
+    const std::vector<float> training = detail::training_sigmas(levels), logs = detail::log_of(training);
+
+    std::vector<double> timesteps;
+    if (!request.custom.empty()) {
+        if (c.own_sigmas())
+            return status::invalid(
+                "custom timesteps cannot be used with use_karras_sigmas, use_exponential_sigmas or use_lu_lambdas");
+        if (const status s = detail::check_custom_timesteps(request.custom, train, false); !s.ok()) return s;
+        timesteps.assign(request.custom.begin(), request.custom.end());
+    } else {
+        int last = train; // training steps whose lambda is below lambda_min_clipped are left out
+        while (last > 0 &&
+               detail::log_f32(detail::sqrt_f32(levels.alphas_cumprod[static_cast<std::size_t>(last - 1)])) -
+                       detail::log_f32(
+                           detail::sqrt_f32(1.0f - levels.alphas_cumprod[static_cast<std::size_t>(last - 1)])) <
+                   c.lambda_min_clipped)
+            --last;
+        if (n > last)
+            return status::invalid("lambda_min_clipped leaves fewer training steps than num_inference_steps", n, last);
+        if (c.timestep_spacing == spacing_kind::trailing) {
+            timesteps = detail::trailing_range(last, train, n);
+        } else {
+            if (c.timestep_spacing == spacing_kind::linspace)
+                timesteps = detail::descending_linspace(last - 1, n + 1);
+            else
+                timesteps = detail::descending_multiples(last / (n + 1), n + 1, c.steps_offset);
+            timesteps.pop_back();
+            for (double& t : timesteps) t = math::round_half_even(t);
+        }
+    }
+
+    std::vector<double> levels_at;
+    if (c.own_sigmas()) {
+        const double first = static_cast<double>(training.back()), end = static_cast<double>(training.front());
+        if (c.use_karras_sigmas)
+            levels_at = detail::karras_sigmas(first, end, n);
+        else if (c.use_exponential_sigmas)
+            levels_at = detail::exponential_sigmas(math::log(first), math::log(end), n);
+        else
+            levels_at =
+                detail::exponential_sigmas(static_cast<double>(logs.back()), static_cast<double>(logs.front()), n);
+        timesteps.clear();
+        const bool rounded = !c.use_exponential_sigmas && c.beta_schedule != beta_kind::squaredcos_cap_v2;
+        for (const double sigma : levels_at) {
+            const double t = detail::sigma_to_timestep(sigma, logs);
+            timesteps.push_back(rounded ? math::round_half_even(t) : static_cast<double>(static_cast<int>(t)));
+        }
+    } else {
+        for (const double t : timesteps) levels_at.push_back(detail::interpolate(training, t));
+    }
+    std::vector<float> sigmas;
+    for (const double sigma : levels_at) sigmas.push_back(static_cast<float>(sigma));
+    sigmas.push_back(c.final_sigmas_type == final_sigma::zero ? 0.0f : training.front());
+
+    for (std::size_t i = 0; i + 1 < sigmas.size(); ++i)
+        if (!(sigmas[i] > sigmas[i + 1]))
+            return status::invalid("two steps would share a noise level; take fewer num_inference_steps, or "
+                                   "final_sigmas_type zero",
+                                   n, train);
+
+    const int steps = static_cast<int>(timesteps.size());
+    if (request.begin < 0 || request.begin >= steps)
+        return status::invalid("begin must be 0 to num_inference_steps - 1", request.begin, steps);
+    out.reset(1.0f, c.solver_order - 1);
+    for (int i = request.begin; i < steps; ++i) {
+        const bool few = c.lower_order_final && steps < 15;
+        int order = std::min(c.solver_order, i - request.begin + 1); // the first steps have no history
+        if (i == steps - 1 && (c.euler_at_final || few || c.final_sigmas_type == final_sigma::zero)) order = 1;
+        if (i == steps - 2 && few) order = std::min(order, 2);
+        step_coefficients s = dpm_coefficients(c, sigmas, static_cast<std::size_t>(i), order);
+        s.timestep = static_cast<float>(timesteps[static_cast<std::size_t>(i)]);
+        out.push(s);
+    }
+    return {};
+}
+
+/// diffusers' DPMSolverMultistepScheduler; timesteps may be given.
+using DPMSolverMultistepScheduler = basic_scheduler<DPMSolverMultistepSchedulerConfig>;
+
+} // namespace apriori

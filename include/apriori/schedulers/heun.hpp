@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// HeunDiscreteScheduler of diffusers 0.42.1: Heun's second-order method, algorithm 1 of arXiv:2206.00364 without churn.
+#pragma once
+
+#include "apriori/schedulers/scheduler.hpp"
+#include "apriori/schedulers/sigmas.hpp"
+#include "apriori/schedulers/spacing.hpp"
+
+namespace apriori {
+
+/// Fields and defaults of diffusers' HeunDiscreteScheduler, by the same names. Not here: trained_betas and
+/// use_beta_sigmas.
+struct HeunDiscreteSchedulerConfig {
+    int num_train_timesteps = 1000;
+    double beta_start = 0.00085;
+    double beta_end = 0.012;
+    beta_kind beta_schedule = beta_kind::linear; ///< or scaled_linear, squaredcos_cap_v2, exp
+    prediction_kind prediction_type = prediction_kind::epsilon;
+    bool use_karras_sigmas = false;
+    bool use_exponential_sigmas = false;
+    bool clip_sample = false;
+    float clip_sample_range = 1.0f;
+    spacing_kind timestep_spacing = spacing_kind::linspace;
+    int steps_offset = 0;
+
+    static constexpr const char* class_name = "HeunDiscreteScheduler";
+    static constexpr bool custom_timesteps = true, noises_at_training_steps = false;
+    /// Every step but the last calls the model twice.
+    static constexpr int model_calls(int num_inference_steps) noexcept { return 2 * num_inference_steps - 1; }
+
+    constexpr bool operator==(const HeunDiscreteSchedulerConfig&) const = default;
+};
+
+constexpr status validate(const HeunDiscreteSchedulerConfig& c) noexcept {
+    if (!is_enumerator(c.prediction_type, prediction_kind::v_prediction))
+        return status::invalid("prediction_type must be epsilon, sample or v_prediction");
+    if (!is_enumerator(c.timestep_spacing, spacing_kind::trailing))
+        return status::invalid("timestep_spacing must be linspace, leading or trailing");
+    if (!is_enumerator(c.beta_schedule, beta_kind::exp))
+        return status::invalid("beta_schedule must be linear, scaled_linear, squaredcos_cap_v2 or exp");
+    if (c.use_karras_sigmas && c.use_exponential_sigmas)
+        return status::invalid("only one of use_karras_sigmas and use_exponential_sigmas may be true");
+    if (c.clip_sample && !(c.clip_sample_range > 0.0f)) return status::invalid("clip_sample_range must be above 0");
+    if (c.steps_offset < 0 || c.steps_offset >= c.num_train_timesteps)
+        return status::invalid("steps_offset must be 0 to num_train_timesteps - 1", c.steps_offset,
+                               c.num_train_timesteps);
+    if (c.num_train_timesteps < 2)
+        return status::invalid("num_train_timesteps must be 2 or more: sigmas are interpolated", c.num_train_timesteps,
+                               2);
+    return validate(beta_options{c.beta_schedule, c.num_train_timesteps, c.beta_start, c.beta_end, false});
+}
+
+constexpr noise_levels make_noise_levels(const HeunDiscreteSchedulerConfig& c) {
+    return make_noise_levels(beta_options{c.beta_schedule, c.num_train_timesteps, c.beta_start, c.beta_end, false});
+}
+
+/// The step from sigma to sigma_next. The first of its two calls is an Euler step that keeps the derivative (history 0)
+/// and the sample (history 1); the second, at sigma_next, averages both derivatives and starts again from that sample.
+constexpr step_coefficients heun_coefficients(const HeunDiscreteSchedulerConfig& c, float timestep, float sigma,
+                                              float sigma_next, bool second) noexcept {
+    const float at = second ? sigma_next : sigma, norm = at * at + 1.0f;
+    step_coefficients s;
+    s.timestep = timestep;
+    s.input_scale = 1.0f / detail::sqrt_f32(norm);
+    if (c.prediction_type == prediction_kind::epsilon) {
+        s.x0_sample = 1.0f;
+        s.x0_output = at;
+    } else if (c.prediction_type == prediction_kind::v_prediction) {
+        s.x0_sample = 1.0f / norm;
+        s.x0_output = at / detail::sqrt_f32(norm);
+    }
+    if (c.clip_sample) s.clip_range = c.clip_sample_range;
+    const float dt = sigma_next - sigma;
+    if (second) {
+        const float half = dt / 2.0f;
+        s.to_x0 = -half / sigma_next;
+        s.to_sample = half / sigma_next;
+        s.to_history = {half, 1.0f};
+    } else {
+        s.to_x0 = -dt / sigma;
+        s.to_sample = sigma_next / sigma;
+        s.keep[0] = {.active = true, .x0 = -1.0f / sigma, .sample = 1.0f / sigma};
+        s.keep[1] = {.active = true, .sample = 1.0f};
+    }
+    s.level = at;
+    return s;
+}
+
+/// `request.begin` counts model calls and must be even: half a step cannot be the first.
+constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise_levels& levels,
+                               const schedule_request& request, schedule& out) {
+    const int n = request.num_inference_steps, train = c.num_train_timesteps;
+    if (n < 1 || n > train) return status::invalid("num_inference_steps must be 1 to num_train_timesteps", n, train);
+    if (request.begin < 0 || request.begin >= c.model_calls(n) || request.begin % 2 != 0)
+        return status::invalid("begin must be an even number, 0 to 2 * num_inference_steps - 2", request.begin,
+                               2 * n - 1);
+
+    std::vector<double> timesteps;
+    if (request.custom.empty()) {
+        timesteps = detail::spaced_timesteps(c.timestep_spacing, train, n, c.steps_offset, true);
+        for (double& t : timesteps) t = static_cast<double>(static_cast<float>(t));
+    } else {
+        if (c.use_karras_sigmas || c.use_exponential_sigmas)
+            return status::invalid("custom timesteps cannot be used with use_karras_sigmas or use_exponential_sigmas");
+        if (const status s = detail::check_custom_timesteps(request.custom, train, true); !s.ok()) return s;
+        timesteps.assign(request.custom.begin(), request.custom.end());
+    }
+    const std::vector<float> training = detail::training_sigmas(levels);
+    std::vector<double> sigmas;
+    for (const double t : timesteps) sigmas.push_back(detail::interpolate(training, t));
+    if (c.use_karras_sigmas || c.use_exponential_sigmas) {
+        const double first = sigmas.front(), last = sigmas.back();
+        if (c.use_karras_sigmas)
+            sigmas = detail::karras_sigmas(first, last, n);
+        else
+            sigmas = detail::exponential_sigmas(math::log(first), math::log(last), n);
+        const std::vector<float> logs = detail::log_of(training);
+        for (std::size_t i = 0; i < sigmas.size(); ++i) timesteps[i] = detail::sigma_to_timestep(sigmas[i], logs);
+    }
+    const auto sigma = [&](std::size_t i) { return i < sigmas.size() ? static_cast<float>(sigmas[i]) : 0.0f; };
+    const float largest = sigma(0);
+    out.reset(c.timestep_spacing == spacing_kind::leading ? detail::sqrt_f32(largest * largest + 1.0f) : largest, 2);
+    for (std::size_t i = static_cast<std::size_t>(request.begin) / 2; i < sigmas.size(); ++i) {
+        out.push(heun_coefficients(c, static_cast<float>(timesteps[i]), sigma(i), sigma(i + 1), false));
+        if (i + 1 < sigmas.size())
+            out.push(heun_coefficients(c, static_cast<float>(timesteps[i + 1]), sigma(i), sigma(i + 1), true));
+    }
+    return {};
+}
+
+/// diffusers' HeunDiscreteScheduler; timesteps may be given, fractional too.
+using HeunDiscreteScheduler = basic_scheduler<HeunDiscreteSchedulerConfig>;
+
+} // namespace apriori

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Noise levels as sigma = sqrt((1 - alpha_cumprod) / alpha_cumprod), for Heun and DPM-Solver++: interpolation between
+// training steps, and the schedules of Karras et al., exponential and Lu. Interpolated in double as numpy does.
+#pragma once
+
+#include "apriori/schedulers/betas.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace apriori::detail {
+
+/// sigma of every training step.
+constexpr std::vector<float> training_sigmas(const noise_levels& levels) {
+    std::vector<float> out;
+    for (const float a : levels.alphas_cumprod) out.push_back(sqrt_f32((1.0f - a) / a));
+    return out;
+}
+
+/// numpy.interp(t, 0 ... n - 1, values): linear, the end values outside.
+constexpr double interpolate(const std::vector<float>& values, double t) noexcept {
+    const auto last = values.size() - 1;
+    if (t <= 0.0) return static_cast<double>(values.front());
+    if (t >= static_cast<double>(last)) return static_cast<double>(values.back());
+    const auto i = static_cast<std::size_t>(t);
+    const double low = static_cast<double>(values[i]), high = static_cast<double>(values[i + 1]);
+    return (high - low) * (t - static_cast<double>(i)) + low;
+}
+
+/// The training step, fractional, at which the logarithm of sigma lies (_sigma_to_t). `logs` ascend.
+constexpr double sigma_to_timestep(double sigma, const std::vector<float>& logs) noexcept {
+    const double x = math::log(sigma > 1e-10 ? sigma : 1e-10);
+    std::size_t from = 0, to = logs.size(); // the last one that is not above x
+    while (to - from > 1) {
+        const std::size_t middle = from + (to - from) / 2;
+        (x >= static_cast<double>(logs[middle]) ? from : to) = middle;
+    }
+    const std::size_t low = from + 2 > logs.size() ? logs.size() - 2 : from;
+    const double a = static_cast<double>(logs[low]), b = static_cast<double>(logs[low + 1]);
+    double w = (a - x) / (a - b);
+    w = w < 0.0 ? 0.0 : w > 1.0 ? 1.0 : w;
+    return (1.0 - w) * static_cast<double>(low) + w * static_cast<double>(low + 1);
+}
+
+/// From `first` down to `last`, evenly spaced in their rho-th roots: equation (5) of arXiv:2206.00364, rho 7.
+constexpr std::vector<double> karras_sigmas(double first, double last, int count) {
+    const double rho = 7.0, a = math::pow(first, 1.0 / rho), b = math::pow(last, 1.0 / rho);
+    std::vector<double> out;
+    for (int i = 0; i < count; ++i) {
+        const double ramp = i == count - 1 && count > 1 ? 1.0 : i * (count > 1 ? 1.0 / (count - 1) : 0.0);
+        out.push_back(math::pow(a + ramp * (b - a), rho));
+    }
+    return out;
+}
+
+/// From `first` down to `last`, evenly spaced in their logarithms: diffusers' exponential sigmas, and Lu's lambdas.
+constexpr std::vector<double> exponential_sigmas(double log_first, double log_last, int count) {
+    std::vector<double> out;
+    const double step = count > 1 ? (log_last - log_first) / (count - 1) : 0.0;
+    for (int i = 0; i < count; ++i)
+        out.push_back(math::exp(i == count - 1 && count > 1 ? log_last : log_first + i * step));
+    return out;
+}
+
+constexpr std::vector<float> log_of(const std::vector<float>& values) {
+    std::vector<float> out;
+    for (const float v : values) out.push_back(log_f32(v));
+    return out;
+}
+
+} // namespace apriori::detail

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which training steps a number of inference steps visits: linspace, leading and trailing as numpy rounds them.
+#pragma once
+
+#include "apriori/core/constexpr_math.hpp"
+#include "apriori/core/status.hpp"
+#include "apriori/schedulers/options.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace apriori::detail {
+
+/// numpy.linspace(0, last, count), from the last to the first.
+constexpr std::vector<double> descending_linspace(double last, int count) {
+    std::vector<double> out;
+    const double step = count > 1 ? last / (count - 1) : 0.0;
+    for (int i = count - 1; i >= 0; --i) out.push_back(i == count - 1 && count > 1 ? last : i * step);
+    return out;
+}
+
+/// 0, ratio, 2 ratio ..., `count` of them plus `offset`, from the last to the first.
+constexpr std::vector<double> descending_multiples(int ratio, int count, int offset) {
+    std::vector<double> out;
+    for (int i = count - 1; i >= 0; --i) out.push_back(static_cast<double>(ratio) * i + offset);
+    return out;
+}
+
+/// numpy.arange(first, 0, -train / count).round() - 1. For some counts (61 of 1000) rounding makes numpy's range one
+/// longer and diffusers adds a timestep -1, which indexes the wrong end of its tables; here it is left out.
+constexpr std::vector<double> trailing_range(int first, int train, int count) {
+    const double start = first, delta = (start - static_cast<double>(train) / count) - start;
+    std::vector<double> out;
+    for (int i = 0; i < count; ++i) {
+        const double t = math::round_half_even(start + i * delta) - 1.0;
+        if (t < 0.0) break;
+        out.push_back(t);
+    }
+    return out;
+}
+
+/// The timesteps of DDPM and DDIM (rounded to whole training steps) and of Heun (`fractional`).
+constexpr std::vector<double> spaced_timesteps(spacing_kind spacing, int train, int count, int offset,
+                                               bool fractional) {
+    if (spacing == spacing_kind::leading) return descending_multiples(train / count, count, offset);
+    if (spacing == spacing_kind::trailing) return trailing_range(train, train, count);
+    std::vector<double> out = descending_linspace(train - 1, count);
+    if (!fractional)
+        for (double& t : out) t = math::round_half_even(t);
+    return out;
+}
+
+/// The error of custom timesteps that are not whole (unless `fractional`), not within the tables or not descending.
+constexpr status check_custom_timesteps(std::span<const float> custom, int train, bool fractional) noexcept {
+    for (std::size_t i = 0; i < custom.size(); ++i) {
+        const float t = custom[i];
+        if (!(t >= 0.0f && t <= static_cast<float>(train - 1)))
+            return status::invalid("custom timesteps must be 0 to num_train_timesteps - 1",
+                                   static_cast<std::int64_t>(i), train);
+        if (!fractional && static_cast<float>(static_cast<int>(t)) != t)
+            return status::invalid("custom timesteps of this scheduler must be whole numbers");
+        if (i > 0 && !(t < custom[i - 1])) return status::invalid("custom timesteps must be descending");
+    }
+    return {};
+}
+
+} // namespace apriori::detail
