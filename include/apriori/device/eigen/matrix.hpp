@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the Eigen device computes with: row-major matrices of run-time extents, one type for all of them, so that Eigen's
+// templates are instantiated once and not for each shape.
+#pragma once
+
+#include "apriori/device/eigen/bridge.hpp"
+#include "apriori/expr/ops.hpp"
+
+#include <algorithm>
+
+namespace apriori::eigen_device {
+
+using matrix = Eigen::Tensor<float, 2, Eigen::RowMajor, index_t>;
+using matrix_map = Eigen::TensorMap<matrix>;
+using const_matrix_map = Eigen::TensorMap<const matrix>;
+using executor = Eigen::ThreadPoolDevice;
+
+/// A matrix that it owns, or one that lies elsewhere in memory, row after row.
+class value {
+public:
+    explicit value(matrix m) : own_(std::move(m)), rows_(own_.dimension(0)), cols_(own_.dimension(1)) {}
+    value(const float* p, index_t rows, index_t cols) : elsewhere_(p), rows_(rows), cols_(cols) {}
+
+    index_t rows() const { return rows_; }
+    index_t cols() const { return cols_; }
+    const float* data() const { return elsewhere_ ? elsewhere_ : own_.data(); }
+    const_matrix_map map() const { return {data(), rows_, cols_}; }
+
+private:
+    matrix own_;
+    const float* elsewhere_ = nullptr;
+    index_t rows_, cols_;
+};
+
+/// Work of about `cost` floating-point operations for each of n items, shared among the executor's threads.
+template <class Body>
+void for_each(const executor& on, index_t n, double cost, const Body& body) {
+    on.parallelFor(n, Eigen::TensorOpCost(4 * cost, 4 * cost, cost), [&](index_t first, index_t last) {
+        for (index_t i = first; i < last; ++i) body(i);
+    });
+}
+
+/// Writes a result to where it belongs.
+inline void store(const executor& on, const value& v, const ops::output& out) {
+    for_each(on, v.rows(), static_cast<double>(v.cols()),
+             [&](index_t r) { std::copy_n(v.data() + r * v.cols(), v.cols(), out.row(r)); });
+}
+
+} // namespace apriori::eigen_device

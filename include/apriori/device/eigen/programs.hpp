@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Element-wise programs as Eigen expressions, evaluated node by node: one Eigen expression for each function object,
+// however many programs it occurs in.
+#pragma once
+
+#include "apriori/device/eigen/matrix.hpp"
+
+namespace apriori::eigen_device {
+
+/// What programs need to know: how large the result is, and what the kernel around them has computed.
+struct program_context {
+    const executor& on;
+    index_t rows, cols;
+    const value* acc = nullptr;
+};
+
+/// A leaf gathered into a matrix, by reading it as a kernel would.
+template <class Leaf>
+value evaluate(const Leaf& leaf, const program_context& c) {
+    matrix m(c.rows, c.cols);
+    for_each(c.on, c.rows, static_cast<double>(c.cols), [&](index_t r) {
+        const auto row = leaf.row(r);
+        for (index_t j = 0; j < c.cols; ++j) m(r, j) = row.at(j, 0.0f);
+    });
+    return value(std::move(m));
+}
+inline value evaluate(const el::acc&, const program_context& c) { return {c.acc->data(), c.rows, c.cols}; }
+inline value evaluate(const el::scalar& s, const program_context& c) {
+    matrix m(c.rows, c.cols);
+    m.device(c.on) = m.constant(s.value);
+    return value(std::move(m));
+}
+inline value evaluate(const el::vector& v, const program_context& c) {
+    matrix m(c.rows, c.cols);
+    m.device(c.on) = const_matrix_map(v.p, 1, c.cols).broadcast(Eigen::array<index_t, 2>{c.rows, 1});
+    return value(std::move(m));
+}
+inline value evaluate(const el::matrix& x, const program_context& c) {
+    if (x.map.uniform() && (x.map.inner == c.cols || c.rows == 1)) return {x.p, c.rows, c.cols};
+    matrix m(c.rows, c.cols);
+    for_each(c.on, c.rows, static_cast<double>(c.cols),
+             [&](index_t r) { std::copy_n(x.p + x.map(r), c.cols, m.data() + r * c.cols); });
+    return value(std::move(m));
+}
+
+template <class F>
+value apply(const F& f, const program_context& c, const value& x) {
+    matrix m(c.rows, c.cols);
+    m.device(c.on) = x.map().unaryExpr(f);
+    return value(std::move(m));
+}
+template <class F>
+value apply(const F& f, const program_context& c, const value& x, const value& y) {
+    matrix m(c.rows, c.cols);
+    m.device(c.on) = x.map().binaryExpr(y.map(), f);
+    return value(std::move(m));
+}
+/// Eigen's Tensor module has no expression of three operands or more.
+template <class F, class... Values>
+requires(sizeof...(Values) > 2) value apply(const F& f, const program_context& c, const Values&... x) {
+    matrix m(c.rows, c.cols);
+    for_each(c.on, c.rows * c.cols, static_cast<double>(F::flops), [&](index_t i) { m.data()[i] = f(x.data()[i]...); });
+    return value(std::move(m));
+}
+
+template <class F, class... P>
+value evaluate(const el::apply<F, P...>& a, const program_context& c) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return apply(a.f, c, evaluate(el::get<I>(a.programs), c)...);
+    }
+    (std::index_sequence_for<P...>{});
+}
+
+/// A program as the last step of a kernel that has computed `acc`.
+template <class P>
+void finish(const executor& on, const P& epilogue, const value& acc, const ops::output& out) {
+    store(on, evaluate(epilogue, {on, acc.rows(), acc.cols(), &acc}), out);
+}
+
+} // namespace apriori::eigen_device
