@@ -4,6 +4,8 @@
 #pragma once
 
 #include "apriori/device/cpu/contraction.hpp"
+#include "apriori/expr/norms/row_functions.hpp"
+#include "apriori/expr/norms/row_functions.hpp"
 
 #include <cmath>
 

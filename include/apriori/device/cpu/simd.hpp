@@ -12,6 +12,7 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
+#include <cmath>
 #include <xsimd/xsimd.hpp>
 
 namespace apriori {
@@ -81,7 +82,13 @@ template <class Arch>
 APRIORI_INLINE simd<Arch> multiply_add(simd<Arch> a, simd<Arch> b, simd<Arch> c) noexcept {
     return xsimd::fma(a.v, b.v, c.v);
 }
-APRIORI_INLINE float multiply_add(float a, float b, float c) noexcept { return a * b + c; }
+APRIORI_INLINE float multiply_add(float a, float b, float c) noexcept {
+#ifdef FP_FAST_FMAF // said, not left to the compiler, which contracts in one kernel and not in the next
+    return std::fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
 
 /// The lanes one after the other: the same order on every run.
 template <class V>

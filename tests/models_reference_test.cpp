@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers of diffusers on the CPU, with the vectors that this build has.
+#include "apriori/device/cpu/device.hpp"
+#include "reference_variants.hpp"
+
+static const model_testing::reference_tests<apriori::cpu<>> tests;
