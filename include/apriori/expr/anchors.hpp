@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/expr/attention.hpp"
+#include "apriori/expr/cached_attention.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/expr/normalize.hpp"
 

@@ -2,6 +2,7 @@
 // What a launch of a primitive is, in words and numbers: the entries of a plan, and what a recording device writes down.
 #pragma once
 
+#include "apriori/expr/cached_attention.hpp"
 #include "apriori/expr/ops.hpp"
 
 #include <array>
@@ -194,6 +195,16 @@ constexpr launch describe(const ops::attention<E>& op) {
     l.flops = op.sequences.count * op.heads * t * t * (4 * op.head_dim + 6);
     l.bytes = 4 * rows * width * 3;
     detail::describe_epilogue(op.epilogue, rows, width, l);
+    return l;
+}
+
+/// Keys and values count as read once for each query that sees them, the bound for caches that are not shared.
+constexpr launch describe(const ops::cached_attention& op) {
+    const attention_groups& g = op.groups;
+    const index_t width = op.heads * op.head_dim;
+    launch l = detail::launch_of("cached_attention", op.heads, g.out_rows, op.head_dim, g.max_keys);
+    l.flops = g.scores * op.heads * (4 * op.head_dim + 6);
+    l.bytes = 4 * width * (2 * g.scores + 2 * g.out_rows);
     return l;
 }
 

@@ -234,6 +234,14 @@ private:
         return s.ok() ? a.processor.template run<H>(*this, q, k, v, a.rows, a.scale, out) : s;
     }
 
+    template <class Out, int H, class Own>
+    constexpr status write_whole(const Out& out, const cached_attention_node<H, Own>& a) {
+        static_assert(Out::rank == 2 && Out::memory_layout != layout::strided,
+                      "apriori: cached_attention: the destination is rows of columns");
+        return emit(ops::cached_attention{a.own.data, a.own.stride(0), H, cached_attention_node<H, Own>::head_dim,
+                                          a.layer, a.groups, a.scale, out.data, out.stride(0)});
+    }
+
     /// q, k and v in memory.
     template <class P, int H, class... X>
     constexpr auto heads_of(const attention_node<P, H, X...>& a, status& s) {

@@ -28,8 +28,8 @@ struct transformer_block {
     template <class X, class Processor>
     constexpr auto attention_half(const X& x, const attention_rows& rows, float scale,
                                   const Processor& processor) const {
-        const auto qkv = linear(layer_norm(x, norm1_weight, norm1_bias), to_qkv, to_qkv_bias);      // [rows, 3 * Width]
-        return x + linear(self_attention<Heads>(qkv, rows, scale, processor), to_out, to_out_bias); // [rows, Width]
+        return x +
+               linear(self_attention<Heads>(qkv_of(x), rows, scale, processor), to_out, to_out_bias); // [rows, Width]
     }
 
     /// The feed-forward half, likewise.
@@ -37,6 +37,24 @@ struct transformer_block {
     constexpr auto feed_forward_half(const X& x) const {
         const auto h = gelu(linear(layer_norm(x, norm3_weight, norm3_bias), ff_in, ff_in_bias)); // [rows, 4 * Width]
         return x + linear(h, ff_out, ff_out_bias);                                               // [rows, Width]
+    }
+
+    /// q, k and v of rows x [rows, Width], side by side: what attention caches.
+    template <class X>
+    constexpr auto qkv_of(const X& x) const {
+        return linear(layer_norm(x, norm1_weight, norm1_bias), to_qkv, to_qkv_bias); // [rows, 3 * Width]
+    }
+
+    /// The rows y [groups.out_rows, Width] through the rest of the block, in place: attention over their groups' cached rows
+    /// and their own qkv, then the feed-forward.
+    template <class Context, class Y, class QKV>
+    constexpr status attend_cached(Context& ctx, const Y& y, const QKV& qkv, const attention_groups& groups,
+                                   index_t layer, float scale) const {
+        workspace::scope s(ctx.memory);
+        const auto a = ctx.temporary(extents<dyn, Width>(groups.out_rows)); // [out_rows, Width]
+        if (const status r = ctx.assign(a, cached_attention<Heads>(qkv, groups, layer, scale)); !r.ok()) return r;
+        if (const status r = ctx.assign(y, y + linear(a, to_out, to_out_bias)); !r.ok()) return r;
+        return ctx.assign(y, feed_forward_half(y));
     }
 
     /// x [rows, Width] through the block, in place.

@@ -5,37 +5,14 @@
 #include "apriori/core/weight_format.hpp"
 #include "apriori/expr/plan.hpp"
 #include "apriori/layers/attention_processors.hpp"
-#include "apriori/layers/transformer_block.hpp"
 #include "apriori/models/attention_choice.hpp"
 #include "apriori/models/prior_input.hpp"
+#include "apriori/models/prior_layers.hpp"
 #include "apriori/models/prior_weights.hpp"
 
 namespace apriori {
 
 namespace detail {
-
-/// x, or a norm of it.
-template <norm_type Type, class X, class G, class B>
-constexpr auto norm_of(const X& x, const G& g, const B& b) {
-    if constexpr (Type == norm_type::layer)
-        return layer_norm(x, g, b);
-    else if constexpr (Type == norm_type::rms)
-        return rms_norm(x, g);
-    else
-        return as_node(x);
-}
-
-template <activation F, class X>
-constexpr auto activation_of(const X& x) {
-    if constexpr (F == activation::silu)
-        return silu(x);
-    else if constexpr (F == activation::mish)
-        return mish(x);
-    else if constexpr (F == activation::gelu)
-        return gelu(x);
-    else
-        return relu(x);
-}
 
 /// The model for a canonical configuration; see PriorTransformer below.
 template <PriorConfig C, class Device, class Format, class Processors>
@@ -122,13 +99,8 @@ public:
     const std::shared_ptr<const weights>& shared_weights() const noexcept { return weights_; }
 
 private:
-    using operands = typename weights::operands_type;
-    static constexpr float scale = folded_attention_scale(C.attention_head_dim) != 1.0f ? 1.0f : [] {
-        float root = static_cast<float>(C.attention_head_dim); // Newton's iteration: std::sqrt is not constexpr
-        for (int i = 0; i < 64; ++i) root = 0.5f * (root + static_cast<float>(C.attention_head_dim) / root);
-        return 1.0f / root;
-    }();
-
+    using layers = prior_layers<C, typename Device::template packed<Format>>;
+    using operands = typename layers::operands;
     template <int Capacity>
     static constexpr auto plan_forward(limits l, int layers) {
         l = l.filled_in(C);
@@ -137,16 +109,6 @@ private:
                 nullptr, extents<dyn, dyn, clip>(l.rows, input::shaped(l).output_tokens()));
             return run(ctx, operands{}, input::shaped(l), to, layers);
         });
-    }
-
-    static constexpr auto block(const operands& w, int i) {
-        return transformer_block<C.num_attention_heads, inner, typename Device::template packed<Format>>{
-            w.template vector<slot::norm1>(i),  w.template vector<slot::norm1_bias>(i),
-            w.template matrix<slot::to_qkv>(i), w.template vector<slot::to_qkv_bias>(i),
-            w.template matrix<slot::to_out>(i), w.template vector<slot::to_out_bias>(i),
-            w.template vector<slot::norm3>(i),  w.template vector<slot::norm3_bias>(i),
-            w.template matrix<slot::ff_in>(i),  w.template vector<slot::ff_in_bias>(i),
-            w.template matrix<slot::ff_out>(i), w.template vector<slot::ff_out_bias>(i)};
     }
 
     /// Rows first .. of positional_embedding as tokens `first ..` of a sequence take them: [count, inner], and zeros where
@@ -164,29 +126,24 @@ private:
     /// One chunk of rows through the whole model: [rows, tokens, inner] in the workspace.
     template <class Context>
     static constexpr status run(Context& ctx, const operands& w, const input& in,
-                                const view<float, extents<dyn, dyn, clip>>& out, int layers) {
+                                const view<float, extents<dyn, dyn, clip>>& out, int count) {
         workspace::scope s(ctx.memory);
         const index_t rows = in.rows(), tokens = in.tokens();
         const auto x = ctx.temporary(extents<dyn, inner>(rows * tokens)); // [rows * tokens, inner]
         const auto sequence = view<float, extents<dyn, dyn, inner>>(
             x.data, extents<dyn, dyn, inner>(rows, tokens)); // [rows, tokens, inner]
         if (const status r = embed(ctx, w, in, sequence); !r.ok()) return r;
-        if constexpr (C.norm_in_type != norm_type::none)
-            if (const status r = ctx.assign(x, norm_of<C.norm_in_type>(x, w.template vector<slot::norm_in>(),
-                                                                       w.template vector<slot::norm_in_bias>()));
-                !r.ok())
-                return r;
+        if (const status r = layers::norm_in(ctx, w, x); !r.ok()) return r;
         const attention_rows attends = in.attends();
-        for (int i = 0; i < layers; ++i) {
-            const status r = Processors::visit(
-                i, [&](const auto& processor) { return block(w, i)(ctx, x, attends, scale, processor); });
+        for (int i = 0; i < count; ++i) {
+            const status r = Processors::visit(i, [&](const auto& processor) {
+                return layers::block(w, i)(ctx, x, attends, layers::scale, processor);
+            });
             if (!r.ok()) return r;
         }
         const auto answer =
             slice<1>(sequence, in.first_answer(), in.output_tokens()); // [rows, 1 or hidden tokens, inner]
-        return ctx.assign(out, linear(layer_norm(answer, w.template vector<slot::norm_out>(),
-                                                 w.template vector<slot::norm_out_bias>()),
-                                      w.template matrix<slot::proj_out>(), w.template vector<slot::proj_out_bias>()));
+        return ctx.assign(out, layers::answer_rows(w, answer));
     }
 
     /// Token t of every row: [rows, inner].
@@ -199,54 +156,27 @@ private:
     template <class Context>
     static constexpr status embed(Context& ctx, const operands& w, const input& in,
                                   const view<float, extents<dyn, dyn, inner>>& sequence) {
-        const index_t text = in.text_tokens(), proj = in.proj_tokens(), hidden = in.hidden_tokens();
-        if (text > 0) {
-            const auto part = slice<1>(sequence, 0, text); // [rows, text, inner]
-            const auto position = positions(w, in, 0, text);
-            status r;
-            if constexpr (C.encoder_hid_proj_type == hid_proj_type::linear)
-                r = ctx.assign(part, linear(in.encoder_hidden_states.as_view(), w.template matrix<slot::text_proj>(),
-                                            w.template vector<slot::text_proj_bias>()) +
-                                         position);
-            else
-                r = ctx.assign(part, in.encoder_hidden_states.as_view() + position);
-            if (!r.ok()) return r;
-        }
-        const auto pooled = norm_of<C.embedding_proj_norm_type>(
-            in.proj_embedding.as_view(), w.template vector<slot::embedding_proj_norm>(),
-            w.template vector<slot::embedding_proj_norm_bias>()); // [rows, proj, embedding_proj_dim]
-        if (const status r =
-                ctx.assign(slice<1>(sequence, text, proj), linear(pooled, w.template matrix<slot::embedding_proj>(),
-                                                                  w.template vector<slot::embedding_proj_bias>()) +
-                                                               positions(w, in, text, proj));
-            !r.ok())
-            return r;
-        if (const status r = embed_time(ctx, w, in, token(sequence, text + proj)); !r.ok()) return r;
-        if (const status r = ctx.assign(slice<1>(sequence, in.first_hidden(), hidden),
-                                        linear(in.hidden_states.as_view(), w.template matrix<slot::proj_in>(),
-                                               w.template vector<slot::proj_in_bias>()) +
-                                            positions(w, in, in.first_hidden(), hidden));
-            !r.ok())
-            return r;
+        const index_t text = in.text_tokens(), proj = in.proj_tokens(), hidden = in.hidden_tokens(),
+                      first_hidden = in.first_hidden();
+        status r;
+        if (text > 0)
+            r = ctx.assign(slice<1>(sequence, 0, text),
+                           layers::text_rows(w, in.encoder_hidden_states.as_view()) + positions(w, in, 0, text));
+        if (r.ok())
+            r = ctx.assign(slice<1>(sequence, text, proj),
+                           layers::pooled_rows(w, in.proj_embedding.as_view()) + positions(w, in, text, proj));
+        if (r.ok())
+            r = layers::embed_time(ctx, w, token(sequence, text + proj), in.timestep_column(),
+                                   positions(w, in, text + proj, 1));
+        if (r.ok())
+            r = ctx.assign(slice<1>(sequence, first_hidden, hidden),
+                           layers::latent_rows(w, in.hidden_states.as_view()) + positions(w, in, first_hidden, hidden));
+        if (!r.ok()) return r;
         if constexpr (C.added_emb_type == added_emb::prd)
-            return ctx.assign(token(sequence, in.first_hidden() + hidden),
-                              w.template vector<slot::prd>() + positions(w, in, in.first_hidden() + hidden, 1));
+            return ctx.assign(token(sequence, first_hidden + hidden),
+                              w.template vector<slot::prd>() + positions(w, in, first_hidden + hidden, 1));
         else
             return {};
-    }
-
-    template <class Context, class Out>
-    static constexpr status embed_time(Context& ctx, const operands& w, const input& in, const Out& out) {
-        workspace::scope s(ctx.memory);
-        const auto waves = ctx.temporary(extents<dyn, inner>(in.rows())); // [rows, inner]
-        if (const status r = embed_timesteps(ctx, waves, in.timestep_column(), w.template vector<slot::frequencies>());
-            !r.ok())
-            return r;
-        const auto h = activation_of<C.time_embed_act_fn>(
-            linear(waves, w.template matrix<slot::time_1>(),
-                   w.template vector<slot::time_1_bias>())); // [rows, time_embed_dim]
-        return ctx.assign(out, linear(h, w.template matrix<slot::time_2>(), w.template vector<slot::time_2_bias>()) +
-                                   positions(w, in, in.first_hidden() - 1, 1));
     }
 
     Device* device_;

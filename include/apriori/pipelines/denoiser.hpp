@@ -2,48 +2,11 @@
 // What a sampler calls at every step: the model's answer for the latents of all samples and guidance branches.
 #pragma once
 
+#include "apriori/models/device_array.hpp"
+#include "apriori/models/prior_prompt.hpp"
 #include "apriori/models/prior_transformer.hpp"
 
-#include <cstring>
-#include <vector>
-
 namespace apriori {
-
-/// The condition of one prompt as text encoders give it, on the host. Empty spans where the model takes none.
-struct prior_condition {
-    std::span<const float> text_embeds;             ///< pooled: [proj tokens, embedding_proj_dim], one token as a rule
-    std::span<const float> last_hidden_state{};     ///< [num_embeddings, embedding_dim]
-    std::span<const std::uint8_t> attention_mask{}; ///< [num_embeddings], 1: a token; none: no mask
-};
-
-/// Memory of a device for count elements of T.
-template <class T, class Device>
-class device_array {
-public:
-    device_array() = default;
-    device_array(Device& d, index_t count)
-        : device_(&d), buffer_(d.allocate(static_cast<std::size_t>(count) * sizeof(T))), count_(count) {}
-
-    T* data() const noexcept { return reinterpret_cast<T*>(buffer_.data()); }
-    index_t size() const noexcept { return count_; }
-    bool ok() const noexcept { return count_ == 0 || !buffer_.empty(); }
-    std::span<std::byte> bytes() const noexcept {
-        return {buffer_.data(), static_cast<std::size_t>(count_) * sizeof(T)};
-    }
-    /// Copies from the host to element `at`.
-    status write(std::span<const T> from, index_t at = 0) {
-        return from.empty() ? status{} : device_->upload(data() + at, from.data(), from.size_bytes());
-    }
-    /// Copies to the host.
-    status read(std::span<T> to) const {
-        return to.empty() ? status{} : device_->download(to.data(), data(), to.size_bytes());
-    }
-
-private:
-    Device* device_ = nullptr;
-    typename Device::buffer buffer_{};
-    index_t count_ = 0;
-};
 
 /// Answers by the full forward: the rows of a step are the samples of each branch, one branch behind the other. Works for
 /// every configuration, with a mask and without.
@@ -56,7 +19,7 @@ public:
 
     /// For `samples` images of each of `branches`, which are copied to the device: [unconditional, conditional] under
     /// guidance. Latents have `tokens` rows of embedding_dim each (1 but for Shap-E).
-    static result<forward_denoiser> make(const Model& model, std::span<const prior_condition> branches, index_t samples,
+    static result<forward_denoiser> make(const Model& model, std::span<const prior_prompt> branches, index_t samples,
                                          index_t tokens = 1) {
         if (samples < 1)
             return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
@@ -97,9 +60,9 @@ private:
                                           " elements, the model takes " + std::to_string(want)};
     }
 
-    result<void> fill(std::span<const prior_condition> branches) {
+    result<void> fill(std::span<const prior_prompt> branches) {
         auto& device = model_.device();
-        const prior_condition& first = branches.front();
+        const prior_prompt& first = branches.front();
         const auto text_tokens = static_cast<index_t>(first.last_hidden_state.size()) / input_type::text_width;
         const auto proj_tokens = static_cast<index_t>(first.text_embeds.size()) / config.embedding_proj_dim;
         const index_t proj = proj_tokens * config.embedding_proj_dim, text = text_tokens * input_type::text_width;
@@ -125,7 +88,7 @@ private:
                                                    " bytes of workspace; ask for fewer"};
 
         for (index_t b = 0; b < branches_; ++b) {
-            const prior_condition& c = branches[static_cast<std::size_t>(b)];
+            const prior_prompt& c = branches[static_cast<std::size_t>(b)];
             if (static_cast<index_t>(c.text_embeds.size()) != proj)
                 return wrong("text_embeds", c.text_embeds.size(), proj);
             if (static_cast<index_t>(c.last_hidden_state.size()) != text)

@@ -4,6 +4,7 @@
 
 #include "apriori/device/concept.hpp"
 #include "apriori/device/cpu/attention.hpp"
+#include "apriori/device/cpu/cached_attention.hpp"
 
 #include <cstring>
 
@@ -51,6 +52,7 @@ public:
     static constexpr std::size_t scratch_bytes(const ops::attention<E>& op) {
         return attention_scratch<Arch>(op);
     }
+    static constexpr std::size_t scratch_bytes(const ops::cached_attention& op) { return cached_attention_scratch(op); }
     template <class Op>
     static constexpr std::size_t scratch_bytes(const Op&) {
         return 0;
@@ -69,6 +71,10 @@ public:
     template <class E>
     status run(const ops::attention<E>& op) {
         run_attention<Arch>(*executor_, op);
+        return {};
+    }
+    status run(const ops::cached_attention& op) {
+        run_cached_attention<Arch>(*executor_, op);
         return {};
     }
     template <class P, class I, class O>

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of a few queries over cached keys on the CPU: a task is a head of a group; scores of one query at a time.
+#pragma once
+
+#include "apriori/device/cpu/executor.hpp"
+#include "apriori/device/cpu/rows.hpp"
+#include "apriori/expr/cached_attention.hpp"
+#include "apriori/expr/norms/softmax.hpp"
+
+namespace apriori {
+
+/// sum a[i] b[i].
+template <class V>
+APRIORI_INLINE float dot(const float* a, const float* b, index_t n) noexcept {
+    V s = lanes<V>::set(0.0f);
+    float tail = 0.0f;
+    for_columns<V>(0, n, [&]<class W>(W, index_t c) {
+        if constexpr (std::is_same_v<W, V>)
+            s = multiply_add(lanes<V>::load(a + c), lanes<V>::load(b + c), s);
+        else
+            tail += a[c] * b[c];
+    });
+    return sum_lanes(s) + tail;
+}
+
+/// to[i] (+)= x a[i].
+template <class V>
+APRIORI_INLINE void add_scaled(float* to, float x, const float* a, index_t n, bool accumulate) noexcept {
+    for_columns<V>(0, n, [&]<class W>(W, index_t c) {
+        const W y = lanes<W>::set(x) * lanes<W>::load(a + c);
+        store(to + c, accumulate ? lanes<W>::load(to + c) + y : y);
+    });
+}
+
+/// Stretches of keys of a query: two of the past and the group's own.
+struct key_stretch {
+    const float* k;
+    index_t count;
+};
+
+template <class Arch>
+void attend_group(const ops::cached_attention& op, const attention_group& g, index_t h, float* scores) noexcept {
+    using V = value_t<Arch>;
+    const index_t d = op.head_dim, width = op.heads * d;
+    for (index_t i = 0; i < g.queries; ++i) {
+        const index_t query = g.first_query + i;
+        const index_t own_first = op.groups.causal ? g.first_row : query;
+        const auto past = [&](const cached_rows& c) {
+            return key_stretch{c.count == 0 ? nullptr : c.p + op.layer * c.layer_stride + width + h * d, c.count};
+        };
+        const key_stretch keys[3] = {past(g.past[0]), past(g.past[1]), {op.own + own_first * op.stride + width + h * d, query - own_first + 1}};
+        const float* q = op.own + query * op.stride + h * d;
+        index_t n = 0;
+        for (const key_stretch& s : keys)
+            for (index_t j = 0; j < s.count; ++j) scores[n++] = dot<V>(q, s.k + j * op.stride, d) * op.scale;
+        const auto stats = norms::softmax{}.reduce(make_program_row<V>(el::vector{scores}, n), n);
+        for_columns<V>(0, n, [&]<class W>(W, index_t c) { store(scores + c, norms::softmax::apply(stats, lanes<W>::load(scores + c))); });
+        float* out = op.out + (g.first_out + i) * op.out_stride + h * d;
+        n = 0;
+        for (const key_stretch& s : keys)
+            for (index_t j = 0; j < s.count; ++j, ++n) add_scaled<V>(out, scores[n], s.k + width + j * op.stride, d, n > 0);
+    }
+}
+
+constexpr std::size_t cached_attention_scratch(const ops::cached_attention& op) {
+    return static_cast<std::size_t>(op.groups.count * op.heads * round_up(op.groups.max_keys, 16)) * sizeof(float);
+}
+template <class Arch, executor X>
+void run_cached_attention(X& x, const ops::cached_attention& op) {
+    const double cost = 8.0 * static_cast<double>(op.groups.scores) * static_cast<double>(op.heads * op.head_dim);
+    parallel_ranges(x, op.groups.count * op.heads, cost, [&](index_t first, index_t last) {
+        for (index_t task = first; task < last; ++task)
+            attend_group<Arch>(op, op.groups.groups[task / op.heads], task % op.heads,
+                               reinterpret_cast<float*>(op.scratch) + task * round_up(op.groups.max_keys, 16));
+    });
+}
+
+} // namespace apriori

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace apriori {
+
+/// What text encoders give for one prompt, on the host. Empty spans where the model takes none.
+struct prior_prompt {
+    std::span<const float> text_embeds;             ///< pooled: [proj tokens, embedding_proj_dim], one token as a rule
+    std::span<const float> last_hidden_state{};     ///< [num_embeddings, embedding_dim]
+    std::span<const std::uint8_t> attention_mask{}; ///< [num_embeddings], 1: a token; none: no mask
+};
+
+} // namespace apriori
