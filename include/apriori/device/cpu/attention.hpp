@@ -5,7 +5,6 @@
 
 #include "apriori/device/cpu/contraction.hpp"
 #include "apriori/expr/norms/row_functions.hpp"
-#include "apriori/expr/norms/row_functions.hpp"
 
 #include <cmath>
 
