@@ -149,6 +149,19 @@ constexpr parameter_table prior_parameters(const PriorConfig& c) {
     return t;
 }
 
+/// A number for what a configuration means; equal meanings have equal ones.
+constexpr std::uint64_t config_hash(const PriorConfig& config) {
+    const PriorConfig c = canonical(config);
+    std::uint64_t h = 0xcbf29ce484222325u; // FNV-1a over the fields
+    for (const int v :
+         {c.num_attention_heads, c.attention_head_dim, c.num_layers, c.embedding_dim, c.num_embeddings,
+          c.additional_embeddings, static_cast<int>(c.time_embed_act_fn), static_cast<int>(c.norm_in_type),
+          static_cast<int>(c.embedding_proj_norm_type), static_cast<int>(c.encoder_hid_proj_type),
+          static_cast<int>(c.added_emb_type), c.time_embed_dim, c.embedding_proj_dim, c.clip_embed_dim})
+        h = (h ^ static_cast<std::uint64_t>(v)) * 0x100000001b3u;
+    return h;
+}
+
 /// Parameters of the state dict in all.
 constexpr std::int64_t parameter_count(const PriorConfig& config) {
     const PriorConfig c = canonical(config);

@@ -8,6 +8,7 @@
 #include "apriori/models/attention_choice.hpp"
 #include "apriori/models/prior_input.hpp"
 #include "apriori/models/prior_layers.hpp"
+#include "apriori/models/prior_step_passes.hpp"
 #include "apriori/models/prior_weights.hpp"
 
 namespace apriori {
@@ -87,6 +88,41 @@ public:
         return out;
     }
 
+    /// True where step serves: the device's own attention in every layer.
+    static constexpr bool has_step = std::is_same_v<Processors, every_layer<>>;
+    /// Tokens of latents that a condition leaves room for: 1 but for unusual configurations.
+    static index_t hidden_tokens(const prior_condition<Device>& c) noexcept { return passes::hidden_tokens(*c.prefix); }
+
+    // ---- exact incremental sampling (models/prior_condition_passes.hpp, prior_step_passes.hpp) ---------------------------------------------------
+
+    /// Keys and values of the text and pooled rows of prompts with attention masks: once for each prompt.
+    result<std::shared_ptr<const prior_prefix<Device>>> prefix(std::span<const prior_prompt> prompts) const {
+        return passes::make_prefix(*device_, weights_->operands(), weights_->hash(), prompts);
+    }
+    /// Keys and values of the time rows of a prefix's prompts for all timesteps, in one pass.
+    result<std::shared_ptr<const prior_condition<Device>>> condition(std::shared_ptr<const prior_prefix<Device>> prefix,
+                                                                     std::span<const float> timesteps) const {
+        return passes::make_condition(*device_, weights_->operands(), weights_->hash(), std::move(prefix), timesteps);
+    }
+    /// Bytes that step needs for up to l.rows steps over l.samples latents at a time.
+    static constexpr std::size_t step_workspace_bytes(step_limits l) {
+        return passes::workspace_bytes(l.rows, l.samples, l.hidden_tokens, l.max_keys(C));
+    }
+    /// All launches of one step, in order, with their costs.
+    static constexpr auto step_plan(step_limits l) {
+        return plan_body<Device, 24 + 16 * C.num_layers>(
+            [&](auto& ctx) { return passes::plan_step(ctx, l.rows, l.samples, l.hidden_tokens, l.max_keys(C)); });
+    }
+    /// Predicts the denoised image embeddings of latents x_t [samples * hidden tokens, embedding_dim] for each of `steps`, in
+    /// the device's memory: `to` receives [steps, 1 or hidden tokens, clip_embed_dim]. Equal to forward with the prompts'
+    /// masks, within rounding. Neither allocates nor throws; more steps than l.rows are worked off l.rows at a time.
+    status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
+                float* to, std::span<std::byte> memory, step_limits l = {}) const {
+        if (!has_step) return {errc::unsupported, "step: this model has attention processors of its own; use forward"};
+
+        return passes::run_steps(*device_, weights_->operands(), weights_->hash(), x_t, steps, to, memory, l);
+    }
+
     /// x = x * clip_std + clip_mean, in place, for latents x [rows, clip_embed_dim].
     status post_process_latents(const view<float, extents<dyn, clip>>& x) const {
         const auto w = weights_->operands();
@@ -101,6 +137,7 @@ public:
 private:
     using layers = prior_layers<C, typename Device::template packed<Format>>;
     using operands = typename layers::operands;
+    using passes = incremental<C, Device, Format>;
     template <int Capacity>
     static constexpr auto plan_forward(limits l, int layers) {
         l = l.filled_in(C);

@@ -4,10 +4,12 @@
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
+#include "apriori/core/content_hash.hpp"
 #include "apriori/layers/timestep_embedding.hpp"
 #include "apriori/models/prior_operands.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -38,14 +40,16 @@ public:
                            "no memory for the weights: " + std::to_string(operands_type::layout.bytes) +
                                " bytes on device " + Device::name};
         std::byte* base = weights->storage_.data();
+        weights->hash_ =
+            content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))), config_hash(C));
         std::vector<float> rows;
         for (const parameter& p : prior_parameters(C))
             for (int layer = 0; layer < (p.in_block() ? C.num_layers : 1); ++layer) {
                 const std::string name = parameter_name(p, layer);
                 const auto at =
                     std::lower_bound(found.begin(), found.end(), std::pair{std::string_view(name), std::size_t{0}});
-                if (const status s =
-                        store(device, source, at->second, p, base + operands_type::layout.offset(p.where, layer), rows);
+                if (const status s = store(device, source, at->second, p,
+                                           base + operands_type::layout.offset(p.where, layer), rows, weights->hash_);
                     !s.ok()) {
                     failure f = to_failure(s);
                     f.message = "tensor " + name + ": " + f.message;
@@ -61,6 +65,8 @@ public:
         return std::shared_ptr<const prior_weights>(std::move(weights));
     }
 
+    /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by.
+    std::uint64_t hash() const noexcept { return hash_; }
     operands_type operands() const noexcept { return {storage_.data()}; }
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 
@@ -71,7 +77,7 @@ private:
 
     template <class Source>
     static status store(Device& device, const Source& source, std::size_t tensor, const parameter& p, std::byte* to,
-                        std::vector<float>& rows) {
+                        std::vector<float>& rows, std::uint64_t& hash) {
         constexpr index_t stretch = index_t{1} << 20;
         const index_t width = p.packed ? p.dims[1] : 1;
         const index_t count = p.packed ? p.dims[0] : p.size();
@@ -81,6 +87,7 @@ private:
             const index_t n = std::min(step, count - first);
             rows.resize(static_cast<std::size_t>(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s.ok()) return s;
+            hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
             if (p.scale != 1.0f)
                 for (float& v : rows) v *= p.scale;
             const status s =
@@ -93,6 +100,7 @@ private:
     }
 
     typename Device::buffer storage_;
+    std::uint64_t hash_ = 0;
 };
 
 } // namespace apriori

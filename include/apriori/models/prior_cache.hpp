@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What exact incremental sampling keeps between steps: keys and values of the rows that no step changes.
+#pragma once
+
+#include "apriori/expr/cached_attention.hpp"
+#include "apriori/models/device_array.hpp"
+#include "apriori/models/prior_config.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace apriori {
+
+/// Some rows of a cache.
+struct row_range {
+    index_t first = 0, count = 0;
+};
+
+/// Queries, keys and values of rows in every layer: [layers][rows][3 * inner], and for which weights they hold.
+template <class Device>
+struct layer_cache {
+    device_array<float, Device> values{};
+    index_t rows = 0, width = 0; ///< width: 3 * inner
+    std::uint64_t weights_hash = 0;
+
+    cached_rows range(row_range r) const noexcept { return {values.data() + r.first * width, r.count, rows * width}; }
+};
+
+/// The text and pooled rows of prompts: what does not depend on the timestep. Made by PriorTransformer::prefix.
+template <class Device>
+struct prior_prefix {
+    layer_cache<Device> cache{};
+    std::vector<row_range> prompts{}; ///< the rows of each prompt
+    index_t proj_tokens = 0;          ///< of each prompt's text_embeds
+};
+
+/// The time rows of prompts for a list of timesteps. Made by PriorTransformer::condition; it keeps its prefix alive.
+template <class Device>
+struct prior_condition {
+    std::shared_ptr<const prior_prefix<Device>> prefix{};
+    layer_cache<Device> cache{}; ///< row p * timesteps + k: prompt p at timestep k
+    std::vector<float> timesteps{};
+
+    index_t prompts() const noexcept { return static_cast<index_t>(prefix->prompts.size()); }
+};
+
+/// One denoising: latents `latent` under prompt `prompt` of a condition at its timestep `k`.
+template <class Device>
+struct prior_step {
+    const prior_condition<Device>* condition = nullptr;
+    index_t prompt = 0;
+    index_t latent = 0;
+    index_t k = 0;
+};
+
+/// How much a step's workspace must hold at once.
+struct step_limits {
+    index_t rows = 2;          ///< steps worked off together: samples times guidance branches
+    index_t samples = 1;       ///< latents given
+    index_t hidden_tokens = 1; ///< of each sample's latents
+
+    /// The most keys that a query sees.
+    constexpr index_t max_keys(const PriorConfig& c) const noexcept { return c.positions() + hidden_tokens; }
+};
+
+} // namespace apriori

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers by exact incremental sampling: what the prompts fix is computed once, and a step computes two rows for each
+// sample and guidance branch.
+#pragma once
+
+#include "apriori/pipelines/denoiser.hpp"
+
+#include <algorithm>
+
+namespace apriori {
+
+/// A prompt of a condition: one guidance branch. Conditions can be kept and shared between samplings.
+template <class Device>
+struct guidance_branch {
+    std::shared_ptr<const prior_condition<Device>> condition{};
+    index_t prompt = 0;
+};
+
+/// Can stand wherever forward_denoiser does, for prompts with attention masks and the default attention processors.
+template <class Model>
+class incremental_denoiser {
+public:
+    using device_type = typename Model::device_type;
+    static constexpr auto config = Model::config;
+    static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
+    using branch = guidance_branch<device_type>;
+
+    /// For `samples` images of each of `branches`: [unconditional, conditional] under guidance.
+    static result<incremental_denoiser> make(const Model& model, std::vector<branch> branches, index_t samples) {
+        if (samples < 1)
+            return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
+        if (branches.empty()) return failure{errc::invalid_argument, "at least one guidance branch is needed"};
+        incremental_denoiser d(model, std::move(branches), samples);
+        if (!d.answer_.ok() || !d.memory_.ok())
+            return failure{errc::device_error, "no memory for " + std::to_string(samples) +
+                                                   " samples: " + std::to_string(d.memory_.size()) +
+                                                   " bytes of workspace; ask for fewer"};
+        return d;
+    }
+    /// The same from prompts: one for each branch.
+    static result<incremental_denoiser> make(const Model& model, std::span<const prior_prompt> prompts,
+                                             std::span<const float> timesteps, index_t samples) {
+        auto prefix = model.prefix(prompts);
+        if (!prefix) return prefix.error();
+        auto condition = model.condition(*prefix, timesteps);
+        if (!condition) return condition.error();
+        std::vector<branch> branches;
+        for (std::size_t p = 0; p < prompts.size(); ++p) branches.push_back({*condition, static_cast<index_t>(p)});
+        return make(model, std::move(branches), samples);
+    }
+
+    index_t samples() const noexcept { return samples_; }
+    index_t branches() const noexcept { return static_cast<index_t>(branches_.size()); }
+    /// Rows of latents: samples times tokens.
+    index_t rows() const noexcept { return samples_ * limits_.hidden_tokens; }
+
+    /// The model's answers to latents x [rows, embedding_dim] at `timestep`, which all conditions must hold:
+    /// a view [branches * rows, clip_embed_dim].
+    result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
+                                                             float timestep) {
+        for (std::size_t b = 0; b < branches_.size(); ++b) {
+            const auto& times = branches_[b].condition->timesteps;
+            const auto k = std::find(times.begin(), times.end(), timestep);
+            if (k == times.end())
+                return failure{errc::invalid_argument,
+                               "the condition of a prompt was made for other timesteps: it has none of " +
+                                   std::to_string(timestep)};
+            for (index_t s = 0; s < samples_; ++s)
+                steps_[b * static_cast<std::size_t>(samples_) + static_cast<std::size_t>(s)].k = k - times.begin();
+        }
+        if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s.ok())
+            return to_failure(s);
+        return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches() * rows()));
+    }
+
+private:
+    incremental_denoiser(const Model& model, std::vector<branch> branches, index_t samples)
+        : model_(model), branches_(std::move(branches)), samples_(samples) {
+        const index_t count = this->branches() * samples;
+        limits_ = {
+            .rows = count, .samples = samples, .hidden_tokens = Model::hidden_tokens(*branches_.front().condition)};
+        for (const branch& b : branches_)
+            for (index_t s = 0; s < samples; ++s) steps_.push_back({b.condition.get(), b.prompt, s, 0});
+        answer_ = {model_.device(), count * limits_.hidden_tokens * clip};
+        memory_ = {model_.device(), static_cast<index_t>(Model::step_workspace_bytes(limits_))};
+    }
+
+    Model model_;
+    std::vector<branch> branches_;
+    index_t samples_;
+    step_limits limits_{};
+    std::vector<prior_step<device_type>> steps_;
+    device_array<float, device_type> answer_;
+    device_array<std::byte, device_type> memory_;
+};
+
+/// True where prompts can be sampled incrementally by this model: each has an attention mask, and the model attends by its
+/// device's own kernel. Otherwise the full forward serves.
+template <class Model>
+bool samples_incrementally(std::span<const prior_prompt> prompts) noexcept {
+    const bool masked =
+        std::all_of(prompts.begin(), prompts.end(), [](const prior_prompt& p) { return !p.attention_mask.empty(); });
+    return Model::has_step && masked && !prompts.empty();
+}
+
+} // namespace apriori
