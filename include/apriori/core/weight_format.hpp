@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The formats in which a device can hold packed weights. A device says which it has: `typename Device::template packed<F>`.
+// Activations and sums are float32 in all of them.
 #pragma once
 
 namespace apriori {
@@ -7,6 +8,23 @@ namespace apriori {
 /// IEEE 754 binary32: the weights as they are.
 struct f32 {
     static constexpr const char* name = "f32";
+};
+/// IEEE 754 binary16, rounded to nearest even. Weights past 65504 in magnitude cannot be packed.
+struct f16 {
+    static constexpr const char* name = "f16";
+};
+/// The upper half of binary32, rounded to nearest even.
+struct bf16 {
+    static constexpr const char* name = "bf16";
+};
+/// Integers -127 .. 127 and one float32 scale for each output: the largest magnitude of its weights / 127.
+struct w8 {
+    static constexpr const char* name = "w8";
+};
+/// Integers -7 .. 7 and one float32 scale for each output and 32 inputs: the largest magnitude among them / 7.
+struct w4 {
+    static constexpr const char* name = "w4";
+    static constexpr int group = 32;
 };
 
 } // namespace apriori

@@ -48,17 +48,21 @@ void attend_group(const ops::cached_attention& op, const attention_group& g, ind
         const auto past = [&](const cached_rows& c) {
             return key_stretch{c.count == 0 ? nullptr : c.p + op.layer * c.layer_stride + width + h * d, c.count};
         };
-        const key_stretch keys[3] = {past(g.past[0]), past(g.past[1]), {op.own + own_first * op.stride + width + h * d, query - own_first + 1}};
+        const key_stretch keys[3] = {
+            past(g.past[0]), past(g.past[1]), {op.own + own_first * op.stride + width + h * d, query - own_first + 1}};
         const float* q = op.own + query * op.stride + h * d;
         index_t n = 0;
         for (const key_stretch& s : keys)
             for (index_t j = 0; j < s.count; ++j) scores[n++] = dot<V>(q, s.k + j * op.stride, d) * op.scale;
         const auto stats = norms::softmax{}.reduce(make_program_row<V>(el::vector{scores}, n), n);
-        for_columns<V>(0, n, [&]<class W>(W, index_t c) { store(scores + c, norms::softmax::apply(stats, lanes<W>::load(scores + c))); });
+        for_columns<V>(0, n, [&]<class W>(W, index_t c) {
+            store(scores + c, norms::softmax::apply(stats, lanes<W>::load(scores + c)));
+        });
         float* out = op.out + (g.first_out + i) * op.out_stride + h * d;
         n = 0;
         for (const key_stretch& s : keys)
-            for (index_t j = 0; j < s.count; ++j, ++n) add_scaled<V>(out, scores[n], s.k + width + j * op.stride, d, n > 0);
+            for (index_t j = 0; j < s.count; ++j, ++n)
+                add_scaled<V>(out, scores[n], s.k + width + j * op.stride, d, n > 0);
     }
 }
 

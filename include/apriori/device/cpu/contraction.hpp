@@ -10,10 +10,10 @@
 
 namespace apriori {
 
-/// The results of all rows in panels first .. last of b, through the epilogue. Row 0 of the left operand is row
+/// The results of all rows in panels first .. last of w, through the epilogue. Row 0 of the left operand is row
 /// `first_row` of the result.
-template <class Arch, class Epilogue>
-void multiply_panels(const float* a, index_t rows, const float* b, index_t k, index_t n, index_t first, index_t last,
+template <class Arch, class Format, class Epilogue>
+void multiply_panels(const float* a, index_t rows, const cpu_packed<Arch, Format>& w, index_t first, index_t last,
                      const Epilogue& epilogue, const ops::output& out, index_t first_row) noexcept {
     using V = value_t<Arch>;
     constexpr int P = blocking<Arch>::panel;
@@ -22,8 +22,8 @@ void multiply_panels(const float* a, index_t rows, const float* b, index_t k, in
     for (index_t r0 = 0; r0 < rows; r0 += chunk) {
         const index_t count = rows - r0 < chunk ? rows - r0 : chunk;
         for (index_t p = first; p < last; ++p) {
-            multiply_panel<Arch>(a + r0 * k, count, b + p * P * k, k, tile);
-            const index_t cols = n - p * P < P ? n - p * P : P;
+            multiply_panel<Arch, Format>(a + r0 * w.k, count, w.panel_at(p), w.k, tile);
+            const index_t cols = w.n - p * P < P ? w.n - p * P : P;
             for (index_t r = 0; r < count; ++r)
                 store_row<V>(epilogue, out, first_row + r0 + r, tile + r * P, p * P, cols);
         }
@@ -34,8 +34,8 @@ template <class Arch, class I, class P, class E>
 constexpr std::size_t contraction_scratch(const ops::contraction<I, P, E>& op) {
     return static_cast<std::size_t>(op.rows * op.k) * sizeof(float);
 }
-template <class Arch, class I, class E, executor X>
-void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, f32>, E>& op) {
+template <class Arch, class I, class Format, class E, executor X>
+void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
     float* a = reinterpret_cast<float*>(op.scratch);
     constexpr int M = blocking<Arch>::rows, P = blocking<Arch>::panel;
     const auto work = static_cast<double>(op.rows * op.k);
@@ -43,20 +43,25 @@ void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, f32>, E>& 
         interleave_rows<Arch>(op.input, first * M, last * M < op.rows ? last * M : op.rows, op.k, a);
     });
     parallel_ranges(x, (op.n + P - 1) / P, 2 * work * static_cast<double>(op.n), [&](index_t first, index_t last) {
-        multiply_panels<Arch>(a, op.rows, op.weights.data, op.k, op.n, first, last, op.epilogue, op.out, 0);
+        multiply_panels<Arch>(a, op.rows, op.weights, first, last, op.epilogue, op.out, 0);
     });
 }
 
 // ---- products of two activations: the right operand is packed into panels first --------------------------------------
 
+/// Floats of the right operand of one batch item in panels.
+template <class Arch>
+constexpr index_t matmul_panels(index_t n, index_t k) {
+    return static_cast<index_t>(cpu_packed<Arch, f32>::stored_bytes(n, k)) / 4;
+}
 template <class Arch, class E>
 constexpr std::size_t matmul_scratch(const ops::matmul<E>& op) {
-    return static_cast<std::size_t>(op.batch * (op.m * op.k + padded_outputs<Arch>(op.n) * op.k)) * sizeof(float);
+    return static_cast<std::size_t>(op.batch * (op.m * op.k + matmul_panels<Arch>(op.n, op.k))) * sizeof(float);
 }
 template <class Arch, class E, executor X>
 void run_matmul(X& x, const ops::matmul<E>& op) {
     constexpr int P = blocking<Arch>::panel;
-    const index_t right = padded_outputs<Arch>(op.n) * op.k;
+    const index_t right = matmul_panels<Arch>(op.n, op.k);
     float* b = reinterpret_cast<float*>(op.scratch);
     float* a = b + op.batch * right;
     const auto pack = [&](index_t i) {
@@ -65,8 +70,8 @@ void run_matmul(X& x, const ops::matmul<E>& op) {
         interleave_rows<Arch>(left, 0, op.m, op.k, a + i * op.m * op.k);
     };
     const auto multiply = [&](index_t i, index_t first, index_t last) {
-        multiply_panels<Arch>(a + i * op.m * op.k, op.m, b + i * right, op.k, op.n, first, last, op.epilogue, op.out,
-                              i * op.m);
+        const cpu_packed<Arch, f32> panels(reinterpret_cast<std::byte*>(b + i * right), op.n, op.k);
+        multiply_panels<Arch>(a + i * op.m * op.k, op.m, panels, first, last, op.epilogue, op.out, i * op.m);
     };
     const index_t panels = (op.n + P - 1) / P;
     const double cost = 2.0 * static_cast<double>(op.batch * op.m * op.n) * static_cast<double>(op.k);

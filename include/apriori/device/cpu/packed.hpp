@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights of the CPU: panels of outputs, [k][panel] floats each, so that a kernel reads them front to back.
+// Packed weights of the CPU: panels of outputs, so that a kernel reads them front to back. What a panel looks like inside
+// is a format's own business (formats/).
 #pragma once
 
 #include "apriori/core/weight_format.hpp"
@@ -11,59 +12,53 @@
 
 namespace apriori {
 
-/// A weight matrix [n, k] in panels: element (j, i) lies in panel j / P at i * P + j % P. The last panel ends in zeros.
+/// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each has
+///     panel_bytes(k)                    constexpr
+///     row_bytes(k)                      scratch for packing: see pack_rows
+///     store(panel, j, k, row)           row [k] as output j of the panel; a null row: zeros
+///     multiply(panel, k, k0, k1, body)  body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
+///                                       k0 is a multiple of blocking::depth
+///     finish(panel, k, tile, rows)      what is left to do to sums tile [rows][P]
+///     representable(row)                the status of a row that the format cannot hold
 template <class Arch, class Format>
-struct cpu_packed;
+struct panel_format;
 
-template <class Arch>
-struct cpu_packed<Arch, f32> {
-    static constexpr int panel = blocking<Arch>::panel;
+/// A weight matrix [n, k] in panels.
+template <class Arch, class Format>
+struct cpu_packed {
+    using format = panel_format<Arch, Format>;
+    static constexpr index_t panel = blocking<Arch>::panel;
 
-    const float* data = nullptr;
+    std::byte* data = nullptr;
     index_t n = 0, k = 0;
 
     constexpr cpu_packed() = default;
-    cpu_packed(std::byte* p, index_t n, index_t k) : data(reinterpret_cast<const float*>(p)), n(n), k(k) {}
+    cpu_packed(std::byte* p, index_t n, index_t k) : data(p), n(n), k(k) {}
 
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
-        return static_cast<std::size_t>(
-            round_up(padded_outputs<Arch>(n) * k * 4, static_cast<index_t>(buffer_alignment)));
+        const auto panels = static_cast<std::size_t>(padded_outputs<Arch>(n) / panel);
+        return (panels * format::panel_bytes(k) + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
     }
-    const float* panel_at(index_t p) const noexcept { return data + p * panel * k; }
+    std::byte* panel_at(index_t p) const noexcept {
+        return data + static_cast<std::size_t>(p) * format::panel_bytes(k);
+    }
 };
 
-/// Panels from a matrix of outputs by depth with any strides, into `to`; outputs past n are zeros.
-template <class Arch>
-inline void pack_panels(float* to, const float* from, index_t output_stride, index_t depth_stride, index_t n,
-                        index_t k) noexcept {
-    constexpr int P = blocking<Arch>::panel;
-    for (index_t first = 0; first < n; first += P) {
-        const index_t count = n - first < P ? n - first : P;
-        for (index_t i = 0; i < k; ++i, to += P) {
-            const float* column = from + first * output_stride + i * depth_stride;
-            for (index_t j = 0; j < count; ++j) to[j] = column[j * output_stride];
-            for (index_t j = count; j < P; ++j) to[j] = 0.0f;
-        }
-    }
-}
-
 /// Rows first .. of w from float32 [count, k]; the last of them come with the zeros that end the last panel.
-template <class Arch>
-inline status pack_rows(cpu_packed<Arch, f32> w, index_t first, std::span<const float> rows) noexcept {
-    constexpr int P = blocking<Arch>::panel;
+template <class Arch, class Format>
+status pack_rows(cpu_packed<Arch, Format> w, index_t first, std::span<const float> rows) noexcept {
+    using format = panel_format<Arch, Format>;
+    constexpr index_t P = blocking<Arch>::panel;
     const index_t count = static_cast<index_t>(rows.size()) / w.k;
     if (first < 0 || first + count > w.n || count * w.k != static_cast<index_t>(rows.size()))
         return status::shape("pack: rows past the end of the matrix, or not whole ones", first + count, w.n);
-    float* data = const_cast<float*>(w.data);
     for (index_t r = 0; r < count; ++r) {
-        const index_t j = first + r;
-        float* to = data + j / P * P * w.k + j % P;
-        const float* from = rows.data() + r * w.k;
-        for (index_t i = 0; i < w.k; ++i) to[i * P] = from[i];
+        const auto row = rows.subspan(static_cast<std::size_t>(r * w.k), static_cast<std::size_t>(w.k));
+        if (const status s = format::representable(row); !s.ok()) return s;
+        format::store(w.panel_at((first + r) / P), (first + r) % P, w.k, row.data());
     }
     if (first + count == w.n)
-        for (index_t j = w.n; j < padded_outputs<Arch>(w.n); ++j)
-            for (index_t i = 0; i < w.k; ++i) data[j / P * P * w.k + i * P + j % P] = 0.0f;
+        for (index_t j = w.n; j < padded_outputs<Arch>(w.n); ++j) format::store(w.panel_at(j / P), j % P, w.k, nullptr);
     return {};
 }
 

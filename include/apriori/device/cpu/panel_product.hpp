@@ -5,69 +5,66 @@
 // operands front to back. A block of m rows that begins at row r lies at r * k.
 #pragma once
 
-#include "apriori/device/cpu/blocking.hpp"
+#include "apriori/device/cpu/formats/f32.hpp"
+#include "apriori/device/cpu/formats/half.hpp"
+#include "apriori/device/cpu/formats/integer.hpp"
 
 #include <array>
 #include <utility>
 
 namespace apriori {
 
-/// tile[M][panel] (+)= a[k][M]^T b[k][panel].
-template <class Arch, int M>
-void multiply_block(const float* a, const float* b, index_t k, float* tile, bool accumulate) noexcept {
+/// tile[M][panel] (+)= a[k0 .. k1][M]^T times a panel of weights, in a format.
+template <class Arch, class Format, int M>
+void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k0, index_t k1, float* tile,
+                    bool accumulate) noexcept {
     using V = value_t<Arch>;
     constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count;
     V sum[M][N];
-    if (accumulate) {
-#pragma GCC unroll 16
-        for (int m = 0; m < M; ++m)
-#pragma GCC unroll 4
-            for (int n = 0; n < N; ++n) sum[m][n] = lanes<V>::load(tile + m * N * L + n * L);
-    } else {
-#pragma GCC unroll 16
-        for (int m = 0; m < M; ++m)
-#pragma GCC unroll 4
-            for (int n = 0; n < N; ++n) sum[m][n] = lanes<V>::set(0.0f);
-    }
-    for (index_t i = 0; i < k; ++i, a += M, b += N * L) {
-        V w[N];
-#pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) w[n] = lanes<V>::load(b + n * L);
-#pragma GCC unroll 16
-        for (int m = 0; m < M; ++m) {
-            const V x = lanes<V>::set(a[m]);
-#pragma GCC unroll 4
-            for (int n = 0; n < N; ++n) sum[m][n] = multiply_add(x, w[n], sum[m][n]);
-        }
-    }
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) store(tile + m * N * L + n * L, sum[m][n]);
+        for (int n = 0; n < N; ++n)
+            sum[m][n] = accumulate ? lanes<V>::load(tile + (m * N + n) * L) : lanes<V>::set(0.0f);
+    panel_format<Arch, Format>::multiply(
+        panel, k, k0, k1, [&](const V(&w)[N]) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+            for (int m = 0; m < M; ++m) {
+                const V x = lanes<V>::set(a[m]);
+#pragma GCC unroll 4
+                for (int n = 0; n < N; ++n) sum[m][n] = multiply_add(x, w[n], sum[m][n]);
+            }
+            a += M;
+        });
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m)
+#pragma GCC unroll 4
+        for (int n = 0; n < N; ++n) store(tile + (m * N + n) * L, sum[m][n]);
 }
 
-using multiply_block_t = void (*)(const float*, const float*, index_t, float*, bool) noexcept;
+using multiply_block_t = void (*)(const float*, const std::byte*, index_t, index_t, index_t, float*, bool) noexcept;
 
 /// The kernels for 1 .. blocking::rows rows.
-template <class Arch>
+template <class Arch, class Format>
 inline constexpr auto multiply_block_of = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array<multiply_block_t, sizeof...(I)>{multiply_block<Arch, I + 1>...};
+    return std::array<multiply_block_t, sizeof...(I)>{multiply_block<Arch, Format, I + 1>...};
 }
 (std::make_integer_sequence<int, blocking<Arch>::rows>{});
 
-/// tile[rows][panel] = the product of `rows` interleaved rows, which begin at a block of theirs, with one panel b[k][panel].
+/// tile[rows][panel] = the product of `rows` interleaved rows, which begin at a block of theirs, with one panel of weights.
 /// A stretch of `depth` of the panel at a time stays in the L1 cache while all rows pass over it.
-template <class Arch>
-void multiply_panel(const float* a, index_t rows, const float* b, index_t k, float* tile) noexcept {
-    constexpr int M = blocking<Arch>::rows, P = blocking<Arch>::panel;
-    for (index_t k0 = 0; k0 < k || k0 == 0; k0 += blocking<Arch>::depth) {
-        const index_t depth = k - k0 < blocking<Arch>::depth ? k - k0 : blocking<Arch>::depth;
+template <class Arch, class Format>
+void multiply_panel(const float* a, index_t rows, const std::byte* panel, index_t k, float* tile) noexcept {
+    constexpr index_t M = blocking<Arch>::rows, P = blocking<Arch>::panel, D = blocking<Arch>::depth;
+    for (index_t k0 = 0; k0 < k || k0 == 0; k0 += D) {
+        const index_t k1 = k - k0 < D ? k : k0 + D;
         for (index_t r = 0; r < rows; r += M) {
             const index_t m = rows - r < M ? rows - r : M;
-            multiply_block_of<Arch>[static_cast<std::size_t>(m - 1)](a + r * k + k0 * m, b + k0 * P, depth,
-                                                                     tile + r * P, k0 != 0);
+            multiply_block_of<Arch, Format>[static_cast<std::size_t>(m - 1)](a + r * k + k0 * m, panel, k, k0, k1,
+                                                                             tile + r * P, k0 != 0);
         }
     }
+    panel_format<Arch, Format>::finish(panel, k, tile, rows);
 }
 
 } // namespace apriori

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "apriori/device/cpu/packed.hpp"
+
+namespace apriori {
+
+/// Floats [k][panel].
+template <class Arch>
+struct panel_format<Arch, f32> {
+    using V = value_t<Arch>;
+    static constexpr index_t P = blocking<Arch>::panel;
+    static constexpr int N = blocking<Arch>::vectors;
+
+    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(k * P * 4); }
+    static status representable(std::span<const float>) noexcept { return {}; }
+    static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
+        float* to = reinterpret_cast<float*>(panel) + j;
+        for (index_t i = 0; i < k; ++i) to[i * P] = row ? row[i] : 0.0f;
+    }
+    template <class Body>
+    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
+        const float* p = reinterpret_cast<const float*>(panel) + k0 * P;
+        for (index_t i = k0; i < k1; ++i, p += P) {
+            V w[N];
+#pragma GCC unroll 4
+            for (int n = 0; n < N; ++n) w[n] = lanes<V>::load(p + n * lanes<V>::count);
+            body(w);
+        }
+    }
+    static void finish(const std::byte*, index_t, float*, index_t) noexcept {}
+};
+
+/// Panels of floats from a matrix of outputs by inputs with any strides, into `to`; outputs past n are zeros.
+template <class Arch>
+void pack_panels(float* to, const float* from, index_t output_stride, index_t input_stride, index_t n,
+                 index_t k) noexcept {
+    constexpr index_t P = blocking<Arch>::panel;
+    for (index_t first = 0; first < n; first += P) {
+        const index_t count = n - first < P ? n - first : P;
+        for (index_t i = 0; i < k; ++i, to += P) {
+            const float* column = from + first * output_stride + i * input_stride;
+            for (index_t j = 0; j < count; ++j) to[j] = column[j * output_stride];
+            for (index_t j = count; j < P; ++j) to[j] = 0.0f;
+        }
+    }
+}
+
+} // namespace apriori

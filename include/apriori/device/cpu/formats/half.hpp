@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// 16-bit floats: a word holds the weight of output j in its lower half and of output j + panel / 2 in its upper one, so that
+// one load gives both vectors of a panel.
+#pragma once
+
+#include "apriori/device/cpu/packed.hpp"
+#include "apriori/device/cpu/words.hpp"
+
+#include <cmath>
+
+namespace apriori {
+
+/// The upper half of a float, rounded to nearest even. Not for NaN.
+inline std::uint32_t bf16_bits(float x) noexcept {
+    const auto u = std::bit_cast<std::uint32_t>(x);
+    return (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+}
+
+/// binary16 of a float of magnitude up to 65504, rounded to nearest even, subnormals included.
+inline std::uint32_t f16_bits(float x) noexcept {
+    const auto sign = (std::bit_cast<std::uint32_t>(x) >> 16) & 0x8000u;
+    const float magnitude = std::fabs(x);
+    if (magnitude < 0x1p-14f) // adding 1/2 leaves multiples of 2^-24, rounded by the addition, in the low bits
+        return sign | (std::bit_cast<std::uint32_t>(magnitude + 0.5f) - std::bit_cast<std::uint32_t>(0.5f));
+    const auto u = std::bit_cast<std::uint32_t>(magnitude) - (112u << 23);
+    return sign | ((u + 0xfffu + ((u >> 13) & 1u)) >> 13);
+}
+
+/// Both 16-bit formats; Codec says how bits become floats.
+template <class Arch, class Codec>
+struct half_panel {
+    using V = value_t<Arch>;
+    static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
+    static_assert(blocking<Arch>::vectors == 2);
+
+    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(k * half * 4); }
+    static status representable(std::span<const float> row) noexcept {
+        for (const float x : row)
+            if (!(std::fabs(x) <= Codec::largest)) return status::invalid(Codec::too_large);
+        return {};
+    }
+    static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
+        auto* to = reinterpret_cast<std::uint32_t*>(panel) + j % half;
+        const int shift = j < half ? 0 : 16;
+        for (index_t i = 0; i < k; ++i) {
+            const std::uint32_t bits = row ? Codec::encode(row[i]) : 0;
+            to[i * half] = (to[i * half] & ~(0xffffu << shift)) | (bits << shift);
+        }
+    }
+    template <class Body>
+    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
+        const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + k0 * half;
+        for (index_t i = k0; i < k1; ++i, p += half) {
+            const auto x = words<V>::load(p);
+            const V w[2] = {Codec::template upper<V>(x.template left<16>()),
+                            Codec::template upper<V>(x.masked(0xffff0000u))};
+            body(w);
+        }
+    }
+    static void finish(const std::byte*, index_t, float*, index_t) noexcept {}
+};
+
+struct bf16_codec {
+    static constexpr float largest = 3.38e38f; ///< rounds to a finite number
+    static constexpr const char* too_large = "pack: a weight is not finite";
+    static std::uint32_t encode(float x) noexcept { return bf16_bits(x); }
+    /// The float of the upper half of each word; the lower half is zero.
+    template <class V>
+    static APRIORI_INLINE V upper(words<V> x) noexcept {
+        return x.as_floats();
+    }
+};
+struct f16_codec {
+    static constexpr float largest = 65504.0f;
+    static constexpr const char* too_large = "pack: a weight is past 65504, which f16 cannot hold; use bf16 or f32";
+    static std::uint32_t encode(float x) noexcept { return f16_bits(x); }
+    /// Exponent and fraction three bits to the right are a float too small by 2^112; multiplied, subnormals come out right.
+    template <class V>
+    static APRIORI_INLINE V upper(words<V> x) noexcept {
+        const V magnitude = x.masked(0x7fff0000u).template right<3>().as_floats() * lanes<V>::set(0x1p112f);
+        return words<V>::of(magnitude).joined(x.masked(0x80000000u)).as_floats();
+    }
+};
+
+template <class Arch>
+struct panel_format<Arch, bf16> : half_panel<Arch, bf16_codec> {};
+template <class Arch>
+struct panel_format<Arch, f16> : half_panel<Arch, f16_codec> {};
+
+} // namespace apriori
