@@ -33,16 +33,19 @@ public:
         for (std::size_t i = 0; i < source.size(); ++i) found.emplace_back(source.info(i).name, i);
         std::sort(found.begin(), found.end());
 
-        auto weights = std::make_shared<prior_weights>();
-        weights->storage_ = device.allocate(operands_type::layout.bytes);
-        if (weights->storage_.empty())
+        auto storage = std::make_shared<typename Device::buffer>(device.allocate(operands_type::layout.bytes));
+        if (storage->empty())
             return failure{errc::device_error,
                            "no memory for the weights: " + std::to_string(operands_type::layout.bytes) +
                                " bytes on device " + Device::name};
-        std::byte* base = weights->storage_.data();
+        std::byte* base = storage->data();
+        auto weights = std::make_shared<prior_weights>();
+        weights->base_ = base;
+        weights->owner_ = std::move(storage);
         weights->hash_ =
             content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))), config_hash(C));
-        std::vector<float> rows;
+        std::vector<float> rows(buffer_alignment / sizeof(float), 0.0f);
+        if (const status s = clear_gaps(device, base, rows); !s.ok()) return to_failure(s);
         for (const parameter& p : prior_parameters(C))
             for (int layer = 0; layer < (p.in_block() ? C.num_layers : 1); ++layer) {
                 const std::string name = parameter_name(p, layer);
@@ -65,12 +68,40 @@ public:
         return std::shared_ptr<const prior_weights>(std::move(weights));
     }
 
+    /// Weights that lie packed at `memory` already, as another model's packed_bytes() have them; `owner` keeps them there.
+    static std::shared_ptr<const prior_weights> attach(const std::byte* memory, std::shared_ptr<const void> owner,
+                                                       std::uint64_t hash) {
+        auto weights = std::make_shared<prior_weights>();
+        weights->base_ = memory;
+        weights->owner_ = std::move(owner);
+        weights->hash_ = hash;
+        return weights;
+    }
+
+    /// The packed weights, in the device's memory.
+    std::span<const std::byte> packed_bytes() const noexcept { return {base_, bytes()}; }
     /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by.
     std::uint64_t hash() const noexcept { return hash_; }
-    operands_type operands() const noexcept { return {storage_.data()}; }
+    operands_type operands() const noexcept { return {const_cast<std::byte*>(base_)}; }
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 
 private:
+    /// Zeros where a slot may end in padding, so that equal weights are equal bytes.
+    static status clear_gaps(Device& device, std::byte* base, const std::vector<float>& zeros) {
+        for (std::size_t i = 0; i < operands_type::layout.slots; ++i) {
+            const auto place = operands_type::layout.places[i];
+            const auto s = static_cast<slot>(i);
+            for (int layer = 0; place.used && layer < (s >= slot::norm1 ? C.num_layers : 1); ++layer) {
+                const std::size_t end =
+                    operands_type::layout.offset(s, layer) + operands_type::layout.stored_bytes(place);
+                if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment);
+                    !r.ok())
+                    return r;
+            }
+        }
+        return {};
+    }
+
     static status store_vector(Device& device, std::byte* base, slot s, const std::vector<float>& values) {
         return device.upload(base + operands_type::layout.offset(s), values.data(), values.size() * sizeof(float));
     }
@@ -99,7 +130,8 @@ private:
         return {};
     }
 
-    typename Device::buffer storage_;
+    const std::byte* base_ = nullptr;
+    std::shared_ptr<const void> owner_{};
     std::uint64_t hash_ = 0;
 };
 

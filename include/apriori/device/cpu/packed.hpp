@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 namespace apriori {
 
@@ -35,6 +36,8 @@ struct cpu_packed {
     constexpr cpu_packed() = default;
     cpu_packed(std::byte* p, index_t n, index_t k) : data(p), n(n), k(k) {}
 
+    /// Names the layout: memory packed under one name can be read under the same name alone.
+    static std::string layout_name() { return "cpu panels of " + std::to_string(panel); }
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
         const auto panels = static_cast<std::size_t>(padded_outputs<Arch>(n) / panel);
         return (panels * format::panel_bytes(k) + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
