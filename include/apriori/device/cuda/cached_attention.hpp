@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of a few rows over keys that earlier passes left: a block a query and head, its keys dealt out to the warps.
+#pragma once
+
+#include "apriori/device/cuda/attention.hpp"
+#include "apriori/expr/cached_attention.hpp"
+
+namespace apriori::cuda_kernels {
+
+inline constexpr int block_warps = block_threads / warp_threads;
+
+/// What a warp has seen of the keys: a running softmax, lane l with elements l, l + 32 .. of the sum of values.
+template <int Dim>
+struct warp_attention {
+    static constexpr int each = Dim / warp_threads;
+    float q[each], sum[each] = {};
+    float top = -INFINITY, total = 0;
+
+    __device__ static int element(int i) { return thread_index() % warp_threads + i * warp_threads; }
+
+    /// One key, by all lanes of the warp.
+    __device__ void see(const float* k, const float* v, index_t dim, float scale) {
+        float score = 0;
+#pragma unroll
+        for (int i = 0; i < each; ++i)
+            if (element(i) < dim) score += q[i] * k[element(i)];
+#pragma unroll
+        for (int d = warp_threads / 2; d > 0; d /= 2) score += __shfl_xor_sync(all_lanes, score, d);
+        score *= scale;
+        const float highest = fn::fmax(top, score);
+        const float decay = std::exp(top - highest), weight = std::exp(score - highest);
+        top = highest;
+        total = total * decay + weight;
+#pragma unroll
+        for (int i = 0; i < each; ++i)
+            if (element(i) < dim) sum[i] = sum[i] * decay + weight * v[element(i)];
+    }
+};
+
+template <int Dim>
+__global__ void __launch_bounds__(block_threads) cached_attention(const __grid_constant__ ops::cached_attention op) {
+    __shared__ index_t group;
+    __shared__ float tops[block_warps], totals[block_warps], sums[block_warps][Dim];
+    const index_t row = block_index() / op.heads, head = block_index() % op.heads;
+
+    // The group that the row belongs to: at most one thread finds it.
+    if (thread_index() == 0) group = -1;
+    __syncthreads();
+    for (index_t i = thread_index(); i < op.groups.count; i += block_threads) {
+        const index_t first = op.groups.groups[i].first_out;
+        if (row >= first && row < first + op.groups.groups[i].queries) group = i;
+    }
+    __syncthreads();
+    if (group < 0) return; // all threads or none
+
+    const attention_group& g = op.groups.groups[group];
+    const index_t dim = op.head_dim, width = op.heads * dim, column = head * dim;
+    const index_t query = g.first_query + row - g.first_out;
+    const int warp = thread_index() / warp_threads;
+    warp_attention<Dim> seen;
+#pragma unroll
+    for (int i = 0; i < seen.each; ++i) {
+        const int d = seen.element(i);
+        seen.q[i] = d < dim ? op.own[query * op.stride + column + d] : 0.0f;
+    }
+    index_t turn = warp; // keys until the next one of this warp
+    const auto see_rows = [&](const float* p, index_t count) {
+        for (; turn < count; turn += block_warps) {
+            const float* const k = p + turn * op.stride + width + column;
+            seen.see(k, k + width, dim, op.scale);
+        }
+        turn -= count;
+    };
+    for (const cached_rows& past : g.past)
+        if (past.count > 0) see_rows(past.p + op.layer * past.layer_stride, past.count);
+    const index_t own = op.groups.causal ? g.first_row : query;
+    see_rows(op.own + own * op.stride, query - own + 1);
+
+    if (thread_index() % warp_threads == 0) {
+        tops[warp] = seen.top;
+        totals[warp] = seen.total;
+    }
+#pragma unroll
+    for (int i = 0; i < seen.each; ++i) sums[warp][seen.element(i)] = seen.sum[i];
+    __syncthreads(); // all warps are done
+
+    float highest = tops[0], total = 0;
+    for (int w = 1; w < block_warps; ++w) highest = fn::fmax(highest, tops[w]);
+    for (int w = 0; w < block_warps; ++w) total += totals[w] * std::exp(tops[w] - highest);
+    for (int d = thread_index(); d < dim; d += block_threads) {
+        float v = 0;
+        for (int w = 0; w < block_warps; ++w) v += sums[w][d] * std::exp(tops[w] - highest);
+        op.out[row * op.out_stride + column + d] = v / total;
+    }
+}
+
+inline status run_cached_attention(cudaStream_t stream, const ops::cached_attention& op) noexcept {
+    if (op.head_dim > most_head_dim) return heads_too_wide(op.head_dim);
+    const index_t blocks = op.groups.out_rows * op.heads;
+    if (op.head_dim <= 64) return launch(stream, blocks, block_threads, cached_attention<64>, op);
+    if (op.head_dim <= 128) return launch(stream, blocks, block_threads, cached_attention<128>, op);
+    return launch(stream, blocks, block_threads, cached_attention<256>, op);
+}
+
+} // namespace apriori::cuda_kernels

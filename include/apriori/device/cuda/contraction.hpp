@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with packed weights: one kernel for many rows, bound by arithmetic, and one for few, bound by reading weights.
+#pragma once
+
+#include "apriori/device/cuda/packed.hpp"
+#include "apriori/device/cuda/tile_product.hpp"
+
+namespace apriori::cuda_kernels {
+
+/// A block a tile of the output; neighbouring blocks read the same weights.
+template <class Tile, class Op>
+__global__ void __launch_bounds__(block_threads) many_rows(const __grid_constant__ Op op, bool aligned) {
+    __shared__ panel<Tile::rows, Tile::depth> pa;
+    __shared__ panel<Tile::cols, Tile::depth> pb;
+    const index_t row_tiles = steps(op.rows, Tile::rows);
+    const index_t row0 = block_index() % row_tiles * Tile::rows;
+    const index_t col0 = block_index() / row_tiles * Tile::cols;
+
+    using cursor = decltype(op.input.program.row(0));
+    using input_source = rows_source<Tile::rows, Tile::depth, cursor>;
+    using weight_source = rows_source<Tile::cols, Tile::depth, el::vector>;
+    const index_t r = row0 + input_source::side(), c = col0 + weight_source::side();
+    const index_t stride = op.weights.row_stride(op.k);
+    input_source a{op.input.program.row(r < op.rows ? r : op.rows - 1), op.k, aligned};
+    weight_source b{{op.weights.data + (c < op.n ? c : op.n - 1) * stride}, stride, true};
+
+    tile_product<Tile> product;
+    product.run(a, b, op.k, pa, pb);
+    product.write(op.epilogue, op.out, 0, row0, op.rows, col0, op.n);
+}
+
+/// Up to Rows rows at once: a warp computes Columns columns, so that each weight is read once. Rows of the input are
+/// aligned to quads.
+template <int Rows, int Columns, class Op>
+__global__ void __launch_bounds__(block_threads) few_rows(const __grid_constant__ Op op) {
+    static_assert(Rows * Columns <= warp_threads, "a lane writes one result");
+    const int lane = thread_index() % warp_threads;
+    const index_t warp = block_index() * (block_threads / warp_threads) + thread_index() / warp_threads;
+    const index_t col0 = warp * Columns;
+    if (col0 >= op.n) return; // all lanes of a warp or none
+
+    const float *x[Rows], *w[Columns];
+    float sum[Rows][Columns] = {};
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) x[r] = op.input.program.row(r < op.rows ? r : op.rows - 1).p;
+#pragma unroll
+    for (int c = 0; c < Columns; ++c)
+        w[c] = op.weights.data + (col0 + c < op.n ? col0 + c : op.n - 1) * op.weights.row_stride(op.k);
+
+    constexpr index_t step = 4 * warp_threads;
+#pragma unroll 2
+    for (index_t k = 4 * lane; k < op.k; k += step) {
+        float4 b[Columns];
+#pragma unroll
+        for (int c = 0; c < Columns; ++c) b[c] = *reinterpret_cast<const float4*>(w[c] + k);
+#pragma unroll
+        for (int r = 0; r < Rows; ++r) {
+            const float4 a = *reinterpret_cast<const float4*>(x[r] + k);
+#pragma unroll
+            for (int c = 0; c < Columns; ++c) sum[r][c] += a.x * b[c].x + a.y * b[c].y + a.z * b[c].z + a.w * b[c].w;
+        }
+    }
+
+    float mine = 0; // lane r * Columns + c keeps the sum of row r and column c
+#pragma unroll
+    for (int r = 0; r < Rows; ++r)
+#pragma unroll
+        for (int c = 0; c < Columns; ++c) {
+            float v = sum[r][c];
+#pragma unroll
+            for (int d = warp_threads / 2; d > 0; d /= 2) v += __shfl_xor_sync(all_lanes, v, d);
+            if (lane == r * Columns + c) mine = v;
+        }
+    const index_t r = lane / Columns, c = col0 + lane % Columns;
+    if (lane < Rows * Columns && r < op.rows && c < op.n)
+        op.out.row(r)[c] = op.epilogue.row(r).template at<float>(c, mine);
+}
+
+/// True where the input's rows lie in memory, each aligned to a float4.
+template <class Program>
+bool rows_are_aligned(const Program& program, index_t k) noexcept {
+    if constexpr (std::is_same_v<Program, el::matrix>)
+        return k % 4 == 0 && aligned_to_quads(program.p, program.map);
+    else if constexpr (std::is_same_v<Program, el::vector>)
+        return k % 4 == 0 && aligned_to_quads(program.p);
+    else
+        return false;
+}
+
+/// Columns that a warp takes: two where there are rows enough to reuse what is read of them.
+template <int Rows, class Op>
+status launch_few_rows(cudaStream_t stream, const Op& op) noexcept {
+    constexpr int columns = Rows < 8 ? 1 : 2;
+    return launch(stream, steps(op.n, columns * (block_threads / warp_threads)), block_threads,
+                  few_rows<Rows, columns, Op>, op);
+}
+
+template <class Tile, class Op>
+status launch_many_rows(cudaStream_t stream, const Op& op, bool aligned) noexcept {
+    return launch(stream, steps(op.rows, Tile::rows) * steps(op.n, Tile::cols), block_threads, many_rows<Tile, Op>, op,
+                  aligned);
+}
+
+/// Choices are cuda_choices (device.hpp). `processors`: multiprocessors of the GPU, which the tiles should keep busy.
+template <class Choices, class Program, class E>
+status run_contraction(cudaStream_t stream, int processors,
+                       const ops::contraction<ops::mapped<Program>, cuda_packed<f32>, E>& op) noexcept {
+    if (op.rows <= 0 || op.n <= 0) return {};
+    const bool aligned = rows_are_aligned(op.input.program, op.k);
+    if constexpr (std::is_same_v<decltype(op.input.program.row(0)), el::vector>) {
+        static_assert(Choices::few_rows <= 16);
+        if (aligned && op.rows <= Choices::few_rows) {
+            if (op.rows == 1) return launch_few_rows<1>(stream, op);
+            if (op.rows == 2) return launch_few_rows<2>(stream, op);
+            if (op.rows <= 4) return launch_few_rows<4>(stream, op);
+            if (op.rows <= 8) return launch_few_rows<8>(stream, op);
+            return launch_few_rows<16>(stream, op);
+        }
+        using wide = typename Choices::wide_tile;
+        if (steps(op.rows, wide::rows) * steps(op.n, wide::cols) >= processors)
+            return launch_many_rows<wide>(stream, op, aligned);
+    }
+    return launch_many_rows<typename Choices::narrow_tile>(stream, op, aligned);
+}
+
+} // namespace apriori::cuda_kernels

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// An NVIDIA GPU as a device: CUDA kernels for every primitive. Include it in files that nvcc compiles (.cu, C++20); no
+// further option is needed. Whether a GPU is there: device/cuda/info.hpp.
+#pragma once
+
+#include "apriori/device/concept.hpp"
+#include "apriori/device/cuda/attention.hpp"
+#include "apriori/device/cuda/cached_attention.hpp"
+#include "apriori/device/cuda/contraction.hpp"
+#include "apriori/device/cuda/map.hpp"
+#include "apriori/device/cuda/matmul.hpp"
+#include "apriori/device/cuda/memory.hpp"
+#include "apriori/device/cuda/rows.hpp"
+
+namespace apriori {
+
+/// What kernels are made of on compute capability Sm. To be specialised where a measurement says so: kernels are
+/// templates over these constants and not over Sm, so that equal choices share their code.
+template <int Sm>
+struct cuda_choices {
+    static constexpr index_t few_rows = 16;             ///< up to this many, weights are read once and without tiles
+    using wide_tile = cuda_kernels::tile<128, 128, 8>;  ///< where there are enough of them for all multiprocessors
+    using narrow_tile = cuda_kernels::tile<64, 64, 16>; ///< otherwise
+};
+
+/// The GPU that is current (cudaSetDevice) when the object is made, and has to be when it is used; of compute capability
+/// Sm (80 for 8.0) or higher. Launches go to one stream, in order, and return at once: synchronize() waits. All pointers
+/// in expressions, a mask's and a gather's included, are the device's; upload and download are the bridge.
+/// What failed when the object was made is what every call returns.
+template <int Sm>
+class cuda {
+    static_assert(Sm >= 75, "apriori: cuda<Sm>: Sm is a compute capability in tenths, 75 or more: cuda<80>, cuda<90>");
+
+public:
+    static constexpr const char* name = "cuda";
+    static constexpr bool fuses_prologue = false;
+    static constexpr int sm = Sm;
+    using choices = cuda_choices<Sm>;
+    using buffer = cuda_buffer;
+    template <class Format>
+    using packed = cuda_packed<Format>;
+
+    /// A stream of its own, which does not wait for the default stream.
+    cuda() noexcept : state_(queue_.state()) { look(); }
+    /// The user's stream, which has to outlive the object.
+    explicit cuda(cudaStream_t stream) noexcept : queue_(stream) { look(); }
+
+    cudaStream_t stream() const noexcept { return queue_.stream(); }
+    int multiprocessors() const noexcept { return processors_; }
+
+    buffer allocate(std::size_t bytes) noexcept { return state_.ok() ? buffer(bytes) : buffer(); }
+    status upload(void* to, const void* from, std::size_t bytes) noexcept {
+        return copy(to, from, bytes, cudaMemcpyHostToDevice);
+    }
+    status download(void* to, const void* from, std::size_t bytes) noexcept {
+        return copy(to, from, bytes, cudaMemcpyDeviceToHost);
+    }
+    template <class Format>
+    status pack(cuda_packed<Format> w, index_t first, std::span<const float> rows) noexcept {
+        return state_.ok() ? pack_rows(stream(), w, first, rows) : state_;
+    }
+    status synchronize() noexcept { return state_.ok() ? cuda_status(cudaStreamSynchronize(stream())) : state_; }
+
+    template <class Op>
+    static constexpr std::size_t scratch_bytes(const Op&) noexcept {
+        return 0;
+    }
+
+    template <class P, class Format, class E>
+    status run(const ops::contraction<ops::mapped<P>, cuda_packed<Format>, E>& op) noexcept {
+        return state_.ok() ? cuda_kernels::run_contraction<choices>(stream(), processors_, op) : state_;
+    }
+    template <class E>
+    status run(const ops::matmul<E>& op) noexcept {
+        return state_.ok() ? cuda_kernels::run_matmul<choices>(stream(), op) : state_;
+    }
+    template <class E>
+    status run(const ops::attention<E>& op) noexcept {
+        return state_.ok() ? cuda_kernels::run_attention(stream(), op) : state_;
+    }
+    status run(const ops::cached_attention& op) noexcept {
+        return state_.ok() ? cuda_kernels::run_cached_attention(stream(), op) : state_;
+    }
+    template <class P, class I, class O>
+    status run(const ops::normalize<P, I, O>& op) noexcept {
+        return state_.ok() ? cuda_kernels::run_normalize(stream(), op) : state_;
+    }
+    template <class P, class I, class O>
+    status run(const ops::reduce<P, I, O>& op) noexcept {
+        return state_.ok() ? cuda_kernels::run_reduce(stream(), op) : state_;
+    }
+    template <class P>
+    status run(const ops::map<P>& op) noexcept {
+        return state_.ok() ? cuda_kernels::run_map(stream(), op) : state_;
+    }
+
+private:
+    void look() noexcept {
+        int ordinal = 0, major = 0, minor = 0;
+        const auto ask = [this](cudaError_t error) {
+            if (state_.ok()) state_ = cuda_status(error);
+        };
+        ask(cudaGetDevice(&ordinal));
+        ask(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal));
+        ask(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal));
+        ask(cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, ordinal));
+        if (state_.ok() && 10 * major + minor < Sm)
+            state_ = {errc::unsupported, "cuda: the GPU's compute capability is below the one of cuda<Sm>",
+                      10 * major + minor, Sm};
+    }
+    status copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) noexcept {
+        if (!state_.ok()) return state_;
+        if (const status s = cuda_status(cudaMemcpyAsync(to, from, bytes, kind, stream())); !s.ok()) return s;
+        return cuda_status(cudaStreamSynchronize(stream()));
+    }
+
+    cuda_queue queue_;
+    status state_;
+    int processors_ = 1;
+};
+
+} // namespace apriori

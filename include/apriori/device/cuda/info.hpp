@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a GPU is there that cuda<Sm> can run on, and why not. Needs CUDA's runtime library, but no nvcc.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <string>
+
+namespace apriori {
+
+/// True where a GPU can be used; otherwise `reason` says why not, in one line.
+struct cuda_availability {
+    bool available = false;
+    std::string reason;
+    explicit operator bool() const noexcept { return available; }
+};
+
+/// Looks for a driver and, as the device numbered `ordinal`, a GPU of compute capability `sm` (80 for 8.0) or higher.
+inline cuda_availability cuda_available(int sm, int ordinal = 0) {
+    const auto failed = [](const char* what, cudaError_t error) {
+        static_cast<void>(cudaGetLastError()); // an error that was reported here is not to turn up later
+        return cuda_availability{false, std::string("cuda: ") + what + ": " + cudaGetErrorString(error)};
+    };
+    int count = 0, major = 0, minor = 0;
+    if (const cudaError_t e = cudaGetDeviceCount(&count); e != cudaSuccess) return failed("no GPU can be used", e);
+    if (ordinal < 0 || ordinal >= count)
+        return {false,
+                "cuda: there is no GPU numbered " + std::to_string(ordinal) + "; found " + std::to_string(count)};
+    if (const cudaError_t e = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal);
+        e != cudaSuccess)
+        return failed("the GPU's compute capability is not known", e);
+    if (const cudaError_t e = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal);
+        e != cudaSuccess)
+        return failed("the GPU's compute capability is not known", e);
+    if (const int have = 10 * major + minor; have < sm)
+        return {false, "cuda: the GPU's compute capability is " + std::to_string(have) + " (tenths); cuda<" +
+                           std::to_string(sm) + "> needs " + std::to_string(sm) + " or higher"};
+    return {true, ""};
+}
+
+} // namespace apriori

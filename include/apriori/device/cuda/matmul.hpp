@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches of products of two activations with any strides.
+#pragma once
+
+#include "apriori/device/cuda/tile_product.hpp"
+
+namespace apriori::cuda_kernels {
+
+template <class Tile, class Op>
+__global__ void __launch_bounds__(block_threads) matmul(const __grid_constant__ Op op) {
+    __shared__ panel<Tile::rows, Tile::depth> pa;
+    __shared__ panel<Tile::cols, Tile::depth> pb;
+    const index_t row_tiles = steps(op.m, Tile::rows), col_tiles = steps(op.n, Tile::cols);
+    const index_t row0 = block_index() % row_tiles * Tile::rows;
+    const index_t col0 = block_index() / row_tiles % col_tiles * Tile::cols;
+    const index_t item = block_index() / row_tiles / col_tiles;
+
+    strided_source<Tile::rows, Tile::depth> a{op.a.p + op.a.batch(item) + row0 * op.a.row, op.a.row, op.a.col,
+                                              op.m - row0, op.k};
+    strided_source<Tile::cols, Tile::depth> b{op.b.p + op.b.batch(item) + col0 * op.b.col, op.b.col, op.b.row,
+                                              op.n - col0, op.k};
+    tile_product<Tile> product;
+    product.run(a, b, op.k, pa, pb);
+    product.write(op.epilogue, op.out, item * op.m, row0, op.m, col0, op.n);
+}
+
+template <class Choices, class E>
+status run_matmul(cudaStream_t stream, const ops::matmul<E>& op) noexcept {
+    using chosen = typename Choices::narrow_tile;
+    if (op.batch <= 0 || op.m <= 0 || op.n <= 0) return {};
+    return launch(stream, op.batch * steps(op.m, chosen::rows) * steps(op.n, chosen::cols), block_threads,
+                  matmul<chosen, ops::matmul<E>>, op);
+}
+
+} // namespace apriori::cuda_kernels
