@@ -27,8 +27,8 @@ using apriori::PriorConfig;
 /// The arguments of one forward on the host. An empty vector: not given. Rows of tokens are dense.
 struct prior_inputs {
     index_t rows = 1, hidden_tokens = 1, proj_tokens = 1, text_tokens = 0;
-    std::vector<float> hidden_states, timestep, proj_embedding, encoder_hidden_states;
-    std::vector<std::uint8_t> attention_mask;
+    std::vector<float> hidden_states{}, timestep{}, proj_embedding{}, encoder_hidden_states{};
+    std::vector<std::uint8_t> attention_mask{};
 
     /// Limits that take `at_once` rows of these inputs at a time.
     apriori::limits limits(index_t at_once) const {
