@@ -97,24 +97,34 @@ status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& ou
 /// A plan as lines of text: one launch a line, prologue before and epilogue behind the primitive.
 template <int Capacity>
 std::string describe(const launch_plan<Capacity>& plan) {
-    const auto list = [](const name_list& l) {
-        std::string s;
-        for (int i = 0; i < l.count; ++i) s += (i ? ", " : "") + std::string(l.names[static_cast<std::size_t>(i)]);
-        return s;
+    std::string text; // grown by += alone: gcc 12 takes literal + string for an overlapping copy
+    const auto add = [&text](auto... parts) {
+        const auto one = [&text](auto part) {
+            if constexpr (std::is_integral_v<decltype(part)>)
+                text += std::to_string(part);
+            else
+                text += part;
+        };
+        (one(parts), ...);
     };
-    std::string text;
+    const auto add_names = [&](const char* before, const name_list& l, const char* after) {
+        for (int i = 0; i < l.count; ++i) add(i == 0 ? before : ", ", l.names[static_cast<std::size_t>(i)]);
+        if (l.count > 0) add(after);
+    };
     for (int i = 0; i < plan.count; ++i) {
         const launch& l = plan[i];
-        text += std::to_string(i + 1) + ". ";
-        if (l.prologue.count) text += "[" + list(l.prologue) + "] ";
-        text += std::string(l.primitive);
-        if (l.epilogue.count) text += " [" + list(l.epilogue) + "]";
-        text += "  " + (l.batch > 1 ? std::to_string(l.batch) + " x " : "") + std::to_string(l.rows) + " x " +
-                std::to_string(l.cols);
-        if (l.depth) text += " over " + std::to_string(l.depth);
-        text += "  " + std::to_string(l.flops) + " FLOP  " + std::to_string(l.bytes) + " bytes\n";
+        add(i + 1, ". ");
+        add_names("[", l.prologue, "] ");
+        add(l.primitive);
+        add_names(" [", l.epilogue, "]");
+        add("  ");
+        if (l.batch > 1) add(l.batch, " x ");
+        add(l.rows, " x ", l.cols);
+        if (l.depth) add(" over ", l.depth);
+        add("  ", l.flops, " FLOP  ", l.bytes, " bytes\n");
     }
-    return text + "workspace " + std::to_string(plan.workspace) + " bytes\n";
+    add("workspace ", plan.workspace, " bytes\n");
+    return text;
 }
 
 } // namespace apriori
