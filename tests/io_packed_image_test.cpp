@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packed images: what was packed is what is mapped, and nothing else is believed.
+#include "apriori/io/packed_image.hpp"
+
+#include "apriori/device/cpu/device.hpp"
+#include "model_testing.hpp"
+
+#include "apriori/io/synthetic_source.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+using namespace apriori;
+
+namespace {
+
+constexpr PriorConfig config{
+    .num_attention_heads = 2, .attention_head_dim = 8, .num_layers = 2, .embedding_dim = 10, .num_embeddings = 6};
+constexpr PriorConfig other_config{
+    .num_attention_heads = 2, .attention_head_dim = 8, .num_layers = 2, .embedding_dim = 10, .num_embeddings = 7};
+
+template <PriorConfig C = config, class Format = f32, class Arch = default_arch>
+using model = PriorTransformer<C, cpu<Arch>, Format>;
+
+class PackedImage : public testing::Test {
+protected:
+    void SetUp() override {
+        char name[] = "/tmp/apriori-image-XXXXXX";
+        ASSERT_NE(::mkdtemp(name), nullptr);
+        folder = name;
+        image = folder / "model.apriori";
+        const tensor_list tensors(config);
+        const io::synthetic_source source(tensors.infos());
+        auto loaded = model<>::load(device, source);
+        ASSERT_TRUE(loaded.ok());
+        packed.emplace(std::move(*loaded));
+        const auto r = io::write_packed_image(*packed, image);
+        ASSERT_TRUE(r.ok()) << r.error().message;
+        std::ifstream in(image, std::ios::binary);
+        bytes.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    void TearDown() override { std::filesystem::remove_all(folder); }
+
+    std::filesystem::path with(const std::string& content) const {
+        const auto path = folder / "changed.apriori";
+        std::ofstream(path, std::ios::binary) << content;
+        return path;
+    }
+    template <class Model = model<>>
+    std::string refusal(const std::filesystem::path& path) {
+        typename Model::device_type d;
+        const auto opened = io::open_packed_image<Model>(d, path);
+        return opened.ok() ? "" : opened.error().message;
+    }
+
+    cpu<> device;
+    std::filesystem::path folder, image;
+    std::optional<model<>> packed;
+    std::string bytes;
+};
+
+TEST_F(PackedImage, GivesTheSameBits) {
+    const auto mapped = io::open_packed_image<model<>>(device, image);
+    ASSERT_TRUE(mapped.ok()) << mapped.error().message;
+    EXPECT_EQ(mapped->shared_weights()->hash(), packed->shared_weights()->hash());
+    const auto x = model_testing::randomize(config, {.rows = 2, .text_tokens = 6}, model_testing::mask_kind::holes, 1);
+    EXPECT_TRUE(
+        model_testing::same_bits(model_testing::forward(*mapped, x).values, model_testing::forward(*packed, x).values));
+    EXPECT_TRUE(io::verify_packed_image(image).ok());
+}
+
+TEST_F(PackedImage, IsTheSameFileEachTime) {
+    const auto again = folder / "again.apriori";
+    ASSERT_TRUE(io::write_packed_image(*packed, again).ok());
+    std::ifstream in(again, std::ios::binary);
+    EXPECT_EQ(bytes, std::string(std::istreambuf_iterator<char>(in), {}));
+}
+
+TEST_F(PackedImage, RefusesEveryCutAndEveryChangedByteOfTheHeader) {
+    for (std::size_t i = 0; i < sizeof(io::packed_header); ++i) {
+        EXPECT_NE(refusal(with(bytes.substr(0, i))), "") << "cut at " << i;
+        std::string changed = bytes;
+        changed[i] = static_cast<char>(changed[i] ^ 0x10);
+        EXPECT_NE(refusal(with(changed)), "") << "byte " << i;
+    }
+    EXPECT_NE(refusal(with(bytes.substr(0, 5000))), "");
+    EXPECT_NE(refusal(with(bytes + "x")), "");
+    EXPECT_NE(refusal(folder / "absent").find("absent"), std::string::npos);
+}
+
+TEST_F(PackedImage, SaysWhyItIsNotForThisModel) {
+    EXPECT_NE(refusal<model<other_config>>(image).find("another configuration"), std::string::npos);
+    EXPECT_NE((refusal<model<config, bf16>>(image).find("holds f32 weights, not bf16")), std::string::npos);
+    if constexpr (blocking<default_arch>::panel != blocking<scalar>::panel) {
+        EXPECT_NE((refusal<model<config, f32, scalar>>(image).find("pack it again here")), std::string::npos);
+    }
+}
+
+TEST_F(PackedImage, VerifyFindsADamagedPayload) {
+    std::string changed = bytes;
+    changed[changed.size() - 100] = static_cast<char>(changed[changed.size() - 100] ^ 1);
+    const auto path = with(changed);
+    EXPECT_EQ(refusal(path), "") << "opening reads the header alone";
+    const auto verified = io::verify_packed_image(path);
+    ASSERT_FALSE(verified.ok());
+    EXPECT_NE(verified.error().message.find("payload is damaged"), std::string::npos);
+}
+
+} // namespace
