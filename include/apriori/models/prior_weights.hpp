@@ -91,7 +91,8 @@ private:
         for (std::size_t i = 0; i < operands_type::layout.slots; ++i) {
             const auto place = operands_type::layout.places[i];
             const auto s = static_cast<slot>(i);
-            for (int layer = 0; place.used && layer < (s >= slot::norm1 ? C.num_layers : 1); ++layer) {
+            const bool filled = place.used && place.n > 0; // the narrowest model has no frequencies
+            for (int layer = 0; filled && layer < (s >= slot::norm1 ? C.num_layers : 1); ++layer) {
                 const std::size_t end =
                     operands_type::layout.offset(s, layer) + operands_type::layout.stored_bytes(place);
                 if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment);
