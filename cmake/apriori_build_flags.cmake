@@ -9,6 +9,11 @@ target_compile_options(apriori_build_flags INTERFACE
     "${_cxx}-Wall;-Wextra;-Wpedantic;-Wconversion;-Werror>"
     "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 
+# gcc 12 takes its own AVX-512 intrinsics for uninitialised, wherever they are inlined (gcc bug 105593).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(apriori_build_flags INTERFACE "${_cxx}-Wno-maybe-uninitialized>")
+endif()
+
 if(APRIORI_NATIVE)
     check_cxx_compiler_flag(-march=native APRIORI_HAS_MARCH_NATIVE)
     if(APRIORI_HAS_MARCH_NATIVE)

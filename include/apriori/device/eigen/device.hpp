@@ -5,6 +5,7 @@
 
 #include "apriori/device/concept.hpp"
 #include "apriori/device/eigen/attention.hpp"
+#include "apriori/device/eigen/cached_attention.hpp"
 
 #include <cstring>
 #include <memory>
@@ -77,6 +78,7 @@ public:
     status run(const ops::attention<E>& op) {
         return run_on_rows(op, op.sequences.count * op.sequences.tokens);
     }
+    status run(const ops::cached_attention& op) { return run_on_rows(op, op.groups.out_rows); }
 
 private:
     template <class Op>

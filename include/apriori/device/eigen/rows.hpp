@@ -16,18 +16,15 @@ public:
         const number s = x_.unaryExpr(f).sum();
         return s();
     }
-    /// NaN where there is one: its comparisons are false, and it must not be passed over.
     template <class F>
     float max(F f) const {
-        const number m = x_.unaryExpr(f).reduce(Eigen::array<index_t, 1>{0}, largest{});
+        const number m = x_.unaryExpr(f).maximum();
         return m();
     }
 
 private:
     using number = Eigen::Tensor<float, 0, Eigen::RowMajor, index_t>;
     using line = Eigen::Tensor<float, 1, Eigen::RowMajor, index_t>;
-
-    using largest = Eigen::internal::MaxReducer<float, Eigen::PropagateNaN>;
 
     Eigen::TensorMap<const line> x_;
 };

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Norms and reductions on a device: every one over every length of a row, over every axis, with what is folded into it.
+#pragma once
+
+#include "device_conformance_harness.hpp"
+
+namespace conformance {
+
+using namespace apriori;
+
+template <class Factory>
+class device_rows : public device_test<Factory> {
+protected:
+    static constexpr auto some_cols =
+        std::to_array<index_t>({1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 200, 1024});
+
+    /// f of rows of every length; of constant rows, of rows with a large mean, and of rows with what is no number.
+    template <class F>
+    void each(F f) {
+        for (index_t cols : some_cols)
+            for (index_t rows : {0, 1, 5})
+                this->expect([&](auto& in) { return f(in.tensor(extents<dyn, dyn>(rows, cols), -2.0f, 3.0f)); }, rows,
+                             cols);
+        const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+        for (index_t cols : {1, 5, 8, 19, 33}) {
+            this->expect([&](auto& in) { return f(in.tensor(extents<dyn, dyn>(index_t{3}, cols), 1000.0f, 1001.0f)); },
+                         cols);
+            for (float x : {0.0f, 3.0f, -1e6f, 1e-30f, inf, -inf, nan})
+                this->expect([&](auto& in) { return f(in.values(extents<dyn, dyn>(index_t{2}, cols), {x})); }, cols, x);
+            for (float x : {inf, -inf, nan, 1e18f})
+                for (index_t at : {index_t{0}, cols / 2, cols - 1})
+                    this->expect(
+                        [&](auto& in) {
+                            std::vector<float> row(static_cast<std::size_t>(cols), 0.5f);
+                            row[static_cast<std::size_t>(at)] = x;
+                            return f(in.values(extents<dyn, dyn>(index_t{2}, cols), row));
+                        },
+                        cols, at, x);
+        }
+    }
+    /// f, a reduction of axis 0, 1 or 2 of three.
+    template <class F>
+    void axes(F f) {
+        this->expect([&](auto& in) { return f.template operator()<0>(in.tensor(extents<4, 5, 7>{})); });
+        this->expect([&](auto& in) { return f.template operator()<1>(in.tensor(extents<4, 5, 7>{})); });
+        this->expect([&](auto& in) { return f.template operator()<2>(in.tensor(extents<4, 5, 7>{})); });
+    }
+};
+TYPED_TEST_SUITE_P(device_rows);
+
+TYPED_TEST_P(device_rows, norm_layer_norm) {
+    this->each([](auto x) { return layer_norm(x); });
+}
+TYPED_TEST_P(device_rows, norm_rms_norm) {
+    this->each([](auto x) { return rms_norm(x); });
+}
+TYPED_TEST_P(device_rows, norm_softmax) {
+    this->each([](auto x) { return softmax(x); });
+}
+TYPED_TEST_P(device_rows, reduction_sum) {
+    this->each([](auto x) { return sum(x); });
+    this->axes([]<int Axis>(auto x) { return sum<Axis>(x); });
+}
+TYPED_TEST_P(device_rows, reduction_mean) {
+    this->each([](auto x) { return mean(x); });
+    this->axes([]<int Axis>(auto x) { return mean<Axis>(x); });
+}
+TYPED_TEST_P(device_rows, reduction_max) {
+    this->each([](auto x) { return max(x); });
+    this->axes([]<int Axis>(auto x) { return max<Axis>(x); });
+}
+TYPED_TEST_P(device_rows, reduction_min) {
+    this->each([](auto x) { return min(x); });
+    this->axes([]<int Axis>(auto x) { return min<Axis>(x); });
+}
+
+TYPED_TEST_P(device_rows, norms_with_what_is_around_them) {
+    for (index_t rows : {1, 6})
+        this->expect(
+            [&](auto& in) {
+                const auto x = in.tensor(extents<dyn, 29>(rows));
+                const auto y = in.tensor(extents<29>{});
+                const auto g = in.tensor(extents<29>{});
+                const auto b = in.tensor(extents<29>{});
+                return layer_norm(x * 2.0f + y, g, b) + x;
+            },
+            rows);
+    this->expect([](auto& in) {
+        const auto x = in.tensor(extents<3, 4, 18>{});
+        const auto g = in.tensor(extents<18>{});
+        return silu(rms_norm(transpose<0, 1>(x), g, 1e-3f)) * in.tensor(extents<3, 18>{});
+    });
+    this->expect([](auto& in) { return softmax(transpose<0, 1>(in.tensor(extents<9, 12>{}))); });
+    this->expect([](auto& in) { // two norms: one is a temporary
+        const auto x = in.tensor(extents<5, 12>{});
+        return layer_norm(x) + softmax(x * 0.5f);
+    });
+    this->expect([](auto& in) { return softmax(in.tensor(extents<37>{})); });
+    this->expect([](auto& in) { return layer_norm(in.destination(extents<5, 20>{}) + 1.0f); });
+}
+
+TYPED_TEST_P(device_rows, reductions_with_what_is_around_them) {
+    this->expect([](auto& in) { // a softmax written out
+        const auto x = in.tensor(extents<7, 22>{});
+        const auto e = exp(x - max(x));
+        return e / sum(e);
+    });
+    this->expect([](auto& in) {
+        const auto x = in.tensor(extents<7, 22>{});
+        const auto column = in.tensor(extents<7, 1>{});
+        return sqrt(mean(square(x)) + 1e-5f) * column;
+    });
+    this->expect([](auto& in) { return sum<0>(in.tensor(extents<31, 6>{}) * 2.0f) + in.tensor(extents<1, 6>{}); });
+    this->expect([](auto& in) { return sum(in.tensor(extents<41>{})); });
+}
+
+REGISTER_TYPED_TEST_SUITE_P(device_rows, norm_layer_norm, norm_rms_norm, norm_softmax, reduction_sum, reduction_mean,
+                            reduction_max, reduction_min, norms_with_what_is_around_them,
+                            reductions_with_what_is_around_them);
+
+} // namespace conformance

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The number that the oracle computes with: a double, and a bound on how far a device that computes in float32 may be
+// from it. Each operation adds what float rounding can add (a running error analysis, Higham 2002, section 3.3).
+#pragma once
+
+#include "apriori/expr/norms/row_functions.hpp"
+
+#include <cfloat>
+#include <limits>
+#include <vector>
+
+namespace oracle {
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// One rounding, taken twice as large as it is.
+inline constexpr double unit = FLT_EPSILON;
+/// Roundings of a vectorised transcendental function.
+inline constexpr double transcendental = 4;
+
+struct real {
+    double value = 0;
+    double error = 0; ///< a float32 result lies in value +- error
+};
+
+// Defined in device_oracle_real.cpp: compiled once, and never inlined into the many expressions of the tests.
+
+/// A result that was exact before it was rounded to a float `roundings` times; overflows as a float does, and may be
+/// flushed to zero where a float is denormal.
+real rounded(double value, double error, double roundings = 1);
+
+real operator+(real a, real b);
+real operator-(real a, real b);
+real operator-(real a);
+real operator*(real a, real b);
+real operator/(real a, real b);
+real fmin(real a, real b); ///< b where either is NaN
+real fmax(real a, real b);
+real exp(real x);
+real log(real x);
+real sqrt(real x);
+real sin(real x);
+real cos(real x);
+real tanh(real x);
+real erf(real x);
+
+/// A sum, its error that of as many roundings, as often up as down: (2 + sqrt n) unit sum |x|.
+real sum(const std::vector<real>& x);
+/// sum_k x[k] y[k].
+real dot(const std::vector<real>& x, const std::vector<real>& y);
+/// The largest; NaN where there is one.
+real largest(const std::vector<real>& x);
+
+/// Memory remembers: a float that was written keeps its double and its error when another launch reads it.
+void write(float* p, real x);
+real read(const float* p);
+void forget_all();
+
+} // namespace oracle
+
+template <>
+struct apriori::lanes<oracle::real> {
+    static constexpr int count = 1;
+    static oracle::real load(const float* p) noexcept { return oracle::read(p); }
+    static oracle::real load_strided(const float* p, index_t) noexcept { return oracle::read(p); }
+    static oracle::real set(float value) noexcept { return {static_cast<double>(value), 0}; }
+};
