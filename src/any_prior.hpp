@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface between the program and its models: a PriorTransformer of any configuration on any device, and the entry
+// under which each one is compiled in.
+#pragma once
+
+#include "any_source.hpp"
+#include "apriori/core/result.hpp"
+#include "apriori/expr/launch.hpp"
+#include "apriori/models/prior_config.hpp"
+#include "apriori/schedulers/scheduler.hpp"
+#include "condition.hpp"
+#include "host_tensor.hpp"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace apriori::program {
+
+/// The arguments of forward on the host, by diffusers' names; an absent one is left empty.
+struct forward_arguments {
+    host_tensor hidden_states, timestep, proj_embedding, encoder_hidden_states, attention_mask;
+};
+
+/// One run of the sampler for one prompt.
+struct sampling_task {
+    const schedule* steps = nullptr;
+    float guidance = 1;
+    index_t samples = 1;
+    const condition* unconditional = nullptr; ///< not read where the guidance is 1 or less
+    const condition* conditional = nullptr;
+    std::span<const float> latents;              ///< [samples, embedding_dim] standard normal
+    std::function<void(std::span<float>)> noise; ///< fills [samples, embedding_dim], once for each step that draws
+    std::function<bool(int step, std::span<const float> latents)> on_step; ///< after each step; false stops
+};
+
+class any_prior {
+public:
+    virtual ~any_prior() = default;
+
+    /// predicted_image_embedding [rows, clip_embed_dim], or with a token axis where the configuration has no prd.
+    virtual result<host_tensor> forward(const forward_arguments& arguments) = 0;
+
+    /// Image embeddings, post-processed: [samples, clip_embed_dim].
+    virtual result<std::vector<float>> sample(const sampling_task& task) = 0;
+};
+
+/// The launches of one forward, and what memory they need.
+struct forward_plan {
+    std::vector<launch> launches;
+    std::size_t workspace_bytes = 0;
+    index_t tokens = 0; ///< of the sequence
+};
+
+/// A configuration on a device, compiled in.
+struct prior_entry {
+    std::string_view name; ///< of the configuration: a preset, or after a file
+    std::string_view device;
+    PriorConfig config; ///< canonical
+    std::size_t weight_bytes;
+    forward_plan (*plan)(index_t rows);
+    result<std::unique_ptr<any_prior>> (*load)(const any_source& weights, int threads);
+};
+
+} // namespace apriori::program

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any tensor source behind one type, so that the models' translation units include no file format.
+#pragma once
+
+#include "apriori/core/tensor_source.hpp"
+#include "interrupt.hpp"
+
+namespace apriori::program {
+
+/// Refers to a source that must outlive it. Reading ends with `cancelled` once the program is interrupted.
+class any_source {
+public:
+    template <tensor_source Source>
+    explicit any_source(const Source& source)
+        : source_(&source),
+          size_([](const void* s) { return static_cast<const Source*>(s)->size(); }),
+          info_([](const void* s, std::size_t i) -> tensor_info { return static_cast<const Source*>(s)->info(i); }),
+          read_([](const void* s, std::size_t i, std::int64_t first, std::span<float> out) {
+              return static_cast<const Source*>(s)->read(i, first, out);
+          }) {}
+
+    std::size_t size() const { return size_(source_); }
+    tensor_info info(std::size_t i) const { return info_(source_, i); }
+    status read(std::size_t i, std::int64_t first, std::span<float> out) const {
+        if (interrupt_signal() != 0) return {errc::cancelled, "interrupted while the weights were loaded"};
+        return read_(source_, i, first, out);
+    }
+
+private:
+    const void* source_;
+    std::size_t (*size_)(const void*);
+    tensor_info (*info_)(const void*, std::size_t);
+    status (*read_)(const void*, std::size_t, std::int64_t, std::span<float>);
+};
+
+static_assert(tensor_source<any_source>);
+
+} // namespace apriori::program

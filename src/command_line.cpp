@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_line.hpp"
+
+#include "apriori/core/version.hpp"
+#include "apriori/io/text.hpp"
+#include "instances.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <thread>
+
+namespace apriori::program {
+
+namespace {
+
+/// Numbers from `least` to `most`; NaN is none of them.
+template <class T>
+CLI::Validator between(T least, T most) {
+    return CLI::Validator(
+        [=](const std::string& text) {
+            T value{};
+            if (!CLI::detail::lexical_cast(text, value)) return "is " + text + "; a number is needed";
+            return value >= least && value <= most ? std::string()
+                                                   : fmt::format("is {}; allowed: {} to {}", text, least, most);
+        },
+        "");
+}
+
+CLI::Validator finite() {
+    return CLI::Validator(
+        [](const std::string& text) {
+            float value = 0;
+            if (!CLI::detail::lexical_cast(text, value)) return "is " + text + "; a number is needed";
+            return std::isfinite(value) ? std::string() : "is " + text + "; it must be a finite number";
+        },
+        "");
+}
+
+/// A path; an option in its place is a value that was forgotten.
+CLI::Validator path() {
+    return CLI::Validator(
+        [](const std::string& text) {
+            return text.empty() || text.starts_with("--") ? "is \"" + text + "\"; a path is needed" : std::string();
+        },
+        "");
+}
+
+void add_device(CLI::App& command, device_options& on) {
+    command.add_option("--device", on.device, "Where to compute: cpu, eigen or cuda, as far as compiled in")
+        ->type_name("NAME")
+        ->capture_default_str();
+    command.add_option("--threads", on.threads, "Threads of cpu and eigen")
+        ->type_name("N")
+        ->check(between(1, 1024))
+        ->capture_default_str();
+}
+
+void add_sample(CLI::App& command, sample_options& o) {
+    command.add_option("--model", o.model, "Pipeline folder as diffusers saves it, with prior/ and scheduler/")
+        ->type_name("DIR")
+        ->check(path())
+        ->required();
+    command
+        .add_option("--conditions", o.conditions,
+                    "Text-encoder outputs by name: <NAME>.text_embeds, "
+                    ".last_hidden_state, .attention_mask")
+        ->type_name("FILE")
+        ->check(path())
+        ->required();
+    command.add_option("--samples", o.samples, "Samples of each prompt")
+        ->type_name("N")
+        ->check(between(1, 65536))
+        ->capture_default_str();
+    command.add_option("--steps", o.steps, "Steps of the scheduler; 1 is the single step at its last timestep")
+        ->type_name("N")
+        ->check(between(1, 1000))
+        ->capture_default_str();
+    command.add_option("--guidance", o.guidance, "Classifier-free guidance; 1 and less: none")
+        ->type_name("G")
+        ->check(finite())
+        ->capture_default_str();
+    command.add_option("--seed", o.seed, "Of torch's generator: the same numbers as in diffusers on the CPU")
+        ->type_name("S")
+        ->capture_default_str();
+    add_device(command, o.on);
+    command.add_option("--out", o.out, "Writes the embeddings: image_embeds [prompts x samples, dim], safetensors")
+        ->type_name("FILE")
+        ->check(path());
+    command.add_option("--png", o.png, "Draws the pictures, up to 16 of a prompt, if the model has a decoder for them")
+        ->type_name("FILE")
+        ->check(path());
+    command.add_option("NAME", o.names, "Prompts in the file of conditions; none: all but unconditional");
+}
+
+/// The first line of a message, without the full stop.
+std::string one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
+
+} // namespace
+
+result<std::variant<nothing, sample_options, verify_options, info_options>>
+parse_command_line(int argc, const char* const* argv) {
+    device_options on;
+    on.device = std::string(instances().front().device);
+    on.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    sample_options sample;
+    verify_options verify;
+    info_options info;
+    sample.on = verify.on = on;
+    info.device = on.device;
+
+    CLI::App app("Samples image embeddings with unCLIP priors that are compiled in.", "apriori");
+    app.set_version_flag("--version", std::string("apriori ") + version::string);
+    app.footer(exit_code_help);
+    app.require_subcommand(1);
+    app.fallthrough(false);
+
+    CLI::App* sample_command = app.add_subcommand("sample", "Sample image embeddings for prompts");
+    add_sample(*sample_command, sample);
+    CLI::App* verify_command = app.add_subcommand("verify", "Compare models with recorded numbers");
+    verify_command
+        ->add_option("DIR", verify.folders,
+                     "Holds config.json, cases.safetensors and weights (without: synthetic "
+                     "ones); or holds such folders")
+        ->check(path())
+        ->required();
+    add_device(*verify_command, verify.on);
+    CLI::App* info_command = app.add_subcommand("info", "Say what a model costs and how it is fused");
+    info_command->add_option("DIR|PRESET", info.model, "Folder, config.json or preset; none: what is compiled in")
+        ->check(path());
+    info_command->add_option("--rows", info.rows, "Rows of a forward")
+        ->type_name("N")
+        ->check(between(1, 65536))
+        ->capture_default_str();
+    info_command->add_option("--device", info.device, "The device whose plan is shown")
+        ->type_name("NAME")
+        ->capture_default_str();
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& e) { // --help, --version
+        app.exit(e);
+        return {nothing{}};
+    } catch (const CLI::ParseError& e) {
+        return failure{errc::invalid_argument, one_line(e.what()) + "; see apriori --help"};
+    }
+    if (sample_command->parsed()) return {sample};
+    if (verify_command->parsed()) return {verify};
+    return {info};
+}
+
+} // namespace apriori::program

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line: options, their ranges, their help.
+#pragma once
+
+#include "commands.hpp"
+
+#include <variant>
+
+namespace apriori::program {
+
+/// What is left to do when everything was printed (--help, --version).
+struct nothing {};
+
+/// The command that the arguments ask for. invalid_argument, in one line, for arguments that ask for none.
+result<std::variant<nothing, sample_options, verify_options, info_options>> parse_command_line(int argc,
+                                                                                               const char* const* argv);
+
+} // namespace apriori::program

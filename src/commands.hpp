@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program's commands and their options.
+#pragma once
+
+#include "apriori/core/result.hpp"
+#include "exit_code.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace apriori::program {
+
+struct device_options {
+    std::string device;
+    int threads = 1;
+};
+
+struct sample_options {
+    device_options on;
+    std::filesystem::path model, conditions;
+    int samples = 1, steps = 25;
+    float guidance = 4;
+    std::uint64_t seed = 0;
+    std::filesystem::path out, png; ///< empty: not wanted
+    std::vector<std::string> names; ///< empty: all
+};
+/// Draws image embeddings for prompts.
+result<exit_code> run_sample(const sample_options& options);
+
+struct verify_options {
+    device_options on;
+    std::vector<std::filesystem::path> folders;
+};
+/// Compares models with recorded numbers.
+result<exit_code> run_verify(const verify_options& options);
+
+struct info_options {
+    std::string device;
+    std::string model; ///< a folder, a config.json or a preset; empty: what is compiled in
+    int rows = 1;
+};
+/// Says what a model costs and how it is fused.
+result<exit_code> run_info(const info_options& options);
+
+} // namespace apriori::program

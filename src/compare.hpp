@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// How far computed numbers are from expected ones.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+
+namespace apriori::program {
+
+struct comparison {
+    double error = 0;      ///< the largest |got - expected|; infinite where one is no number
+    std::size_t where = 0; ///< of that element
+    double largest = 0;    ///< |expected|
+    double tolerance = 0;
+
+    bool within() const noexcept { return error <= tolerance; }
+};
+
+/// Both of one size. The tolerance is `absolute`, times the largest |expected| where `relative` and that is above 1.
+inline comparison compare(std::span<const float> got, std::span<const float> expected, double absolute, bool relative) {
+    comparison c;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        double error = std::abs(static_cast<double>(got[i]) - static_cast<double>(expected[i]));
+        if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+        if (error > c.error) {
+            c.error = error;
+            c.where = i;
+        }
+        c.largest = std::max(c.largest, static_cast<double>(std::abs(expected[i])));
+    }
+    c.tolerance = absolute * (relative ? std::max(1.0, c.largest) : 1.0);
+    return c;
+}
+
+} // namespace apriori::program

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a text encoder gives for one prompt.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace apriori::program {
+
+struct condition {
+    std::vector<float> text_embeds;           ///< pooled: [embedding_proj_dim]
+    std::vector<float> last_hidden_state;     ///< [num_embeddings, embedding_dim]; empty where the model takes no text
+    std::vector<std::uint8_t> attention_mask; ///< [num_embeddings], 1: a token; empty: no mask
+};
+
+} // namespace apriori::program

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// apriori: unCLIP priors from the command line.
+#include "command_line.hpp"
+#include "interrupt.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+
+namespace {
+
+using namespace apriori;
+using namespace apriori::program;
+
+result<exit_code> run(const nothing&) { return done; }
+result<exit_code> run(const sample_options& o) { return run_sample(o); }
+result<exit_code> run(const verify_options& o) { return run_verify(o); }
+result<exit_code> run(const info_options& o) { return run_info(o); }
+
+int report(const failure& f) {
+    fmt::print(stderr, "apriori: {}\n", f.message);
+    return interrupt_signal() != 0 ? 128 + interrupt_signal() : exit_code_of(f);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    catch_interrupts();
+    try {
+        const auto command = parse_command_line(argc, argv);
+        if (!command) return report(command.error());
+        const auto code = std::visit([](const auto& options) { return run(options); }, *command);
+        if (!code) return report(code.error());
+        if (std::fflush(stdout) != 0) return report({errc::io_error, "standard output cannot be written"});
+        return *code;
+    } catch (const std::bad_alloc&) {
+        return report({errc::device_error, "no memory; ask for fewer --samples"});
+    } catch (const std::exception& e) {
+        return report({errc::device_error, e.what()});
+    }
+}

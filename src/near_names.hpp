@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names that someone who wrote another one may have meant.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace apriori::program {
+
+/// Letters to insert, delete or replace to make one of the other.
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The (at most `most`) names nearest to `name`, the nearest first.
+std::vector<std::string> near_names(std::string_view name, const std::vector<std::string>& names, std::size_t most = 3);
+
+} // namespace apriori::program

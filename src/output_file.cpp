@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "output_file.hpp"
+
+#include "apriori/io/atomic_file.hpp"
+
+namespace apriori::program {
+
+namespace {
+
+bool same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
+    std::error_code error;
+    if (std::filesystem::equivalent(a, b, error) && !error) return true;
+    const auto whole = [&error](const std::filesystem::path& p) {
+        return std::filesystem::weakly_canonical(std::filesystem::absolute(p, error), error);
+    };
+    return whole(a) == whole(b);
+}
+
+} // namespace
+
+result<void> check_outputs(const std::vector<output_file>& outputs, const std::vector<std::filesystem::path>& inputs) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const output_file& out = outputs[i];
+        if (out.path.empty()) continue;
+        for (std::size_t k = 0; k < i; ++k)
+            if (!outputs[k].path.empty() && same_file(out.path, outputs[k].path))
+                return failure{errc::invalid_argument, io::cat(outputs[k].option, " and ", out.option,
+                                                               " are the same file, ", out.path.string())};
+        for (const auto& input : inputs)
+            if (same_file(out.path, input))
+                return failure{errc::invalid_argument, io::cat(out.option, " ", out.path.string(),
+                                                               " is also read; an output must not replace an input")};
+        // Made and taken away again.
+        if (auto file = io::atomic_file::create(out.path); !file)
+            return failure{file.error().code, io::cat(out.option, " ", file.error().message)};
+    }
+    return {};
+}
+
+} // namespace apriori::program

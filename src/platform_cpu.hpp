@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The device cpu on the program's threads.
+#pragma once
+
+#include "apriori/core/result.hpp"
+#include "apriori/device/cpu/device.hpp"
+#include "threads.hpp"
+
+#include <memory>
+
+namespace apriori::program {
+
+class cpu_platform {
+public:
+    using device_type = cpu<default_arch, threads>;
+
+    static result<std::unique_ptr<cpu_platform>> open(int count) {
+        return std::unique_ptr<cpu_platform>(new cpu_platform(count));
+    }
+    device_type& device() noexcept { return device_; }
+
+private:
+    explicit cpu_platform(int count) : threads_(count), device_(threads_) {}
+
+    threads threads_;
+    device_type device_;
+};
+
+} // namespace apriori::program

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// One configuration on one device as an any_prior: what is on the host goes to the device, runs there and comes back.
+#pragma once
+
+#include "any_prior.hpp"
+#include "apriori/models/prior_transformer.hpp"
+#include "apriori/pipelines/incremental_denoiser.hpp"
+#include "apriori/pipelines/sampler.hpp"
+#include "check_arguments.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace apriori::program {
+
+/// A platform owns a device: `device_type`, `static result<std::unique_ptr<Platform>> open(int threads)`, `device()`.
+template <PriorConfig Config, class Platform>
+class prior_instance final : public any_prior {
+    using device_type = typename Platform::device_type;
+    using model_type = PriorTransformer<Config, device_type>;
+    using input_type = typename model_type::input;
+    static constexpr PriorConfig config = model_type::config;
+    /// Rows that forward works off at once.
+    static constexpr index_t most_rows = 32;
+
+public:
+    static prior_entry entry(std::string_view name) {
+        return {name, device_type::name, config, model_type::weights::bytes(), &make_plan, &load};
+    }
+
+    result<host_tensor> forward(const forward_arguments& a) override {
+        if (auto checked = check_arguments(config, a); !checked) return checked.error();
+        device_type& device = platform_->device();
+        const std::vector<std::uint8_t> mask_bytes(a.attention_mask.values.begin(), a.attention_mask.values.end());
+
+        device_array<float, device_type> hidden, timestep, pooled, text, answer;
+        device_array<std::uint8_t, device_type> mask;
+        device_array<std::byte, device_type> memory;
+        const auto upload = [&device](auto& to, const auto& values) -> result<void> {
+            to = {device, static_cast<index_t>(values.size())};
+            if (!to.ok()) return no_memory();
+            return to.write(values);
+        };
+        if (auto r = upload(hidden, a.hidden_states.values); !r) return r.error();
+        if (auto r = upload(timestep, a.timestep.values); !r) return r.error();
+        if (auto r = upload(pooled, a.proj_embedding.values); !r) return r.error();
+        if (auto r = upload(text, a.encoder_hidden_states.values); !r) return r.error();
+        if (auto r = upload(mask, mask_bytes); !r) return r.error();
+
+        input_type in;
+        in.hidden_states = {hidden.data(), a.hidden_states.rows(), a.hidden_states.tokens()};
+        in.timestep = {timestep.data(), extents<dyn>(timestep.size())};
+        in.proj_embedding = {pooled.data(), a.proj_embedding.rows(), a.proj_embedding.tokens()};
+        if (!a.encoder_hidden_states.absent())
+            in.encoder_hidden_states = {text.data(), a.encoder_hidden_states.rows(), a.encoder_hidden_states.tokens()};
+        if (!a.attention_mask.absent())
+            in.attention_mask = {mask.data(), extents<dyn, dyn>(a.attention_mask.rows(), a.attention_mask.width())};
+
+        const limits l = limits{.rows = std::min(in.rows(), most_rows),
+                                .hidden_tokens = in.hidden_tokens(),
+                                .proj_tokens = in.proj_tokens(),
+                                .text_tokens = in.text_tokens()}
+                             .filled_in(config);
+        if (const status s = in.check(l); !s.ok()) return to_failure(s);
+        memory = {device, static_cast<index_t>(model_type::workspace_bytes(l))};
+        answer = {device, in.rows() * in.output_tokens() * model_type::clip};
+        if (!memory.ok() || !answer.ok()) return no_memory();
+        if (const status s = model_.forward(in, answer.data(), memory.bytes(), l).state; !s.ok()) return to_failure(s);
+        if (const status s = device.synchronize(); !s.ok()) return to_failure(s);
+
+        host_tensor out;
+        out.shape = {in.rows()};
+        if (!input_type::has_prd) out.shape.push_back(in.output_tokens());
+        out.shape.push_back(model_type::clip);
+        out.values.resize(static_cast<std::size_t>(answer.size()));
+        if (const status s = answer.read(out.values); !s.ok()) return to_failure(s);
+        return out;
+    }
+
+    result<std::vector<float>> sample(const sampling_task& task) override {
+        if constexpr (config.clip_embed_dim != config.embedding_dim || !input_type::has_prd) {
+            return failure{errc::unsupported,
+                           "this program samples models whose clip_embed_dim is their embedding_dim, "
+                           "with added_emb_type \"prd\"; this model has another configuration"};
+        } else {
+            std::vector<prior_prompt> branches;
+            for (const condition* c : {task.unconditional, task.conditional})
+                if (c == task.conditional || uses_guidance(task.guidance))
+                    branches.push_back({c->text_embeds, c->last_hidden_state, c->attention_mask});
+            if constexpr (has_cached_attention)
+                if (samples_incrementally<model_type>(branches))
+                    return sample_with(
+                        incremental_denoiser<model_type>::make(model_, branches, task.steps->timesteps(), task.samples),
+                        task);
+            return sample_with(forward_denoiser<model_type>::make(model_, branches, task.samples), task);
+        }
+    }
+
+private:
+    /// Whether the device can sample incrementally; the reference device answers by the full forward.
+    static constexpr bool has_cached_attention = requires(device_type & device, const ops::cached_attention& op) {
+        device.run(op);
+    };
+
+    template <class Denoiser>
+    result<std::vector<float>> sample_with(result<Denoiser> denoiser, const sampling_task& task) {
+        if (!denoiser) return denoiser.error();
+        sampling_options options;
+        options.guidance_scale = task.guidance;
+        options.latents_for_callback = true;
+        options.on_step = [&task](const sampling_step& s) { return task.on_step(s.index, s.latents); };
+        std::vector<float> out(task.latents.size());
+        if (auto r = apriori::sample(model_, *denoiser, *task.steps, task.latents, task.noise, out, options); !r)
+            return r.error();
+        return out;
+    }
+
+    prior_instance(std::unique_ptr<Platform> platform, model_type model)
+        : platform_(std::move(platform)), model_(std::move(model)) {}
+
+    static failure no_memory() { return {errc::device_error, std::string("no memory on device ") + device_type::name}; }
+
+    static forward_plan make_plan(index_t rows) {
+        const limits l = limits{.rows = rows}.filled_in(config);
+        const auto plan = model_type::plan(l);
+        const auto in = input_type::shaped(l);
+        return {{plan.launches.begin(), plan.launches.begin() + plan.count}, plan.workspace, in.tokens()};
+    }
+
+    static result<std::unique_ptr<any_prior>> load(const any_source& weights, int threads) {
+        auto platform = Platform::open(threads);
+        if (!platform) return platform.error();
+        auto model = model_type::load((*platform)->device(), weights);
+        if (!model) return model.error();
+        return std::unique_ptr<any_prior>(new prior_instance(std::move(*platform), std::move(*model)));
+    }
+
+    std::unique_ptr<Platform> platform_;
+    model_type model_;
+};
+
+} // namespace apriori::program

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A progress bar with the time left, on stderr: drawn over itself in a terminal, else a line now and then.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace apriori::program {
+
+/// "7 s", "3 min 20 s", "2 h 5 min".
+std::string duration_text(double seconds);
+
+class progress {
+public:
+    explicit progress(int total);
+    ~progress() { clear(); }
+    progress(const progress&) = delete;
+    progress& operator=(const progress&) = delete;
+
+    /// `done` of the total are done, the last of them for `what`.
+    void at(int done, std::string_view what);
+    /// Takes the bar away, until at() draws it again.
+    void clear();
+
+private:
+    using clock = std::chrono::steady_clock;
+
+    int total_;
+    bool terminal_;
+    bool drawn_ = false;
+    clock::time_point start_ = clock::now();
+    clock::time_point last_ = start_;
+};
+
+} // namespace apriori::program
