@@ -96,9 +96,8 @@ template <>
 struct program_facts<el::attention_bias> {
     static constexpr void names(name_list& l) { l.add("attention_bias"); }
     static constexpr std::int64_t flops = 0;
-    static constexpr std::int64_t bytes(const el::attention_bias& p, index_t, index_t) {
-        return p.rows.mask ? p.rows.count * p.rows.masked : 0;
-    }
+    /// A mask is bytes beside the scores' floats, and a plan is the same with it and without.
+    static constexpr std::int64_t bytes(const el::attention_bias&, index_t, index_t) { return 0; }
 };
 template <class F, class... P>
 struct program_facts<el::apply<F, P...>> {
