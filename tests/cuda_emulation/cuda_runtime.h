@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Enough of CUDA's runtime to run kernels on the host, for machines without a GPU: put in front of the include path, it
+// turns the kernels of device/cuda into plain C++. Blocks run one after the other; the threads of a block are fibers. A
+// warp runs as far ahead of the others as barriers let it, the first or the last one first: a barrier that is missing
+// shows as a wrong result in one order or the other, one that not all threads reach as an abort. Device memory is the
+// heap, filled with NaNs, so that a sanitizer sees accesses out of bounds. It says nothing about speed.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __shared__ static
+#define __grid_constant__
+#define __launch_bounds__(...)
+
+struct dim3 {
+    unsigned x = 1, y = 1, z = 1;
+    constexpr dim3() = default;
+    constexpr explicit dim3(unsigned x) : x(x) {}
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+constexpr float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2 };
+enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
+enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76
+};
+using cudaStream_t = struct cuda_emulation_stream*;
+inline constexpr unsigned cudaStreamNonBlocking = 1;
+struct cudaLaunchConfig_t {
+    dim3 gridDim, blockDim;
+    std::size_t dynamicSmemBytes;
+    cudaStream_t stream;
+};
+
+inline dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace cuda_emulation {
+
+enum class order { forward, backward, alternating };
+
+inline order thread_order = order::forward;   ///< in which the threads of a block take their turns
+inline int processors = 1;                    ///< multiprocessors of the GPU
+inline cudaError_t next_launch = cudaSuccess; ///< what the next launch returns instead of running
+inline std::size_t launches = 0;              ///< so far
+
+/// All who belong together wait for each other.
+struct barrier {
+    int expected = 0, arrived = 0;
+    unsigned round = 0;
+};
+
+/// The block that runs, its threads as fibers.
+class block {
+public:
+    static block& current() {
+        static block b;
+        return b;
+    }
+
+    void run(int threads, const std::function<void()>& body) {
+        if (threads % 32 != 0 || threads > most_threads) fail("the emulation takes blocks of whole warps");
+        body_ = &body;
+        all_ = {threads, 0, 0};
+        warps_.assign(static_cast<std::size_t>(threads / 32), {32, 0, 0});
+        done_.assign(static_cast<std::size_t>(threads), false);
+        for (int t = 0; t < threads; ++t) start(t);
+        const int warps = threads / 32;
+        for (int left = threads; left > 0;) {
+            const std::size_t before = events_;
+            for (int w = 0; w < warps; ++w) left -= run_warp(thread_order == order::backward ? warps - 1 - w : w);
+            if (events_ == before) fail("threads wait at a barrier that the others never reach");
+        }
+    }
+
+    void wait_block() { wait(all_); }
+    float exchange(float v, int lane_mask) {
+        barrier& warp = warps_[at(now_ / 32)];
+        const int me = now_;
+        slots_[at(me)] = v;
+        wait(warp);
+        const float other = slots_[at(me ^ lane_mask)];
+        wait(warp);
+        return other;
+    }
+
+private:
+    static constexpr int most_threads = 1024;
+    static constexpr std::size_t stack_bytes = 256 * 1024;
+
+    static std::size_t at(int i) { return static_cast<std::size_t>(i); }
+    [[noreturn]] static void fail(const char* what) {
+        std::fprintf(stderr, "cuda_emulation: %s (block %u, thread %u)\n", what, blockIdx.x, threadIdx.x);
+        std::abort();
+    }
+    /// Runs the threads of a warp until all of them wait for others, or have left: how many of these.
+    int run_warp(int warp) {
+        int left = 0;
+        for (std::size_t before = events_ + 1; before != events_;) {
+            before = events_;
+            for (int i = 0; i < 32; ++i) {
+                now_ = warp * 32 + (thread_order == order::backward ? 31 - i : i);
+                if (done_[at(now_)]) continue;
+                threadIdx.x = static_cast<unsigned>(now_);
+                swapcontext(&scheduler_, &fibers_[at(now_)]);
+                left += done_[at(now_)] ? 1 : 0;
+            }
+        }
+        return left;
+    }
+    static void enter() { current().live(); }
+    void live() {
+        (*body_)();
+        done_[at(now_)] = true;
+        ++events_;
+        --all_.expected; // as on the GPU, threads that have left are not waited for by the block; by the warp they are
+        open(all_);
+        swapcontext(&fibers_[at(now_)], &scheduler_);
+    }
+    void start(int t) {
+        if (!stacks_[at(t)]) stacks_[at(t)].reset(new char[stack_bytes]);
+        getcontext(&fibers_[at(t)]);
+        fibers_[at(t)].uc_stack.ss_sp = stacks_[at(t)].get();
+        fibers_[at(t)].uc_stack.ss_size = stack_bytes;
+        fibers_[at(t)].uc_link = nullptr;
+        makecontext(&fibers_[at(t)], enter, 0);
+    }
+    bool open(barrier& b) {
+        if (b.arrived == 0 || b.arrived != b.expected) return false;
+        b.arrived = 0;
+        ++b.round;
+        ++events_;
+        return true;
+    }
+    void wait(barrier& b) {
+        const unsigned round = b.round;
+        const int me = now_;
+        ++b.arrived;
+        if (open(b)) return;
+        while (b.round == round) swapcontext(&fibers_[at(me)], &scheduler_);
+    }
+
+    const std::function<void()>* body_ = nullptr;
+    ucontext_t scheduler_{};
+    std::vector<ucontext_t> fibers_{most_threads};
+    std::vector<std::unique_ptr<char[]>> stacks_{most_threads};
+    std::vector<float> slots_ = std::vector<float>(most_threads);
+    std::vector<bool> done_;
+    std::vector<barrier> warps_;
+    barrier all_;
+    int now_ = 0;
+    std::size_t events_ = 0;
+};
+
+} // namespace cuda_emulation
+
+inline void __syncthreads() { cuda_emulation::block::current().wait_block(); }
+inline float __shfl_xor_sync(unsigned, float v, int lane_mask) {
+    return cuda_emulation::block::current().exchange(v, lane_mask);
+}
+
+template <class... Parameter, class... Argument>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameter...), Argument&&... argument) {
+    if (const cudaError_t e = std::exchange(cuda_emulation::next_launch, cudaSuccess); e != cudaSuccess) return e;
+    ++cuda_emulation::launches;
+    gridDim = config->gridDim;
+    blockDim = config->blockDim;
+    const std::function<void()> body = [&] { kernel(argument...); };
+    for (unsigned b = 0; b < gridDim.x; ++b) {
+        blockIdx.x = b;
+        cuda_emulation::block::current().run(static_cast<int>(blockDim.x), body);
+    }
+    return cudaSuccess;
+}
+
+inline const char* cudaGetErrorString(cudaError_t e) { return e == cudaSuccess ? "no error" : "an emulated error"; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetDevice(int* ordinal) { return *ordinal = 0, cudaSuccess; }
+inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+    *value = attribute == cudaDevAttrMultiProcessorCount      ? cuda_emulation::processors
+             : attribute == cudaDevAttrComputeCapabilityMajor ? 9
+                                                              : 0;
+    return cudaSuccess;
+}
+inline cudaError_t cudaMalloc(void** p, std::size_t bytes) {
+    if (posix_memalign(p, 256, bytes) != 0) return cudaErrorMemoryAllocation;
+    std::memset(*p, 0xff, bytes); // NaNs
+    return cudaSuccess;
+}
+inline cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return *stream = nullptr, cudaSuccess; }
+inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+inline cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                                     std::size_t width, std::size_t height, cudaMemcpyKind, cudaStream_t) {
+    if (width > to_pitch || width > from_pitch) return cudaErrorInvalidValue;
+    for (std::size_t r = 0; r < height; ++r)
+        std::memcpy(static_cast<char*>(to) + r * to_pitch, static_cast<const char*>(from) + r * from_pitch, width);
+    return cudaSuccess;
+}
+inline cudaError_t cudaMemset2DAsync(void* to, std::size_t pitch, int value, std::size_t width, std::size_t height,
+                                     cudaStream_t) {
+    if (width > pitch) return cudaErrorInvalidValue;
+    for (std::size_t r = 0; r < height; ++r) std::memset(static_cast<char*>(to) + r * pitch, value, width);
+    return cudaSuccess;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels of device/cuda, run on the host by tests/cuda_emulation with the threads of a block in two orders.
+#include "device_cuda_cases.hpp"
+
+namespace {
+
+template <cuda_emulation::order Order>
+struct emulated {
+    emulated() : device(choose()) {}
+    static std::string why_not() { return ""; }
+    apriori::cuda<80> device;
+
+private:
+    static cudaStream_t choose() {
+        cuda_emulation::thread_order = Order;
+        cuda_emulation::processors = 6;
+        return nullptr;
+    }
+};
+
+using factories = testing::Types<emulated<cuda_emulation::order::forward>, emulated<cuda_emulation::order::backward>>;
+
+} // namespace
+
+namespace cuda_cases {
+
+INSTANTIATE_TYPED_TEST_SUITE_P(emulated, device_cuda, factories);
+
+TEST(device_cuda_emulated, a_launch_that_fails_is_the_status) {
+    cuda<80> gpu;
+    auto memory = gpu.allocate(4 * sizeof(float));
+    const view<float, extents<4>> x(reinterpret_cast<float*>(memory.data()), {});
+    cuda_emulation::next_launch = cudaErrorInvalidValue;
+    const status s = assign(gpu, {}, x, x + 1.0f);
+    EXPECT_EQ(s.code, errc::device_error);
+    EXPECT_EQ(std::string_view(s.what), "an emulated error");
+    EXPECT_EQ(s.got, cudaErrorInvalidValue);
+    EXPECT_TRUE(assign(gpu, {}, x, x + 1.0f).ok());
+}
+
+TEST(device_cuda_emulated, nothing_is_launched_for_no_rows) {
+    cuda<80> gpu;
+    const std::size_t before = cuda_emulation::launches;
+    const view<float, extents<dyn, 4>> x(nullptr, extents<dyn, 4>(index_t{0}));
+    EXPECT_TRUE(assign(gpu, {}, x, x + 1.0f).ok());
+    EXPECT_TRUE(assign(gpu, {}, x, layer_norm(x)).ok());
+    EXPECT_EQ(cuda_emulation::launches, before);
+}
+
+} // namespace cuda_cases

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA device on a GPU; skipped, with the reason, where there is none.
+#pragma nv_diag_suppress 20014 // the oracle runs the function objects on the host, with a number type of the host
+#pragma nv_diag_suppress 445   // generic lambdas over an axis convert to no function pointer, nor need they
+#include "device_conformance.hpp"
+#include "device_cuda_cases.hpp"
+
+namespace {
+
+struct gpu {
+    apriori::cuda<80> device;
+    static std::string why_not() { return apriori::cuda_available(80).reason; }
+};
+
+} // namespace
+
+namespace conformance {
+
+APRIORI_TEST_DEVICE(gpu, ::gpu);
+
+} // namespace conformance
+
+namespace cuda_cases {
+
+INSTANTIATE_TYPED_TEST_SUITE_P(gpu, device_cuda, testing::Types<::gpu>);
+
+} // namespace cuda_cases
