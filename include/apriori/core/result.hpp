@@ -4,6 +4,7 @@
 
 #include "apriori/core/status.hpp"
 
+#include <concepts>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -29,7 +30,9 @@ inline failure to_failure(const status& s) {
 template <class T>
 class [[nodiscard]] result {
 public:
-    result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+    // Two, not one by value: nvcc moves a returned variable only into a parameter that is a reference.
+    result(T&& value) : state_(std::in_place_index<0>, std::move(value)) {}
+    result(const T& value) requires std::copy_constructible<T> : state_(std::in_place_index<0>, value) {}
     result(failure e) : state_(std::in_place_index<1>, std::move(e)) {}
 
     bool ok() const noexcept { return state_.index() == 0; }

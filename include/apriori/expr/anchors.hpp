@@ -82,10 +82,10 @@ inline constexpr int epilogue_worth<reduce_node<P, X>> = 1;
 /// True where two shapes are equal as far as the compiler knows.
 template <class A, class B>
 inline constexpr bool same_extents = [] {
-    if (A::rank != B::rank) return false;
-    for (int i = 0; i < A::rank && i < B::rank; ++i)
-        if (A::fixed(i) != B::fixed(i) && A::fixed(i) != dyn && B::fixed(i) != dyn) return false;
-    return true;
+    bool same = A::rank == B::rank;
+    for (int i = 0; same && i < A::rank; ++i)
+        same = A::fixed(i) == B::fixed(i) || A::fixed(i) == dyn || B::fixed(i) == dyn;
+    return same;
 }();
 
 /// True where A has an epilogue and the extents of the result, so that nothing is broadcast on the way.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An NVIDIA GPU as a device: CUDA kernels for every primitive. Include it in files that nvcc compiles (.cu, C++20); no
-// further option is needed. Whether a GPU is there: device/cuda/info.hpp.
+// further option is needed. Such a file cannot run expressions on a cpu with SIMD too, since nvcc takes no vector types in
+// functions that kernels share; cpu<scalar> it can. Whether a GPU is there: device/cuda/info.hpp.
 #pragma once
 
 #include "apriori/device/concept.hpp"
