@@ -13,7 +13,7 @@ configure_package_config_file(cmake/apriori-config.cmake.in "${PROJECT_BINARY_DI
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/apriori-config-version.cmake"
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/apriori-config.cmake" "${PROJECT_BINARY_DIR}/apriori-config-version.cmake"
-              cmake/apriori_components.cmake cmake/apriori_add_config.cmake
+              cmake/apriori_components.cmake cmake/apriori_add_config.cmake cmake/apriori_add_multiarch.cmake
         DESTINATION "${_package_dir}")
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# apriori_add_multiarch(<target> <source.cpp> ENTRY <function> [LIBS <library>...] [ARCHS baseline avx2 avx512])
+#
+# Compiles one source several times, each time for another instruction set, into <target>, which chooses at run time. The
+# source defines
+#
+#     extern "C" const void* <function>() { ... }     // returns a table of functions, say
+#
+# and other sources of <target> declare and use
+#
+#     std::span<const apriori::arch_entry> <function>_archs();     // apriori/core/arch_choice.hpp
+#     auto build = apriori::choose_arch(<function>_archs());
+#
+# Each build is linked into one object that has that one symbol: inline functions of the library and of std, compiled for a
+# newer instruction set, cannot take the place of the same functions elsewhere in the program. On machines other than x86-64
+# there is the baseline alone.
+include_guard(GLOBAL)
+cmake_policy(VERSION 3.25)
+
+function(apriori_add_multiarch target source)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "ENTRY" "LIBS;ARCHS")
+    if(NOT TARGET ${target})
+        message(FATAL_ERROR "apriori_add_multiarch: there is no target \"${target}\"")
+    endif()
+    if(NOT arg_ENTRY MATCHES "^[A-Za-z_][A-Za-z0-9_]*$")
+        message(FATAL_ERROR "apriori_add_multiarch: ENTRY must name the source's function, not \"${arg_ENTRY}\"")
+    endif()
+    if(NOT CMAKE_OBJCOPY OR NOT CMAKE_LINKER)
+        message(FATAL_ERROR "apriori_add_multiarch: needs ld and objcopy (Debian: apt install binutils)")
+    endif()
+    set(flags_baseline "")
+    set(flags_avx2 -mavx2 -mfma)
+    set(flags_avx512 ${flags_avx2} -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl)
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+        set(arg_ARCHS baseline)
+    elseif(NOT arg_ARCHS)
+        set(arg_ARCHS baseline avx2 avx512)
+    endif()
+
+    set(declarations "")
+    set(entries "")
+    foreach(arch IN LISTS arg_ARCHS)
+        if(NOT DEFINED flags_${arch})
+            message(FATAL_ERROR "apriori_add_multiarch: there is no instruction set \"${arch}\"; there are baseline, avx2, avx512")
+        endif()
+        set(build ${target}_${arg_ENTRY}_${arch})
+        add_library(${build} OBJECT "${source}")
+        target_link_libraries(${build} PRIVATE ${arg_LIBS})
+        # GNU unique symbols stay global whatever objcopy is told; without them they are weak, and can be closed in
+        target_compile_options(${build} PRIVATE ${flags_${arch}} $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+        set(linked "${CMAKE_CURRENT_BINARY_DIR}/${build}.linked.o")
+        set(object "${CMAKE_CURRENT_BINARY_DIR}/${build}.o")
+        add_custom_command(
+            OUTPUT "${object}"
+            COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o "${linked}" $<TARGET_OBJECTS:${build}>
+            COMMAND ${CMAKE_OBJCOPY} --redefine-sym ${arg_ENTRY}=${arg_ENTRY}_${arch} "${linked}"
+            COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=${arg_ENTRY}_${arch} "${linked}" "${object}"
+            DEPENDS ${build} $<TARGET_OBJECTS:${build}>
+            COMMAND_EXPAND_LISTS
+            COMMENT "Closing ${arg_ENTRY} for ${arch}"
+            VERBATIM)
+        target_sources(${target} PRIVATE "${object}")
+        set_source_files_properties("${object}" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+        string(APPEND declarations "extern \"C\" const void* ${arg_ENTRY}_${arch}();\n")
+        string(APPEND entries "        {\"${arch}\", ${arg_ENTRY}_${arch}},\n")
+    endforeach()
+    set(chooser "${CMAKE_CURRENT_BINARY_DIR}/${target}_${arg_ENTRY}_archs.cpp")
+    file(CONFIGURE OUTPUT "${chooser}" @ONLY CONTENT
+"// Written by apriori_add_multiarch; do not edit.
+#include \"apriori/core/arch_choice.hpp\"
+
+@declarations@
+std::span<const apriori::arch_entry> @arg_ENTRY@_archs();
+std::span<const apriori::arch_entry> @arg_ENTRY@_archs() {
+    static const apriori::arch_entry builds[] = {
+@entries@    };
+    return builds;
+}
+")
+    target_sources(${target} PRIVATE "${chooser}")
+endfunction()

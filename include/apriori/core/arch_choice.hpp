@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several builds of one translation unit for different instruction sets, and the choice among them at run time. Compiled for
+// the baseline: nothing here needs more than the oldest machine has. cmake/apriori_add_multiarch.cmake makes the builds.
+#pragma once
+
+#include "apriori/core/result.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace apriori {
+
+/// A build of a translation unit: `entry` is its one symbol, and returns what the unit offers, a table of functions say.
+struct arch_entry {
+    const char* name; ///< baseline, avx2 or avx512
+    const void* (*entry)();
+};
+
+/// Whether this machine executes what a build of that name contains.
+inline bool machine_runs(std::string_view name) noexcept {
+    if (name == "baseline") return true;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (name == "avx2") return avx2;
+    if (name == "avx512")
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl");
+#endif
+    return false;
+}
+
+/// The last of `builds` (from the oldest instruction set to the newest) that this machine runs; or the one called `wanted`,
+/// where that is not empty. Fails where there is none, and says what there is.
+inline result<const arch_entry*> choose_arch(std::span<const arch_entry> builds, std::string_view wanted = {}) {
+    const arch_entry* best = nullptr;
+    std::string there;
+    for (const arch_entry& b : builds) {
+        there += (there.empty() ? "" : ", ");
+        there += b.name;
+        if (wanted.empty() ? machine_runs(b.name) : wanted == b.name) best = &b;
+    }
+    if (best == nullptr) {
+        std::string why = wanted.empty() ? "this machine runs none of the instruction sets that this was built for: "
+                                         : "there is no build called ";
+        if (!wanted.empty()) why.append(wanted).append("; there are ");
+        return failure{errc::unsupported, why + there};
+    }
+    if (!machine_runs(best->name))
+        return failure{errc::unsupported, std::string("this machine does not run the build called ") + best->name};
+    return best;
+}
+
+} // namespace apriori
