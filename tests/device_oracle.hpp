@@ -4,10 +4,10 @@
 #pragma once
 
 #include "apriori/device/concept.hpp"
+#include "apriori/device/host_memory.hpp"
 #include "apriori/expr/normalize.hpp"
 #include "device_oracle_real.hpp"
 
-#include <cstring>
 
 namespace oracle {
 
@@ -114,29 +114,18 @@ struct matrix {
 };
 
 template <bool FusesPrologue = true>
-class device {
+class device : public apriori::host_memory {
 public:
     static constexpr const char* name = "oracle";
     static constexpr bool fuses_prologue = FusesPrologue;
-    using buffer = apriori::host_buffer;
     using status = apriori::status;
     template <class Format>
     using packed = matrix;
 
-    buffer allocate(std::size_t bytes) { return buffer(bytes); }
-    status upload(void* to, const void* from, std::size_t bytes) {
-        std::memcpy(to, from, bytes);
-        return {};
-    }
-    status download(void* to, const void* from, std::size_t bytes) {
-        std::memcpy(to, from, bytes);
-        return {};
-    }
     status pack(matrix w, index_t first, std::span<const float> rows) {
         std::copy(rows.begin(), rows.end(), w.data + first * w.k);
         return {};
     }
-    status synchronize() { return {}; }
     template <class Op>
     static constexpr std::size_t scratch_bytes(const Op&) {
         return 0;

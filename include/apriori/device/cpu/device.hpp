@@ -5,40 +5,28 @@
 #include "apriori/device/concept.hpp"
 #include "apriori/device/cpu/attention.hpp"
 #include "apriori/device/cpu/cached_attention.hpp"
-
-#include <cstring>
+#include "apriori/device/host_memory.hpp"
 
 namespace apriori {
 
 /// `Arch` is an xsimd architecture (or `scalar`), which the translation unit must be compiled for. A cpu refers to its
 /// executor and holds nothing else: it is as cheap to copy as a pointer.
 template <class Arch = default_arch, executor Executor = serial_executor>
-class cpu {
+class cpu : public host_memory {
 public:
     static constexpr const char* name = "cpu";
     static constexpr bool fuses_prologue = true;
     using arch = Arch;
-    using buffer = host_buffer;
     template <class Format>
     using packed = cpu_packed<Arch, Format>;
 
     cpu() requires std::is_same_v<Executor, serial_executor> : executor_(&serial()) {}
     explicit cpu(Executor& e) : executor_(&e) {}
 
-    buffer allocate(std::size_t bytes) { return host_buffer(bytes); }
-    status upload(void* to, const void* from, std::size_t bytes) {
-        std::memcpy(to, from, bytes);
-        return {};
-    }
-    status download(void* to, const void* from, std::size_t bytes) {
-        std::memcpy(to, from, bytes);
-        return {};
-    }
     template <class Format>
     status pack(cpu_packed<Arch, Format> w, index_t first, std::span<const float> rows) {
         return pack_rows<Arch>(w, first, rows);
     }
-    status synchronize() { return {}; }
 
     template <class I, class P, class E>
     static constexpr std::size_t scratch_bytes(const ops::contraction<I, P, E>& op) {

@@ -6,17 +6,16 @@
 #include "apriori/device/concept.hpp"
 #include "apriori/device/eigen/attention.hpp"
 #include "apriori/device/eigen/cached_attention.hpp"
+#include "apriori/device/host_memory.hpp"
 
-#include <cstring>
 #include <memory>
 
 namespace apriori {
 
-class eigen {
+class eigen : public host_memory {
 public:
     static constexpr const char* name = "eigen";
     static constexpr bool fuses_prologue = true;
-    using buffer = host_buffer;
     template <class Format>
     requires std::same_as<Format, f32>
     using packed = eigen_device::packed_rows;
@@ -32,15 +31,6 @@ public:
 
     int threads() const { return on_.numThreads(); }
 
-    buffer allocate(std::size_t bytes) { return host_buffer(bytes); }
-    status upload(void* to, const void* from, std::size_t bytes) {
-        std::memcpy(to, from, bytes);
-        return {};
-    }
-    status download(void* to, const void* from, std::size_t bytes) {
-        std::memcpy(to, from, bytes);
-        return {};
-    }
     status pack(packed<f32> w, index_t first, std::span<const float> rows) {
         const index_t given = static_cast<index_t>(rows.size());
         if (first < 0 || given > (w.n - first) * w.k)
@@ -48,7 +38,6 @@ public:
         std::copy(rows.begin(), rows.end(), w.data + first * w.k);
         return {};
     }
-    status synchronize() { return {}; }
 
     template <class Op>
     static constexpr std::size_t scratch_bytes(const Op&) {
