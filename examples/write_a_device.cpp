@@ -4,12 +4,12 @@
 #include "digits.hpp"
 
 #include "apriori/core/philox.hpp"
+#include "apriori/device/host_memory.hpp"
 #include "apriori/io/safetensors.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 
 using namespace apriori;
 
@@ -26,23 +26,20 @@ struct loops_packed {
     }
 };
 
-class loops {
+/// Memory is the host's: host_memory has `buffer`, `allocate`, `upload`, `download` and `synchronize`.
+class loops : public host_memory {
 public:
     static constexpr const char* name = "loops";
     static constexpr bool fuses_prologue = false; // norms below a contraction are launches of their own
-    using buffer = host_buffer;
     template <class Format>
+    requires std::same_as<Format, f32>
     using packed = loops_packed;
 
-    // ---- memory and packing ------------------------------------------------------------------------------------------
-
-    buffer allocate(std::size_t bytes) { return host_buffer(bytes); }
-    status upload(void* to, const void* from, std::size_t bytes) { return copy(to, from, bytes); }
-    status download(void* to, const void* from, std::size_t bytes) { return copy(to, from, bytes); }
+    /// Rows first .. of w from float32, in the device's layout.
     status pack(loops_packed w, index_t first, std::span<const float> rows) {
-        return copy(const_cast<float*>(w.data) + first * w.k, rows.data(), rows.size_bytes());
+        std::copy(rows.begin(), rows.end(), const_cast<float*>(w.data) + first * w.k);
+        return {};
     }
-    status synchronize() { return {}; }
 
     // ---- the primitives: out[r, c] = epilogue of what the loop computes there ------------------------------------------
 
@@ -169,10 +166,6 @@ public:
     }
 
 private:
-    static status copy(void* to, const void* from, std::size_t bytes) {
-        std::memcpy(to, from, bytes);
-        return {};
-    }
     template <class F>
     static float sum(index_t n, F f) {
         float total = 0;
