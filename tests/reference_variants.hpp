@@ -21,7 +21,7 @@
 namespace model_testing {
 
 /// Registers the test models_reference.<folder> for each folder, on a device of the default constructor.
-template <class Device>
+template <class Device, chunks Promise = chunks::same_bits>
 class reference_tests {
 public:
     reference_tests() {
@@ -45,7 +45,7 @@ private:
         explicit variant(std::string name) : name_(std::move(name)) {}
         void TestBody() override {
             Device device;
-            check_variant<Config>(device, name_);
+            check_variant<Config>(device, name_, Promise);
         }
         std::string name_;
     };
