@@ -87,9 +87,7 @@ status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& ou
     workspace counting;
     if (const status s = context(counter, counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s.ok())
         return s;
-    if (counting.high_water() > span.size()) return workspace_too_small(span.size(), counting.high_water());
-    if (reinterpret_cast<std::uintptr_t>(span.data()) % buffer_alignment != 0)
-        return status::invalid("workspace: the span is not aligned to buffer_alignment");
+    if (const status s = check_workspace(span, counting.high_water()); !s.ok()) return s;
     workspace memory(span);
     return context<Device>(device, memory).assign(out, x);
 }

@@ -8,6 +8,7 @@
 #include "apriori/tensor/tensor.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace apriori {
@@ -16,6 +17,14 @@ namespace apriori {
 constexpr status workspace_too_small(std::size_t have, std::size_t need) {
     return {errc::workspace_too_small, "workspace: the span holds fewer bytes than workspace_bytes() says",
             static_cast<std::int64_t>(have), static_cast<std::int64_t>(need)};
+}
+
+/// What is wrong with a caller's span for `need` bytes: its size or its alignment.
+inline status check_workspace(std::span<const std::byte> memory, std::size_t need) {
+    if (memory.size() < need) return workspace_too_small(memory.size(), need);
+    if (reinterpret_cast<std::uintptr_t>(memory.data()) % buffer_alignment != 0)
+        return status::invalid("workspace: the span is not aligned to buffer_alignment");
+    return {};
 }
 
 class workspace {

@@ -122,6 +122,8 @@ struct PriorTransformerInput {
         const bool text = encoder_hidden_states.data != nullptr && text_tokens() > 0;
         if (C.encoder_hid_proj_type == hid_proj_type::linear && C.num_embeddings > 0 && !text)
             return status::invalid("encoder_hidden_states are needed: encoder_hid_proj_type is linear");
+        if (text_tokens() < 0 || (text_tokens() > 0 && !text))
+            return status::invalid("encoder_hidden_states: tokens without memory", text_tokens());
         if (text && encoder_hidden_states.rows != rows())
             return status::shape("encoder_hidden_states: as many rows as hidden_states are needed",
                                  encoder_hidden_states.rows, rows());

@@ -155,14 +155,18 @@ struct incremental : condition_passes<C, Device, Format> {
                             const view<const float, extents<dyn, C.embedding_dim>>& x_t,
                             std::span<const step_type> steps, float* to, std::span<std::byte> memory, step_limits l) {
         const index_t hidden = l.hidden_tokens;
+        if (l.rows < 1 || l.samples < 1 || hidden < 1)
+            return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
+                                   std::min({l.rows, l.samples, hidden}), 1);
         if (const status s = check(steps, x_t.ext()[0] / hidden, hash); !s.ok()) return s;
         if (hidden != hidden_tokens(*steps.front().condition->prefix) || x_t.ext()[0] % hidden != 0 ||
             x_t.ext()[0] > l.samples * hidden)
             return status::shape(
                 "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples",
                 x_t.ext()[0], l.samples * hidden);
-        if (const std::size_t need = workspace_bytes(l.rows, l.samples, hidden, l.max_keys(C)); memory.size() < need)
-            return workspace_too_small(memory.size(), need);
+        if (const status s = check_workspace(memory, workspace_bytes(l.rows, l.samples, hidden, l.max_keys(C)));
+            !s.ok())
+            return s;
         for (std::size_t first = 0; first < steps.size(); first += static_cast<std::size_t>(l.rows)) {
             const auto part = steps.subspan(first, std::min(static_cast<std::size_t>(l.rows), steps.size() - first));
             const auto count = static_cast<index_t>(part.size());

@@ -68,13 +68,12 @@ public:
     static constexpr auto plan(limits l) { return plan_forward<24 + 16 * C.num_layers>(l, C.num_layers); }
 
     /// Predicts the denoised image embedding. `to` receives [rows, tokens, clip_embed_dim] floats in the device's memory,
-    /// `memory` is workspace of the device of at least workspace_bytes(l). More than l.rows rows are worked off l.rows at a
+    /// `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More than l.rows rows are worked off l.rows at a
     /// time. Errors, before anything is written: shape_mismatch, invalid_argument, workspace_too_small.
     output forward(const input& in, float* to, std::span<std::byte> memory, limits l = {}) const {
         l = l.filled_in(C);
         output out{in.check(l), {to, extents<dyn, dyn, clip>(in.rows(), in.output_tokens())}};
-        if (const std::size_t need = workspace_bytes(l); out.state.ok() && memory.size() < need)
-            out.state = workspace_too_small(memory.size(), need);
+        if (out.state.ok()) out.state = check_workspace(memory, workspace_bytes(l));
         workspace w(memory);
         context ctx(*device_, w);
         for (index_t first = 0; first < in.rows() && out.state.ok(); first += l.rows) {
