@@ -17,41 +17,49 @@ namespace apriori::program {
 
 namespace {
 
-/// Numbers from `least` to `most`; NaN is none of them.
-template <class T>
-CLI::Validator between(T least, T most) {
+/// A check by a function that says whether the text is allowed; the message shows it and says what is.
+template <class F>
+CLI::Validator allowed(std::string what, F&& is_allowed) {
     return CLI::Validator(
         [=](const std::string& text) {
-            T value{};
-            if (!CLI::detail::lexical_cast(text, value)) return "is " + text + "; a number is needed";
-            return value >= least && value <= most ? std::string()
-                                                   : fmt::format("is {}; allowed: {} to {}", text, least, most);
+            return is_allowed(text) ? std::string()
+                                    : fmt::format("{} is not allowed; allowed: {}", io::quote(text), what);
         },
         "");
 }
 
+/// Numbers from `least` to `most`; NaN is none of them.
+template <class T>
+CLI::Validator between(T least, T most) {
+    return allowed(fmt::format("{} to {}", least, most), [=](const std::string& text) {
+        T value{};
+        // CLI11 would wrap negative numbers around to unsigned ones.
+        const bool number = !(std::is_unsigned_v<T> && text.starts_with('-')) && CLI::detail::lexical_cast(text, value);
+        return number && value >= least && value <= most;
+    });
+}
+
 CLI::Validator finite() {
-    return CLI::Validator(
-        [](const std::string& text) {
-            float value = 0;
-            if (!CLI::detail::lexical_cast(text, value)) return "is " + text + "; a number is needed";
-            return std::isfinite(value) ? std::string() : "is " + text + "; it must be a finite number";
-        },
-        "");
+    return allowed("a finite number", [](const std::string& text) {
+        float value = 0;
+        return CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+    });
 }
 
 /// A path; an option in its place is a value that was forgotten.
 CLI::Validator path() {
-    return CLI::Validator(
-        [](const std::string& text) {
-            return text.empty() || text.starts_with("--") ? "is \"" + text + "\"; a path is needed" : std::string();
-        },
-        "");
+    return allowed("a path", [](const std::string& text) { return !text.empty() && !text.starts_with("--"); });
+}
+
+CLI::Validator device() {
+    return allowed("cpu, eigen, cuda",
+                   [](const std::string& text) { return text == "cpu" || text == "eigen" || text == "cuda"; });
 }
 
 void add_device(CLI::App& command, device_options& on) {
     command.add_option("--device", on.device, "Where to compute: cpu, eigen or cuda, as far as compiled in")
         ->type_name("NAME")
+        ->check(device())
         ->capture_default_str();
     command.add_option("--threads", on.threads, "Threads of cpu and eigen")
         ->type_name("N")
@@ -77,7 +85,7 @@ void add_sample(CLI::App& command, sample_options& o) {
         ->capture_default_str();
     command.add_option("--steps", o.steps, "Steps of the scheduler; 1 is the single step at its last timestep")
         ->type_name("N")
-        ->check(between(1, 1000))
+        ->check(between(1, 100000)) // how many there can be the scheduler says
         ->capture_default_str();
     command.add_option("--guidance", o.guidance, "Classifier-free guidance; 1 and less: none")
         ->type_name("G")
@@ -85,6 +93,7 @@ void add_sample(CLI::App& command, sample_options& o) {
         ->capture_default_str();
     command.add_option("--seed", o.seed, "Of torch's generator: the same numbers as in diffusers on the CPU")
         ->type_name("S")
+        ->check(between<std::uint64_t>(0, ~std::uint64_t{0}))
         ->capture_default_str();
     add_device(command, o.on);
     command.add_option("--out", o.out, "Writes the embeddings: image_embeds [prompts x samples, dim], safetensors")
@@ -96,7 +105,6 @@ void add_sample(CLI::App& command, sample_options& o) {
     command.add_option("NAME", o.names, "Prompts in the file of conditions; none: all but unconditional");
 }
 
-/// The first line of a message, without the full stop.
 std::string one_line(std::string text) {
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
@@ -118,8 +126,7 @@ parse_command_line(int argc, const char* const* argv) {
     CLI::App app("Samples image embeddings with unCLIP priors that are compiled in.", "apriori");
     app.set_version_flag("--version", std::string("apriori ") + version::string);
     app.footer(exit_code_help);
-    app.require_subcommand(1);
-    app.fallthrough(false);
+    app.require_subcommand(0, 1); // none: reported below, after what is not an option
 
     CLI::App* sample_command = app.add_subcommand("sample", "Sample image embeddings for prompts");
     add_sample(*sample_command, sample);
@@ -140,6 +147,7 @@ parse_command_line(int argc, const char* const* argv) {
         ->capture_default_str();
     info_command->add_option("--device", info.device, "The device whose plan is shown")
         ->type_name("NAME")
+        ->check(device())
         ->capture_default_str();
 
     try {
@@ -152,7 +160,8 @@ parse_command_line(int argc, const char* const* argv) {
     }
     if (sample_command->parsed()) return {sample};
     if (verify_command->parsed()) return {verify};
-    return {info};
+    if (info_command->parsed()) return {info};
+    return failure{errc::invalid_argument, "no command is given; allowed: sample, verify, info; see apriori --help"};
 }
 
 } // namespace apriori::program

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# The tests of the program, and a second program, with the models of reference/cases, which `verify` is tested with.
+set(_models tiny shap_e_like)
+set(_devices ${APRIORI_DEVICES})
+list(REMOVE_ITEM _devices cuda) # its tests compare it with the others
+if(APRIORI_TEST_SCOPE STREQUAL "all")
+    set(_models medium shap_e_image_like shap_e_like tiny tiny_dims tiny_gelu tiny_mish tiny_no_prd tiny_no_text
+                tiny_norms tiny_relu unclip_like)
+endif()
+apriori_test(program program_bad_input_test.cpp program_sample_test.cpp program_verify_test.cpp LIBS apriori::io)
+if(TARGET program_test)
+    set(_configs "")
+    foreach(_model IN LISTS _models)
+        list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/cases/${_model}/config.json")
+    endforeach()
+    apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} CONFIGS ${_configs})
+    list(JOIN _models "\", \"" _models)
+    list(JOIN _devices "\", \"" _devices)
+    target_compile_definitions(program_test PRIVATE
+        APRIORI_PROGRAM="$<TARGET_FILE:apriori_program>"
+        APRIORI_REFERENCE_PROGRAM="$<TARGET_FILE:apriori_reference_program>"
+        "APRIORI_REFERENCE_MODELS=\"${_models}\""
+        "APRIORI_REFERENCE_DEVICES=\"${_devices}\"")
+    target_include_directories(program_test SYSTEM PRIVATE "${APRIORI_STB_INCLUDE_DIR}")
+    add_dependencies(program_test apriori_program apriori_reference_program)
+endif()

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bad input: one clear line on stderr, exit code 2, and no file.
+#include "program_testing.hpp"
+
+#include <algorithm>
+#include <functional>
+
+namespace {
+
+using namespace program_testing;
+
+/// Samples into an empty folder, and expects to be refused.
+void refuse(std::vector<std::string> arguments, const std::string& part) {
+    SCOPED_TRACE(part);
+    const temporary_folder folder;
+    expect_refused(command(program, std::move(arguments)).in(folder.path).run(), part);
+    EXPECT_EQ(folder.files(), 0U);
+}
+
+std::vector<std::string> with_outputs(std::vector<std::string> more) {
+    more.insert(more.begin(), {"--out", "e.safetensors", "--png", "e.png"});
+    return sample(more);
+}
+
+TEST(bad_input, options) {
+    refuse({}, "no command is given; allowed: sample, verify, info");
+    refuse({"frobnicate"}, "frobnicate");
+    refuse({"--frobnicate"}, "--frobnicate");
+    refuse({"sample"}, "--model is required");
+    refuse({"verify"}, "DIR is required");
+    refuse(with_outputs({"--frobnicate"}), "--frobnicate");
+    refuse(with_outputs({"--steps"}), "--steps");
+    refuse(with_outputs({"--steps", "0"}), "--steps: '0' is not allowed; allowed: 1 to");
+    refuse(with_outputs({"--steps", "-1"}), "--steps: '-1'");
+    refuse(with_outputs({"--steps", "1.5"}), "--steps: '1.5'");
+    refuse(with_outputs({"--steps", "1001"}), "--steps 1001: UnCLIPScheduler: num_inference_steps must be 1 to");
+    refuse(with_outputs({"--samples", "0"}), "--samples: '0' is not allowed; allowed: 1 to 65536");
+    refuse(with_outputs({"--samples", "99999999999999999999"}), "--samples");
+    refuse(with_outputs({"--samples", "2", "--samples", "3"}), "--samples");
+    refuse(with_outputs({"--guidance", "nan"}), "--guidance: 'nan' is not allowed; allowed: a finite number");
+    refuse(with_outputs({"--guidance", "-inf"}), "--guidance: '-inf'");
+    refuse(with_outputs({"--guidance", "much"}), "--guidance: 'much'");
+    refuse(with_outputs({"--seed", "-1"}), "--seed: '-1' is not allowed; allowed: 0 to 18446744073709551615");
+    refuse(with_outputs({"--threads", "0"}), "--threads: '0'");
+    refuse(with_outputs({"--device", "tpu"}), "--device: 'tpu' is not allowed; allowed: cpu, eigen, cuda");
+    refuse({"info", "digits", "--rows", "0"}, "--rows: '0'");
+}
+
+TEST(bad_input, names) {
+    refuse(with_outputs({"a handwriten zero"}), "near it: 'a handwritten zero'");
+    refuse(with_outputs({"seven", "e\x1b[31m"}), "holds no condition 'e\\x1b[31m'");
+}
+
+TEST(bad_input, outputs) {
+    refuse(sample({"--out", "same", "--png", "same"}), "--out and --png are the same file");
+    refuse(sample({"--out", "same", "--png", "./same"}), "--out and --png are the same file");
+    refuse(sample({"--out", "none/e.safetensors", "seven"}), "--out none/e.safetensors: cannot write: No such file");
+    refuse(sample({"--png", "none/e.png", "seven"}), "--png none/e.png: cannot write: No such file");
+    refuse(sample({"--out", ".", "seven"}), "is not a regular file");
+    refuse(sample({"--out", ""}), "--out: '' is not allowed; allowed: a path");
+    refuse(sample({"--out", "--png", "e.png"}), "--out: '--png' is not allowed");
+
+    const temporary_folder folder;
+    const path conditions = folder.path / "c.safetensors";
+    std::filesystem::copy_file(digits / "conditions.safetensors", conditions);
+    const std::string before = read_all(conditions);
+    refuse({"sample", "--model", digits.string(), "--conditions", conditions.string(), "--out", conditions.string()},
+           "an output must not replace an input");
+    EXPECT_EQ(read_all(conditions), before);
+}
+
+/// A copy of the digits, with something wrong.
+struct broken_digits {
+    temporary_folder folder;
+    path model = folder.path / "m";
+
+    broken_digits() { std::filesystem::copy(digits, model, std::filesystem::copy_options::recursive); }
+    void expect(const std::string& part) const {
+        refuse({"sample", "--model", model.string(), "--conditions", (model / "conditions.safetensors").string(),
+                "--out", "e.safetensors", "--png", "e.png", "--steps", "2", "seven"},
+               part);
+    }
+    void change(const path& file, const std::function<void(std::string&)>& edit) const {
+        std::string content = read_all(model / file);
+        edit(content);
+        std::ofstream(model / file, std::ios::binary) << content;
+    }
+};
+
+void replace(std::string& text, std::string_view from, std::string_view to) {
+    const auto at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+}
+
+TEST(bad_input, missing_files) {
+    refuse({"sample", "--model", "none", "--conditions", "c"}, "none: no such folder");
+    refuse({"sample", "--model", (digits / "prior").string(), "--conditions", "c"}, "holds no folder prior");
+    refuse({"sample", "--model", digits.string(), "--conditions", "none"}, "none: cannot open: No such file");
+    refuse({"sample", "--model", digits.string(), "--conditions", (digits / "decoder/model.safetensors").string()},
+           "holds no conditions");
+    refuse({"verify", "none"}, "none: no such folder");
+    refuse({"verify", digits.string()}, "holds no cases.safetensors");
+    refuse({"info", "none"}, "none: no such file or folder; the presets are karlo_v1_alpha");
+    {
+        const broken_digits b;
+        std::filesystem::remove(b.model / "prior/diffusion_pytorch_model.safetensors");
+        b.expect("holds no weights");
+    }
+    {
+        const broken_digits b;
+        std::filesystem::remove(b.model / "scheduler/scheduler_config.json");
+        b.expect("scheduler_config.json: cannot open");
+    }
+    {
+        const broken_digits b;
+        std::filesystem::remove_all(b.model / "decoder");
+        b.expect("--png needs a decoder/");
+    }
+}
+
+TEST(bad_input, damaged_weights) {
+    const path weights = "prior/diffusion_pytorch_model.safetensors";
+    {
+        const broken_digits b;
+        b.change(weights, [](std::string& s) { s.resize(s.size() / 2); });
+        b.expect(weights.filename().string());
+    }
+    {
+        const broken_digits b;
+        b.change(weights, [](std::string& s) { s.resize(4); });
+        b.expect(weights.filename().string());
+    }
+    {
+        const broken_digits b;
+        b.change(weights, [](std::string& s) { s[7] = '\x7f'; }); // a header of 2^62 bytes and more
+        b.expect("header length");
+    }
+    {
+        const broken_digits b; // clip_std lies where it says, but has not as many values as it says
+        b.change(weights, [](std::string& s) {
+            replace(s, "\"clip_std\":{\"dtype\":\"F32\",\"shape\":[1,64]",
+                    "\"clip_std\":{\"dtype\":\"F32\",\"shape\":[1,65]");
+        });
+        b.expect("clip_std");
+    }
+    {
+        const broken_digits b;
+        b.change(weights, [](std::string& s) { replace(s, "clip_mean", "clip_meen"); });
+        b.expect("1 missing tensor: clip_mean; 1 unexpected tensor: clip_meen");
+    }
+    {
+        const broken_digits b;
+        b.change(weights, [](std::string& s) { std::fill(s.end() - 4096, s.end(), '\xff'); }); // NaN
+        b.expect("is not finite");
+    }
+}
+
+TEST(bad_input, damaged_conditions) {
+    const path conditions = "conditions.safetensors";
+    {
+        const broken_digits b;
+        b.change(conditions, [](std::string& s) { s.resize(s.size() - 1); });
+        b.expect(conditions.string());
+    }
+    {
+        const broken_digits b;
+        b.change(conditions, [](std::string& s) { replace(s, "seven.last_hidden_state", "seven.last_hidden_stete"); });
+        refuse({"sample", "--model", b.model.string(), "--conditions", (b.model / conditions).string(),
+                "a bold handwritten seven"},
+               "holds no tensor 'a bold handwritten seven.last_hidden_state'");
+    }
+    {
+        const broken_digits b;
+        b.change(conditions,
+                 [](std::string& s) { replace(s, "unconditional.text_embeds", "unconditionel.text_embeds"); });
+        b.expect("--guidance above 1 needs it");
+    }
+}
+
+TEST(bad_input, configurations) {
+    {
+        const broken_digits b;
+        b.change("prior/config.json", [](std::string& s) { replace(s, "\"num_layers\": 4", "\"num_layers\": 5"); });
+        b.expect("config.json: this configuration is not compiled into this program; add it: cmake -S ");
+        b.expect((b.model / "prior/config.json").string() + "\" && cmake --build ");
+    }
+    {
+        const broken_digits b;
+        b.change("prior/config.json", [](std::string& s) { replace(s, "\"silu\"", "\"sine\""); });
+        b.expect("field 'time_embed_act_fn' is \"sine\"; allowed: \"silu\"");
+    }
+    {
+        const broken_digits b;
+        b.change("scheduler/scheduler_config.json", [](std::string& s) { replace(s, "UnCLIP", "Unclip"); });
+        b.expect("_class_name");
+    }
+    {
+        const broken_digits b;
+        b.change("decoder/config.json", [](std::string& s) { replace(s, "8,", "16,"); });
+        b.expect("field 'picture' is [16,8]; allowed: [8,8]");
+    }
+}
+
+TEST(help, names_every_command_and_option) {
+    const outcome top = run({"--help"});
+    EXPECT_EQ(top.code, 0);
+    for (const char* word : {"sample", "verify", "info", "--version", "Exit code"})
+        EXPECT_NE(top.out.find(word), std::string::npos) << top.out << "lacks " << word;
+    const outcome options = run({"sample", "--help"});
+    EXPECT_EQ(options.code, 0);
+    for (const char* word : {"--model DIR", "--conditions FILE", "--samples N=1", "--steps N=25", "--guidance G=4",
+                             "--seed S=0", "--device NAME", "--threads N", "--out FILE", "--png FILE", "NAME"})
+        EXPECT_NE(options.out.find(word), std::string::npos) << options.out << "lacks " << word;
+    const outcome version = run({"--version"});
+    EXPECT_EQ(version.code, 0);
+    EXPECT_TRUE(version.out.starts_with("apriori ")) << version.out;
+}
+
+} // namespace

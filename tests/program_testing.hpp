@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the built program and says what it printed.
+#pragma once
+
+#include "io_testing.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace program_testing {
+
+using io_testing::read_all;
+using io_testing::temporary_folder;
+using path = std::filesystem::path;
+
+inline const path program = APRIORI_PROGRAM, reference_program = APRIORI_REFERENCE_PROGRAM;
+inline const path digits = APRIORI_DIGITS, cases = path(APRIORI_TEST_DATA) / "cases";
+
+struct outcome {
+    int code = -1; ///< -signal if a signal ended it
+    std::string out, err;
+};
+
+/// A run of the program in a folder of its own.
+class command {
+public:
+    explicit command(path executable, std::vector<std::string> arguments)
+        : executable_(std::move(executable)), arguments_(std::move(arguments)) {}
+
+    command& in(const path& folder) {
+        folder_ = folder;
+        return *this;
+    }
+    /// Sends `signal` as soon as the program catches it.
+    command& interrupted_by(int signal) {
+        signal_ = signal;
+        return *this;
+    }
+    /// stdout and stderr are a terminal of that many columns, of 24-bit colours or 256: `out` is what it shows.
+    command& in_terminal(unsigned short columns, bool true_colour) {
+        columns_ = columns;
+        true_colour_ = true_colour;
+        return *this;
+    }
+
+    outcome run() {
+        int terminal = -1;
+        const temporary_folder logs;
+        const std::string out = (logs.path / "out").string(), err = (logs.path / "err").string();
+        const pid_t child = columns_ > 0 ? ::forkpty(&terminal, nullptr, nullptr, nullptr) : ::fork();
+        if (child == 0) start(out, err);
+        std::string shown;
+        if (terminal >= 0) {
+            ::winsize size{};
+            size.ws_row = 50;
+            size.ws_col = columns_;
+            ::ioctl(terminal, TIOCSWINSZ, &size);
+            char buffer[4096];
+            for (ssize_t n = 0; (n = ::read(terminal, buffer, sizeof buffer)) > 0;)
+                shown.append(buffer, static_cast<std::size_t>(n));
+            ::close(terminal);
+        }
+        if (signal_ != 0 && catches(child)) ::kill(child, signal_);
+        int state = 0;
+        ::waitpid(child, &state, 0);
+        outcome o;
+        o.code = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
+        o.out = columns_ > 0 ? shown : read_all(out);
+        o.err = read_all(err);
+        return o;
+    }
+
+private:
+    [[noreturn]] void start(const std::string& out, const std::string& err) {
+        if (columns_ > 0) {
+            ::usleep(50'000); // until the terminal has its size
+            ::setenv("TERM", "xterm-256color", 1);
+            ::setenv("COLORTERM", true_colour_ ? "truecolor" : "", 1);
+            ::unsetenv("NO_COLOR");
+        } else {
+            ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0666), 1);
+            ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0666), 2);
+        }
+        if (!folder_.empty() && ::chdir(folder_.c_str()) != 0) ::_exit(127);
+        std::string name = executable_.string();
+        std::vector<char*> argv{name.data()};
+        for (std::string& a : arguments_) argv.push_back(a.data());
+        argv.push_back(nullptr);
+        ::execv(name.c_str(), argv.data());
+        ::_exit(127);
+    }
+
+    /// Waits until the process has a handler for the signal.
+    bool catches(pid_t child) const {
+        for (int i = 0; i < 3000; ++i) {
+            const std::string status = read_all(path("/proc") / std::to_string(child) / "status");
+            const auto at = status.find("SigCgt:");
+            if (at != std::string::npos && (std::stoull(status.substr(at + 7), nullptr, 16) >> (signal_ - 1) & 1U) != 0)
+                return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return false;
+    }
+
+    path executable_, folder_;
+    std::vector<std::string> arguments_;
+    int signal_ = 0;
+    unsigned short columns_ = 0;
+    bool true_colour_ = false;
+};
+
+inline outcome run(std::vector<std::string> arguments) { return command(program, std::move(arguments)).run(); }
+
+/// `apriori sample` of the digits, and what else is asked for.
+inline std::vector<std::string> sample(std::vector<std::string> more) {
+    std::vector<std::string> all{"sample", "--model", digits.string(), "--conditions",
+                                 (digits / "conditions.safetensors").string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+/// Exit code 2, one line on stderr that holds `part`, nothing on stdout.
+inline void expect_refused(const outcome& o, const std::string& part) {
+    EXPECT_EQ(o.code, 2) << o.err;
+    EXPECT_EQ(o.out, "");
+    ASSERT_FALSE(o.err.empty());
+    EXPECT_EQ(o.err.find('\n'), o.err.size() - 1) << o.err;
+    EXPECT_TRUE(o.err.starts_with("apriori: ")) << o.err;
+    EXPECT_NE(o.err.find(part), std::string::npos) << o.err << "lacks " << part;
+    io_testing::expect_one_line(o.err.substr(0, o.err.size() - 1));
+}
+
+} // namespace program_testing
