@@ -46,7 +46,7 @@ public:
 
     /// From a thread of the pool itself (a launch inside a task) everything is done by that thread.
     void run(int tasks, task_ref task) {
-        if (threads_ == 1 || pool_.CurrentThreadId() != -1) {
+        if (threads_ == 1 || tasks < 2 || pool_.CurrentThreadId() != -1) {
             for (int i = 0; i < tasks; ++i) task(i);
             return;
         }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts what a program takes from the heap and from the system: operator new in all its forms, malloc and its relatives,
+// mmap. For one translation unit of a program, which it replaces them in. Sanitizers have malloc for themselves; they tell
+// of each allocation through a hook.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define APRIORI_TEST_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define APRIORI_TEST_ASAN
+#endif
+#endif
+
+#ifdef APRIORI_TEST_ASAN
+#include <sanitizer/allocator_interface.h>
+#else
+#include <cerrno>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+/// Allocations of all threads since the last reset.
+inline std::atomic<long> allocations{0};
+
+#ifdef APRIORI_TEST_ASAN
+
+inline const bool allocation_hook = [] {
+    return __sanitizer_install_malloc_and_free_hooks([](const volatile void*, std::size_t) { ++allocations; },
+                                                     [](const volatile void*) {}) != 0;
+}();
+
+#else
+
+// the allocator itself, behind the names that are replaced below
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void __libc_free(void*);
+
+void* malloc(std::size_t n) noexcept {
+    ++allocations;
+    return __libc_malloc(n);
+}
+void* calloc(std::size_t count, std::size_t n) noexcept {
+    ++allocations;
+    return __libc_calloc(count, n);
+}
+void* realloc(void* p, std::size_t n) noexcept {
+    ++allocations;
+    return __libc_realloc(p, n);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t n) noexcept {
+    ++allocations;
+    return __libc_memalign(alignment, n);
+}
+void* memalign(std::size_t alignment, std::size_t n) noexcept {
+    ++allocations;
+    return __libc_memalign(alignment, n);
+}
+int posix_memalign(void** p, std::size_t alignment, std::size_t n) noexcept {
+    ++allocations;
+    *p = __libc_memalign(alignment, n);
+    return *p == nullptr ? ENOMEM : 0;
+}
+void free(void* p) noexcept { __libc_free(p); }
+void* mmap(void* at, std::size_t n, int protection, int flags, int file, off_t offset) noexcept {
+    ++allocations;
+    return reinterpret_cast<void*>(syscall(SYS_mmap, at, n, protection, flags, file, offset));
+}
+}
+
+// the array and nothrow forms call these
+void* operator new(std::size_t n) {
+    ++allocations;
+    if (void* p = __libc_malloc(n == 0 ? 1 : n)) return p;
+    throw std::bad_alloc();
+}
+void* operator new(std::size_t n, std::align_val_t alignment) {
+    ++allocations;
+    if (void* p = __libc_memalign(static_cast<std::size_t>(alignment), n == 0 ? 1 : n)) return p;
+    throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { __libc_free(p); }
+void operator delete(void* p, std::size_t) noexcept { __libc_free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { __libc_free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { __libc_free(p); }
+
+#endif

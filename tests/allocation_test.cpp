@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// A forward on cpu, and a step, take no memory but the caller's span, on any executor.
+#include "allocation_counter.hpp"
+
+#include "apriori/device/cpu/device.hpp"
+#include "apriori/device/cpu/executors/eigen_thread_pool.hpp"
+#include "apriori/io/synthetic_source.hpp"
+#include "model_testing.hpp"
+
+#ifdef _OPENMP
+#include "apriori/device/cpu/executors/openmp.hpp"
+#endif
+
+using namespace apriori;
+using namespace model_testing;
+
+namespace {
+
+/// Allocations that `body` makes.
+template <class Body>
+long allocations_of(Body&& body) {
+    const long before = allocations;
+    body();
+    return allocations - before;
+}
+
+template <class T>
+void keep(T* p) { // the compiler may not drop what leads to p
+    asm volatile("" : : "g"(p) : "memory");
+}
+
+// ---- the counter counts --------------------------------------------------------------------------------------------
+
+struct alignas(128) wide {
+    char c[128];
+};
+
+TEST(allocation_counter, sees_every_way) {
+    const auto seen = [](auto&& body) { EXPECT_GE(allocations_of(body), 1); };
+    seen([] { keep(std::unique_ptr<int>(new int(1)).get()); });
+    seen([] { keep(std::unique_ptr<int[]>(new int[7]).get()); });
+    seen([] { keep(std::unique_ptr<int>(new (std::nothrow) int(1)).get()); });
+    seen([] { keep(std::make_unique<wide>().get()); });
+    seen([] { keep(std::make_unique<wide[]>(3).get()); });
+    seen([] { keep(std::make_shared<int>(1).get()); });
+    seen([] { keep(host_buffer(10).data()); });
+    seen([] { keep(std::string(100, 'a').data()); });
+    const auto c_style = [&seen](auto allocate) {
+        seen([allocate] {
+            void* p = allocate();
+            keep(p);
+            std::free(p);
+        });
+    };
+    c_style([] { return std::malloc(10); });
+    c_style([] { return std::calloc(2, 10); });
+    c_style([] { return std::realloc(nullptr, 10); });
+    c_style([] { return std::aligned_alloc(64, 64); });
+    c_style([] {
+        void* p = nullptr;
+        return posix_memalign(&p, 64, 64) == 0 ? p : nullptr;
+    });
+#ifndef APRIORI_TEST_ASAN
+    seen([] {
+        void* p = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ASSERT_NE(p, MAP_FAILED);
+        EXPECT_EQ(munmap(p, 4096), 0);
+    });
+#endif
+    EXPECT_EQ(allocations_of([] {}), 0);
+}
+
+// ---- models --------------------------------------------------------------------------------------------------------
+
+/// Large enough that every executor takes its threads, in two chunks.
+constexpr PriorConfig config = presets::digits;
+constexpr limits two_rows{.rows = 2};
+
+/// Allocations of `runs` forwards, each in two chunks, after `before` of them.
+template <class Processors = every_layer<>, class Executor>
+void expect_none(Executor& executor, int before) {
+    using device_type = cpu<default_arch, Executor>;
+    using model_type = PriorTransformer<config, device_type, f32, Processors>;
+    device_type device(executor);
+    const tensor_list tensors(config);
+    const auto model = model_type::load(device, io::synthetic_source(tensors.infos()));
+    ASSERT_TRUE(model);
+    const prior_inputs x = randomize(config, {.rows = 3, .text_tokens = 16}, mask_kind::holes, 5);
+    const device_inputs<model_type> in(device, x);
+    host_buffer memory(model_type::workspace_bytes(two_rows));
+    std::vector<float> out(3 * 64), latents(3 * 64);
+    const view<float, extents<dyn, 64>> processed(latents.data(), extents<dyn, 64>(3));
+
+    bool ok = true;
+    const auto forward = [&] { ok = ok && model->forward(*in, out.data(), memory.span(), two_rows).state.ok(); };
+    for (int i = 0; i < before; ++i) forward();
+    EXPECT_EQ(allocations_of([&] {
+                  for (int i = 0; i < 3; ++i) forward();
+                  ok = ok && model->post_process_latents(processed).ok();
+              }),
+              0);
+    EXPECT_TRUE(ok);
+    EXPECT_EQ(allocations_of([&] { // nor on the way to an error
+                  ok = model->forward({}, out.data(), memory.span(), two_rows).state.ok() ||
+                       model->forward(*in, out.data(), {}, two_rows).state.ok();
+              }),
+              0);
+    EXPECT_FALSE(ok);
+}
+
+TEST(allocation, serial) {
+    serial_executor executor;
+    expect_none(executor, 0);
+}
+
+TEST(allocation, plain_and_sliced_attention) {
+    serial_executor executor;
+    expect_none<per_layer<plain_attention, sliced_attention<1>, sliced_attention<3>, fused_attention>>(executor, 0);
+}
+
+TEST(allocation, eigen_thread_pool) {
+    eigen_thread_pool_executor executor(2);
+    expect_none(executor, 0);
+}
+
+#ifdef _OPENMP
+TEST(allocation, openmp) {
+    openmp_executor executor(2);
+    expect_none(executor, 1); // OpenMP makes its threads when it first needs them
+}
+#endif
+
+/// Prefix and condition are set-up and may allocate; a step may not.
+TEST(allocation, step) {
+    using model_type = PriorTransformer<config, cpu<>>;
+    cpu<> device;
+    const tensor_list tensors(config);
+    const auto model = model_type::load(device, io::synthetic_source(tensors.infos()));
+    ASSERT_TRUE(model);
+    const prior_inputs x = randomize(config, {.rows = 1, .text_tokens = 16}, mask_kind::holes, 5);
+    const prior_prompt prompt{x.proj_embedding, x.encoder_hidden_states, x.attention_mask};
+    const auto prefix = model->prefix(std::span(&prompt, 1));
+    ASSERT_TRUE(prefix) << prefix.error().message;
+    const std::vector<float> timesteps{999, 500, 0};
+    const auto condition = model->condition(*prefix, timesteps);
+    ASSERT_TRUE(condition) << condition.error().message;
+    const prior_step<cpu<>> steps[]{
+        {condition->get(), 0, 0, 0}, {condition->get(), 0, 0, 1}, {condition->get(), 0, 0, 2}};
+    const view<const float, extents<dyn, config.embedding_dim>> latents(x.hidden_states.data(),
+                                                                        extents<dyn, config.embedding_dim>(1));
+    constexpr step_limits l{.rows = 2, .samples = 1};
+    host_buffer memory(model_type::step_workspace_bytes(l));
+    std::vector<float> out(3 * 64);
+    bool ok = false;
+    EXPECT_EQ(allocations_of([&] { ok = model->step(latents, steps, out.data(), memory.span(), l).ok(); }), 0);
+    EXPECT_TRUE(ok);
+}
+
+} // namespace
