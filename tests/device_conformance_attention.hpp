@@ -130,7 +130,7 @@ struct plain_attention {
     constexpr status run(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
                          const Out& out) const {
         constexpr index_t width = extents_of<Q>::fixed(1), d = width / Heads;
-        const auto heads = [&rows](const auto& x) {
+        const auto heads = [&](const auto& x) {
             using X = std::remove_cvref_t<decltype(x)>;
             using E = extents<dyn, dyn, Heads, d>;
             const typename view<float, E>::sizes_type strides{rows.tokens * x.stride(0), x.stride(0), d, 1};

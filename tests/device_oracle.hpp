@@ -8,7 +8,6 @@
 #include "apriori/expr/normalize.hpp"
 #include "device_oracle_real.hpp"
 
-
 namespace oracle {
 
 using apriori::index_t;
