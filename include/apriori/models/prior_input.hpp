@@ -2,6 +2,7 @@
 // What goes into PriorTransformer's forward and what comes out: shapes, and who may see whom.
 #pragma once
 
+#include "apriori/core/status.hpp"
 #include "apriori/expr/attention.hpp"
 #include "apriori/models/prior_config.hpp"
 #include "apriori/tensor/tensor.hpp"

@@ -3,6 +3,7 @@
 // is a format's own business (formats/).
 #pragma once
 
+#include "apriori/core/status.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/device/cpu/blocking.hpp"
 #include "apriori/tensor/tensor.hpp"

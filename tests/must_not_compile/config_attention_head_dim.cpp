@@ -1,0 +1,12 @@
+// expect: config_field<.*attention_head_dim.*0.*1 or more
+// SPDX-License-Identifier: Apache-2.0
+// A width that leaves nothing to compute.
+#include "apriori/models/prior_config.hpp"
+
+#ifdef CONTROL
+constexpr apriori::PriorConfig config{.attention_head_dim = 64};
+#else
+constexpr apriori::PriorConfig config{.attention_head_dim = 0};
+#endif
+
+static_assert(apriori::validate<config>());

@@ -1,0 +1,12 @@
+// expect: config_field<.*embedding_proj_dim.*-8.*none or 1 or more
+// SPDX-License-Identifier: Apache-2.0
+// A null dimension is written none; a negative one is a mistake.
+#include "apriori/models/prior_config.hpp"
+
+#ifdef CONTROL
+constexpr apriori::PriorConfig config{.embedding_proj_dim = apriori::none};
+#else
+constexpr apriori::PriorConfig config{.embedding_proj_dim = -8};
+#endif
+
+static_assert(apriori::validate<config>());

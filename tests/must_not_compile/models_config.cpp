@@ -1,0 +1,13 @@
+// expect: config_field<.*num_layers.*0.*1 or more
+// SPDX-License-Identifier: Apache-2.0
+// A model of a bad configuration says so itself.
+#include "apriori/device/cpu/device.hpp"
+#include "apriori/models/prior_transformer.hpp"
+
+#ifdef CONTROL
+using model = apriori::PriorTransformer<apriori::PriorConfig{.num_layers = 1}, apriori::cpu<>>;
+#else
+using model = apriori::PriorTransformer<apriori::PriorConfig{.num_layers = 0}, apriori::cpu<>>;
+#endif
+
+static_assert(sizeof(model) > 0);
