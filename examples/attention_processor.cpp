@@ -28,22 +28,12 @@ struct soft_capped_attention {
         workspace::scope s(ctx.memory); // the scores live until the end of this function
         const auto scores =
             ctx.temporary(extents<dyn, Heads, dyn, dyn>(rows.count, rows.tokens, rows.tokens)); // [B, H, T, T]
-        const auto qk = matmul(heads<Heads>(q, rows), transpose<2, 3>(heads<Heads>(k, rows)));
+        const auto qk = matmul(heads_first<Heads>(q, rows), transpose<2, 3>(heads_first<Heads>(k, rows)));
         // one kernel: the product, with scale, tanh, cap and bias in its epilogue
         if (const status r = ctx.assign(scores, tanh(qk * (scale / cap)) * cap + attention_bias(rows, Heads)); !r.ok())
             return r;
         if (const status r = ctx.assign(scores, softmax(scores)); !r.ok()) return r;
-        return ctx.assign(heads<Heads>(out, rows), matmul(scores, heads<Heads>(v, rows)));
-    }
-
-private:
-    /// [count * tokens, Heads * d] seen as [count, Heads, tokens, d]: the same memory, other strides.
-    template <int Heads, class T, class E, layout L>
-    static constexpr auto heads(const view<T, E, L>& x, const attention_rows& rows) {
-        constexpr index_t d = E::fixed(1) / Heads;
-        return view<T, extents<dyn, Heads, dyn, d>, layout::rows>(x.data,
-                                                                  extents<dyn, Heads, dyn, d>(rows.count, rows.tokens),
-                                                                  {rows.tokens * x.stride(0), d, x.stride(0), 1});
+        return ctx.assign(heads_first<Heads>(out, rows), matmul(scores, heads_first<Heads>(v, rows)));
     }
 };
 

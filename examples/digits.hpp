@@ -1,43 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the examples on the model in examples/digits share: reading a condition by its text, and seeing an embedding.
+// What the examples on the model in examples/digits share: seeing an embedding.
 #pragma once
 
 #include "apriori/core/result.hpp"
 #include "apriori/device/cpu/device.hpp"
-#include "apriori/pipelines/denoiser.hpp"
+#include "apriori/expr/plan.hpp"
+#include "apriori/io/stored_prompt.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
-/// A whole tensor of a source that can find names.
-template <class Source>
-apriori::result<std::vector<float>> read_tensor(const Source& source, const std::string& name) {
-    const auto i = source.find(name);
-    if (!i) return apriori::failure{apriori::errc::not_found, "there is no tensor " + name};
-    std::vector<float> values(static_cast<std::size_t>(source.info(*i).size()));
-    if (const apriori::status s = source.read(*i, 0, values); !s.ok()) return apriori::to_failure(s);
-    return values;
-}
-
-/// What the text encoder has made of a text, as digits-unclip/conditions.safetensors holds it.
-struct condition {
-    std::vector<float> text_embeds, last_hidden_state;
-    std::vector<std::uint8_t> attention_mask;
-
-    apriori::prior_prompt spans() const { return {text_embeds, last_hidden_state, attention_mask}; }
-};
-
-template <class Source>
-apriori::result<condition> read_condition(const Source& source, const std::string& text) {
-    const auto pooled = read_tensor(source, text + ".text_embeds");
-    const auto tokens = read_tensor(source, text + ".last_hidden_state");
-    const auto mask = read_tensor(source, text + ".attention_mask");
-    for (const auto* r : {&pooled, &tokens, &mask})
-        if (!*r) return r->error();
-    return condition{*pooled, *tokens, {mask->begin(), mask->end()}};
-}
+using apriori::io::read_tensor;
 
 /// The picture that decoder/model.safetensors makes of an embedding [64], as eight lines of text. The decoder is two
 /// linear layers, written in the expression core: their weights are operands like any other here, not packed.

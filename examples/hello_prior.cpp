@@ -25,10 +25,10 @@ result<std::vector<float>> sample_one(const std::string& folder, const std::stri
 
     const auto file = io::open_weights(folder + "/conditions.safetensors");
     if (!file) return file.error();
-    const auto without = read_condition(*file, "unconditional"), with = read_condition(*file, text);
+    const auto without = io::read_prompt(*file, "unconditional"), with = io::read_prompt(*file, text);
     if (!without) return without.error();
     if (!with) return with.error();
-    const std::vector<prior_prompt> prompts{without->spans(), with->spans()};
+    const std::vector<prior_prompt> prompts{*without, *with};
 
     UnCLIPScheduler scheduler({.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});
     if (const status s = scheduler.set_timesteps(25); !s.ok()) return to_failure(s);

@@ -38,10 +38,10 @@ result<std::vector<float>> sample_linked(const std::string& text, std::uint64_t 
     cpu<> device;
     const auto model = Model::load(device, *prior);
     if (!model) return model.error();
-    const auto without = read_condition(*conditions, "unconditional"), with = read_condition(*conditions, text);
+    const auto without = io::read_prompt(*conditions, "unconditional"), with = io::read_prompt(*conditions, text);
     if (!without) return without.error();
     if (!with) return with.error();
-    const std::vector<prior_prompt> prompts{without->spans(), with->spans()};
+    const std::vector<prior_prompt> prompts{*without, *with};
     auto denoiser = incremental_denoiser<Model>::make(*model, prompts, schedule_25.timesteps(), 1);
     if (!denoiser) return denoiser.error();
 

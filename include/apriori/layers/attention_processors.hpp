@@ -12,8 +12,6 @@
 
 namespace apriori {
 
-namespace detail {
-
 /// The rows [count * tokens, Heads * d] of a view as [count, Heads, tokens, d].
 template <int Heads, class T, class E, layout L>
 constexpr auto heads_first(const view<T, E, L>& x, const attention_rows& rows) {
@@ -23,8 +21,6 @@ constexpr auto heads_first(const view<T, E, L>& x, const attention_rows& rows) {
                   {rows.tokens * x.stride(0), d, x.stride(0), 1});
 }
 
-} // namespace detail
-
 /// softmax(scale q k^T + bias) v with the scores of all heads in memory, [count, Heads, tokens, tokens].
 struct plain_attention {
     static constexpr const char* name = "plain";
@@ -33,9 +29,9 @@ struct plain_attention {
     constexpr status run(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
                          const Out& out) const {
         workspace::scope s(ctx.memory);
-        const auto queries = detail::heads_first<Heads>(q, rows); // [B, H, T, d]
-        const auto keys = detail::heads_first<Heads>(k, rows);    // [B, H, T, d]
-        const auto values = detail::heads_first<Heads>(v, rows);  // [B, H, T, d]
+        const auto queries = heads_first<Heads>(q, rows); // [B, H, T, d]
+        const auto keys = heads_first<Heads>(k, rows);    // [B, H, T, d]
+        const auto values = heads_first<Heads>(v, rows);  // [B, H, T, d]
         const auto scores =
             ctx.temporary(extents<dyn, Heads, dyn, dyn>(rows.count, rows.tokens, rows.tokens)); // [B, H, T, T]
         if (const status r =
@@ -43,7 +39,7 @@ struct plain_attention {
             !r.ok())
             return r;
         if (const status r = ctx.assign(scores, softmax(scores)); !r.ok()) return r;
-        return ctx.assign(detail::heads_first<Heads>(out, rows), matmul(scores, values));
+        return ctx.assign(heads_first<Heads>(out, rows), matmul(scores, values));
     }
 };
 
