@@ -72,7 +72,11 @@ TEST_F(layers_processors, one_head_at_a_time) { check<sliced_attention<1>>(); }
 TEST_F(layers_processors, two_heads_and_then_one) { check<sliced_attention<2>>(); }
 TEST_F(layers_processors, a_slice_of_all_heads) { check<sliced_attention<3>>(); }
 TEST_F(layers_processors, a_slice_wider_than_the_heads) { check<sliced_attention<64>>(); }
-TEST_F(layers_processors, of_a_user) { check<sequence_by_sequence>(); }
+TEST_F(layers_processors, of_a_user) {
+    check<sequence_by_sequence>();
+    using other = decltype(model->with_attn_processor<sequence_by_sequence>());
+    EXPECT_EQ(other::attn_processors().back().second, "sequence by sequence");
+}
 TEST_F(layers_processors, by_position) {
     check<per_layer<plain_attention, fused_attention, sliced_attention<1>, sliced_attention<2>>>();
 }
