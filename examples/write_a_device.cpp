@@ -6,6 +6,7 @@
 #include "apriori/core/philox.hpp"
 #include "apriori/device/host_memory.hpp"
 #include "apriori/io/safetensors.hpp"
+#include "apriori/models/prior_transformer.hpp"
 
 #include <algorithm>
 #include <cmath>
