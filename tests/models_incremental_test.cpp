@@ -184,6 +184,11 @@ TEST(Incremental, RefusesWhatDoesNotBelongTogether) {
     EXPECT_EQ(refused(m, {condition->get(), 0, 1, 0}, memory.span()).code, errc::invalid_argument);
     EXPECT_EQ(refused(m, {condition->get(), 0, 0, 2}, memory.span()).code, errc::invalid_argument);
     EXPECT_EQ(refused(m, {condition->get(), 0, 0, 0}, memory.span().first(64)).code, errc::workspace_too_small);
+    for (const step_limits none :
+         {step_limits{.rows = 0}, step_limits{.samples = 0}, step_limits{.hidden_tokens = 0}}) {
+        const prior_step<device_type> one{condition->get(), 0, 0, 0};
+        EXPECT_EQ(m.step(latents, std::span(&one, 1), out.data(), memory.span(), none).code, errc::invalid_argument);
+    }
 
     // other weights of the same shapes: one number differs
     struct changed {
@@ -208,6 +213,7 @@ TEST(Incremental, RefusesWhatDoesNotBelongTogether) {
     prior_prompt unmasked = prompts[0];
     unmasked.attention_mask = {};
     EXPECT_FALSE(m.prefix(std::span(&unmasked, 1)).ok());
+    EXPECT_FALSE(m.prefix({}).ok());
     EXPECT_FALSE(m.condition(*prefix, {}).ok());
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact incremental sampling, what is done once for a prompt. With an attention mask PriorTransformer is causal over [text, proj, time, x_t, prd], and a
-// masked token has attention weight exactly 0 in every row that reaches the answer (exp(-10000) is 0 in float32). So masked
-// tokens are dropped, the rows of text and proj are computed once for a prompt, the time rows of all steps in one pass, and
-// a step computes x_t and prd alone. In the last layer only the answer needs a query and a feed-forward.
+// Exact incremental sampling, what is done once for a prompt. With an attention mask PriorTransformer is causal over
+// [text, proj, time, x_t, prd], and a masked token has attention weight exactly 0 in every row that reaches the answer
+// (exp(-10000) is 0 in float32). So masked tokens are dropped, the rows of text and proj are computed once for a prompt, the
+// time rows of all steps in one pass, and a step computes x_t and prd alone. In the last layer only the answer needs a query
+// and a feed-forward.
 //
 // It agrees with the full forward within rounding, as long as no score differs from another by about 10,000.
 #pragma once
@@ -68,6 +69,59 @@ struct condition_passes {
         return {};
     }
 
+    /// The rows of a pass: which row of a table each is, its position in the sequence, and who sees whom.
+    struct pass_rows {
+        std::vector<std::int32_t> order{}, positions{};
+        std::vector<attention_group> groups{};
+        std::int64_t scores = 0;
+        index_t max_keys = 0;
+        bool causal = false;
+
+        index_t count() const noexcept { return static_cast<index_t>(order.size()); }
+        void add_group(const attention_group& g, std::int64_t group_scores, index_t keys) {
+            groups.push_back(g);
+            scores += group_scores;
+            max_keys = std::max(max_keys, keys);
+        }
+    };
+
+    /// Fills `cache` with the rows that `pass` takes from a table [table_rows, inner], which embed(ctx, table) writes.
+    template <class Embed>
+    static status fill_cache(Device& device, const operands& w, std::uint64_t hash, const pass_rows& pass,
+                             index_t table_rows, layer_cache<Device>& cache, Embed&& embed) {
+        const index_t rows = pass.count();
+        status s;
+        const auto order = uploaded(device, pass.order, s), positions = uploaded(device, pass.positions, s);
+        const auto groups = uploaded(device, pass.groups, s);
+        if (!s.ok()) return s;
+        cache.values = device_array<float, Device>(device, C.num_layers * rows * 3 * inner);
+        cache.rows = rows;
+        cache.width = 3 * inner;
+        cache.weights_hash = hash;
+        if (!cache.values.ok()) return {errc::device_error, "no memory for the keys and values of the prompts"};
+        return run_once(device, [&](auto& ctx) {
+            workspace::scope temporaries(ctx.memory);
+            const rows_view table = ctx.temporary(extents<dyn, inner>(table_rows)); // [table_rows, inner]
+            const rows_view x = ctx.temporary(extents<dyn, inner>(rows));           // [rows, inner]
+            status r = embed(ctx, table);
+            if (r.ok())
+                r = place(ctx, w, x, table, index_view(order.data(), extents<dyn>(rows)),
+                          index_view(positions.data(), extents<dyn>(rows)));
+            if (!r.ok()) return r;
+            return cache_layers(ctx, w, x, cache.values.data(),
+                                {groups.data(), groups.size(), pass.max_keys, rows, pass.scores, pass.causal});
+        });
+    }
+
+    /// x = rows of `table` in that order, each with its position, and normalised where the model has norm_in.
+    template <class Context>
+    static constexpr status place(Context& ctx, const operands& w, const rows_view& x, const rows_view& table,
+                                  const index_view& order, const index_view& positions) {
+        const auto position = gather(layers::position_table(w), positions); // [rows, inner]
+        if (const status s = ctx.assign(x, gather(table, order) + position); !s.ok()) return s;
+        return layers::norm_in(ctx, w, x);
+    }
+
     // ---- prefix ------------------------------------------------------------------------------------------------------
 
     static result<void> check(const prior_prompt& p) {
@@ -90,10 +144,11 @@ struct condition_passes {
 
     static result<std::shared_ptr<const prefix>> make_prefix(Device& device, const operands& w, std::uint64_t hash,
                                                              std::span<const prior_prompt> prompts) {
+        if (prompts.empty()) return failure{errc::invalid_argument, "prefix: at least one prompt is needed"};
         auto made = std::make_shared<prefix>();
         std::vector<float> text, pooled;
-        std::vector<std::int32_t> order, positions; // of each row: where it was embedded, and its place in the sequence
-        std::vector<attention_group> groups;
+        pass_rows pass;
+        pass.causal = true;
         std::int32_t text_rows = 0, pooled_rows = 0;
         for (const prior_prompt& p : prompts) {
             if (auto r = check(p); !r) return r.error();
@@ -101,23 +156,21 @@ struct condition_passes {
                 std::count_if(p.attention_mask.begin(), p.attention_mask.end(), [](auto m) { return m != 0; }));
         }
         std::int32_t next_text = 0;
-        std::int64_t scores = 0;
-        index_t most = 0;
         for (const prior_prompt& p : prompts) {
-            const auto first = static_cast<index_t>(order.size());
+            const index_t first = pass.count();
             for (std::int32_t i = 0; i < C.num_embeddings; ++i) {
                 if (p.attention_mask[static_cast<std::size_t>(i)] == 0) continue;
                 const auto row = p.last_hidden_state.subspan(static_cast<std::size_t>(i * layers::text_width),
                                                              static_cast<std::size_t>(layers::text_width));
                 text.insert(text.end(), row.begin(), row.end());
-                order.push_back(next_text++);
-                positions.push_back(i);
+                pass.order.push_back(next_text++);
+                pass.positions.push_back(i);
             }
             pooled.insert(pooled.end(), p.text_embeds.begin(), p.text_embeds.end());
             const auto proj = static_cast<std::int32_t>(p.text_embeds.size()) / C.embedding_proj_dim;
             for (std::int32_t i = 0; i < proj; ++i) {
-                order.push_back(text_rows + pooled_rows++);
-                positions.push_back(C.num_embeddings + i);
+                pass.order.push_back(text_rows + pooled_rows++);
+                pass.positions.push_back(C.num_embeddings + i);
             }
             if (made->proj_tokens == 0) made->proj_tokens = proj;
             if (proj != made->proj_tokens || hidden_tokens(*made) < 1)
@@ -127,64 +180,31 @@ struct condition_passes {
                         " tokens; all prompts must have the same number, and leave room for time and latents "
                         "among additional_embeddings = " +
                         std::to_string(C.additional_embeddings)};
-            const index_t count = static_cast<index_t>(order.size()) - first;
+            const index_t count = pass.count() - first;
             made->prompts.push_back({first, count});
-            groups.push_back({first, first, count, first, {}});
-            scores += count * (count + 1) / 2;
-            most = std::max(most, count);
+            pass.add_group({first, first, count, first, {}}, count * (count + 1) / 2, count);
         }
-        const auto rows = static_cast<index_t>(order.size());
         status s;
         const auto text_in = uploaded(device, text, s), pooled_in = uploaded(device, pooled, s);
-        const auto order_in = uploaded(device, order, s), positions_in = uploaded(device, positions, s);
-        const auto groups_in = uploaded(device, groups, s);
-        if (s.ok()) s = reserve(device, made->cache, rows, hash);
         if (!s.ok()) return to_failure(s);
-        s = run_once(device, [&](auto& ctx) {
-            workspace::scope temporaries(ctx.memory);
-            const rows_view table =
-                ctx.temporary(extents<dyn, inner>(text_rows + pooled_rows)); // [text and pooled rows, inner]
-            const rows_view x = ctx.temporary(extents<dyn, inner>(rows));    // [rows, inner]
-            status r;
-            if (text_rows > 0) {
-                const view<const float, extents<dyn, layers::text_width>> in(
-                    text_in.data(), extents<dyn, layers::text_width>(text_rows));
-                r = ctx.assign(slice<0>(table, 0, text_rows), layers::text_rows(w, in));
-            }
-            const view<const float, extents<dyn, C.embedding_proj_dim>> in(
-                pooled_in.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
-            if (r.ok()) r = ctx.assign(slice<0>(table, text_rows, pooled_rows), layers::pooled_rows(w, in));
-            if (r.ok())
-                r = place(ctx, w, x, table, index_view(order_in.data(), extents<dyn>(rows)),
-                          index_view(positions_in.data(), extents<dyn>(rows)));
-            if (!r.ok()) return r;
-            return cache_layers(ctx, w, x, made->cache.values.data(),
-                                {groups_in.data(), static_cast<index_t>(groups.size()), most, rows, scores, true});
-        });
+        s = fill_cache(
+            device, w, hash, pass, text_rows + pooled_rows, made->cache, [&](auto& ctx, const rows_view& table) {
+                if (text_rows > 0) {
+                    const view<const float, extents<dyn, layers::text_width>> in(
+                        text_in.data(), extents<dyn, layers::text_width>(text_rows));
+                    if (const status r = ctx.assign(slice<0>(table, 0, text_rows), layers::text_rows(w, in)); !r.ok())
+                        return r;
+                }
+                const view<const float, extents<dyn, C.embedding_proj_dim>> in(
+                    pooled_in.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
+                return ctx.assign(slice<0>(table, text_rows, pooled_rows), layers::pooled_rows(w, in));
+            });
         if (!s.ok()) return to_failure(s);
         return std::shared_ptr<const prefix>(std::move(made));
     }
 
     /// Tokens of the latents: what text, proj, time and prd leave of the sequence.
     static index_t hidden_tokens(const prefix& p) noexcept { return C.additional_embeddings - p.proj_tokens - 1 - prd; }
-
-    static status reserve(Device& device, layer_cache<Device>& cache, index_t rows, std::uint64_t hash) {
-        cache.values = device_array<float, Device>(device, C.num_layers * rows * 3 * inner);
-        cache.rows = rows;
-        cache.width = 3 * inner;
-        cache.weights_hash = hash;
-        return cache.values.ok() ? status{}
-                                 : status{errc::device_error, "no memory for the keys and values of the prompts"};
-    }
-
-    /// x = rows of `table` in that order, each with its position, and normalised where the model has norm_in.
-    template <class Context>
-    static constexpr status place(Context& ctx, const operands& w, const rows_view& x, const rows_view& table,
-                                  const index_view& order, const index_view& positions) {
-        const auto position = gather(layers::position_table(w), positions); // [rows, inner]
-        if (const status s = ctx.assign(x, gather(table, order) + position); !s.ok()) return s;
-        return layers::norm_in(ctx, w, x);
-    }
 
     // ---- condition ---------------------------------------------------------------------------------------------------
 
@@ -198,40 +218,24 @@ struct condition_passes {
         auto made = std::make_shared<condition>();
         made->prefix = std::move(made_prefix);
         made->timesteps.assign(timesteps.begin(), timesteps.end());
-        const auto count = static_cast<index_t>(timesteps.size()), rows = made->prompts() * count;
-        std::vector<std::int32_t> order, positions;
-        std::vector<attention_group> groups;
-        std::int64_t scores = 0;
-        index_t most = 0;
+        const auto count = static_cast<index_t>(timesteps.size());
+        pass_rows pass;
         for (index_t p = 0; p < made->prompts(); ++p) {
             const row_range seen = made->prefix->prompts[static_cast<std::size_t>(p)];
             const index_t first = p * count;
-            for (index_t k = 0; k < count; ++k) order.push_back(static_cast<std::int32_t>(k));
-            positions.insert(positions.end(), timesteps.size(),
-                             static_cast<std::int32_t>(C.num_embeddings + made->prefix->proj_tokens));
-            groups.push_back({first, first, count, first, {made->prefix->cache.range(seen), {}}});
-            scores += count * (seen.count + 1);
-            most = std::max(most, seen.count + 1);
+            for (index_t k = 0; k < count; ++k) pass.order.push_back(static_cast<std::int32_t>(k));
+            pass.positions.insert(pass.positions.end(), timesteps.size(),
+                                  static_cast<std::int32_t>(C.num_embeddings + made->prefix->proj_tokens));
+            pass.add_group({first, first, count, first, {made->prefix->cache.range(seen), {}}},
+                           count * (seen.count + 1), seen.count + 1);
         }
         status s;
         const auto times = uploaded(device, made->timesteps, s);
-        const auto order_in = uploaded(device, order, s), positions_in = uploaded(device, positions, s);
-        const auto groups_in = uploaded(device, groups, s);
-        if (s.ok()) s = reserve(device, made->cache, rows, hash);
-        if (!s.ok()) return to_failure(s);
-        s = run_once(device, [&](auto& ctx) {
-            workspace::scope temporaries(ctx.memory);
-            const rows_view table = ctx.temporary(extents<dyn, inner>(count)); // [timesteps, inner]
-            const rows_view x = ctx.temporary(extents<dyn, inner>(rows));      // [prompts * timesteps, inner]
-            const view<const float, extents<dyn, 1>> t(times.data(), extents<dyn, 1>(count));
-            status r = layers::embed_time(ctx, w, table, t, 0.0f);
-            if (r.ok())
-                r = place(ctx, w, x, table, index_view(order_in.data(), extents<dyn>(rows)),
-                          index_view(positions_in.data(), extents<dyn>(rows)));
-            if (!r.ok()) return r;
-            return cache_layers(ctx, w, x, made->cache.values.data(),
-                                {groups_in.data(), made->prompts(), most, rows, scores, false});
-        });
+        if (s.ok())
+            s = fill_cache(device, w, hash, pass, count, made->cache, [&](auto& ctx, const rows_view& table) {
+                const view<const float, extents<dyn, 1>> t(times.data(), extents<dyn, 1>(count));
+                return layers::embed_time(ctx, w, table, t, 0.0f);
+            });
         if (!s.ok()) return to_failure(s);
         return std::shared_ptr<const condition>(std::move(made));
     }

@@ -114,10 +114,11 @@ struct incremental : condition_passes<C, Device, Format> {
         return {};
     }
 
-    /// Latents x [latents * hidden, embedding_dim] -> answers [steps, 1 or hidden tokens, clip_embed_dim].
+    /// Latents x [latents * hidden, embedding_dim] -> answers [steps, 1 or hidden tokens, clip_embed_dim], through `layer_count`
+    /// layers: all of the model's, or fewer of them for a plan of the workspace.
     template <class Context, class X, class Out>
     static constexpr status step(Context& ctx, const operands& w, const X& x_t, index_t count, index_t hidden,
-                                 const step_rows& index, const Out& out) {
+                                 const step_rows& index, int layer_count, const Out& out) {
         const index_t own = rows_of(hidden), rows = count * own, answers = answers_of(hidden),
                       latent_rows = x_t.ext()[0];
         const rows_view table = ctx.temporary(extents<dyn, inner>(latent_rows + prd)); // [latent rows and prd, inner]
@@ -132,7 +133,7 @@ struct incremental : condition_passes<C, Device, Format> {
             !s.ok())
             return s;
         const auto qkv = ctx.temporary(extents<dyn, 3 * inner>(rows)); // [count * own, 3 * inner]
-        for (int i = 0; i + 1 < C.num_layers; ++i) {
+        for (int i = 0; i + 1 < layer_count; ++i) {
             const auto block = layers::block(w, i);
             if (const status s = ctx.assign(qkv, block.qkv_of(x)); !s.ok()) return s;
             if (const status s = block.attend_cached(
@@ -140,14 +141,14 @@ struct incremental : condition_passes<C, Device, Format> {
                 !s.ok())
                 return s;
         }
-        const auto block = layers::block(w, C.num_layers - 1);
+        const auto block = layers::block(w, layer_count - 1);
         if (const status s = ctx.assign(qkv, block.qkv_of(x)); !s.ok()) return s;
         const attention_groups last{index.last, count, index.max_keys, count * answers, index.last_scores, true};
         // with prd the answers are every own-th row; without it, all rows
         const view<float, extents<dyn, inner>, layout::rows> y(advance(x.data, (own - answers) * inner),
                                                                extents<dyn, inner>(count * answers),
                                                                {prd != 0 ? own * inner : inner, 1});
-        if (const status s = block.attend_cached(ctx, y, qkv, last, C.num_layers - 1, layers::scale); !s.ok()) return s;
+        if (const status s = block.attend_cached(ctx, y, qkv, last, layer_count - 1, layers::scale); !s.ok()) return s;
         return ctx.assign(out, layers::answer_rows(w, y));
     }
 
@@ -176,7 +177,7 @@ struct incremental : condition_passes<C, Device, Format> {
             status s = write_rows(ctx, part, x_t.ext()[0], hidden, index);
             const view<float, extents<dyn, clip>> out(to + static_cast<index_t>(first) * answers_of(hidden) * clip,
                                                       extents<dyn, clip>(count * answers_of(hidden)));
-            if (s.ok()) s = step(ctx, w, x_t, count, hidden, index, out);
+            if (s.ok()) s = step(ctx, w, x_t, count, hidden, index, C.num_layers, out);
             if (!s.ok()) return s;
         }
         return {};
@@ -184,12 +185,14 @@ struct incremental : condition_passes<C, Device, Format> {
 
     static constexpr std::size_t workspace_bytes(index_t count, index_t latents, index_t hidden, index_t max_keys) {
         const std::size_t arrays = plan_arrays(count, hidden);
+        constexpr int distinct = std::min(C.num_layers, 2); // the last layer, and any before it: those are alike
         return arrays + plan_body<Device, 0>([&](auto& ctx) {
-                            return plan_step(ctx, count, latents, hidden, max_keys);
+                            return plan_step(ctx, count, latents, hidden, max_keys, distinct);
                         }).workspace;
     }
     template <class Context>
-    static constexpr status plan_step(Context& ctx, index_t count, index_t latents, index_t hidden, index_t max_keys) {
+    static constexpr status plan_step(Context& ctx, index_t count, index_t latents, index_t hidden, index_t max_keys,
+                                      int layer_count = C.num_layers) {
         const view<const float, extents<dyn, C.embedding_dim>> x(nullptr,
                                                                  extents<dyn, C.embedding_dim>(latents * hidden));
         const view<float, extents<dyn, clip>> out(nullptr, extents<dyn, clip>(count * answers_of(hidden)));
@@ -197,7 +200,7 @@ struct incremental : condition_passes<C, Device, Format> {
         index.max_keys = max_keys;
         index.scores = count * rows_of(hidden) * max_keys;
         index.last_scores = count * answers_of(hidden) * max_keys;
-        return step(ctx, operands{}, x, count, hidden, index, out);
+        return step(ctx, operands{}, x, count, hidden, index, layer_count, out);
     }
     static constexpr std::size_t plan_arrays(index_t count, index_t hidden) {
         workspace w;

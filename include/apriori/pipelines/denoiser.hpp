@@ -6,6 +6,8 @@
 #include "apriori/models/prior_prompt.hpp"
 #include "apriori/models/prior_transformer.hpp"
 
+#include <algorithm>
+
 namespace apriori {
 
 /// Answers by the full forward: the rows of a step are the samples of each branch, one branch behind the other. Works for
@@ -51,6 +53,8 @@ public:
 
 private:
     using input_type = typename Model::input;
+    /// Rows of a forward worked off together: more would take more memory and no less time.
+    static constexpr index_t most_rows = 32;
 
     forward_denoiser(const Model& model, index_t branches, index_t samples, index_t tokens)
         : model_(model), branches_(branches), samples_(samples), tokens_(tokens) {}
@@ -71,9 +75,11 @@ private:
         if (mask != 0 && mask != config.num_embeddings)
             return wrong("attention_mask", first.attention_mask.size(), config.num_embeddings);
         const index_t count = branches_ * samples_;
-        limits_ =
-            limits{.rows = count, .hidden_tokens = tokens_, .proj_tokens = proj_tokens, .text_tokens = text_tokens}
-                .filled_in(config);
+        limits_ = limits{.rows = std::min(count, most_rows),
+                         .hidden_tokens = tokens_,
+                         .proj_tokens = proj_tokens,
+                         .text_tokens = text_tokens}
+                      .filled_in(config);
         hidden_ = {device, count * tokens_ * width};
         pooled_ = {device, count * proj};
         text_ = {device, count * text};

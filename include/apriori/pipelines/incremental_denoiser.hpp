@@ -74,11 +74,15 @@ public:
     }
 
 private:
+    /// Steps worked off together: more would take more memory and no less time.
+    static constexpr index_t most_rows = 256;
+
     incremental_denoiser(const Model& model, std::vector<branch> branches, index_t samples)
         : model_(model), branches_(std::move(branches)), samples_(samples) {
         const index_t count = this->branches() * samples;
-        limits_ = {
-            .rows = count, .samples = samples, .hidden_tokens = Model::hidden_tokens(*branches_.front().condition)};
+        limits_ = {.rows = std::min(count, most_rows),
+                   .samples = samples,
+                   .hidden_tokens = Model::hidden_tokens(*branches_.front().condition)};
         for (const branch& b : branches_)
             for (index_t s = 0; s < samples; ++s) steps_.push_back({b.condition.get(), b.prompt, s, 0});
         answer_ = {model_.device(), count * limits_.hidden_tokens * clip};

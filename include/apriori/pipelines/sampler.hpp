@@ -6,6 +6,7 @@
 #include "apriori/pipelines/denoiser.hpp"
 #include "apriori/schedulers/concept.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -107,6 +108,11 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     workspace none;
     context ctx(device, none);
     const auto steps = schedule.steps();
+    if (clip == width && std::any_of(steps.begin(), steps.end(), [](const auto& c) { return c.learned_variance; }))
+        return failure{
+            errc::invalid_argument,
+            "the scheduler's variance_type is learned_range, which needs a model whose clip_embed_dim is twice "
+            "its embedding_dim"};
     for (std::size_t i = 0; i < steps.size(); ++i) {
         const step_coefficients& c = steps[i];
         view<const float, extents<dyn, width>> asked = x;
