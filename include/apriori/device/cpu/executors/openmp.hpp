@@ -17,8 +17,9 @@ public:
 
     /// Inside a parallel region of the caller's, OpenMP gives one thread, which then does it all.
     void run(int tasks, task_ref task) const {
-#pragma omp parallel for schedule(static, 1) num_threads(threads_)
-        for (int i = 0; i < tasks; ++i) task(i);
+        // a worksharing loop would say the same, but LLVM's runtime allocates for one
+#pragma omp parallel num_threads(threads_)
+        for (int i = omp_get_thread_num(); i < tasks; i += omp_get_num_threads()) task(i);
     }
 
 private:
