@@ -9,12 +9,14 @@ set(_apriori_core   "")
 set(_apriori_cpu    "xsimd"         "xsimd"                         "libxsimd-dev")
 set(_apriori_eigen  "Eigen3"        "Eigen3::Eigen"                 "libeigen3-dev")
 set(_apriori_io     "nlohmann_json" "nlohmann_json::nlohmann_json"  "nlohmann-json3-dev")
+set(_apriori_text   "utf8proc"      "utf8proc::utf8proc"            "libutf8proc-dev")
 set(_apriori_openmp "OpenMP"        "OpenMP::OpenMP_CXX"            "g++, or libomp-dev for clang")
 set(_apriori_cuda   "CUDAToolkit"   "CUDA::cudart"                  "nvidia-cuda-toolkit")
-foreach(_c IN ITEMS core cpu eigen io openmp cuda)
+foreach(_c IN ITEMS core cpu eigen io text openmp cuda)
     set_property(GLOBAL PROPERTY _apriori_component_${_c} "${_apriori_${_c}}")
 endforeach()
-set_property(GLOBAL PROPERTY _apriori_components core cpu eigen io openmp cuda)
+set_property(GLOBAL PROPERTY _apriori_components core cpu eigen io text openmp cuda)
+set_property(GLOBAL PROPERTY _apriori_cmake_dir "${CMAKE_CURRENT_LIST_DIR}") # Findutf8proc.cmake lies there, installed too
 
 # Looks for what the component needs. <why_not> is empty when it is there, else one line that says what is missing.
 # A macro, so that what the packages define is seen by the caller.
@@ -32,7 +34,11 @@ macro(apriori_find_component component why_not)
         if(NOT TARGET ${_apriori_target})
             # Global: whoever links apriori::<component> sees the package's targets, wherever it was added from.
             set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
+            set(_apriori_module_path "${CMAKE_MODULE_PATH}")
+            get_property(_apriori_dir GLOBAL PROPERTY _apriori_cmake_dir)
+            list(APPEND CMAKE_MODULE_PATH "${_apriori_dir}")
             find_package(${_apriori_package} QUIET)
+            set(CMAKE_MODULE_PATH "${_apriori_module_path}")
             unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)
         endif()
         if(NOT TARGET ${_apriori_target})

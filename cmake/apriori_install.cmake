@@ -14,6 +14,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/apriori-config-version.c
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/apriori-config.cmake" "${PROJECT_BINARY_DIR}/apriori-config-version.cmake"
               cmake/apriori_components.cmake cmake/apriori_add_config.cmake cmake/apriori_add_multiarch.cmake
+              cmake/Findutf8proc.cmake
         DESTINATION "${_package_dir}")
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 

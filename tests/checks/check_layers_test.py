@@ -15,6 +15,7 @@ ROWS = [
     ("layers/a.hpp", HEAD + '#include "apriori/expr/nodes.hpp"\n', ""),
     ("io/a.hpp", HEAD + '#include "apriori/device/eigen/eigen.hpp"\n', "io/ may not include"),
     ("schedulers/a.hpp", HEAD + '#include "apriori/models/prior_config.hpp"\n', "schedulers/ may not include"),
+    ("text/a.hpp", HEAD + '#include "apriori/io/json.hpp"\n', "text/ may not include apriori/io/json.hpp"),
     ("models/a.hpp", HEAD + "// what xsimd does\n/* __AVX2__ */\n", ""),
     ("models/a.hpp", HEAD + "#ifdef __AVX2__\n#endif\n", 'models/ names "__AVX"'),
     ("pipelines/a.hpp", HEAD + "#include <xsimd/xsimd.hpp>\n", 'pipelines/ names "xsimd"'),

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tokenizer needs of Unicode: decoding, NFC, lower case, and three classes of characters. The tables are
+// utf8proc's, and so is the version of Unicode.
+#pragma once
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace apriori::unicode {
+
+/// What stands for bytes that are not UTF-8.
+inline constexpr char32_t replacement = 0xFFFD;
+
+/// The code points of UTF-8 text. Any bytes are taken: each longest beginning of a sequence that goes wrong becomes one
+/// `replacement` (The Unicode Standard 3.9, "maximal subparts", as Python and Rust do it).
+inline std::u32string decode(std::string_view text) {
+    std::u32string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size();) {
+        const auto lead = static_cast<unsigned char>(text[i++]);
+        if (lead < 0x80) {
+            out += lead;
+            continue;
+        }
+        const int more = lead < 0xC2 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : lead < 0xF5 ? 3 : 0;
+        // The second byte tells overlong forms, surrogates and what is beyond U+10FFFF.
+        unsigned least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+        unsigned most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+        char32_t c = lead & (0x3FU >> more);
+        int taken = 0;
+        while (taken < more && i < text.size()) {
+            const auto next = static_cast<unsigned char>(text[i]);
+            if (next < least || next > most) break;
+            c = (c << 6) | (next & 0x3FU);
+            least = 0x80;
+            most = 0xBF;
+            ++taken;
+            ++i;
+        }
+        out += more > 0 && taken == more ? c : replacement;
+    }
+    return out;
+}
+
+/// The UTF-8 bytes of a code point, appended.
+inline void encode(char32_t c, std::string& out) {
+    std::array<utf8proc_uint8_t, 4> bytes{};
+    const auto n = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes.data());
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) out += static_cast<char>(bytes[i]);
+}
+
+/// Normalisation form C (Unicode Standard Annex 15). Linear but for sorting the marks on one character.
+inline std::u32string nfc(std::u32string_view text) {
+    std::u32string out;
+    if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return out = text;
+
+    constexpr auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    std::basic_string<utf8proc_int32_t> points;
+    points.reserve(text.size() + text.size() / 2);
+    for (const char32_t c : text) {
+        std::array<utf8proc_int32_t, 32> parts{}; // a canonical decomposition has at most four
+        int boundary = 0;
+        const auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(),
+                                               static_cast<utf8proc_ssize_t>(parts.size()), options, &boundary);
+        points.append(parts.data(), static_cast<std::size_t>(n));
+    }
+    // utf8proc sorts marks by exchanging neighbours, in quadratic time; nobody vouches for these.
+    const auto rank = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
+    for (auto at = points.begin(); at != points.end();) {
+        const auto marks = std::find_if(at, points.end(), [&](auto c) { return rank(c) != 0; });
+        at = std::find_if(marks, points.end(), [&](auto c) { return rank(c) == 0; });
+        std::stable_sort(marks, at, [&](auto a, auto b) { return rank(a) < rank(b); });
+    }
+    const auto n = utf8proc_normalize_utf32(points.data(), static_cast<utf8proc_ssize_t>(points.size()), options);
+    out.reserve(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) out += static_cast<char32_t>(points[i]);
+    return out;
+}
+
+/// Lower case by the full mapping, character by character: without a view of neighbours there is no final sigma.
+inline std::u32string lower(std::u32string_view text) {
+    std::u32string out;
+    out.reserve(text.size());
+    for (const char32_t c : text) {
+        if (c == 0x130) // LATIN CAPITAL LETTER I WITH DOT ABOVE, the only one that becomes two
+            out += U"i\u0307";
+        else
+            out += static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+    }
+    return out;
+}
+
+/// White_Space.
+constexpr bool is_space(char32_t c) noexcept {
+    return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+/// \p{L}: general category Lu, Ll, Lt, Lm, Lo.
+inline bool is_letter(char32_t c) noexcept {
+    const auto k = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+    return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
+}
+/// \p{N}: general category Nd, Nl, No.
+inline bool is_number(char32_t c) noexcept {
+    const auto k = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+    return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
+}
+
+} // namespace apriori::unicode

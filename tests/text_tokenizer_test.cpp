@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// CLIP's tokenizer: the ids of transformers' CLIPTokenizer, any bytes in, and files that nobody vouches for.
+#include "apriori/io/clip_tokenizer_files.hpp"
+#include "io_testing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <initializer_list>
+#include <random>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using apriori::clip_tokenizer;
+using apriori::clip_tokenizer_parts;
+using apriori::errc;
+using apriori::index_t;
+using apriori::io::load_clip_tokenizer;
+using io_testing::temporary_folder;
+using ids = std::vector<std::int32_t>;
+
+const std::filesystem::path openai = io_testing::data / "clip_tokenizer";
+const std::filesystem::path digits = std::filesystem::path(APRIORI_DIGITS) / "tokenizer";
+
+clip_tokenizer loaded(const std::filesystem::path& folder) {
+    auto t = load_clip_tokenizer(folder);
+    if (!t) throw std::runtime_error(t.error().message);
+    return std::move(*t);
+}
+const clip_tokenizer& full() {
+    static const clip_tokenizer t = loaded(openai);
+    return t;
+}
+
+apriori::io::json read_json(const std::filesystem::path& path) {
+    auto parsed = apriori::io::parse_json(io_testing::read_all(path), path.string());
+    if (!parsed) throw std::runtime_error(parsed.error().message);
+    return std::move(*parsed);
+}
+
+TEST(Tokenizer, GivesTheIdsOfTransformers) {
+    const auto cases = read_json(openai / "expected.json");
+    EXPECT_GE(cases.size(), 29U);
+    for (const auto& item : cases.items()) EXPECT_EQ(full().encode(item.key()), item.value().get<ids>()) << item.key();
+}
+
+TEST(Tokenizer, VocabularyFollowsFromTheMerges) {
+    EXPECT_EQ(full().vocab_size(), 49408);
+    EXPECT_EQ(full().bos_token_id(), 49406);
+    EXPECT_EQ(full().eos_token_id(), 49407);
+    EXPECT_EQ(full().pad_token_id(), 49407);
+    EXPECT_EQ(full().model_max_length(), 77);
+}
+
+TEST(Tokenizer, GivesTheIdsOfTheDigitsModel) {
+    const clip_tokenizer t = loaded(digits);
+    EXPECT_EQ(t.model_max_length(), 16);
+    EXPECT_EQ(t.vocab_size(), 611);
+    const auto cases = read_json(std::filesystem::path(APRIORI_DIGITS).parent_path() / "text_cases.json");
+    EXPECT_GE(cases.size(), 10U);
+    for (const auto& item : cases.items()) {
+        const auto got = t(item.key());
+        ASSERT_TRUE(got.ok()) << got.error().message;
+        EXPECT_EQ(got->input_ids, item.value().get<ids>()) << item.key();
+    }
+}
+
+TEST(Tokenizer, CutsPadsAndMasks) {
+    const std::string_view texts[] = {"a photo of a cat", "", "a"};
+    const auto got = full()(std::span(texts), 5);
+    ASSERT_TRUE(got.ok()) << got.error().message;
+    EXPECT_EQ(got->rows, 3);
+    EXPECT_EQ(got->tokens, 5);
+    const std::int32_t bos = 49406, eos = 49407;
+    EXPECT_EQ(got->input_ids, (ids{bos, 320, 1125, 539, eos, bos, eos, eos, eos, eos, bos, 320, eos, eos, eos}));
+    EXPECT_EQ(got->attention_mask, (std::vector<std::uint8_t>{1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0}));
+    EXPECT_EQ(got->cut, (std::vector<index_t>{2, 0, 0}));
+    EXPECT_EQ(full()("a")->tokens, 77);
+    EXPECT_EQ(full()("a photo", 2)->input_ids, (ids{bos, eos}));
+    EXPECT_FAILS(full()("a", 1), errc::invalid_argument, "max_length is 1; allowed: 2 or more");
+    EXPECT_FAILS(full()("a", -5), errc::invalid_argument, "max_length is -5");
+}
+
+// Every id below was printed by transformers 5.23 for the same text.
+TEST(Tokenizer, CleansUpAsTransformersDoes) {
+    const auto middle = [](std::string_view text) {
+        const ids all = full().encode(text);
+        return ids(all.begin() + 1, all.end() - 1);
+    };
+    EXPECT_EQ(middle("<|ENDOFTEXT|>"), (ids{27, 347, 40786, 4160, 91, 285})); // no special token: capitals
+    EXPECT_EQ(middle("a<|endoftext|>b"), (ids{320, 49407, 321}));             // a special token without spaces
+    EXPECT_EQ(middle("ΟΔΥΣΣΕΥΣ"),                                             // no final sigma
+              (ids{138, 123, 138, 112, 139, 227, 139, 225, 139, 225, 138, 113, 139, 227, 139, 481}));
+    EXPECT_EQ(middle("İ"), (ids{328, 16384})); // two characters
+    EXPECT_EQ(middle("##"), ids{15483});       // a merge that begins with #
+    EXPECT_EQ(middle("#:"), ids{30144});
+    EXPECT_EQ(middle("A\u030A"), middle("\u212B")); // combining ring, angstrom sign: å
+    EXPECT_EQ(middle("\u1100\u1161\u11A8"), middle("각"));
+    EXPECT_EQ(middle("a\u2003\u00A0\u3000\r\n b"), middle("a b"));
+}
+
+TEST(Tokenizer, BytesThatAreNotUtf8AreReplacementCharacters) {
+    const ids one = full().encode("\xEF\xBF\xBD"), two = full().encode("\xEF\xBF\xBD\xEF\xBF\xBD");
+    ASSERT_NE(one, two);
+    for (const char* text : {"\xFF", "\xC3", "\xE2\x82", "\xF0\x9F\x98"}) EXPECT_EQ(full().encode(text), one);
+    for (const char* text : {"\xC0\x80", "\xE0\x80", "\xF4\x90", "\x80\x80", "\xE2\x82\xE2\x82"})
+        EXPECT_EQ(full().encode(text), two);
+    const std::string_view zero("a\0b", 3); // a character like any other
+    EXPECT_EQ(full().encode(zero).size(), 5U);
+}
+
+/// Random texts of every kind: bytes, characters, words, special tokens, endings, marks.
+std::string random_text(std::mt19937& random) {
+    static constexpr std::array<std::string_view, 24> pieces{
+        "a",      "cat",    "Zürich",   " ",      "\t\n", "'s",    "'LL", "''t",     "<|endoftext|>",
+        "<|END",  "OFTEXT", "|>",       "1000",   "½",    "İ",     "ẞ",   "e\u0301", "\u0327\u0301",
+        "\u1100", "\u1161", "👍🏽", "\u200D", "!?.",  "\u00A0"};
+    std::string text;
+    for (auto n = random() % 20; n > 0; --n) switch (random() % 4) {
+        case 0:
+            text += static_cast<char>(random() % 256);
+            break;
+        case 1: {
+            char32_t c = static_cast<char32_t>(random() % 0x110000);
+            if (c >= 0xD800 && c < 0xE000) c = 0x41;
+            apriori::unicode::encode(c, text);
+            break;
+        }
+        default:
+            text += pieces[random() % pieces.size()];
+        }
+    return text;
+}
+
+TEST(Tokenizer, TakesAnyBytes) {
+    const clip_tokenizer small = loaded(digits);
+    std::mt19937 random(1);
+    for (int round = 0; round < 20000; ++round) {
+        const std::string text = random_text(random);
+        const clip_tokenizer& t = round % 2 == 0 ? full() : small;
+        const ids all = t.encode(text);
+        ASSERT_GE(all.size(), 2U);
+        ASSERT_LE(all.size(), 4 * text.size() + 2); // a byte becomes at most one token, but U+FFFD has three bytes
+        ASSERT_EQ(all.front(), t.bos_token_id());
+        ASSERT_EQ(all.back(), t.eos_token_id());
+        for (const std::int32_t id : all) ASSERT_TRUE(id >= 0 && id < t.vocab_size()) << id;
+        const int length = 2 + static_cast<int>(random() % 30);
+        const auto padded = t(text, length);
+        ASSERT_TRUE(padded.ok()) << padded.error().message;
+        ASSERT_EQ(padded->input_ids.size(), static_cast<std::size_t>(length));
+        ASSERT_EQ(padded->attention_mask.size(), static_cast<std::size_t>(length));
+        const auto used = std::min(all.size(), static_cast<std::size_t>(length));
+        ASSERT_TRUE(
+            std::equal(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(used) - 1, padded->input_ids.begin()));
+        ASSERT_EQ(padded->input_ids[used - 1], t.eos_token_id());
+        for (std::size_t i = 0; i < padded->attention_mask.size(); ++i)
+            ASSERT_EQ(padded->attention_mask[i], i < used ? 1 : 0);
+    }
+}
+
+TEST(Tokenizer, LongTextsTakeTimeInProportion) {
+    // Quadratic sorting of marks or merging of letters would take minutes.
+    std::string marks = "a", letters;
+    for (int i = 0; i < 200'000; ++i) marks += i % 2 == 0 ? "\u0301" : "\u0327";
+    for (int i = 0; i < 400'000; ++i) letters += static_cast<char>('a' + i * i % 26);
+    EXPECT_GT(full().encode(marks).size(), 1000U);
+    EXPECT_GT(full().encode(letters).size(), 1000U);
+}
+
+// ---- files -----------------------------------------------------------------------------------------------------------------
+
+/// A folder with a tokenizer of these files; an empty text: no such file.
+struct files {
+    std::string merges = "#version: 0.2\na b</w>\n", vocabulary{}, config{}, map{};
+};
+auto load(const files& f) {
+    const temporary_folder folder;
+    folder.write("merges.txt", f.merges);
+    if (!f.vocabulary.empty()) folder.write("vocab.json", f.vocabulary);
+    if (!f.config.empty()) folder.write("tokenizer_config.json", f.config);
+    if (!f.map.empty()) folder.write("special_tokens_map.json", f.map);
+    return load_clip_tokenizer(folder.path);
+}
+/// A vocab.json of these tokens, numbered, and the special ones.
+std::string vocabulary(std::initializer_list<const char*> tokens) {
+    apriori::io::json out;
+    int id = 0;
+    for (const char* token : tokens) out[token] = id++;
+    out["<|startoftext|>"] = id;
+    out["<|endoftext|>"] = id + 1;
+    return out.dump();
+}
+
+TEST(TokenizerFiles, SymbolsThatAVocabularyLacksAreUnknown) {
+    const auto t = load({.vocabulary = vocabulary({"a", "b</w>", "ab</w>"})});
+    ASSERT_TRUE(t.ok()) << t.error().message;
+    EXPECT_EQ(t->encode("ab b"), (ids{3, 2, 1, 4}));
+    EXPECT_EQ(t->encode("xb"), (ids{3, 4, 1, 4}));
+    EXPECT_EQ(t->encode("é"), (ids{3, 4, 4, 4}));
+}
+
+TEST(TokenizerFiles, EmptyLastLinesAndWindowsLineEndsAreFine) {
+    for (const char* merges : {"a b</w>", "a b</w>\n", "#version: 0.2\r\na b</w>\r\n\r\n", "a b</w>\n\n"}) {
+        const auto t = load({.merges = merges});
+        ASSERT_TRUE(t.ok()) << t.error().message;
+        EXPECT_EQ(t->vocab_size(), 512 + 1 + 2);
+        EXPECT_EQ(t->encode("ab"), (ids{513, 512, 514}));
+    }
+    EXPECT_EQ(load({.merges = ""})->vocab_size(), 514);
+}
+
+TEST(TokenizerFiles, BrokenMergesNameTheLine) {
+    const auto bad = [](const std::string& line) { return load({.merges = "#version: 0.2\na b</w>\n" + line + "\n"}); };
+    for (const char* line : {"ab", "a b c", "a  b", " a", "a ", " "})
+        EXPECT_FAILS(bad(line), errc::bad_format, "merges.txt:3: is '");
+    EXPECT_FAILS(load({.merges = "a b</w>\n\na c\n"}), errc::bad_format, "merges.txt:2: is '', not two tokens");
+    EXPECT_FAILS(bad("a \xFF"), errc::bad_format, "merges.txt:3: is not UTF-8");
+    EXPECT_FAILS(bad(std::string("\0\0 \x1b[2J", 7)), errc::bad_format, "merges.txt:3: takes \"");
+    EXPECT_FAILS(bad("qq r"), errc::bad_format,
+                 "merges.txt:3: takes \"qq\", which is not in the vocabulary that follows");
+    EXPECT_FAILS(bad("a b</w>"), errc::bad_format, "the token \"ab</w>\" occurs twice"); // one vocabulary entry a merge
+    const temporary_folder empty;
+    EXPECT_FAILS(load_clip_tokenizer(empty.path), errc::not_found, "merges.txt");
+}
+
+TEST(TokenizerFiles, AVocabularyThatDoesNotFitIsRefused) {
+    EXPECT_FAILS(load({.vocabulary = vocabulary({"a", "b</w>"})}), errc::bad_format,
+                 "merges.txt:2: makes \"ab</w>\", which is not in ");
+    EXPECT_FAILS(load({.vocabulary = vocabulary({"a", "ab</w>"})}), errc::bad_format, "merges.txt:2: takes \"b</w>\"");
+    EXPECT_FAILS(load({.vocabulary = "{\"a\": 0, \"b</w>\": 1, \"ab</w>\": 2}"}), errc::bad_format,
+                 "vocab.json: lacks the bos_token \"<|startoftext|>\"");
+    EXPECT_FAILS(load({.vocabulary = "{\"a\": 0, \"b\": 0}"}), errc::bad_format, "have the same id 0");
+    for (const char* id : {"-1", "1.5", "\"1\"", "2147483647", "1e3", "null", "[]"})
+        EXPECT_FAILS(load({.vocabulary = "{\"a\": " + std::string(id) + "}"}), errc::bad_format,
+                     "vocab.json: the id of 'a' is ");
+    for (const char* text : {"[]", "3", "{}", "null"})
+        EXPECT_FAILS(load({.vocabulary = text}), errc::bad_format, "not an object of tokens and ids");
+    EXPECT_FAILS(load({.vocabulary = "{\"a\": 0, \"a\": 1}"}), errc::bad_format, "occurs twice");
+    EXPECT_FAILS(load({.vocabulary = "{\"a\": "}), errc::bad_format, "vocab.json:1:");
+}
+
+TEST(TokenizerFiles, ConfigSetsTheSpecialTokens) {
+    // The pad token of SDXL's second tokenizer: "!" is a token of its own in every text, too.
+    const auto t = load({.config = R"({"pad_token": "!", "model_max_length": 8, "errors": "replace"})"});
+    ASSERT_TRUE(t.ok()) << t.error().message;
+    EXPECT_EQ(t->model_max_length(), 8);
+    EXPECT_EQ((*t)("ab!")->input_ids, (ids{513, 512, 0, 514, 0, 0, 0, 0}));
+    // A normalized token is looked for after clean-up.
+    const auto n = load({.config = R"({"unk_token": {"content": "<|endoftext|>", "normalized": true},
+                                       "pad_token": {"content": "<|endoftext|>", "normalized": true}})"});
+    ASSERT_TRUE(n.ok()) << n.error().message;
+    EXPECT_EQ(n->encode("ab<|ENDOFTEXT|>"), (ids{513, 512, 514, 514}));
+    // Of tokens with the same text the last one counts; added_tokens_decoder before all, special_tokens_map before the rest.
+    const auto last = load({.config = R"({"unk_token": {"content": "<|endoftext|>", "normalized": true}})"});
+    EXPECT_EQ(last->encode("<|ENDOFTEXT|>").size(), 15U);
+    const auto map = load({.map = R"({"pad_token": {"content": "<|endoftext|>", "normalized": true}})"});
+    EXPECT_EQ(map->encode("<|ENDOFTEXT|>").size(), 3U);
+    const auto added =
+        load({.config = R"({"added_tokens_decoder": {"514": {"content": "<|endoftext|>", "normalized": true}}})"});
+    EXPECT_EQ(added->encode("<|ENDOFTEXT|>").size(), 3U);
+}
+
+TEST(TokenizerFiles, ABrokenConfigIsRefused) {
+    EXPECT_FAILS(load({.config = R"({"pad_token": 3})"}), errc::bad_format,
+                 "tokenizer_config.json: field 'pad_token' is 3; allowed: a text, or an object");
+    EXPECT_FAILS(load({.config = R"({"pad_token": {"text": "x"}})"}), errc::bad_format, "field 'pad_token'");
+    EXPECT_FAILS(load({.config = R"({"pad_token": "<pad>"})"}), errc::bad_format, "lacks the pad_token \"<pad>\"");
+    EXPECT_FAILS(load({.config = R"({"pad_token": ""})"}), errc::bad_format, "lacks the pad_token \"\"");
+    EXPECT_FAILS(load({.config = R"({"pad_token": {"content": "!", "lstrip": true}})"}), errc::unsupported, "lstrip");
+    EXPECT_FAILS(load({.config = R"({"added_tokens_decoder": {"9": {"content": "<x>"}}})"}), errc::bad_format,
+                 "lacks the added token \"<x>\"");
+    for (const char* n : {"1", "-7", "2.5", "\"77\"", "true"})
+        EXPECT_FAILS(load({.config = "{\"model_max_length\": " + std::string(n) + "}"}), errc::invalid_argument,
+                     "field 'model_max_length' is ");
+    EXPECT_EQ(load({.config = R"({"model_max_length": 1000000000000000019884624838656})"})->model_max_length(), 77);
+    EXPECT_FAILS(load({.config = "[]"}), errc::bad_format, "not an object");
+    EXPECT_FAILS(load({.map = "{\"pad_token\": []}"}), errc::bad_format, "special_tokens_map.json: field 'pad_token'");
+}
+
+TEST(TokenizerFiles, DamagedFilesNeverCrash) {
+    std::mt19937 random(2);
+    const files good{"#version: 0.2\na b</w>\na b\nab c</w>\n",
+                     vocabulary({"a", "b", "c</w>", "b</w>", "ab</w>", "ab", "abc</w>"}),
+                     R"({"pad_token": "a", "model_max_length": 8})", R"({"unk_token": {"content": "<|endoftext|>"}})"};
+    ASSERT_TRUE(load(good).ok()) << load(good).error().message;
+    int loads = 0;
+    for (int round = 0; round < 2000; ++round) {
+        files f = good;
+        std::string* const all[] = {&f.merges, &f.vocabulary, &f.config, &f.map};
+        std::string& text = *all[random() % 4];
+        for (auto n = 1 + random() % 3; n > 0 && !text.empty(); --n) {
+            const std::size_t at = random() % text.size();
+            switch (random() % 3) {
+            case 0:
+                text[at] = static_cast<char>(random() % 256);
+                break;
+            case 1:
+                text.erase(at, 1 + random() % 4);
+                break;
+            default:
+                text.insert(at, text.substr(random() % text.size(), random() % 6));
+            }
+        }
+        const auto t = load(f);
+        if (!t) {
+            io_testing::expect_one_line(t.error().message);
+            continue;
+        }
+        ++loads;
+        for (const std::int32_t id : t->encode("abc ab <|endoftext|> b\xFF"))
+            ASSERT_TRUE(id >= 0 && id < t->vocab_size()) << id;
+    }
+    EXPECT_GT(loads, 50);
+    EXPECT_LT(loads, 1950);
+}
+
+} // namespace
