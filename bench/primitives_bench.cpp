@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Primitives of the CPU on one thread, in GFLOP/s and GB/s and as shares of this machine's ceilings.
+#include "apriori/device/cpu/ceilings.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/expr/plan.hpp"
-#include "ceilings.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -12,8 +12,8 @@ namespace {
 
 serial_executor executor_;
 
-const bench::ceilings& limits_of_this_machine() {
-    static const bench::ceilings c = bench::measure_ceilings<default_arch>(executor_);
+const ceilings& limits_of_this_machine() {
+    static const ceilings c = measure_ceilings<default_arch>(executor_);
     return c;
 }
 

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +37,37 @@ struct sampling_task {
     std::function<bool(int step, std::span<const float> latents)> on_step; ///< after each step; false stops
 };
 
+/// What apriori bench asks of a model: a guided sampling of one prompt, and forwards of so many rows.
+struct bench_task {
+    const schedule* steps = nullptr;
+    float guidance = 4;
+    index_t samples = 1;
+    const condition* unconditional = nullptr;
+    const condition* conditional = nullptr;
+    index_t hidden_tokens = 1; ///< of the latents of a sample
+    std::vector<index_t> forward_rows;
+};
+
+/// A stretch of work whose time no machine goes below: so many times the longer of its arithmetic and its reading.
+struct work_part {
+    double times = 1, flops = 0, bytes = 0;
+};
+
+/// A piece of work that can be run and timed again and again.
+struct timed_work {
+    std::string name;                        ///< prefix, condition, step, sample, sample_kept, forward_1 ...
+    double flops = 0, bytes = 0;             ///< of one run; bytes: of weights, once for each pass over them
+    std::vector<work_part> parts{};          ///< one after the other
+    std::function<result<void>()> prepare{}; ///< once, before the first run
+    std::function<result<void>()> run{};
+};
+
+/// One measurement of what the machine can do with the model's threads: 1e9 multiply-adds times two, and bytes read, a
+/// second, of the model's step. Empty where the device has none.
+struct ceiling_probes {
+    std::function<double()> gflops, gbytes;
+};
+
 class any_prior {
 public:
     virtual ~any_prior() = default;
@@ -45,6 +77,10 @@ public:
 
     /// Image embeddings, post-processed: [samples, clip_embed_dim].
     virtual result<std::vector<float>> sample(const sampling_task& task) = 0;
+
+    /// The work that apriori bench times, in this order; the task's conditions and schedule must outlive it.
+    virtual result<std::vector<timed_work>> works(const bench_task& task) = 0;
+    virtual ceiling_probes ceilings() = 0;
 };
 
 /// The launches of one forward, and what memory they need.
@@ -60,6 +96,7 @@ struct prior_entry {
     std::string_view device;
     PriorConfig config; ///< canonical
     std::size_t weight_bytes;
+    std::size_t step_weight_bytes; ///< of those that an incremental step reads
     forward_plan (*plan)(index_t rows);
     result<std::unique_ptr<any_prior>> (*load)(const any_source& weights, int threads);
 };

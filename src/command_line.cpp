@@ -4,6 +4,7 @@
 #include "apriori/core/version.hpp"
 #include "apriori/io/text.hpp"
 #include "instances.hpp"
+#include "presets.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -105,6 +106,43 @@ void add_sample(CLI::App& command, sample_options& o) {
     command.add_option("NAME", o.names, "Prompts in the file of conditions; none: all but unconditional");
 }
 
+CLI::Validator preset_name() {
+    std::string names;
+    for (const preset& p : all_presets) names += (names.empty() ? "" : ", ") + std::string(p.name);
+    return allowed(names, [](const std::string& text) { return find_preset(text) != nullptr; });
+}
+
+void add_bench(CLI::App& command, bench_options& o) {
+    command.add_option("--model", o.model, "Folder or config.json; without weights in it: synthetic ones")
+        ->type_name("DIR")
+        ->check(path());
+    command.add_option("--preset", o.preset, "A preset, with synthetic weights")
+        ->type_name("NAME")
+        ->check(preset_name());
+    command.add_option("--tokens", o.tokens, "Live tokens of the prompt; the unconditional one has 2")
+        ->type_name("N")
+        ->check(between(1, 65536))
+        ->capture_default_str();
+    command.add_option("--samples", o.samples, "Samples of the prompt")
+        ->type_name("N")
+        ->check(between(1, 65536))
+        ->capture_default_str();
+    command.add_option("--steps", o.steps, "Steps of a sampling")
+        ->type_name("N")
+        ->check(between(1, 100000))
+        ->capture_default_str();
+    command.add_option("--rows-forward", o.rows_forward, "Rows of one more forward, besides 1 and 2")
+        ->type_name("N")
+        ->check(between(1, 65536))
+        ->capture_default_str();
+    command.add_option("--repeats", o.repeats, "Rounds of measurements; the medians are printed")
+        ->type_name("N")
+        ->check(between(1, 1000))
+        ->capture_default_str();
+    add_device(command, o.on);
+    command.add_flag("--json", o.json, "Print one JSON object instead of a table");
+}
+
 std::string one_line(std::string text) {
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
@@ -112,15 +150,15 @@ std::string one_line(std::string text) {
 
 } // namespace
 
-result<std::variant<nothing, sample_options, verify_options, info_options>>
-parse_command_line(int argc, const char* const* argv) {
+result<any_command> parse_command_line(int argc, const char* const* argv) {
     device_options on;
     on.device = std::string(instances().front().device);
     on.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     sample_options sample;
     verify_options verify;
     info_options info;
-    sample.on = verify.on = on;
+    bench_options bench;
+    sample.on = verify.on = bench.on = on;
     info.device = on.device;
 
     CLI::App app("Samples image embeddings with unCLIP priors that are compiled in.", "apriori");
@@ -149,6 +187,8 @@ parse_command_line(int argc, const char* const* argv) {
         ->type_name("NAME")
         ->check(device())
         ->capture_default_str();
+    CLI::App* bench_command = app.add_subcommand("bench", "Time the parts of sampling against the machine's ceilings");
+    add_bench(*bench_command, bench);
 
     try {
         app.parse(argc, argv);
@@ -161,7 +201,14 @@ parse_command_line(int argc, const char* const* argv) {
     if (sample_command->parsed()) return {sample};
     if (verify_command->parsed()) return {verify};
     if (info_command->parsed()) return {info};
-    return failure{errc::invalid_argument, "no command is given; allowed: sample, verify, info; see apriori --help"};
+    if (bench_command->parsed()) {
+        if (bench.model.empty() == bench.preset.empty())
+            return failure{errc::invalid_argument, "bench: --model or --preset is required, and not both; see apriori "
+                                                   "bench --help"};
+        return {bench};
+    }
+    return failure{errc::invalid_argument,
+                   "no command is given; allowed: sample, verify, info, bench; see apriori --help"};
 }
 
 } // namespace apriori::program

@@ -44,4 +44,15 @@ struct info_options {
 /// Says what a model costs and how it is fused.
 result<exit_code> run_info(const info_options& options);
 
+struct bench_options {
+    device_options on;
+    std::filesystem::path model; ///< a folder; empty: the preset
+    std::string preset;          ///< empty: the folder
+    int tokens = 12, samples = 1, steps = 25, repeats = 5;
+    int rows_forward = 2; ///< of the largest forward; 1 and 2 are always timed
+    bool json = false;
+};
+/// Times the parts of sampling.
+result<exit_code> run_bench(const bench_options& options);
+
 } // namespace apriori::program

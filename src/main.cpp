@@ -2,6 +2,7 @@
 // apriori: unCLIP priors from the command line.
 #include "command_line.hpp"
 #include "interrupt.hpp"
+#include "process.hpp"
 
 #include <fmt/format.h>
 
@@ -18,6 +19,7 @@ result<exit_code> run(const nothing&) { return done; }
 result<exit_code> run(const sample_options& o) { return run_sample(o); }
 result<exit_code> run(const verify_options& o) { return run_verify(o); }
 result<exit_code> run(const info_options& o) { return run_info(o); }
+result<exit_code> run(const bench_options& o) { return run_bench(o); }
 
 int report(const failure& f) {
     fmt::print(stderr, "apriori: {}\n", f.message);
@@ -27,6 +29,7 @@ int report(const failure& f) {
 } // namespace
 
 int main(int argc, char** argv) {
+    note_start();
     catch_interrupts();
     try {
         const auto command = parse_command_line(argc, argv);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/result.hpp"
+#include "apriori/device/cpu/ceilings.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "threads.hpp"
 
@@ -18,12 +19,14 @@ public:
         return std::unique_ptr<cpu_platform>(new cpu_platform(count));
     }
     device_type& device() noexcept { return device_; }
+    ceiling_meter<default_arch, threads>& meter() noexcept { return meter_; }
 
 private:
-    explicit cpu_platform(int count) : threads_(count), device_(threads_) {}
+    explicit cpu_platform(int count) : threads_(count), device_(threads_), meter_(threads_) {}
 
     threads threads_;
     device_type device_;
+    ceiling_meter<default_arch, threads> meter_;
 };
 
 } // namespace apriori::program

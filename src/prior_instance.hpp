@@ -7,6 +7,7 @@
 #include "apriori/pipelines/incremental_denoiser.hpp"
 #include "apriori/pipelines/sampler.hpp"
 #include "check_arguments.hpp"
+#include "prior_works.hpp"
 
 #include <algorithm>
 #include <string>
@@ -26,7 +27,13 @@ class prior_instance final : public any_prior {
 
 public:
     static prior_entry entry(std::string_view name) {
-        return {name, device_type::name, config, model_type::weights::bytes(), &make_plan, &load};
+        return {name,
+                device_type::name,
+                config,
+                model_type::weights::bytes(),
+                prior_works<model_type>::step_weight_bytes(),
+                &make_plan,
+                &load};
     }
 
     result<host_tensor> forward(const forward_arguments& a) override {
@@ -95,6 +102,18 @@ public:
                         task);
             return sample_with(forward_denoiser<model_type>::make(model_, branches, task.samples), task);
         }
+    }
+
+    result<std::vector<timed_work>> works(const bench_task& task) override {
+        return prior_works<model_type>::make(model_, task);
+    }
+
+    ceiling_probes ceilings() override {
+        if constexpr (requires { platform_->meter(); })
+            return {[this] { return platform_->meter().gflops(); },
+                    [this] { return platform_->meter().gbytes(prior_works<model_type>::step_weight_bytes()); }};
+        else
+            return {};
     }
 
 private:

@@ -17,7 +17,8 @@ std::string duration_text(double seconds) {
     return fmt::format("{} h {} min", s / 3600, s % 3600 / 60);
 }
 
-progress::progress(int total) : total_(std::max(1, total)), terminal_(is_terminal(stderr)) {}
+progress::progress(int total, std::string_view unit)
+    : total_(std::max(1, total)), unit_(unit), terminal_(is_terminal(stderr)) {}
 
 void progress::at(int done, std::string_view what) {
     using namespace std::chrono_literals;
@@ -27,7 +28,7 @@ void progress::at(int done, std::string_view what) {
     const double spent = std::chrono::duration<double>(now - start_).count();
     const std::string left = duration_text(done > 0 ? spent / done * (total_ - done) : 0);
     if (!terminal_) {
-        fmt::print(stderr, "{} of {} steps, {} left\n", done, total_, left);
+        fmt::print(stderr, "{} of {} {}, {} left\n", done, total_, unit_, left);
         return;
     }
     constexpr int length = 30;

@@ -13,7 +13,7 @@ std::string duration_text(double seconds);
 
 class progress {
 public:
-    explicit progress(int total);
+    explicit progress(int total, std::string_view unit = "steps");
     ~progress() { clear(); }
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
@@ -27,6 +27,7 @@ private:
     using clock = std::chrono::steady_clock;
 
     int total_;
+    std::string_view unit_;
     bool terminal_;
     bool drawn_ = false;
     clock::time_point start_ = clock::now();

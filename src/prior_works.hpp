@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// What apriori bench times of a model: prefix, condition, step, whole samplings and forwards, each ready to be run again.
+#pragma once
+
+#include "any_prior.hpp"
+#include "apriori/core/torch_random.hpp"
+#include "apriori/models/prior_transformer.hpp"
+#include "apriori/pipelines/incremental_denoiser.hpp"
+#include "apriori/pipelines/sampler.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace apriori::program {
+
+template <class Model>
+class prior_works {
+    using device_type = typename Model::device_type;
+    using weights = typename Model::weights;
+    using step_denoiser = incremental_denoiser<Model>;
+    static constexpr PriorConfig config = Model::config;
+    static constexpr index_t width = config.embedding_dim;
+    /// FLOPs of one row through one block's q, k and v, and through all of a block, attention's own aside.
+    static constexpr double qkv_flops = 6.0 * Model::inner * Model::inner, block_flops = 4 * qkv_flops;
+
+    using condition_ptr = std::shared_ptr<const prior_condition<device_type>>;
+
+    /// Everything that the works share; it stays where it is.
+    struct shared {
+        Model model;
+        bench_task task;
+        std::vector<prior_prompt> branches{}; ///< [unconditional, conditional]
+        std::vector<float> latents{}, out{}, times{};
+        device_array<float, device_type> x{};
+        torch_generator generator{0};
+        std::shared_ptr<const prior_prefix<device_type>> prefix{};
+        condition_ptr kept{}; ///< of the unconditional branch
+    };
+    using shared_ptr = std::shared_ptr<shared>;
+
+public:
+    /// True where the model samples incrementally: prompts with masks, on a device that has the kernels.
+    static constexpr bool incremental = Model::has_step && Model::input::has_prd && config.clip_embed_dim == width &&
+                                        config.num_embeddings > 0 &&
+                                        requires(device_type& device, const ops::cached_attention& op) {
+        device.run(op);
+    };
+
+    /// Bytes of the packed matrices that a step reads.
+    static constexpr std::size_t step_weight_bytes() {
+        constexpr auto layout = weights::operands_type::layout;
+        return layout.block_bytes * static_cast<std::size_t>(config.num_layers) +
+               layout.stored_bytes(layout.places[index_of(slot::proj_in)]) +
+               layout.stored_bytes(layout.places[index_of(slot::proj_out)]);
+    }
+
+    static result<std::vector<timed_work>> make(const Model& model, const bench_task& task) {
+        auto s = std::make_shared<shared>(shared{model, task});
+        for (const condition* c : {task.unconditional, task.conditional})
+            s->branches.push_back({c->text_embeds, c->last_hidden_state, c->attention_mask});
+        s->times.assign(task.steps->timesteps().begin(), task.steps->timesteps().end());
+        s->latents.resize(static_cast<std::size_t>(task.samples * task.hidden_tokens * width));
+        s->out.resize(s->latents.size());
+        s->generator.randn(s->latents);
+        s->x = device_array<float, device_type>(model.device(), static_cast<index_t>(s->latents.size()));
+        if (!s->x.ok()) return failure{errc::device_error, "no memory for the latents"};
+        if (const status written = s->x.write(s->latents); !written.ok()) return to_failure(written);
+
+        std::vector<timed_work> works;
+        if constexpr (incremental)
+            add_incremental(works, s);
+        else
+            works.push_back(full_step(s));
+        for (const index_t rows : task.forward_rows) works.push_back(forward(s, rows));
+        return works;
+    }
+
+private:
+    static auto latents_view(const shared& s) {
+        return view<const float, extents<dyn, width>>(
+            s.x.data(), extents<dyn, width>(static_cast<index_t>(s.latents.size()) / width));
+    }
+    template <class R>
+    static result<void> only_whether(const shared& s, const R& made) {
+        if (!made) return made.error();
+        return s.model.device().synchronize();
+    }
+
+    template <class Branches>
+    static result<void> sample_branches(shared& s, Branches&& branches) {
+        auto denoiser = step_denoiser::make(s.model, std::forward<Branches>(branches), s.task.samples);
+        if (!denoiser) return denoiser.error();
+        sampling_options options;
+        options.guidance_scale = s.task.guidance;
+        return apriori::sample(
+            s.model, *denoiser, *s.task.steps, s.latents, [&s](std::span<float> z) { s.generator.randn(z); }, s.out,
+            options);
+    }
+
+    static result<condition_ptr> condition_of(const shared& s, std::span<const prior_prompt> prompts) {
+        auto prefix = s.model.prefix(prompts);
+        if (!prefix) return prefix.error();
+        return s.model.condition(*prefix, s.times);
+    }
+
+    /// The rows that a prompt leaves in a prefix.
+    static double prefix_rows(const prior_prompt& p) {
+        return static_cast<double>(
+            std::count_if(p.attention_mask.begin(), p.attention_mask.end(), [](auto m) { return m != 0; }) +
+            static_cast<std::ptrdiff_t>(p.text_embeds.size()) / config.embedding_proj_dim);
+    }
+
+    static void add_incremental(std::vector<timed_work>& works, const shared_ptr& s) {
+        using branch = typename step_denoiser::branch;
+        const double steps = static_cast<double>(s->times.size()), conditional = prefix_rows(s->branches[1]),
+                     both = conditional + prefix_rows(s->branches[0]), read = static_cast<double>(step_weight_bytes()),
+                     step_rows = 4 * static_cast<double>(s->task.samples); // x_t and prd, in two branches
+        // the last layer of a cache is its keys and values alone
+        const auto cached_flops = [](double rows) {
+            return rows * (block_flops * (config.num_layers - 1) + qkv_flops);
+        };
+        const auto rows_flops = [](double rows) { return rows * block_flops * config.num_layers; };
+        const double step_flops =
+            static_cast<double>(Model::step_plan({.rows = 2 * s->task.samples, .samples = s->task.samples}).flops());
+        const work_part stepping{steps, rows_flops(step_rows), read};
+
+        works.push_back({"prefix", cached_flops(both), read, {{1, cached_flops(both), read}}, {}, [s] {
+                             return only_whether(*s, s->model.prefix(s->branches));
+                         }});
+        works.push_back({"condition",
+                         cached_flops(2 * steps),
+                         read,
+                         {{1, cached_flops(2 * steps), read}},
+                         [s] { return keep(s->prefix, s->model.prefix(s->branches)); },
+                         [s] { return only_whether(*s, s->model.condition(s->prefix, s->times)); }});
+        const auto denoiser = std::make_shared<std::optional<step_denoiser>>();
+        works.push_back(
+            {"step",
+             step_flops,
+             read,
+             {{1, stepping.flops, read}},
+             [s, denoiser]() -> result<void> {
+                 const auto c = condition_of(*s, s->branches);
+                 if (!c) return c.error();
+                 return keep(*denoiser, step_denoiser::make(s->model, {branch{*c, 0}, branch{*c, 1}}, s->task.samples));
+             },
+             [s, denoiser] { return only_whether(*s, (**denoiser)(latents_view(*s), s->times[0])); }});
+        works.push_back({"sample",
+                         cached_flops(both + 2 * steps) + steps * step_flops,
+                         (steps + 2) * read,
+                         {{1, rows_flops(both + 2 * steps), 0}, stepping},
+                         {},
+                         [s]() -> result<void> {
+                             const auto c = condition_of(*s, s->branches);
+                             if (!c) return c.error();
+                             return sample_branches(*s, std::vector{branch{*c, 0}, branch{*c, 1}});
+                         }});
+        works.push_back({"sample_kept",
+                         cached_flops(conditional + steps) + steps * step_flops,
+                         (steps + 2) * read,
+                         {{1, rows_flops(conditional + steps), 0}, stepping},
+                         [s] { return keep(s->kept, condition_of(*s, std::span(s->branches).first(1))); },
+                         [s]() -> result<void> {
+                             const auto c = condition_of(*s, std::span(s->branches).last(1));
+                             if (!c) return c.error();
+                             return sample_branches(*s, std::vector{branch{s->kept, 0}, branch{*c, 0}});
+                         }});
+    }
+
+    template <class T, class R>
+    static result<void> keep(T& to, R&& made) {
+        if (!made) return made.error();
+        to = std::move(*made);
+        return {};
+    }
+
+    /// The limits of a forward of `rows` rows for the task's inputs.
+    static limits limits_of(const shared& s, index_t rows) {
+        const prior_prompt& p = s.branches.back();
+        return limits{.rows = std::min<index_t>(rows, 32),
+                      .hidden_tokens = s.task.hidden_tokens,
+                      .proj_tokens = static_cast<index_t>(p.text_embeds.size()) / config.embedding_proj_dim,
+                      .text_tokens = static_cast<index_t>(p.last_hidden_state.size()) / Model::input::text_width}
+            .filled_in(config);
+    }
+    static timed_work planned(std::string name, const shared& s, index_t rows) {
+        limits l = limits_of(s, rows);
+        l.rows = rows;
+        const double flops = static_cast<double>(Model::plan(l).flops()), read = static_cast<double>(weights::bytes());
+        return {std::move(name), flops, read, {{1, flops, read}}};
+    }
+
+    /// A step by the full forward: every sample in both branches.
+    static timed_work full_step(const shared_ptr& s) {
+        using denoiser_type = forward_denoiser<Model>;
+        const auto denoiser = std::make_shared<std::optional<denoiser_type>>();
+        timed_work w = planned("step", *s, 2 * s->task.samples);
+        w.prepare = [s, denoiser] {
+            return keep(*denoiser, denoiser_type::make(s->model, s->branches, s->task.samples, s->task.hidden_tokens));
+        };
+        w.run = [s, denoiser] { return only_whether(*s, (**denoiser)(latents_view(*s), s->times[0])); };
+        return w;
+    }
+
+    /// A forward of `rows` rows, all tokens of the prompt seen.
+    static timed_work forward(const shared_ptr& s, index_t rows) {
+        using denoiser_type = forward_denoiser<Model>;
+        struct state {
+            std::optional<denoiser_type> denoiser{};
+            device_array<float, device_type> x{};
+        };
+        const auto f = std::make_shared<state>();
+        const index_t count = rows * s->task.hidden_tokens;
+        timed_work w = planned("forward_" + std::to_string(rows), *s, rows);
+        w.prepare = [s, f, rows, count]() -> result<void> {
+            prior_prompt prompt = s->branches.back();
+            const std::vector<std::uint8_t> seen(prompt.attention_mask.size(), 1);
+            prompt.attention_mask = seen;
+            std::vector<float> values(static_cast<std::size_t>(count * width));
+            s->generator.randn(values);
+            f->x = device_array<float, device_type>(s->model.device(), count * width);
+            if (!f->x.ok()) return failure{errc::device_error, "no memory for the latents of a forward"};
+            if (const status written = f->x.write(values); !written.ok()) return to_failure(written);
+            return keep(f->denoiser, denoiser_type::make(s->model, std::span(&prompt, 1), rows, s->task.hidden_tokens));
+        };
+        w.run = [s, f, count] {
+            const view<const float, extents<dyn, width>> x(f->x.data(), extents<dyn, width>(count));
+            return only_whether(*s, (*f->denoiser)(x, 500.0F));
+        };
+        return w;
+    }
+};
+
+} // namespace apriori::program
