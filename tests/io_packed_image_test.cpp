@@ -77,15 +77,45 @@ TEST_F(PackedImage, IsTheSameFileEachTime) {
 }
 
 TEST_F(PackedImage, RefusesEveryCutAndEveryChangedByteOfTheHeader) {
-    for (std::size_t i = 0; i < sizeof(io::packed_header); ++i) {
-        EXPECT_NE(refusal(with(bytes.substr(0, i))), "") << "cut at " << i;
-        std::string changed = bytes;
-        changed[i] = static_cast<char>(changed[i] ^ 0x10);
-        EXPECT_NE(refusal(with(changed)), "") << "byte " << i;
+    const auto parse = [](const std::string& content) {
+        return io::parse_packed_header(std::as_bytes(std::span(content)), content.size(), "image");
+    };
+    ASSERT_TRUE(parse(bytes).ok());
+    for (std::size_t i = 0; i < io::packed_header::payload_at; ++i) {
+        const auto cut = parse(bytes.substr(0, i));
+        ASSERT_FALSE(cut.ok()) << "cut at " << i;
+        EXPECT_EQ(cut.error().code, errc::bad_format);
+        for (const int flip : {0x01, 0x10, 0x80, 0xff}) {
+            std::string changed = bytes;
+            changed[i] = static_cast<char>(changed[i] ^ flip);
+            const auto damaged = parse(changed);
+            ASSERT_FALSE(damaged.ok()) << "byte " << i << ", " << flip;
+            EXPECT_EQ(damaged.error().code, errc::bad_format);
+        }
     }
-    EXPECT_NE(refusal(with(bytes.substr(0, 5000))), "");
+}
+
+TEST_F(PackedImage, RefusesFilesThatAreCutOrLonger) {
+    for (const std::size_t length : {0, 1, 143, 144, 4095, 4096, 5000})
+        EXPECT_NE(refusal(with(bytes.substr(0, length))), "") << length;
+    EXPECT_NE(refusal(with(bytes.substr(0, bytes.size() - 1))), "");
     EXPECT_NE(refusal(with(bytes + "x")), "");
     EXPECT_NE(refusal(folder / "absent").find("absent"), std::string::npos);
+}
+
+TEST_F(PackedImage, IsNotWrittenWhenStopped) {
+    const auto path = folder / "stopped.apriori";
+    const auto& weights = *packed->shared_weights();
+    std::uint64_t seen = 0;
+    const auto stopped = io::write_packed_image(io::image_kind_of<model<>>(), weights.hash(), weights.packed_bytes(),
+                                                path, [&](std::uint64_t done) {
+                                                    seen = done;
+                                                    return false;
+                                                });
+    ASSERT_FALSE(stopped.ok());
+    EXPECT_EQ(stopped.error().code, errc::cancelled);
+    EXPECT_EQ(seen, weights.packed_bytes().size());
+    EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(PackedImage, SaysWhyItIsNotForThisModel) {

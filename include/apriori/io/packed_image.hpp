@@ -6,16 +6,18 @@
 #include "apriori/core/content_hash.hpp"
 #include "apriori/io/atomic_file.hpp"
 #include "apriori/io/mapped_file.hpp"
-#include "apriori/models/prior_transformer.hpp"
+#include "apriori/models/prior_parameters.hpp"
 
+#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
+#include <cstring>
+#include <functional>
 #include <memory>
 
 namespace apriori::io {
 
-/// The first bytes of a packed image. The payload begins at payload_offset, a multiple of the page size.
+/// The first bytes of a packed image; zeros follow up to the payload, at a multiple of the page size.
 struct packed_header {
     static constexpr std::uint32_t current_version = 1;
     static constexpr std::uint64_t payload_at = 4096;
@@ -40,6 +42,23 @@ struct packed_header {
 };
 static_assert(sizeof(packed_header) == 144 && std::is_trivially_copyable_v<packed_header>);
 
+/// What an image must be to be a model's.
+struct image_kind {
+    std::uint64_t config_hash = 0;
+    std::string_view format{};
+    std::string layout{};
+    std::uint64_t payload_bytes = 0;
+};
+
+template <class Model>
+image_kind image_kind_of() {
+    return {config_hash(Model::config), Model::format::name, Model::weights::packed::layout_name(),
+            Model::weights::bytes()};
+}
+
+/// Told how many bytes of a payload are done; false stops, with `cancelled`. None: never.
+using image_progress = std::function<bool(std::uint64_t done)>;
+
 namespace detail {
 
 template <std::size_t N>
@@ -53,26 +72,39 @@ std::string text_of(const std::array<char, N>& a) {
     return std::string(a.data(), ::strnlen(a.data(), N));
 }
 
-/// The header that a model's image must have but for its hash and checksums.
-template <class Model>
-packed_header expected_header() {
-    packed_header h;
-    h.config_hash = apriori::config_hash(Model::config);
-    h.payload_bytes = Model::weights::bytes();
-    h.format = padded_text<16>(Model::format::name);
-    h.layout = padded_text<64>(Model::weights::packed::layout_name());
-    return h;
+/// body(stretch, bytes done) for payloads in stretches.
+template <class Body>
+result<void> in_stretches(std::span<const std::byte> payload, const image_progress& progress, Body&& body) {
+    constexpr std::size_t stretch = std::size_t{1} << 26;
+    for (std::size_t at = 0; at < payload.size(); at += stretch) {
+        const auto part = payload.subspan(at, std::min(stretch, payload.size() - at));
+        if (result<void> r = body(part); !r) return r;
+        if (progress && !progress(at + part.size())) return failure{errc::cancelled, "stopped"};
+    }
+    return {};
 }
 
-/// Reads and checks the header of a mapped image.
-inline result<packed_header> read_header(const mapped_file& file, const std::filesystem::path& path) {
-    const auto refuse = [&](const std::string& why) {
-        return failure{errc::bad_format, cat(path.string(), ": ", why)};
-    };
-    const auto bytes = file.bytes();
+/// The checksum of a payload: of its stretches, each continuing from the one before.
+inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload, const image_progress& progress) {
+    std::uint64_t sum = content_hash({});
+    const auto r = in_stretches(payload, progress, [&](std::span<const std::byte> part) -> result<void> {
+        sum = content_hash(part, sum);
+        return {};
+    });
+    if (!r) return r.error();
+    return sum;
+}
+
+} // namespace detail
+
+/// The header at the beginning of `bytes`, of a file of `file_bytes` bytes: everything that can be wrong with it alone is
+/// refused. `bytes` hold at least what lies before the payload, or all of a shorter file; `where` opens the messages.
+inline result<packed_header> parse_packed_header(std::span<const std::byte> bytes, std::uint64_t file_bytes,
+                                                 std::string_view where) {
+    const auto refuse = [&](const std::string& why) { return failure{errc::bad_format, cat(where, ": ", why)}; };
     packed_header h;
     if (bytes.size() < sizeof h)
-        return refuse(cat("is ", std::to_string(bytes.size()), " bytes long, too short for a packed image"));
+        return refuse(cat("is ", std::to_string(file_bytes), " bytes long, too short for a packed image"));
     std::memcpy(&h, bytes.data(), sizeof h);
     if (h.magic != packed_header{}.magic) return refuse("is not a packed image; make one with apriori pack");
     if (h.version != packed_header::current_version)
@@ -80,67 +112,115 @@ inline result<packed_header> read_header(const mapped_file& file, const std::fil
                           std::to_string(packed_header::current_version), "; pack it again"));
     if (h.byte_order != packed_header{}.byte_order)
         return refuse("was packed on a machine of another byte order; pack it again here");
-    if (h.header_checksum != h.checksum()) return refuse("its header is damaged; pack it again");
-    if (h.payload_offset != packed_header::payload_at || h.payload_bytes != bytes.size() - packed_header::payload_at ||
-        bytes.size() < h.payload_offset)
-        return refuse(cat("is ", std::to_string(bytes.size()), " bytes long, its header says ",
-                          std::to_string(h.payload_offset + h.payload_bytes)));
+    if (h.header_checksum != h.checksum() || h.payload_offset != packed_header::payload_at)
+        return refuse("its header is damaged; pack it again");
+    if (file_bytes < packed_header::payload_at || file_bytes - packed_header::payload_at != h.payload_bytes)
+        return refuse(cat("is ", std::to_string(file_bytes), " bytes long, and its header says that ",
+                          std::to_string(h.payload_bytes), " come behind the first ",
+                          std::to_string(packed_header::payload_at), "; pack it again"));
+    const auto gap = bytes.subspan(sizeof h, packed_header::payload_at - sizeof h);
+    if (std::any_of(gap.begin(), gap.end(), [](std::byte b) { return b != std::byte{0}; }))
+        return refuse("its header is damaged; pack it again");
     return h;
 }
 
-} // namespace detail
+/// A packed image in memory, its header checked. Processes that open the same file share its pages.
+class packed_image {
+public:
+    static result<packed_image> open(const std::filesystem::path& path) {
+        auto file = mapped_file::open(path);
+        if (!file) return file.error();
+        const auto header = parse_packed_header(file->bytes(), file->bytes().size(), path.string());
+        if (!header) return header.error();
+        return packed_image(path, std::make_shared<mapped_file>(std::move(*file)), *header);
+    }
 
-/// Writes the weights of a model on a device whose memory the host can read (cpu, eigen). The file appears whole or not at all.
-template <class Model>
-result<void> write_packed_image(const Model& model, const std::filesystem::path& path) {
-    const auto payload = model.shared_weights()->packed_bytes();
-    packed_header h = detail::expected_header<Model>();
-    h.weights_hash = model.shared_weights()->hash();
-    h.payload_checksum = content_hash(payload);
+    const packed_header& header() const noexcept { return header_; }
+    std::string format() const { return detail::text_of(header_.format); }
+    std::string layout() const { return detail::text_of(header_.layout); }
+    std::span<const std::byte> payload() const noexcept { return file_->bytes().subspan(header_.payload_offset); }
+    /// What keeps the payload in memory.
+    std::shared_ptr<const void> owner() const noexcept { return file_; }
+
+    /// Whether it is of that kind: an image of another configuration, weight format, layout or machine is refused, with
+    /// the reason.
+    result<void> check(const image_kind& want) const {
+        const auto refuse = [&](const std::string& why) {
+            return failure{errc::bad_format, cat(path_.string(), ": ", why)};
+        };
+        if (header_.config_hash != want.config_hash) return refuse("was packed for another configuration");
+        if (header_.format != detail::padded_text<16>(want.format))
+            return refuse(cat("holds ", format(), " weights, not ", want.format));
+        if (header_.layout != detail::padded_text<64>(want.layout))
+            return refuse(cat("was packed for ", layout(), ", this device has ", want.layout, "; pack it again here"));
+        if (header_.payload_bytes != want.payload_bytes)
+            return refuse("its payload has another size than the model's weights");
+        return {};
+    }
+
+    /// Reads the whole payload and compares its checksum.
+    result<void> verify(const image_progress& progress = {}) const {
+        const auto sum = detail::payload_checksum(payload(), progress);
+        if (!sum) return sum.error();
+        if (*sum != header_.payload_checksum)
+            return failure{errc::bad_format, cat(path_.string(), ": its payload is damaged; pack it again")};
+        return {};
+    }
+
+private:
+    packed_image(std::filesystem::path path, std::shared_ptr<mapped_file> file, const packed_header& header)
+        : path_(std::move(path)), file_(std::move(file)), header_(header) {}
+
+    std::filesystem::path path_;
+    std::shared_ptr<mapped_file> file_;
+    packed_header header_;
+};
+
+/// Writes packed weights. The file appears whole or not at all.
+inline result<void> write_packed_image(const image_kind& kind, std::uint64_t weights_hash,
+                                       std::span<const std::byte> payload, const std::filesystem::path& path,
+                                       const image_progress& progress = {}) {
+    auto file = atomic_file::create(path); // first, so that a path that cannot be written costs no checksum
+    if (!file) return file.error();
+    packed_header h;
+    h.config_hash = kind.config_hash;
+    h.weights_hash = weights_hash;
+    h.payload_bytes = payload.size();
+    h.format = detail::padded_text<16>(kind.format);
+    h.layout = detail::padded_text<64>(kind.layout);
+    const auto sum = detail::payload_checksum(payload, {});
+    if (!sum) return sum.error();
+    h.payload_checksum = *sum;
     h.header_checksum = h.checksum();
     std::array<std::byte, packed_header::payload_at> first{};
     std::memcpy(first.data(), &h, sizeof h);
-    auto file = atomic_file::create(path);
-    if (!file) return file.error();
     if (auto r = file->write(std::span<const std::byte>(first)); !r) return r;
-    if (auto r = file->write(payload); !r) return r;
+    if (auto r = detail::in_stretches(payload, progress, [&](auto part) { return file->write(part); }); !r) return r;
     return file->commit();
 }
 
-/// A model on an image's mapped weights: nothing is copied, pages are read as they are needed. An image of another
-/// configuration, weight format, layout or machine is refused, with the reason; the payload's checksum is verify_packed_image's.
+/// The same of a model on a device whose memory the host can read.
 template <class Model>
-result<Model> open_packed_image(typename Model::device_type& device, const std::filesystem::path& path) {
-    auto opened = mapped_file::open(path);
-    if (!opened) return opened.error();
-    auto file = std::make_shared<mapped_file>(std::move(*opened));
-    const auto header = detail::read_header(*file, path);
-    if (!header) return header.error();
-    const packed_header want = detail::expected_header<Model>();
-    const auto refuse = [&](const std::string& why) {
-        return failure{errc::bad_format, cat(path.string(), ": ", why)};
-    };
-    if (header->config_hash != want.config_hash) return refuse("was packed for another configuration");
-    if (header->format != want.format)
-        return refuse(cat("holds ", detail::text_of(header->format), " weights, not ", detail::text_of(want.format)));
-    if (header->layout != want.layout)
-        return refuse(cat("was packed for ", detail::text_of(header->layout), ", this device has ",
-                          detail::text_of(want.layout), "; pack it again here"));
-    if (header->payload_bytes != want.payload_bytes)
-        return refuse("its payload has another size than the model's weights");
-    const std::byte* payload = file->bytes().data() + header->payload_offset;
-    return Model(device, Model::weights::attach(payload, std::move(file), header->weights_hash));
+result<void> write_packed_image(const Model& model, const std::filesystem::path& path) {
+    const auto& weights = *model.shared_weights();
+    return write_packed_image(image_kind_of<Model>(), weights.hash(), weights.packed_bytes(), path);
 }
 
-/// Reads the whole image and compares its checksum.
+/// A model on an image's mapped weights: nothing is copied, pages are read as they are needed. What packed_image::check
+/// refuses is refused; the payload's checksum is verify_packed_image's.
+template <class Model>
+result<Model> open_packed_image(typename Model::device_type& device, const std::filesystem::path& path) {
+    const auto image = packed_image::open(path);
+    if (!image) return image.error();
+    if (auto fits = image->check(image_kind_of<Model>()); !fits) return fits.error();
+    return Model(device, Model::weights::attach(image->payload().data(), image->owner(), image->header().weights_hash));
+}
+
+/// Reads the whole image and compares its checksums.
 inline result<void> verify_packed_image(const std::filesystem::path& path) {
-    auto file = mapped_file::open(path);
-    if (!file) return file.error();
-    const auto header = detail::read_header(*file, path);
-    if (!header) return header.error();
-    if (content_hash(file->bytes().subspan(header->payload_offset)) != header->payload_checksum)
-        return failure{errc::bad_format, cat(path.string(), ": its payload is damaged; pack it again")};
-    return {};
+    const auto image = packed_image::open(path);
+    if (!image) return image.error();
+    return image->verify();
 }
 
 } // namespace apriori::io
