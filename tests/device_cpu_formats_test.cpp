@@ -107,6 +107,134 @@ TYPED_TEST_SUITE(Formats, formats);
 TYPED_TEST(Formats, ProductsAreThoseOfTheWeightsTheyKeep) { all_products<default_arch, TypeParam>(); }
 TYPED_TEST(Formats, ProductsOfOneLane) { all_products<scalar, TypeParam>(); }
 
+// ---- w8a8: activations in integers too -----------------------------------------------------------------------------------
+
+/// x [rows, K] times the packed w [N][K], in a format on an architecture.
+template <class Arch, class F, index_t N, index_t K>
+std::vector<float> product_of(const std::vector<float>& x, const std::vector<std::vector<float>>& w) {
+    using P = typename cpu<Arch>::template packed<F>;
+    cpu<Arch> d;
+    const host_buffer memory(P::stored_bytes(N, K));
+    std::memset(memory.data(), 0xff, memory.size());
+    const P packed(memory.data(), N, K);
+    for (index_t j = 0; j < N; ++j)
+        EXPECT_TRUE(d.pack(packed, j, std::span<const float>(w[static_cast<std::size_t>(j)])).ok());
+    const auto rows = static_cast<index_t>(x.size()) / K;
+    const view<const float, extents<dyn, K>> in(x.data(), extents<dyn, K>(rows));
+    std::vector<float> y(static_cast<std::size_t>(rows * N));
+    const auto e = linear(in, weight<P, N, K>{packed});
+    const host_buffer space(plan<cpu<Arch>>(e).workspace);
+    EXPECT_TRUE(assign(d, space.span(), view<float, extents<dyn, N>>(y.data(), extents<dyn, N>(rows)), e).ok());
+    return y;
+}
+
+/// Integers in, so that nothing is rounded before the products: the sums must be exact.
+template <class Arch, index_t N, index_t K>
+void exact_integers(index_t rows, bool extremes) {
+    SCOPED_TRACE(testing::Message() << Arch::name() << " " << rows << " x " << N << " x " << K << " " << extremes);
+    std::mt19937 engine(static_cast<unsigned>(K));
+    const auto integer = [&] {
+        return extremes ? (engine() % 2 ? 127.0f : -127.0f)
+                        : static_cast<float>(static_cast<int>(engine() % 255) - 127);
+    };
+    std::vector<std::vector<float>> w(N, std::vector<float>(K));
+    for (auto& row : w) {
+        for (float& v : row) v = integer();
+        row[0] = 127.0f; // so that the scale is 1
+    }
+    std::vector<float> x(static_cast<std::size_t>(rows * K));
+    for (float& v : x) v = integer();
+    for (index_t r = 0; r < rows; ++r) x[static_cast<std::size_t>(r * K)] = -127.0f;
+    if (extremes) // the row and the output of the largest sums of all
+        for (index_t i = 0; i < K; ++i)
+            x[static_cast<std::size_t>(i)] = -127.0f, w[0][static_cast<std::size_t>(i)] = 127.0f;
+    const auto y = product_of<Arch, w8a8, N, K>(x, w);
+    for (index_t r = 0; r < rows; ++r)
+        for (index_t j = 0; j < N; ++j) {
+            std::int64_t sum = 0;
+            for (index_t i = 0; i < K; ++i)
+                sum += static_cast<std::int64_t>(x[static_cast<std::size_t>(r * K + i)]) *
+                       static_cast<std::int64_t>(w[static_cast<std::size_t>(j)][static_cast<std::size_t>(i)]);
+            ASSERT_EQ(y[static_cast<std::size_t>(r * N + j)], static_cast<float>(sum))
+                << "row " << r << ", output " << j;
+        }
+}
+template <class Arch>
+void exact_integers_everywhere() {
+    for (const bool extremes : {false, true}) {
+        exact_integers<Arch, 33, 5>(1, extremes);
+        exact_integers<Arch, 70, 53>(17, extremes);
+        exact_integers<Arch, 3, 4099>(5, extremes); // several stretches of a panel
+    }
+    exact_integers<Arch, 2, 65536>(1, true); // 255 * 127 * 65536 is the largest sum on the way
+}
+
+TEST(FormatsOfIntegers, SumsAreExact) {
+    exact_integers_everywhere<scalar>();
+    exact_integers_everywhere<default_arch>();
+#ifdef __SSE2__
+    exact_integers_everywhere<xsimd::sse2>();
+#endif
+#ifdef __AVX2__
+    exact_integers_everywhere<xsimd::avx2>();
+#endif
+}
+
+TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
+    constexpr index_t N = 40, K = 301, rows = 7;
+    std::mt19937 engine(3);
+    const auto number = [&] { return static_cast<float>(static_cast<int>(engine() % 2001) - 1000) * 1e-3f; };
+    std::vector<std::vector<float>> w(N, std::vector<float>(K));
+    for (auto& row : w)
+        for (float& v : row) v = number();
+    std::vector<float> x(rows * K);
+    for (float& v : x) v = number();
+    for (index_t i = 0; i < K; ++i) x[static_cast<std::size_t>(2 * K + i)] = 0.0f; // a row of nothing
+    x[3 * K] = 100.0f;                                                             // a row whose scale is one number's
+    const auto y = product_of<default_arch, w8a8, N, K>(x, w);
+    for (index_t r = 0; r < rows; ++r) {
+        double top = 0;
+        for (index_t i = 0; i < K; ++i)
+            top = std::max(top, std::fabs(static_cast<double>(x[static_cast<std::size_t>(r * K + i)])));
+        for (index_t j = 0; j < N; ++j) {
+            double sum = 0, magnitude = 0;
+            for (index_t i = 0; i < K; ++i) {
+                const double v = kept<w8>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(i));
+                sum += v * static_cast<double>(x[static_cast<std::size_t>(r * K + i)]);
+                magnitude += std::fabs(v);
+            }
+            // half a step of each activation, and a few roundings
+            ASSERT_LE(std::fabs(y[static_cast<std::size_t>(r * N + j)] - sum), magnitude * top / 127 * 0.5 * (1 + 1e-5))
+                << "row " << r << ", output " << j;
+        }
+    }
+}
+
+TEST(FormatsOfIntegers, WhatIsNoNumberStaysInItsRow) {
+    constexpr index_t N = 3, K = 70;
+    const std::vector<std::vector<float>> w(N, std::vector<float>(K, 0.5f));
+    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+        std::vector<float> x(3 * K, 1.0f);
+        x[K + 66] = bad;
+        const auto y = product_of<default_arch, w8a8, N, K>(x, w);
+        for (std::size_t j = 0; j < N; ++j) {
+            EXPECT_FLOAT_EQ(y[j], 35.0f);
+            EXPECT_TRUE(std::isnan(y[N + j]));
+            EXPECT_FLOAT_EQ(y[2 * N + j], 35.0f);
+        }
+    }
+}
+
+TEST(FormatsOfIntegers, RefuseMoreInputsThanASumHolds) {
+    constexpr index_t K = 65537;
+    using P = cpu<>::packed<w8a8>;
+    const host_buffer memory(P::stored_bytes(1, K));
+    const std::vector<float> row(K, 1.0f);
+    cpu<> d;
+    EXPECT_FALSE(d.pack(P(memory.data(), 1, K), 0, std::span<const float>(row)).ok());
+}
+
 TEST(Formats, RefuseWhatTheyCannotHold) {
     const auto packs = [](auto format, float value) {
         using P = cpu<>::packed<decltype(format)>;
@@ -122,6 +250,7 @@ TEST(Formats, RefuseWhatTheyCannotHold) {
         EXPECT_FALSE(packs(bf16{}, bad));
         EXPECT_FALSE(packs(w8{}, bad));
         EXPECT_FALSE(packs(w4{}, bad));
+        EXPECT_FALSE(packs(w8a8{}, bad));
     }
     EXPECT_TRUE(packs(f16{}, 65504.0f));
     EXPECT_FALSE(packs(f16{}, 65520.0f));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The formats in which a device can hold packed weights. A device says which it has: `typename Device::template packed<F>`.
-// Activations and sums are float32 in all of them.
+// Activations and sums are float32 in all of them but w8a8.
 #pragma once
 
 namespace apriori {
@@ -20,6 +20,11 @@ struct bf16 {
 /// Integers -127 .. 127 and one float32 scale for each output: the largest magnitude of its weights / 127.
 struct w8 {
     static constexpr const char* name = "w8";
+};
+/// w8 with activations in integers too: each row of a left operand is rounded to integers -127 .. 127 of one scale, its largest
+/// magnitude / 127, when a product is made. Sums are exact integers. A matrix has at most 65536 inputs.
+struct w8a8 {
+    static constexpr const char* name = "w8a8";
 };
 /// Integers -7 .. 7 and one float32 scale for each output and 32 inputs: the largest magnitude among them / 7.
 struct w4 {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "apriori/device/cpu/executor.hpp"
-#include "apriori/device/cpu/packed.hpp"
+#include "apriori/device/cpu/formats/w8a8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/rows.hpp"
 
@@ -12,8 +12,8 @@ namespace apriori {
 
 /// The results of all rows in panels first .. last of w, through the epilogue. Row 0 of the left operand is row
 /// `first_row` of the result.
-template <class Arch, class Format, class Epilogue>
-void multiply_panels(const float* a, index_t rows, const cpu_packed<Arch, Format>& w, index_t first, index_t last,
+template <class Arch, class Left, class Format, class Epilogue>
+void multiply_panels(const Left& left, index_t rows, const cpu_packed<Arch, Format>& w, index_t first, index_t last,
                      const Epilogue& epilogue, const ops::output& out, index_t first_row) noexcept {
     using V = value_t<Arch>;
     constexpr int P = blocking<Arch>::panel;
@@ -22,7 +22,7 @@ void multiply_panels(const float* a, index_t rows, const cpu_packed<Arch, Format
     for (index_t r0 = 0; r0 < rows; r0 += chunk) {
         const index_t count = rows - r0 < chunk ? rows - r0 : chunk;
         for (index_t p = first; p < last; ++p) {
-            multiply_panel<Arch, Format>(a + r0 * w.k, count, w.panel_at(p), w.k, tile);
+            left.multiply(r0, count, w, p, tile);
             const index_t cols = w.n - p * P < P ? w.n - p * P : P;
             for (index_t r = 0; r < count; ++r)
                 store_row<V>(epilogue, out, first_row + r0 + r, tile + r * P, p * P, cols);
@@ -30,20 +30,23 @@ void multiply_panels(const float* a, index_t rows, const cpu_packed<Arch, Format
     }
 }
 
-template <class Arch, class I, class P, class E>
-constexpr std::size_t contraction_scratch(const ops::contraction<I, P, E>& op) {
-    return static_cast<std::size_t>(op.rows * op.k) * sizeof(float);
+template <class Arch, class Format>
+using left_of = typename panel_format<Arch, Format>::left;
+
+template <class Arch, class I, class Format, class E>
+constexpr std::size_t contraction_scratch(const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
+    return left_of<Arch, Format>::bytes(op.rows, op.k);
 }
 template <class Arch, class I, class Format, class E, executor X>
 void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
-    float* a = reinterpret_cast<float*>(op.scratch);
-    constexpr int M = blocking<Arch>::rows, P = blocking<Arch>::panel;
+    const left_of<Arch, Format> left(op.scratch, op.rows, op.k);
+    constexpr int M = left_of<Arch, Format>::block, P = blocking<Arch>::panel;
     const auto work = static_cast<double>(op.rows * op.k);
     parallel_ranges(x, (op.rows + M - 1) / M, 8 * work, [&](index_t first, index_t last) {
-        interleave_rows<Arch>(op.input, first * M, last * M < op.rows ? last * M : op.rows, op.k, a);
+        left.fill(op.input, first * M, last * M < op.rows ? last * M : op.rows);
     });
     parallel_ranges(x, (op.n + P - 1) / P, 2 * work * static_cast<double>(op.n), [&](index_t first, index_t last) {
-        multiply_panels<Arch>(a, op.rows, op.weights, first, last, op.epilogue, op.out, 0);
+        multiply_panels<Arch>(left, op.rows, op.weights, first, last, op.epilogue, op.out, 0);
     });
 }
 
@@ -64,14 +67,16 @@ void run_matmul(X& x, const ops::matmul<E>& op) {
     const index_t right = matmul_panels<Arch>(op.n, op.k);
     float* b = reinterpret_cast<float*>(op.scratch);
     float* a = b + op.batch * right;
+    const auto left = [&](index_t i) {
+        return interleaved_rows<Arch>(reinterpret_cast<std::byte*>(a + i * op.m * op.k), op.m, op.k);
+    };
     const auto pack = [&](index_t i) {
         pack_panels<Arch>(b + i * right, op.b.p + op.b.batch(i), op.b.col, op.b.row, op.n, op.k);
-        const ops::mapped<el::strided> left{{op.a.p + op.a.batch(i), row_map{.inner = op.a.row}, op.a.col}};
-        interleave_rows<Arch>(left, 0, op.m, op.k, a + i * op.m * op.k);
+        left(i).fill(ops::mapped<el::strided>{{op.a.p + op.a.batch(i), row_map{.inner = op.a.row}, op.a.col}}, 0, op.m);
     };
     const auto multiply = [&](index_t i, index_t first, index_t last) {
         const cpu_packed<Arch, f32> panels(reinterpret_cast<std::byte*>(b + i * right), op.n, op.k);
-        multiply_panels<Arch>(a + i * op.m * op.k, op.m, panels, first, last, op.epilogue, op.out, i * op.m);
+        multiply_panels<Arch>(left(i), op.m, panels, first, last, op.epilogue, op.out, i * op.m);
     };
     const index_t panels = (op.n + P - 1) / P;
     const double cost = 2.0 * static_cast<double>(op.batch * op.m * op.n) * static_cast<double>(op.k);

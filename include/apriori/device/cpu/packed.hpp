@@ -15,15 +15,19 @@
 namespace apriori {
 
 /// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each has
+///     left                              how it wants the left operand: interleaved_rows (panel_product.hpp) as a rule
 ///     panel_bytes(k)                    constexpr
-///     row_bytes(k)                      scratch for packing: see pack_rows
 ///     store(panel, j, k, row)           row [k] as output j of the panel; a null row: zeros
+///     representable(row)                the status of a row that the format cannot hold
+/// and for interleaved_rows
 ///     multiply(panel, k, k0, k1, body)  body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
 ///                                       k0 is a multiple of blocking::depth
 ///     finish(panel, k, tile, rows)      what is left to do to sums tile [rows][P]
-///     representable(row)                the status of a row that the format cannot hold
 template <class Arch, class Format>
 struct panel_format;
+
+template <class Arch>
+class interleaved_rows;
 
 /// A weight matrix [n, k] in panels.
 template <class Arch, class Format>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inner product of every contraction: interleaved rows times a panel of outputs.
+// The inner product of contractions in floats: interleaved rows times a panel of outputs.
 //
 // The left operand is packed in blocks of up to blocking::rows rows, [k][rows of the block], so that a kernel reads both
 // operands front to back. A block of m rows that begins at row r lies at r * k.
@@ -8,6 +8,7 @@
 #include "apriori/device/cpu/formats/f32.hpp"
 #include "apriori/device/cpu/formats/half.hpp"
 #include "apriori/device/cpu/formats/integer.hpp"
+#include "apriori/device/cpu/rows.hpp"
 
 #include <array>
 #include <utility>
@@ -51,20 +52,45 @@ inline constexpr auto multiply_block_of = []<int... I>(std::integer_sequence<int
 }
 (std::make_integer_sequence<int, blocking<Arch>::rows>{});
 
-/// tile[rows][panel] = the product of `rows` interleaved rows, which begin at a block of theirs, with one panel of weights.
-/// A stretch of `depth` of the panel at a time stays in the L1 cache while all rows pass over it.
-template <class Arch, class Format>
-void multiply_panel(const float* a, index_t rows, const std::byte* panel, index_t k, float* tile) noexcept {
-    constexpr index_t M = blocking<Arch>::rows, P = blocking<Arch>::panel, D = blocking<Arch>::depth;
-    for (index_t k0 = 0; k0 < k || k0 == 0; k0 += D) {
-        const index_t k1 = k - k0 < D ? k : k0 + D;
-        for (index_t r = 0; r < rows; r += M) {
-            const index_t m = rows - r < M ? rows - r : M;
-            multiply_block_of<Arch, Format>[static_cast<std::size_t>(m - 1)](a + r * k + k0 * m, panel, k, k0, k1,
-                                                                             tile + r * P, k0 != 0);
-        }
+/// The left operand of a contraction in floats, [rows, k] interleaved.
+template <class Arch>
+class interleaved_rows {
+public:
+    static constexpr int block = blocking<Arch>::rows; ///< rows that are filled together
+
+    static constexpr std::size_t bytes(index_t rows, index_t k) {
+        return static_cast<std::size_t>(rows * k) * sizeof(float);
     }
-    panel_format<Arch, Format>::finish(panel, k, tile, rows);
-}
+    interleaved_rows(std::byte* memory, index_t, index_t k) noexcept : data_(reinterpret_cast<float*>(memory)), k_(k) {}
+
+    /// Computes rows first .. last; `first` is a multiple of block.
+    template <class Input>
+    void fill(const Input& in, index_t first, index_t last) const noexcept {
+        interleave_rows<Arch>(in, first, last, k_, data_);
+    }
+
+    /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block.
+    /// A stretch of `depth` of the panel at a time stays in the cache while all rows pass over it.
+    template <class Format>
+    void multiply(index_t first, index_t count, const cpu_packed<Arch, Format>& w, index_t p,
+                  float* tile) const noexcept {
+        constexpr index_t P = blocking<Arch>::panel, D = blocking<Arch>::depth;
+        const std::byte* panel = w.panel_at(p);
+        const float* a = data_ + first * k_;
+        for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
+            const index_t k1 = k_ - k0 < D ? k_ : k0 + D;
+            for (index_t r = 0; r < count; r += block) {
+                const index_t m = count - r < block ? count - r : block;
+                multiply_block_of<Arch, Format>[static_cast<std::size_t>(m - 1)](a + r * k_ + k0 * m, panel, k_, k0, k1,
+                                                                                 tile + r * P, k0 != 0);
+            }
+        }
+        panel_format<Arch, Format>::finish(panel, k_, tile, count);
+    }
+
+private:
+    float* data_;
+    index_t k_;
+};
 
 } // namespace apriori

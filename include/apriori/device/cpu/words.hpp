@@ -16,8 +16,14 @@ struct words;
 
 template <>
 struct words<float> {
+    using integers = std::int32_t;
     std::uint32_t v;
     static words load(const std::uint32_t* p) noexcept { return {*p}; }
+    static words set(std::uint32_t x) noexcept { return {x}; }
+    static integers load_integers(const std::int32_t* p) noexcept { return *p; }
+    static void store_integers(std::int32_t* p, integers x) noexcept { *p = x; }
+    static float to_floats(integers x) noexcept { return static_cast<float>(x); }
+    integers as_integers() const noexcept { return static_cast<integers>(v); }
     template <int N>
     words left() const noexcept {
         return {v << N};
@@ -41,10 +47,15 @@ template <class Arch>
 struct words<simd<Arch>> {
     using V = simd<Arch>;
     using batch = xsimd::batch<std::uint32_t, Arch>;
-    using signed_batch = xsimd::batch<std::int32_t, Arch>;
+    using integers = xsimd::batch<std::int32_t, Arch>;
     batch v;
 
     static APRIORI_INLINE words load(const std::uint32_t* p) noexcept { return {batch::load_unaligned(p)}; }
+    static APRIORI_INLINE words set(std::uint32_t x) noexcept { return {batch(x)}; }
+    static APRIORI_INLINE integers load_integers(const std::int32_t* p) noexcept { return integers::load_unaligned(p); }
+    static APRIORI_INLINE void store_integers(std::int32_t* p, integers x) noexcept { x.store_unaligned(p); }
+    static APRIORI_INLINE V to_floats(integers x) noexcept { return V(xsimd::batch_cast<float>(x)); }
+    APRIORI_INLINE integers as_integers() const noexcept { return cast<std::int32_t, integers>(v); }
     template <int N>
     APRIORI_INLINE words left() const noexcept {
         return {v << N};
@@ -59,7 +70,7 @@ struct words<simd<Arch>> {
     APRIORI_INLINE V as_floats() const noexcept { return cast<float, typename V::batch>(v); }
     template <int Bits>
     APRIORI_INLINE V upper_signed() const noexcept {
-        return V(xsimd::batch_cast<float>(cast<std::int32_t, signed_batch>(v) >> (32 - Bits)));
+        return to_floats(as_integers() >> (32 - Bits));
     }
 
 private:

@@ -9,6 +9,7 @@ namespace apriori {
 template <class Arch>
 struct panel_format<Arch, f32> {
     using V = value_t<Arch>;
+    using left = interleaved_rows<Arch>;
     static constexpr index_t P = blocking<Arch>::panel;
     static constexpr int N = blocking<Arch>::vectors;
 

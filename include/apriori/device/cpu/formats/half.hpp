@@ -30,6 +30,7 @@ inline std::uint32_t f16_bits(float x) noexcept {
 template <class Arch, class Codec>
 struct half_panel {
     using V = value_t<Arch>;
+    using left = interleaved_rows<Arch>;
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 

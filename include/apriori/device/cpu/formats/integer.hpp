@@ -29,6 +29,7 @@ inline status finite_row(std::span<const float> row) noexcept {
 template <class Arch>
 struct panel_format<Arch, w8> {
     using V = value_t<Arch>;
+    using left = interleaved_rows<Arch>;
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 
@@ -85,6 +86,7 @@ private:
 template <class Arch>
 struct panel_format<Arch, w4> {
     using V = value_t<Arch>;
+    using left = interleaved_rows<Arch>;
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2, G = w4::group;
     static constexpr index_t group_words = P + G / 4 * half;
     static_assert(blocking<Arch>::vectors == 2 && blocking<Arch>::depth % G == 0);

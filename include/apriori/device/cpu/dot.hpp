@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of bytes summed in 32-bit integers, four inputs at a time: what w8a8 is made of. The primary template works
+// everywhere; where dot/ has an instruction for it, that is taken. All give the same integers.
+#pragma once
+
+#include "apriori/device/cpu/dot/avx512vnni.hpp"
+#include "apriori/device/cpu/dot/pairs_x86.hpp"
+#include "apriori/device/cpu/words.hpp"
+
+#include <array>
+
+namespace apriori {
+
+/// Four inputs of a row, -127 .. 127.
+using byte_quad = std::array<std::int8_t, 4>;
+
+/// Sums of as many outputs as V has lanes. A word of weights holds four inputs of an output, each a byte of value 0 .. 255;
+/// expand() writes a quad of activations as `words_of_quad` words. Nothing is saturated: a product is at most 255 * 127, and
+/// 65536 of them fit into 32 bits.
+template <class V>
+struct byte_dot {
+    using weights = words<V>;
+    using integers = typename words<V>::integers;
+    static constexpr int words_of_quad = 1;
+
+    static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
+    static APRIORI_INLINE weights prepare(words<V> w) noexcept { return w; }
+    static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
+        const auto x = static_cast<std::int32_t>(*quad);
+        sum = sum + integers(x << 24 >> 24) * w.masked(0xffu).as_integers();
+        sum = sum + integers(x << 16 >> 24) * w.template right<8>().masked(0xffu).as_integers();
+        sum = sum + integers(x << 8 >> 24) * w.template right<16>().masked(0xffu).as_integers();
+        return sum + integers(x >> 24) * w.template right<24>().as_integers();
+    }
+};
+
+/// By an instruction that multiplies pairs of 16-bit integers and adds them in 32 bits.
+template <class Arch>
+requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>) struct byte_dot<simd<Arch>> {
+    using V = simd<Arch>;
+    struct weights {
+        words<V> even, odd; ///< inputs 0 and 2, 1 and 3 of each output
+    };
+    using integers = typename words<V>::integers;
+    static constexpr int words_of_quad = 2;
+
+    static void expand(byte_quad quad, std::uint32_t* to) noexcept {
+        const auto pair = [&](std::size_t low, std::size_t high) {
+            return std::bit_cast<std::uint32_t>(std::array<std::int16_t, 2>{quad[low], quad[high]});
+        };
+        to[0] = pair(0, 2);
+        to[1] = pair(1, 3);
+    }
+    static APRIORI_INLINE weights prepare(words<V> w) noexcept {
+        return {w.masked(0x00ff00ffu), w.template right<8>().masked(0x00ff00ffu)};
+    }
+    static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
+        const words<V> even = words<V>::set(quad[0]), odd = words<V>::set(quad[1]);
+        sum = sum + integers(multiply_pairs(w.even.v, even.v));
+        return sum + integers(multiply_pairs(w.odd.v, odd.v));
+    }
+};
+
+/// By an instruction that multiplies quads of bytes and adds them in 32 bits.
+template <class Arch>
+requires(has_quads<simd<Arch>::size>) struct byte_dot<simd<Arch>> {
+    using weights = words<simd<Arch>>;
+    using integers = typename weights::integers;
+    static constexpr int words_of_quad = 1;
+
+    static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
+    static APRIORI_INLINE weights prepare(weights w) noexcept { return w; }
+    static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
+        return integers(add_quads(sum, w.v, weights::set(*quad).v));
+    }
+};
+
+} // namespace apriori
