@@ -53,6 +53,8 @@ public:
         state s{task, {tasks - 1}};
         for (int i = 1; i < tasks; ++i) pool_.Schedule(std::function<void()>(job{&s, i}));
         task(0);
+        // the other parts end at about the same time: to be woken costs more than to look a while
+        for (int looks = 0; looks < 4000 && s.open.load(std::memory_order_acquire) != 0; ++looks) pause();
         for (int left = s.open.load(std::memory_order_acquire); left != 0;
              left = s.open.load(std::memory_order_acquire))
             s.open.wait(left, std::memory_order_acquire);
@@ -75,6 +77,15 @@ private:
             s->leaving.fetch_add(1, std::memory_order_release);
         }
     };
+
+    /// Tells the core that it waits.
+    static void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        asm volatile("yield");
+#endif
+    }
 
     int threads_;
     Eigen::ThreadPoolTempl<detail::inline_task_environment> pool_;
