@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// diffusers' BasicTransformerBlock as PriorTransformer builds it: self-attention and a GELU feed-forward, each behind a
-// layer norm and added to what came in.
+// A pre-norm transformer block, self-attention and a feed-forward, each behind a layer norm and added to what came in:
+// diffusers' BasicTransformerBlock as PriorTransformer builds it, and transformers' CLIPEncoderLayer.
 #pragma once
 
 #include "apriori/expr/lower.hpp"
 
 namespace apriori {
 
-/// The parameters of one block of width Width with `Heads` heads, as operands of expressions.
-template <int Heads, index_t Width, class Packed>
+/// The parameters of one block of width Width with `Heads` heads, as operands of expressions. The feed-forward is Hidden
+/// wide, with an Activation of expr/functions.
+template <int Heads, index_t Width, class Packed, index_t Hidden = 4 * Width, class Activation = fn::gelu>
 struct transformer_block {
     template <index_t N>
     using vector = view<const float, extents<N>>;
@@ -19,10 +20,11 @@ struct transformer_block {
     weight<Packed, Width, Width> to_out{};
     vector<Width> to_out_bias{};
     vector<Width> norm3_weight{}, norm3_bias{};
-    weight<Packed, 4 * Width, Width> ff_in{}; ///< ff.net.0.proj
-    vector<4 * Width> ff_in_bias{};
-    weight<Packed, Width, 4 * Width> ff_out{}; ///< ff.net.2
+    weight<Packed, Hidden, Width> ff_in{}; ///< ff.net.0.proj
+    vector<Hidden> ff_in_bias{};
+    weight<Packed, Width, Hidden> ff_out{}; ///< ff.net.2
     vector<Width> ff_out_bias{};
+    float eps = 1e-5f; ///< of the layer norms
 
     /// The attention half, as an expression of the rows x [rows, Width] that go in.
     template <class X, class Processor>
@@ -35,14 +37,15 @@ struct transformer_block {
     /// The feed-forward half, likewise.
     template <class X>
     constexpr auto feed_forward_half(const X& x) const {
-        const auto h = gelu(linear(layer_norm(x, norm3_weight, norm3_bias), ff_in, ff_in_bias)); // [rows, 4 * Width]
-        return x + linear(h, ff_out, ff_out_bias);                                               // [rows, Width]
+        const auto h = elementwise(Activation{}, linear(layer_norm(x, norm3_weight, norm3_bias, eps), ff_in,
+                                                        ff_in_bias)); // [rows, Hidden]
+        return x + linear(h, ff_out, ff_out_bias);                    // [rows, Width]
     }
 
     /// q, k and v of rows x [rows, Width], side by side: what attention caches.
     template <class X>
     constexpr auto qkv_of(const X& x) const {
-        return linear(layer_norm(x, norm1_weight, norm1_bias), to_qkv, to_qkv_bias); // [rows, 3 * Width]
+        return linear(layer_norm(x, norm1_weight, norm1_bias, eps), to_qkv, to_qkv_bias); // [rows, 3 * Width]
     }
 
     /// The rows y [groups.out_rows, Width] through the rest of the block, in place: attention over their groups' cached rows

@@ -2,7 +2,7 @@
 // The hyperparameters of diffusers' PriorTransformer as a structural type, and the named presets.
 #pragma once
 
-#include "apriori/core/fixed_string.hpp"
+#include "apriori/models/config_field.hpp"
 
 namespace apriori {
 
@@ -56,20 +56,6 @@ constexpr PriorConfig canonical(PriorConfig c) noexcept {
     if (c.clip_embed_dim == none) c.clip_embed_dim = c.embedding_dim;
     return c;
 }
-
-/// A real number as a template argument: clang 16 takes one inside a class only.
-struct real {
-    float value;
-};
-
-/// Fails to compile where a field of PriorConfig holds what the model does not support; the error shows the field,
-/// its value and what is allowed.
-template <fixed_string Field, auto Value, fixed_string Allowed, bool Supported>
-struct config_field {
-    static_assert(Supported, "apriori: a field of PriorConfig has an unsupported value; the template arguments of "
-                             "config_field name the field, its value and what is allowed");
-    static constexpr bool ok = Supported;
-};
 
 /// True for a supported configuration; anything else is a compile error that names the field (see config_field).
 template <PriorConfig C>

@@ -4,6 +4,7 @@
 
 #include "apriori/layers/timestep_embedding.hpp"
 #include "apriori/layers/transformer_block.hpp"
+#include "apriori/models/block_operands.hpp"
 #include "apriori/models/prior_operands.hpp"
 
 namespace apriori::detail {
@@ -38,11 +39,7 @@ struct prior_layers {
     static constexpr index_t text_width = C.encoder_hid_proj_type == hid_proj_type::linear ? C.embedding_dim : inner;
 
     /// What attention scores are multiplied by, where packing has not done it.
-    static constexpr float scale = folded_attention_scale(C.attention_head_dim) != 1.0f ? 1.0f : [] {
-        float root = static_cast<float>(C.attention_head_dim); // Newton's iteration: std::sqrt is not constexpr
-        for (int i = 0; i < 64; ++i) root = 0.5f * (root + static_cast<float>(C.attention_head_dim) / root);
-        return 1.0f / root;
-    }();
+    static constexpr float scale = remaining_attention_scale(C.attention_head_dim);
 
     /// Text x [.., text_width] -> [.., inner].
     template <class X>
@@ -94,13 +91,7 @@ struct prior_layers {
                                                          w.template vector<slot::norm_in_bias>()));
     }
     static constexpr auto block(const operands& w, int i) {
-        return transformer_block<C.num_attention_heads, inner, Packed>{
-            w.template vector<slot::norm1>(i),  w.template vector<slot::norm1_bias>(i),
-            w.template matrix<slot::to_qkv>(i), w.template vector<slot::to_qkv_bias>(i),
-            w.template matrix<slot::to_out>(i), w.template vector<slot::to_out_bias>(i),
-            w.template vector<slot::norm3>(i),  w.template vector<slot::norm3_bias>(i),
-            w.template matrix<slot::ff_in>(i),  w.template vector<slot::ff_in_bias>(i),
-            w.template matrix<slot::ff_out>(i), w.template vector<slot::ff_out_bias>(i)};
+        return block_operands<transformer_block<C.num_attention_heads, inner, Packed>, slot>(w, i);
     }
     /// positional_embedding [positions, inner].
     static constexpr auto position_table(const operands& w) {

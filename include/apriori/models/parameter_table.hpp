@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of a model's parameters: names, shapes, and where each goes in packed memory. Loading, packing, checking and
+// counting all read it.
+//
+// A model has
+//   an enum Slot    a place in its packed memory each; those from Slot::block on exist once per layer, Slot::count is last
+//   a config        a structural type with canonical(config) and parameters_of(config), its parameter_table<Slot>
+#pragma once
+
+#include "apriori/core/tensor_source.hpp"
+
+#include <array>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace apriori {
+
+/// One tensor of the state dict: "prefix" + "name", in which "{}" stands for the layer.
+template <class Slot>
+struct parameter {
+    std::string_view prefix{}, name{};
+    Slot where{};
+    int rank = 0;
+    std::array<index_t, 4> dims{};
+    bool packed = false; ///< a matrix in the device's layout: dims[0] rows, the product of the others wide
+    index_t row = 0;     ///< where it begins in its slot: rows of a matrix, elements of a vector
+    float scale = 1;     ///< what its elements are multiplied by when they are packed
+
+    constexpr bool in_block() const noexcept { return where >= Slot::block; }
+    constexpr index_t size() const noexcept {
+        index_t n = 1;
+        for (int i = 0; i < rank; ++i) n *= dims[static_cast<std::size_t>(i)];
+        return n;
+    }
+    constexpr index_t width() const noexcept { return packed ? size() / dims[0] : 1; }
+};
+
+template <class Slot>
+struct parameter_table {
+    using slot_type = Slot;
+
+    /// A vector that is no parameter: its elements are constant_of(config, slot, i).
+    struct constant {
+        Slot where{};
+        index_t n = 0;
+    };
+
+    int layers = 0;
+    std::array<parameter<Slot>, 48> rows{};
+    int count = 0;
+    std::array<constant, 2> constants{};
+    int constant_count = 0;
+    std::string_view prefix{}; ///< of the rows that are added from now on
+
+    constexpr void add(parameter<Slot> p) {
+        p.prefix = prefix;
+        rows[static_cast<std::size_t>(count++)] = p;
+    }
+    constexpr void vector(std::string_view name, Slot s, index_t n, index_t row = 0, float scale = 1) {
+        add({{}, name, s, 1, {n}, false, row, scale});
+    }
+    constexpr void matrix(std::string_view name, Slot s, index_t out, index_t in, index_t row = 0, float scale = 1) {
+        add({{}, name, s, 2, {out, in}, true, row, scale});
+    }
+    constexpr void add_constant(Slot s, index_t n) { constants[static_cast<std::size_t>(constant_count++)] = {s, n}; }
+    constexpr const parameter<Slot>* begin() const { return rows.data(); }
+    constexpr const parameter<Slot>* end() const { return rows.data() + count; }
+    /// How often a parameter occurs.
+    constexpr int layers_of(const parameter<Slot>& p) const { return p.in_block() ? layers : 1; }
+};
+
+/// The factor of attention scores, 1 / sqrt(head_dim), when it is a power of two and so can be multiplied into the queries'
+/// weights without changing a bit of any score; 1 otherwise.
+constexpr float folded_attention_scale(int head_dim) noexcept {
+    float scale = 1;
+    for (int d = 1; d <= head_dim; d *= 4, scale /= 2)
+        if (d == head_dim) return scale;
+    return 1;
+}
+/// What attention scores are multiplied by, where packing has not done it.
+constexpr float remaining_attention_scale(int head_dim) noexcept {
+    if (folded_attention_scale(head_dim) != 1.0f) return 1.0f;
+    float root = static_cast<float>(head_dim); // Newton's iteration: std::sqrt is not constexpr
+    for (int i = 0; i < 64; ++i) root = 0.5f * (root + static_cast<float>(head_dim) / root);
+    return 1.0f / root;
+}
+
+/// FNV-1a over the numbers that a configuration is made of.
+template <class... Numbers>
+constexpr std::uint64_t hash_of(const Numbers&... numbers) {
+    std::uint64_t h = 0xcbf29ce484222325u;
+    ((h = (h ^ static_cast<std::uint64_t>(numbers)) * 0x100000001b3u), ...);
+    return h;
+}
+
+/// Parameters of a configuration's state dict in all.
+template <class Config>
+constexpr std::int64_t parameter_count(const Config& config) {
+    const auto table = parameters_of(canonical(config));
+    std::int64_t n = 0;
+    for (const auto& p : table) n += p.size() * table.layers_of(p);
+    return n;
+}
+
+/// The name of a parameter in a layer.
+template <class Slot>
+std::string parameter_name(const parameter<Slot>& p, int layer) {
+    std::string name(p.prefix);
+    name += p.name;
+    if (const auto at = name.find("{}"); at != std::string::npos) name.replace(at, 2, std::to_string(layer));
+    return name;
+}
+
+/// Names and shapes of a configuration's whole state dict, as a list that owns its names.
+class tensor_list {
+public:
+    template <class Config>
+    explicit tensor_list(const Config& config) {
+        const auto table = parameters_of(canonical(config));
+        for (const auto& p : table)
+            for (int layer = 0; layer < table.layers_of(p); ++layer) {
+                tensor_info t;
+                t.name = names_.emplace_back(parameter_name(p, layer));
+                t.rank = p.rank;
+                for (std::size_t i = 0; i < p.dims.size(); ++i) t.dims[i] = p.dims[i];
+                infos_.push_back(t);
+            }
+    }
+    const std::vector<tensor_info>& infos() const noexcept { return infos_; }
+
+private:
+    std::deque<std::string> names_;
+    std::vector<tensor_info> infos_;
+};
+
+} // namespace apriori
