@@ -124,6 +124,8 @@ public:
         if (error_.ok()) error_ = failure{errc::invalid_argument, cat(where_, ": ", why)};
     }
 
+    /// The first error. Fields that no call above named are let be: transformers writes many that change nothing here.
+    result<void> finish() const { return error_; }
     /// The first error; or one if `_class_name` is there and is not `class_name`, or a field that no call above named
     /// is there whose name does not begin with '_'.
     result<void> finish(std::string_view class_name) {

@@ -61,7 +61,8 @@ struct synthetic_rule {
             const auto fan_in = static_cast<float>(t.dims[static_cast<std::size_t>(t.rank - 1)]);
             return synthetic_rule{0.0F, std::sqrt(3.0F / fan_in)};
         }
-        if (leaf == "positional_embedding" || leaf == "prd_embedding") return synthetic_rule{0.0F, 0.1F};
+        if (leaf == "positional_embedding" || leaf == "prd_embedding" || leaf == "class_embedding")
+            return synthetic_rule{0.0F, 0.1F};
         if (leaf == "clip_mean") return synthetic_rule{0.0F, 0.5F};
         if (leaf == "clip_std") return synthetic_rule{1.0F, 0.25F};
         return std::nullopt;
@@ -71,8 +72,8 @@ struct synthetic_rule {
 } // namespace detail
 
 /// Synthetic values for every tensor of a table. A tensor_source without files; names and shapes are copied.
-/// Names end as a PriorTransformer's do: .weight, .bias, positional_embedding, prd_embedding, clip_mean, clip_std;
-/// reading a tensor of another name is an error.
+/// Names end as a PriorTransformer's or a CLIP encoder's do: .weight, .bias, positional_embedding, prd_embedding,
+/// class_embedding, clip_mean, clip_std; reading a tensor of another name is an error.
 class synthetic_source {
 public:
     template <std::ranges::input_range R>
@@ -101,8 +102,7 @@ public:
             return status::invalid("read beyond the end of a tensor", first, count);
         if (!t.has_rule)
             return status::invalid("synthetic weights are defined for names that end in .weight, .bias, "
-                                   "positional_embedding, prd_embedding, "
-                                   "clip_mean or clip_std");
+                                   "positional_embedding, prd_embedding, class_embedding, clip_mean or clip_std");
         constexpr std::size_t block = 1024; // stays in the first-level cache between the two passes
         const std::uint64_t seed = t.seed;  // in registers: `out` may alias anything
         const float scale = t.rule.scale;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// A tensor source as the tables of clip_parameters.hpp name it: published files differ in two habits.
+#pragma once
+
+#include "apriori/core/tensor_source.hpp"
+
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace apriori::detail {
+
+/// `Source` without its position_ids, which older files hold, and with "text_model." or "vision_model." in front of all
+/// names where none has it: newer transformers saves the models without a projection so. Must not outlive the source.
+template <tensor_source Source>
+class clip_source {
+public:
+    clip_source(const Source& source, std::string_view prefix) : source_(source) {
+        bool bare = true;
+        for (std::size_t i = 0; i < source.size(); ++i) bare = bare && !source.info(i).name.starts_with(prefix);
+        for (std::size_t i = 0; i < source.size(); ++i) {
+            const std::string_view name = source.info(i).name;
+            if (name.ends_with("embeddings.position_ids")) continue;
+            std::string& own = names_.emplace_back(bare && !name.ends_with("_projection.weight") ? prefix : "");
+            own += name;
+            kept_.push_back(i);
+        }
+    }
+    std::size_t size() const noexcept { return kept_.size(); }
+    tensor_info info(std::size_t i) const {
+        tensor_info t = source_.info(kept_[i]);
+        t.name = names_[i];
+        return t;
+    }
+    status read(std::size_t i, std::int64_t first, std::span<float> out) const {
+        return source_.read(kept_[i], first, out);
+    }
+
+private:
+    const Source& source_;
+    std::deque<std::string> names_;
+    std::vector<std::size_t> kept_;
+};
+
+} // namespace apriori::detail
