@@ -215,16 +215,23 @@ void check_vision(Device& device, const std::string& folder, chunks promise) {
     const tensor_file file(folder_of_cases / folder / "cases.safetensors");
     for (const std::string& name : file.cases()) {
         tensor_info shape;
-        const auto pixels = file.read(name + ".in.pixel_values", &shape);
+        shape.dims[0] = 1;
+        auto pixels = file.read(name + ".in.pixel_values", &shape);
+        if (pixels.empty()) { // a large image is not in the file
+            pixels.resize(std::size_t{C.num_channels} * C.image_size * C.image_size);
+            io::synthetic_normal(folder + ".pixel_values", pixels);
+        }
         check(file, name, shape.dims[0], C.tokens(), C.hidden_size, promise, [&](index_t rows) {
             const auto y = model->encode(pixels, shape.dims[0], {.rows = rows});
             EXPECT_TRUE(y) << y.error().message;
             return std::pair(y->last_hidden_state, y->image_embeds);
         });
     }
+    const auto expected_zero = file.read("zero.out.embeds");
+    if (expected_zero.empty()) return;
     const auto zero = model->zero_image_embedding();
     ASSERT_TRUE(zero) << zero.error().message;
-    EXPECT_TRUE(within(worst_of(*zero, file.read("zero.out.embeds"))));
+    EXPECT_TRUE(within(worst_of(*zero, expected_zero)));
 }
 
 /// The trained text encoder of examples/digits, on prompts that transformers has encoded with their masks.

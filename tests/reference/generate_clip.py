@@ -1,14 +1,15 @@
 """Writes the cases of CLIP's encoders under clip/ with the real transformers models. Needs: pip install torch transformers numpy safetensors
 
-    python generate_clip.py
+    python generate_clip.py [NAME...]      all cases, or those of these names
 
 Each case is a folder clip/<name>/ with
     config.json            as save_pretrained writes it
     model.safetensors      float32 weights under transformers' own names (absent for the wide ones: synthetic.py makes them)
     cases.safetensors      <case>.in.<argument> and <case>.out.<field>; ids int32, masks uint8, the rest float32
-Wide cases have one layer of a published model's width, and of last_hidden_state the first and the last token alone.
+Wide cases have one layer of a published model's width, full ones are published models; both have of last_hidden_state the
+first and the last token alone.
 """
-import pathlib
+import pathlib, sys
 import numpy as np, torch
 from safetensors.numpy import save_file
 from transformers import (CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionConfig, CLIPVisionModel,
@@ -39,6 +40,11 @@ CASES = {
                              num_hidden_layers=1, num_attention_heads=16, image_size=56, patch_size=14)),
     "vision_vit_big_g_14_wide": (CLIPVisionModelWithProjection, dict(hidden_size=1664, intermediate_size=8192, projection_dim=1280,
                                  num_hidden_layers=1, num_attention_heads=16, image_size=56, patch_size=14, hidden_act="gelu")),
+    "text_vit_l_14_full": (CLIPTextModelWithProjection, dict(hidden_size=768, intermediate_size=3072, projection_dim=768, num_attention_heads=12)),
+    "text_vit_big_g_14_full": (CLIPTextModelWithProjection, dict(hidden_size=1280, intermediate_size=5120, projection_dim=1280,
+                               num_hidden_layers=32, num_attention_heads=20, hidden_act="gelu")),
+    "vision_vit_l_14_full": (CLIPVisionModelWithProjection, dict(hidden_size=1024, intermediate_size=4096, projection_dim=768,
+                             num_hidden_layers=24, num_attention_heads=16, patch_size=14)),
 }
 
 
@@ -72,12 +78,14 @@ def text_inputs(c, rng):
 
 def vision_inputs(c, name):
     shape = (c.num_channels, c.image_size, c.image_size)
-    cases = {"zero": dict(pixel_values=np.zeros((1, *shape), np.float32)),
-             "images": dict(pixel_values=synthetic.normal(f"{name}.pixel_values", (3 if c.hidden_size < 100 else 1, *shape)))}
-    return cases
+    if c.image_size > 100:  # the image is not in the file: any program can make it
+        return {"images": dict(pixel_values=synthetic.normal(f"{name}.pixel_values", (1, *shape)))}
+    return {"zero": dict(pixel_values=np.zeros((1, *shape), np.float32)),
+            "images": dict(pixel_values=synthetic.normal(f"{name}.pixel_values", (3 if c.hidden_size < 100 else 1, *shape)))}
 
 
-for name, (model_class, settings) in CASES.items():
+for name in sys.argv[1:] or CASES:
+    model_class, settings = CASES[name]
     text = "Text" in model_class.__name__
     config = (CLIPTextConfig if text else CLIPVisionConfig)(**settings)
     wide = config.hidden_size >= 100
@@ -88,8 +96,9 @@ for name, (model_class, settings) in CASES.items():
     folder = HERE / name
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
-    if wide:
-        (folder / "model.safetensors").unlink()
+    if wide:  # several files where they are large
+        for file in folder.glob("model*.safetensors*"):
+            file.unlink()
     out = {}
     for case, x in (text_inputs(config, rng) if text else vision_inputs(config, name)).items():
         arguments = {k: torch.from_numpy(v) for k, v in x.items()}
@@ -98,7 +107,7 @@ for name, (model_class, settings) in CASES.items():
         if wide:
             hidden = np.ascontiguousarray(hidden[:, [0, -1]])
         pooled = y.pooler_output if "Projection" not in model_class.__name__ else y.text_embeds if text else y.image_embeds
-        out |= {f"{case}.in.{k}": v for k, v in x.items()}
+        out |= {f"{case}.in.{k}": v for k, v in x.items() if v.size < 100_000}
         out |= {f"{case}.out.last_hidden_state": hidden, f"{case}.out.embeds": np.ascontiguousarray(pooled.numpy())}
     save_file(out, folder / "cases.safetensors")
     print(name, {k: v.shape for k, v in out.items() if ".out." in k}, sum(p.numel() for p in model.parameters()))
