@@ -1,40 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors that own their memory: aligned for any vector unit, zeroed, moved but never copied by accident.
+// Tensors that own their memory: zeroed, moved but never copied by accident.
 #pragma once
 
+#include "apriori/tensor/host_buffer.hpp"
 #include "apriori/tensor/view.hpp"
 
 #include <cstring>
-#include <memory>
-#include <new>
 
 namespace apriori {
-
-/// Alignment of every buffer of the library, in bytes: a cache line, and the widest vector there is.
-inline constexpr std::size_t buffer_alignment = 64;
-
-struct aligned_delete {
-    void operator()(std::byte* p) const noexcept { ::operator delete (p, std::align_val_t{buffer_alignment}); }
-};
-
-/// Bytes on the host, aligned to buffer_alignment; empty() after an allocation that failed.
-class host_buffer {
-public:
-    host_buffer() = default;
-    explicit host_buffer(std::size_t bytes)
-        : bytes_(static_cast<std::byte*>(
-              ::operator new (bytes == 0 ? 1 : bytes, std::align_val_t{buffer_alignment}, std::nothrow))),
-          size_(bytes_ ? bytes : 0) {}
-
-    std::byte* data() const noexcept { return bytes_.get(); }
-    std::size_t size() const noexcept { return size_; }
-    bool empty() const noexcept { return bytes_ == nullptr; }
-    std::span<std::byte> span() const noexcept { return {bytes_.get(), size_}; }
-
-private:
-    std::unique_ptr<std::byte[], aligned_delete> bytes_;
-    std::size_t size_ = 0;
-};
 
 /// A row-major tensor in host memory, zero at first. As an operand of an expression it is its view.
 template <class T, class E>
