@@ -5,7 +5,9 @@
 #include "apriori/device/cpu/blocking.hpp"
 #include "apriori/expr/ops.hpp"
 
+#include <array>
 #include <limits>
+#include <utility>
 
 namespace apriori {
 
@@ -76,23 +78,36 @@ auto prepare_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, ind
     return in.policy.reduce(make_program_row<V>(in.inner.row(r), cols), cols);
 }
 
+/// Columns of a left operand that are computed at a time, on the stack.
+inline constexpr index_t left_stretch = 64;
+
+/// to[j][M] = rows[M][j] for j below `count`.
+template <int M>
+void interleave_columns(const float (*rows)[left_stretch], index_t count, float* to) noexcept {
+    for (index_t j = 0; j < count; ++j, to += M)
+        for (int i = 0; i < M; ++i) to[i] = rows[i][j];
+}
+template <int Rows>
+inline constexpr auto interleave_columns_of = []<int... I>(std::integer_sequence<int, I...>) {
+    return std::array{interleave_columns<I + 1>...};
+}
+(std::make_integer_sequence<int, Rows>{});
+
 /// Rows first .. last of a left operand, interleaved in blocks as panel_product.hpp describes; `to` is where row 0 lies.
 template <class Arch, class Input>
 void interleave_rows(const Input& in, index_t first, index_t last, index_t k, float* to) noexcept {
     using V = value_t<Arch>;
     constexpr int M = blocking<Arch>::rows;
-    constexpr index_t stretch = 64;
     for (index_t r0 = first; r0 < last; r0 += M) {
         const index_t m = last - r0 < M ? last - r0 : M;
         decltype(prepare_row<V>(in, r0, k)) stats[M];
         for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
-        float* block = to + r0 * k;
-        for (index_t c = 0; c < k; c += stretch) {
-            const index_t count = k - c < stretch ? k - c : stretch;
-            float part[M][stretch];
+        const auto interleave = interleave_columns_of<M>[static_cast<std::size_t>(m - 1)];
+        for (index_t c = 0; c < k; c += left_stretch) {
+            const index_t count = k - c < left_stretch ? k - c : left_stretch;
+            float part[M][left_stretch];
             for (index_t i = 0; i < m; ++i) fill_row<V>(in, r0 + i, stats[i], c, c + count, part[i]);
-            for (index_t j = 0; j < count; ++j)
-                for (index_t i = 0; i < m; ++i) block[(c + j) * m + i] = part[i][j];
+            interleave(part, count, to + r0 * k + c * m);
         }
     }
 }

@@ -90,22 +90,24 @@ APRIORI_INLINE float multiply_add(float a, float b, float c) noexcept {
 #endif
 }
 
-/// The lanes one after the other: the same order on every run.
-template <class V>
-APRIORI_INLINE float sum_lanes(V x) noexcept {
+/// The lanes joined by halves: the same order on every run.
+template <class V, class Join>
+APRIORI_INLINE float join_lanes(V x, Join join) noexcept {
     float a[lanes<V>::count];
     store(a, x);
-    float s = a[0];
-    for (int i = 1; i < lanes<V>::count; ++i) s += a[i];
-    return s;
+#pragma GCC unroll 8
+    for (int half = lanes<V>::count / 2; half > 0; half /= 2)
+#pragma GCC unroll 16
+        for (int i = 0; i < half; ++i) a[i] = join(a[i], a[i + half]);
+    return a[0];
+}
+template <class V>
+APRIORI_INLINE float sum_lanes(V x) noexcept {
+    return join_lanes(x, [](float a, float b) { return a + b; });
 }
 template <class V>
 APRIORI_INLINE float max_lanes(V x) noexcept {
-    float a[lanes<V>::count];
-    store(a, x);
-    float m = a[0];
-    for (int i = 1; i < lanes<V>::count; ++i) m = fn::fmax(m, a[i]);
-    return m;
+    return join_lanes(x, [](float a, float b) { return fn::fmax(a, b); });
 }
 
 /// The value type that code for an architecture computes in.

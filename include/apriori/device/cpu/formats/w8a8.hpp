@@ -148,7 +148,7 @@ private:
     /// Row r, as row i of a block of m rows that lies at `to`.
     template <class Input>
     void fill_row_of_block(const Input& in, index_t r, std::uint32_t* to, index_t m, index_t i) const noexcept {
-        constexpr index_t stretch = 64;
+        constexpr index_t stretch = left_stretch;
         const auto stats = prepare_row<V>(in, r, k_);
         float part[stretch];
         std::uint32_t top = 0; // of the magnitudes' bits, which are ordered as the magnitudes are
