@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-# apriori_add_multiarch(<target> <source.cpp> ENTRY <function> [LIBS <library>...] [ARCHS baseline avx2 avx512])
+# apriori_add_multiarch(<target> <source.cpp> ENTRY <function> [LIBS <library>...] [ARCHS <instruction set>...])
 #
-# Compiles one source several times, each time for another instruction set, into <target>, which chooses at run time. The
-# source defines
+# Compiles one source several times, each time for another instruction set, into <target>, which chooses at run time:
+#
+#     baseline     what every machine of the kind has
+#     avx2         AVX2 and FMA
+#     avx512       AVX-512 F, CD, DQ, BW and VL
+#     avx512vnni   the same with VNNI and BF16
+#     native       everything that the compiling machine has: for programs that stay there
+#
+# The default is all but native. The source, which may be generated, defines
 #
 #     extern "C" const void* <function>() { ... }     // returns a table of functions, say
 #
@@ -12,8 +19,8 @@
 #     auto build = apriori::choose_arch(<function>_archs());
 #
 # Each build is linked into one object that has that one symbol: inline functions of the library and of std, compiled for a
-# newer instruction set, cannot take the place of the same functions elsewhere in the program. On machines other than x86-64
-# there is the baseline alone.
+# newer instruction set, cannot take the place of the same functions elsewhere in the program. The target's property
+# APRIORI_MULTIARCH_OBJECTS lists these objects. Where baseline or native is the only one, nothing needs closing. On machines other than x86-64 there are baseline and native alone.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 
@@ -28,26 +35,38 @@ function(apriori_add_multiarch target source)
     if(NOT CMAKE_OBJCOPY OR NOT CMAKE_LINKER)
         message(FATAL_ERROR "apriori_add_multiarch: needs ld and objcopy (Debian: apt install binutils)")
     endif()
+    set(known baseline avx2 avx512 avx512vnni native)
     set(flags_baseline "")
     set(flags_avx2 -mavx2 -mfma)
     set(flags_avx512 ${flags_avx2} -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl)
-    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(flags_avx512vnni ${flags_avx512} -mavx512vnni -mavx512bf16)
+    set(flags_native -march=native)
+    if(NOT arg_ARCHS)
+        set(arg_ARCHS baseline avx2 avx512 avx512vnni)
+    endif()
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT arg_ARCHS STREQUAL "native")
         set(arg_ARCHS baseline)
-    elseif(NOT arg_ARCHS)
-        set(arg_ARCHS baseline avx2 avx512)
     endif()
 
     set(declarations "")
     set(entries "")
     foreach(arch IN LISTS arg_ARCHS)
-        if(NOT DEFINED flags_${arch})
-            message(FATAL_ERROR "apriori_add_multiarch: there is no instruction set \"${arch}\"; there are baseline, avx2, avx512")
+        if(NOT arch IN_LIST known)
+            list(JOIN known ", " known)
+            message(FATAL_ERROR "apriori_add_multiarch: there is no instruction set \"${arch}\"; there are ${known}")
         endif()
         set(build ${target}_${arg_ENTRY}_${arch})
         add_library(${build} OBJECT "${source}")
         target_link_libraries(${build} PRIVATE ${arg_LIBS})
         # GNU unique symbols stay global whatever objcopy is told; without them they are weak, and can be closed in
         target_compile_options(${build} PRIVATE ${flags_${arch}} $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+        string(APPEND declarations "extern \"C\" const void* ${arg_ENTRY}_${arch}();\n")
+        string(APPEND entries "        {\"${arch}\", ${arg_ENTRY}_${arch}},\n")
+        if(arg_ARCHS MATCHES "^(baseline|native)$") # one build that is for every machine the program runs on
+            target_compile_definitions(${build} PRIVATE ${arg_ENTRY}=${arg_ENTRY}_${arch})
+            target_sources(${target} PRIVATE $<TARGET_OBJECTS:${build}>)
+            continue()
+        endif()
         set(linked "${CMAKE_CURRENT_BINARY_DIR}/${build}.linked.o")
         set(object "${CMAKE_CURRENT_BINARY_DIR}/${build}.o")
         add_custom_command(
@@ -60,9 +79,8 @@ function(apriori_add_multiarch target source)
             COMMENT "Closing ${arg_ENTRY} for ${arch}"
             VERBATIM)
         target_sources(${target} PRIVATE "${object}")
+        set_property(TARGET ${target} APPEND PROPERTY APRIORI_MULTIARCH_OBJECTS "${object}")
         set_source_files_properties("${object}" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
-        string(APPEND declarations "extern \"C\" const void* ${arg_ENTRY}_${arch}();\n")
-        string(APPEND entries "        {\"${arch}\", ${arg_ENTRY}_${arch}},\n")
     endforeach()
     set(chooser "${CMAKE_CURRENT_BINARY_DIR}/${target}_${arg_ENTRY}_archs.cpp")
     file(CONFIGURE OUTPUT "${chooser}" @ONLY CONTENT

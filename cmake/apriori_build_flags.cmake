@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-# apriori_build_flags: how this project's own tests, programs and benchmarks are compiled. Never exported, never linked
-# by a library target: a user's flags are the user's business.
+# How this project's own code is compiled. Never exported, never linked by a library target: a user's flags are the user's
+# business.
+#   apriori_warnings      the program, which has builds for several instruction sets
+#   apriori_build_flags   tests, benchmarks and examples: the same, for this machine where APRIORI_NATIVE is ON
 include(CheckCXXCompilerFlag)
 
+add_library(apriori_warnings INTERFACE)
 add_library(apriori_build_flags INTERFACE)
+target_link_libraries(apriori_build_flags INTERFACE apriori_warnings)
 set(_cxx "$<$<COMPILE_LANGUAGE:CXX>:")
-target_compile_options(apriori_build_flags INTERFACE
+target_compile_options(apriori_warnings INTERFACE
     "${_cxx}-Wall;-Wextra;-Wpedantic;-Wconversion;-Werror>"
     "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 
 # gcc 12 takes its own AVX-512 intrinsics for uninitialised, wherever they are inlined (gcc bug 105593).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    target_compile_options(apriori_build_flags INTERFACE "${_cxx}-Wno-maybe-uninitialized>")
+    target_compile_options(apriori_warnings INTERFACE "${_cxx}-Wno-maybe-uninitialized>")
 endif()
 
 if(APRIORI_NATIVE)

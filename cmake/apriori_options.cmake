@@ -7,7 +7,7 @@ option(APRIORI_BUILD_BENCH "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_BUILD_PROGRAM "Build the command-line program" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_INSTALL "Define the install rules" ${PROJECT_IS_TOP_LEVEL})
-option(APRIORI_NATIVE "Compile this project's own programs and tests for this machine's instruction set"
+option(APRIORI_NATIVE "Compile this project's own tests, benchmarks and examples for this machine's instruction set"
        ${PROJECT_IS_TOP_LEVEL})
 
 set(APRIORI_CUDA "AUTO" CACHE STRING
@@ -17,6 +17,9 @@ set_property(CACHE APRIORI_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(APRIORI_PRESETS "all" CACHE STRING "Presets compiled into the program: all, or a list of names")
 set(APRIORI_CONFIGS "" CACHE STRING "config.json files compiled into the program besides the presets")
 set(APRIORI_DEVICES "" CACHE STRING "Devices compiled into the program; empty: cpu, eigen, and cuda if APRIORI_CUDA is ON")
+set(APRIORI_ARCHS "all" CACHE STRING
+    "Instruction sets that the program's cpu device is built for: all, native (this machine's), or a list of names")
+set(APRIORI_WEIGHTS "all" CACHE STRING "Weight formats of the program's cpu device: all, or a list of names")
 
 set(APRIORI_TEST_SCOPE "all" CACHE STRING "Which tests are built: all; quick (no slow ones); core; cuda")
 set_property(CACHE APRIORI_TEST_SCOPE PROPERTY STRINGS all quick core cuda)
@@ -42,6 +45,10 @@ set(APRIORI_PRESET_GROUPS
     "digits")
 string(REPLACE "," ";" APRIORI_PRESET_NAMES "${APRIORI_PRESET_GROUPS}")
 
+# The program's instruction sets, the oldest first, and weight formats (core/weight_format.hpp): adding one is a word here.
+set(APRIORI_ARCH_NAMES baseline avx2 avx512 avx512vnni)
+set(APRIORI_WEIGHT_NAMES f32 f16 bf16 w8 w8a8 w4)
+
 string(TOUPPER "${APRIORI_CUDA}" APRIORI_CUDA)
 _apriori_check(APRIORI_CUDA "${APRIORI_CUDA}" "AUTO;ON;OFF")
 _apriori_check(APRIORI_TEST_SCOPE "${APRIORI_TEST_SCOPE}" "all;quick;core;cuda")
@@ -49,6 +56,27 @@ _apriori_check(APRIORI_DEVICES "${APRIORI_DEVICES}" "cpu;eigen;cuda")
 if(NOT APRIORI_PRESETS STREQUAL "all")
     _apriori_check(APRIORI_PRESETS "${APRIORI_PRESETS}" "all;${APRIORI_PRESET_NAMES}")
 endif()
+
+# _apriori_choice(<option> <all the names>): checks the option and replaces "all" by the names; keeps their order.
+macro(_apriori_choice option)
+    if("${${option}}" STREQUAL "all")
+        set(${option} ${ARGN})
+    elseif(NOT "${${option}}" STREQUAL "native" OR NOT "${option}" STREQUAL "APRIORI_ARCHS")
+        _apriori_check(${option} "${${option}}" "${ARGN}")
+        if("${${option}}" STREQUAL "")
+            message(FATAL_ERROR "apriori: ${option} is empty; allowed: all, or some of ${ARGN}")
+        endif()
+        set(_chosen "")
+        foreach(_name IN ITEMS ${ARGN})
+            if(_name IN_LIST ${option})
+                list(APPEND _chosen ${_name})
+            endif()
+        endforeach()
+        set(${option} ${_chosen})
+    endif()
+endmacro()
+_apriori_choice(APRIORI_ARCHS ${APRIORI_ARCH_NAMES})
+_apriori_choice(APRIORI_WEIGHTS ${APRIORI_WEIGHT_NAMES})
 
 if("cuda" IN_LIST APRIORI_DEVICES AND NOT APRIORI_CUDA STREQUAL "ON")
     message(FATAL_ERROR "apriori: APRIORI_DEVICES holds \"cuda\", which needs -DAPRIORI_CUDA=ON")

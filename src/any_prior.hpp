@@ -11,6 +11,7 @@
 #include "condition.hpp"
 #include "host_tensor.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -81,6 +82,10 @@ public:
     /// The work that apriori bench times, in this order; the task's conditions and schedule must outlive it.
     virtual result<std::vector<timed_work>> works(const bench_task& task) = 0;
     virtual ceiling_probes ceilings() = 0;
+
+    /// The weights as the device holds them, and their hash; no bytes where the host cannot read its memory.
+    virtual std::span<const std::byte> packed_bytes() const = 0;
+    virtual std::uint64_t weights_hash() const = 0;
 };
 
 /// The launches of one forward, and what memory they need.
@@ -90,15 +95,29 @@ struct forward_plan {
     index_t tokens = 0; ///< of the sequence
 };
 
-/// A configuration on a device, compiled in.
+/// A configuration on a device with weights of a format, compiled in.
 struct prior_entry {
     std::string_view name; ///< of the configuration: a preset, or after a file
-    std::string_view device;
+    std::string_view device, weights;
     PriorConfig config; ///< canonical
     std::size_t weight_bytes;
     std::size_t step_weight_bytes; ///< of those that an incremental step reads
     forward_plan (*plan)(index_t rows);
     result<std::unique_ptr<any_prior>> (*load)(const any_source& weights, int threads);
+
+    /// Of packed images: the name of the device's layout, and a model on packed weights that `owner` keeps in memory. Null
+    /// where the device has none.
+    std::string (*layout)();
+    result<std::unique_ptr<any_prior>> (*attach)(const std::byte* packed, std::shared_ptr<const void> owner,
+                                                 std::uint64_t hash, int threads);
+};
+
+/// What a unit of instances has. The types of this header are all that crosses from units that were compiled for newer
+/// instruction sets to the rest of the program: none of them depends on the instruction set, and no function of theirs that
+/// the other side defines is called but through a pointer.
+struct entry_list {
+    const prior_entry* entries;
+    std::size_t count;
 };
 
 } // namespace apriori::program

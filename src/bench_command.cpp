@@ -11,6 +11,7 @@
 #include "instances.hpp"
 #include "interrupt.hpp"
 #include "model_folder.hpp"
+#include "model_weights.hpp"
 #include "presets.hpp"
 #include "process.hpp"
 #include "progress.hpp"
@@ -33,13 +34,13 @@ struct subject {
     std::optional<io::weights_source> weights;
 };
 
-result<subject> find_subject(const bench_options& options) {
+result<subject> find_subject(const catalogue& models, const bench_options& options, const device_options& on) {
     subject s;
     if (!options.preset.empty()) {
         const preset* p = find_preset(options.preset);
         s.name = options.preset;
         s.config = canonical(p->config);
-        auto entry = find_instance(p->config, options.on.device, p->name);
+        auto entry = models.find(p->config, on, p->name);
         if (!entry) return entry.error();
         s.entry = *entry;
         return s;
@@ -50,9 +51,10 @@ result<subject> find_subject(const bench_options& options) {
     if (!config) return config.error();
     s.name = options.model.string();
     s.config = canonical(*config);
-    auto entry = find_instance(*config, options.on.device, *file);
+    auto entry = models.find(*config, on, *file);
     if (!entry) return entry.error();
     s.entry = *entry;
+    if (!options.packed.empty()) return s;
     auto weights = io::open_weights(file->parent_path());
     if (!weights && weights.error().code != errc::not_found) return weights.error();
     if (weights) {
@@ -128,8 +130,13 @@ result<void> measure(bench_report& report, any_prior& model, int rounds) {
 } // namespace
 
 result<exit_code> run_bench(const bench_options& options) {
-    if (auto known = check_device(options.on.device); !known) return known.error();
-    const auto found = find_subject(options);
+    const auto start = std::chrono::steady_clock::now();
+    device_options on = options.on;
+    const auto image = open_image(options.packed, on);
+    if (!image) return image.error();
+    const auto models = catalogue::open(on);
+    if (!models) return models.error();
+    const auto found = find_subject(*models, options, on);
     if (!found) return found.error();
     const PriorConfig& c = found->config;
     if (options.tokens > c.num_embeddings && c.encoder_hid_proj_type == hid_proj_type::linear)
@@ -142,10 +149,10 @@ result<exit_code> run_bench(const bench_options& options) {
         !s.ok())
         return failure{s.code, fmt::format("--steps {}: {}", options.steps, to_failure(s).message)};
 
-    const auto start = std::chrono::steady_clock::now();
-    auto model = found->weights
-                     ? found->entry->load(any_source(*found->weights), options.on.threads)
-                     : found->entry->load(any_source(io::synthetic_source(tensor_list(c).infos())), options.on.threads);
+    auto model = *image ? attach(*found->entry, **image, on.threads)
+                 : found->weights
+                     ? found->entry->load(any_source(*found->weights), on.threads)
+                     : found->entry->load(any_source(io::synthetic_source(tensor_list(c).infos())), on.threads);
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!model) return failure{model.error().code, found->name + ": " + model.error().message};
 
@@ -153,10 +160,11 @@ result<exit_code> run_bench(const bench_options& options) {
     report.load = seconds_since(start);
     report.ready = seconds_since_start();
     report.model = found->name;
-    report.source = found->source;
-    report.device = options.on.device;
-    report.weights = "f32";
-    report.threads = options.on.threads;
+    report.source = *image ? "packed" : found->source;
+    report.device = on.device;
+    report.arch = models->arch_of(on.device);
+    report.weights = found->entry->weights;
+    report.threads = on.threads;
     report.weight_bytes = static_cast<std::int64_t>(found->entry->weight_bytes);
     report.samples = options.samples;
     report.steps = options.steps;

@@ -57,11 +57,26 @@ CLI::Validator device() {
                    [](const std::string& text) { return text == "cpu" || text == "eigen" || text == "cuda"; });
 }
 
-void add_device(CLI::App& command, device_options& on) {
+CLI::Validator weight_format() {
+    return allowed(known_weights(), [](const std::string& text) {
+        return (", " + known_weights() + ",").find(", " + text + ",") < 1000;
+    });
+}
+
+/// Where to compute and with what weights; `threads` where a command takes them.
+void add_device(CLI::App& command, device_options& on, bool threads = true) {
     command.add_option("--device", on.device, "Where to compute: cpu, eigen or cuda, as far as compiled in")
         ->type_name("NAME")
         ->check(device())
         ->capture_default_str();
+    command
+        .add_option("--arch", on.arch,
+                    "Instruction set of cpu, of " + compiled_archs() + "; the newest that this machine runs")
+        ->type_name("NAME");
+    command.add_option("--weights", on.weights, "Weight format of cpu, of " + compiled_weights() + "; f32")
+        ->type_name("FORMAT")
+        ->check(weight_format());
+    if (!threads) return;
     command.add_option("--threads", on.threads, "Threads of cpu and eigen")
         ->type_name("N")
         ->check(between(1, 1024))
@@ -80,6 +95,11 @@ void add_sample(CLI::App& command, sample_options& o) {
         ->type_name("FILE")
         ->check(path())
         ->required();
+    command
+        .add_option("--packed", o.packed,
+                    "A packed image of the model, as pack writes it: mapped instead of its weights")
+        ->type_name("FILE")
+        ->check(path());
     command.add_option("--samples", o.samples, "Samples of each prompt")
         ->type_name("N")
         ->check(between(1, 65536))
@@ -112,6 +132,20 @@ CLI::Validator preset_name() {
     return allowed(names, [](const std::string& text) { return find_preset(text) != nullptr; });
 }
 
+void add_pack(CLI::App& command, pack_options& o) {
+    command.add_option("--model", o.model, "Folder with config.json and weights, or with such a prior/")
+        ->type_name("DIR")
+        ->check(path());
+    command.add_option("--preset", o.preset, "A preset, with synthetic weights")
+        ->type_name("NAME")
+        ->check(preset_name());
+    add_device(command, o.on, false);
+    command.add_option("--out", o.out, "The image to write")->type_name("FILE")->check(path());
+    command.add_option("--verify", o.verify, "An image to read whole, and compare with its checksums, instead")
+        ->type_name("FILE")
+        ->check(path());
+}
+
 void add_bench(CLI::App& command, bench_options& o) {
     command.add_option("--model", o.model, "Folder or config.json; without weights in it: synthetic ones")
         ->type_name("DIR")
@@ -119,6 +153,9 @@ void add_bench(CLI::App& command, bench_options& o) {
     command.add_option("--preset", o.preset, "A preset, with synthetic weights")
         ->type_name("NAME")
         ->check(preset_name());
+    command.add_option("--packed", o.packed, "A packed image of the model: its weights")
+        ->type_name("FILE")
+        ->check(path());
     command.add_option("--tokens", o.tokens, "Live tokens of the prompt; the unconditional one has 2")
         ->type_name("N")
         ->check(between(1, 65536))
@@ -152,14 +189,15 @@ std::string one_line(std::string text) {
 
 result<any_command> parse_command_line(int argc, const char* const* argv) {
     device_options on;
-    on.device = std::string(instances().front().device);
+    const std::string devices = compiled_devices();
+    on.device = devices.substr(0, devices.find(','));
     on.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     sample_options sample;
     verify_options verify;
     info_options info;
     bench_options bench;
-    sample.on = verify.on = bench.on = on;
-    info.device = on.device;
+    pack_options pack;
+    sample.on = verify.on = info.on = pack.on = bench.on = on;
 
     CLI::App app("Samples image embeddings with unCLIP priors that are compiled in.", "apriori");
     app.set_version_flag("--version", std::string("apriori ") + version::string);
@@ -183,10 +221,10 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
         ->type_name("N")
         ->check(between(1, 65536))
         ->capture_default_str();
-    info_command->add_option("--device", info.device, "The device whose plan is shown")
-        ->type_name("NAME")
-        ->check(device())
-        ->capture_default_str();
+    add_device(*info_command, info.on, false);
+    CLI::App* pack_command =
+        app.add_subcommand("pack", "Write packed weights that start in milliseconds, or verify them");
+    add_pack(*pack_command, pack);
     CLI::App* bench_command = app.add_subcommand("bench", "Time the parts of sampling against the machine's ceilings");
     add_bench(*bench_command, bench);
 
@@ -201,6 +239,14 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
     if (sample_command->parsed()) return {sample};
     if (verify_command->parsed()) return {verify};
     if (info_command->parsed()) return {info};
+    if (pack_command->parsed()) {
+        const bool one = pack.model.empty() != pack.preset.empty();
+        if (!pack.verify.empty() ? !pack.model.empty() || !pack.preset.empty() || !pack.out.empty()
+                                 : !one || pack.out.empty())
+            return failure{errc::invalid_argument, "pack: needs --model or --preset, and --out; or --verify alone; see "
+                                                   "apriori pack --help"};
+        return {pack};
+    }
     if (bench_command->parsed()) {
         if (bench.model.empty() == bench.preset.empty())
             return failure{errc::invalid_argument, "bench: --model or --preset is required, and not both; see apriori "
@@ -208,7 +254,7 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
         return {bench};
     }
     return failure{errc::invalid_argument,
-                   "no command is given; allowed: sample, verify, info, bench; see apriori --help"};
+                   "no command is given; allowed: sample, verify, info, pack, bench; see apriori --help"};
 }
 
 } // namespace apriori::program

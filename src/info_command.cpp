@@ -15,12 +15,13 @@ namespace apriori::program {
 
 namespace {
 
-void print_compiled() {
-    fmt::print("apriori {}\ndevices: {}\nconfigurations:\n", version::string, compiled_devices());
-    std::string_view device;
-    for (const prior_entry& e : instances()) {
-        if (device.empty()) device = e.device;
-        if (e.device != device) continue;
+void print_compiled(const catalogue& models) {
+    fmt::print(
+        "apriori {}\ndevices: {}\ninstruction sets of cpu: {}; here: {}\nweight formats of cpu: {}\nconfigurations:\n",
+        version::string, compiled_devices(), compiled_archs(), models.arch(), compiled_weights());
+    const prior_entry& first = models.entries().front();
+    for (const prior_entry& e : models.entries()) {
+        if (e.device != first.device || e.weights != first.weights) continue;
         const std::string presets = presets_of(e.config);
         fmt::print("  {:<16} {:>13} parameters{}\n", e.name, grouped(parameter_count(e.config)),
                    presets.empty() ? "" : "  preset " + presets);
@@ -28,7 +29,7 @@ void print_compiled() {
     std::string others;
     for (const preset& p : all_presets) {
         bool there = false;
-        for (const prior_entry& e : instances()) there = there || e.config == canonical(p.config);
+        for (const prior_entry& e : models.entries()) there = there || e.config == canonical(p.config);
         if (!there) others += (others.empty() ? "" : ", ") + std::string(p.name);
     }
     if (!others.empty()) fmt::print("presets that are not compiled in: {}\n", others);
@@ -41,9 +42,9 @@ struct subject {
     const prior_entry* entry = nullptr;
 };
 
-result<subject> find_subject(const info_options& options) {
+result<subject> find_subject(const catalogue& models, const info_options& options) {
     if (const preset* p = find_preset(options.model)) {
-        auto entry = find_instance(p->config, options.device, p->name);
+        auto entry = models.find(p->config, options.on, p->name);
         if (!entry) return entry.error();
         return subject{"preset " + presets_of(p->config), canonical(p->config), *entry};
     }
@@ -55,7 +56,7 @@ result<subject> find_subject(const info_options& options) {
     }
     auto config = io::load_prior_config(*file);
     if (!config) return config.error();
-    auto entry = find_instance(*config, options.device, *file);
+    auto entry = models.find(*config, options.on, *file);
     if (!entry) return entry.error();
     return subject{file->string(), canonical(*config), *entry};
 }
@@ -63,12 +64,13 @@ result<subject> find_subject(const info_options& options) {
 } // namespace
 
 result<exit_code> run_info(const info_options& options) {
-    if (auto known = check_device(options.device); !known) return known.error();
+    const auto models = catalogue::open(options.on);
+    if (!models) return models.error();
     if (options.model.empty()) {
-        print_compiled();
+        print_compiled(*models);
         return done;
     }
-    const auto found = find_subject(options);
+    const auto found = find_subject(*models, options);
     if (!found) return found.error();
     const forward_plan plan = found->entry->plan(options.rows);
     double flops = 0, bytes = 0;
@@ -77,16 +79,18 @@ result<exit_code> run_info(const info_options& options) {
         bytes += static_cast<double>(l.bytes);
     }
     const PriorConfig& c = found->config;
+    const auto name = models->arch_of(found->entry->device);
+    const std::string arch = name.empty() ? "" : fmt::format(" ({})", name);
     fmt::print("{}\n"
                "  {} heads x {}, {} layers, {} tokens, embedding {}\n"
                "  parameters  {}\n"
-               "  weights     {}B packed for {}\n"
+               "  weights     {}B of {} packed for {}{}\n"
                "  forward     {}FLOP, {}B read and written, {} launches; rows: {}\n"
                "  workspace   {} bytes\n\n",
                found->title, c.num_attention_heads, c.attention_head_dim, c.num_layers, plan.tokens, c.embedding_dim,
                grouped(parameter_count(c)), scaled(static_cast<double>(found->entry->weight_bytes)),
-               found->entry->device, scaled(flops), scaled(bytes), plan.launches.size(), options.rows,
-               grouped(static_cast<std::int64_t>(plan.workspace_bytes)));
+               found->entry->weights, found->entry->device, arch, scaled(flops), scaled(bytes), plan.launches.size(),
+               options.rows, grouped(static_cast<std::int64_t>(plan.workspace_bytes)));
     fmt::print("{}", plan_text(plan.launches));
     return done;
 }

@@ -1,35 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one file that knows all instances: CMake writes instances.inc, a line for each, and build_info.hpp.
+// The one file that knows all instances: CMake writes instances.inc, a line for each unit, and build_info.hpp.
 #include "instances.hpp"
 
+#include "apriori/core/arch_choice.hpp"
 #include "apriori/io/text.hpp"
 #include "build_info.hpp"
 
 #include <fmt/format.h>
 
+#define APRIORI_CLOSED_UNIT(entry) std::span<const apriori::arch_entry> entry##_archs();
+#define APRIORI_UNIT(entry) extern "C" const void* entry();
+#include "instances.inc"
+#undef APRIORI_CLOSED_UNIT
+#undef APRIORI_UNIT
+
 namespace apriori::program {
 
-#define APRIORI_INSTANCE(config, device) prior_entry entry_##config##_##device();
-#include "instances.inc"
-#undef APRIORI_INSTANCE
-
-std::span<const prior_entry> instances() {
-    static const prior_entry entries[] = {
-#define APRIORI_INSTANCE(config, device) entry_##config##_##device(),
-#include "instances.inc"
-#undef APRIORI_INSTANCE
-    };
-    return entries;
-}
-
-std::string compiled_devices() {
-    std::string list;
-    for (const prior_entry& e : instances())
-        if (list.find(e.device) == std::string::npos) list += (list.empty() ? "" : ", ") + std::string(e.device);
-    return list;
-}
-
 namespace {
+
+/// The units that there are once for each instruction set, and the others.
+constexpr std::span<const arch_entry> (*closed_units[])() = {
+    nullptr,
+#define APRIORI_CLOSED_UNIT(entry) &entry##_archs,
+#define APRIORI_UNIT(entry)
+#include "instances.inc"
+#undef APRIORI_CLOSED_UNIT
+#undef APRIORI_UNIT
+};
+constexpr const void* (*other_units[])() = {
+    nullptr,
+#define APRIORI_CLOSED_UNIT(entry)
+#define APRIORI_UNIT(entry) &entry,
+#include "instances.inc"
+#undef APRIORI_CLOSED_UNIT
+#undef APRIORI_UNIT
+};
+
+/// A list of CMake's as people write it.
+std::string comma_list(std::string_view list) {
+    std::string text;
+    for (const char c : list) text += c == ';' ? std::string(", ") : std::string(1, c);
+    return text;
+}
+bool holds(std::string_view list, std::string_view name) {
+    for (std::size_t at = 0; at <= list.size();) {
+        const std::size_t end = std::min(list.find(';', at), list.size());
+        if (list.substr(at, end - at) == name) return true;
+        at = end + 1;
+    }
+    return false;
+}
+std::string joined(std::string_view list, std::string_view more) {
+    return list.empty() ? std::string(more) : std::string(list) + ';' + std::string(more);
+}
 
 /// The commands that configure this build again with one more option, and build it.
 std::string rebuild(const std::string& option) {
@@ -37,31 +60,80 @@ std::string rebuild(const std::string& option) {
                        build_info::binary_dir, option, build_info::binary_dir, build_info::target);
 }
 
-const prior_entry* look_up(const PriorConfig& config, std::string_view device) {
-    for (const prior_entry& e : instances())
-        if (e.device == device && e.config == canonical(config)) return &e;
-    return nullptr;
+/// "WHAT is not compiled into this program, which has THESE; add it: ...".
+failure not_compiled(const std::string& what, std::string_view have, const std::string& option) {
+    return {errc::unsupported, fmt::format("{} is not compiled into this program, which has {}; add it: {}", what,
+                                           comma_list(have), rebuild(option))};
 }
 
-std::string joined(std::string_view list, const std::string& more) {
-    return list.empty() ? more : std::string(list) + ';' + more;
+result<void> check(const device_options& on) {
+    if (!holds(build_info::devices, on.device))
+        return not_compiled("device " + on.device, build_info::devices,
+                            fmt::format("{}\"-DAPRIORI_DEVICES={}\"", on.device == "cuda" ? "-DAPRIORI_CUDA=ON " : "",
+                                        joined(build_info::devices, on.device)));
+    if (on.device != "cpu") {
+        if (on.weights != "" && on.weights != "f32")
+            return failure{errc::unsupported, fmt::format("--weights {}: device {} has f32 alone; cpu has {}",
+                                                          on.weights, on.device, compiled_weights())};
+        if (!on.arch.empty())
+            return failure{errc::unsupported,
+                           fmt::format("--arch {}: device {} has one build; leave --arch away", on.arch, on.device)};
+        return {};
+    }
+    if (!holds(build_info::weights, on.weights_or_default()))
+        return not_compiled(
+            "weight format " + on.weights_or_default(), build_info::weights,
+            fmt::format("\"-DAPRIORI_WEIGHTS={}\"", joined(build_info::weights, on.weights_or_default())));
+    if (!on.arch.empty() && !holds(build_info::archs, on.arch) && holds(build_info::known_archs, on.arch))
+        return not_compiled("instruction set " + on.arch, build_info::archs,
+                            fmt::format("\"-DAPRIORI_ARCHS={}\"", std::string_view(build_info::archs) == "native"
+                                                                      ? on.arch
+                                                                      : joined(build_info::archs, on.arch)));
+    return {};
+}
+
+void append(std::vector<prior_entry>& to, const void* unit) {
+    const auto& list = *static_cast<const entry_list*>(unit);
+    to.insert(to.end(), list.entries, list.entries + list.count);
 }
 
 } // namespace
 
-result<void> check_device(std::string_view device) {
-    for (const prior_entry& e : instances())
-        if (e.device == device) return {};
-    const std::string option = fmt::format("{}\"-DAPRIORI_DEVICES={}\"", device == "cuda" ? "-DAPRIORI_CUDA=ON " : "",
-                                           joined(build_info::devices, std::string(device)));
-    return failure{errc::unsupported,
-                   fmt::format("device {} is not compiled into this program, which has {}; add it: {}", device,
-                               compiled_devices(), rebuild(option))};
+std::string compiled_devices() { return comma_list(build_info::devices); }
+std::string compiled_archs() { return comma_list(build_info::archs); }
+std::string compiled_weights() { return comma_list(build_info::weights); }
+std::string known_weights() { return comma_list(build_info::known_weights); }
+std::string known_archs() { return comma_list(build_info::known_archs); }
+
+result<catalogue> catalogue::open(const device_options& on) {
+    if (auto r = check(on); !r) return r.error();
+    catalogue c;
+    for (const auto unit : closed_units) {
+        if (unit == nullptr) continue;
+        const auto build = choose_arch(unit(), on.device == "cpu" ? std::string_view(on.arch) : std::string_view());
+        if (!build) {
+            // another device needs none of these
+            if (on.device != "cpu") continue;
+            const std::string what = on.arch.empty() ? "" : "--arch " + on.arch + ": ";
+            return failure{build.error().code, what + build.error().message};
+        }
+        c.arch_ = (*build)->name;
+        append(c.entries_, (*build)->entry());
+    }
+    for (const auto unit : other_units)
+        if (unit != nullptr) append(c.entries_, unit());
+    return c;
 }
 
-result<const prior_entry*> find_instance(const PriorConfig& config, std::string_view device,
-                                         const std::filesystem::path& file) {
-    if (const prior_entry* e = look_up(config, device)) return e;
+const prior_entry* catalogue::look_up(const PriorConfig& config, const device_options& on) const {
+    for (const prior_entry& e : entries_)
+        if (e.device == on.device && e.weights == on.weights_or_default() && e.config == canonical(config)) return &e;
+    return nullptr;
+}
+
+result<const prior_entry*> catalogue::find(const PriorConfig& config, const device_options& on,
+                                           const std::filesystem::path& file) const {
+    if (const prior_entry* e = look_up(config, on)) return e;
     std::error_code error;
     const auto path = std::filesystem::absolute(file, error).lexically_normal();
     return failure{
@@ -70,12 +142,12 @@ result<const prior_entry*> find_instance(const PriorConfig& config, std::string_
                     rebuild(fmt::format("\"-DAPRIORI_CONFIGS={}\"", joined(build_info::configs, path.string()))))};
 }
 
-result<const prior_entry*> find_instance(const PriorConfig& config, std::string_view device, std::string_view preset) {
-    if (const prior_entry* e = look_up(config, device)) return e;
+result<const prior_entry*> catalogue::find(const PriorConfig& config, const device_options& on,
+                                           std::string_view preset) const {
+    if (const prior_entry* e = look_up(config, on)) return e;
     return failure{errc::unsupported,
                    fmt::format("preset {} is not compiled into this program; add it: {}", preset,
-                               rebuild(fmt::format("\"-DAPRIORI_PRESETS={}\"",
-                                                   joined(build_info::presets, std::string(preset)))))};
+                               rebuild(fmt::format("\"-DAPRIORI_PRESETS={}\"", joined(build_info::presets, preset))))};
 }
 
 } // namespace apriori::program

@@ -3,28 +3,47 @@
 #pragma once
 
 #include "any_prior.hpp"
+#include "commands.hpp"
 
 #include <filesystem>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace apriori::program {
 
-/// Every configuration on every device of this build.
-std::span<const prior_entry> instances();
-
-/// The devices of this build, "cpu, eigen".
+/// The devices, instruction sets (of cpu, the oldest first) and weight formats (of cpu) of this build, "cpu, eigen".
 std::string compiled_devices();
+std::string compiled_archs();
+std::string compiled_weights();
+/// Every weight format that there is, and every instruction set: "f32, f16, ...".
+std::string known_weights();
+std::string known_archs();
 
-/// The device of --device, checked: unsupported, with what to do, where it is not compiled in.
-result<void> check_device(std::string_view device);
+/// The models of this build for one instruction set.
+class catalogue {
+public:
+    /// For the options' instruction set, or the newest that this machine runs. Fails, and says what there is and what to
+    /// do, where that, the device or the weight format is not compiled in, or the machine lacks the instructions.
+    static result<catalogue> open(const device_options& on);
 
-/// The entry for the configuration of a file. unsupported, with the command that adds the file, where there is none.
-result<const prior_entry*> find_instance(const PriorConfig& config, std::string_view device,
-                                         const std::filesystem::path& file);
+    const std::vector<prior_entry>& entries() const noexcept { return entries_; }
+    /// The instruction set of the cpu's entries; empty where that device is not compiled in.
+    std::string_view arch() const noexcept { return arch_; }
+    /// That of a device: empty for those that have one build.
+    std::string_view arch_of(std::string_view device) const noexcept { return device == "cpu" ? arch_ : ""; }
 
-/// The entry for a preset; the error is as above.
-result<const prior_entry*> find_instance(const PriorConfig& config, std::string_view device, std::string_view preset);
+    /// The entry for the configuration of a file. unsupported, with the command that adds the file, where there is none.
+    result<const prior_entry*> find(const PriorConfig& config, const device_options& on,
+                                    const std::filesystem::path& file) const;
+    /// The entry for a preset; the error is as above.
+    result<const prior_entry*> find(const PriorConfig& config, const device_options& on, std::string_view preset) const;
+
+private:
+    const prior_entry* look_up(const PriorConfig& config, const device_options& on) const;
+
+    std::vector<prior_entry> entries_;
+    std::string_view arch_;
+};
 
 } // namespace apriori::program

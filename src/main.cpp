@@ -19,6 +19,7 @@ result<exit_code> run(const nothing&) { return done; }
 result<exit_code> run(const sample_options& o) { return run_sample(o); }
 result<exit_code> run(const verify_options& o) { return run_verify(o); }
 result<exit_code> run(const info_options& o) { return run_info(o); }
+result<exit_code> run(const pack_options& o) { return run_pack(o); }
 result<exit_code> run(const bench_options& o) { return run_bench(o); }
 
 int report(const failure& f) {

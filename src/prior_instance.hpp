@@ -16,24 +16,31 @@
 namespace apriori::program {
 
 /// A platform owns a device: `device_type`, `static result<std::unique_ptr<Platform>> open(int threads)`, `device()`.
-template <PriorConfig Config, class Platform>
+template <PriorConfig Config, class Platform, class Format>
 class prior_instance final : public any_prior {
     using device_type = typename Platform::device_type;
-    using model_type = PriorTransformer<Config, device_type>;
+    using model_type = PriorTransformer<Config, device_type, Format>;
     using input_type = typename model_type::input;
     static constexpr PriorConfig config = model_type::config;
     /// Rows that forward works off at once.
     static constexpr index_t most_rows = 32;
 
 public:
-    static prior_entry entry(std::string_view name) {
-        return {name,
-                device_type::name,
-                config,
-                model_type::weights::bytes(),
-                prior_works<model_type>::step_weight_bytes(),
-                &make_plan,
-                &load};
+    static constexpr prior_entry entry(std::string_view name) {
+        prior_entry e{};
+        e.name = name;
+        e.device = device_type::name;
+        e.weights = Format::name;
+        e.config = config;
+        e.weight_bytes = model_type::weights::bytes();
+        e.step_weight_bytes = prior_works<model_type>::step_weight_bytes();
+        e.plan = &make_plan;
+        e.load = &load;
+        if constexpr (has_images) {
+            e.layout = &model_type::weights::packed::layout_name;
+            e.attach = &attach;
+        }
+        return e;
     }
 
     result<host_tensor> forward(const forward_arguments& a) override {
@@ -116,7 +123,17 @@ public:
             return {};
     }
 
+    std::span<const std::byte> packed_bytes() const override {
+        if constexpr (has_images)
+            return model_.shared_weights()->packed_bytes();
+        else
+            return {};
+    }
+    std::uint64_t weights_hash() const override { return model_.shared_weights()->hash(); }
+
 private:
+    /// Whether the device's packed weights can be stored and mapped.
+    static constexpr bool has_images = requires { model_type::weights::packed::layout_name(); };
     /// Whether the device can sample incrementally; the reference device answers by the full forward.
     static constexpr bool has_cached_attention = requires(device_type & device, const ops::cached_attention& op) {
         device.run(op);
@@ -155,8 +172,24 @@ private:
         return std::unique_ptr<any_prior>(new prior_instance(std::move(*platform), std::move(*model)));
     }
 
+    static result<std::unique_ptr<any_prior>> attach(const std::byte* packed, std::shared_ptr<const void> owner,
+                                                     std::uint64_t hash, int threads) {
+        auto platform = Platform::open(threads);
+        if (!platform) return platform.error();
+        model_type model((*platform)->device(), model_type::weights::attach(packed, std::move(owner), hash));
+        return std::unique_ptr<any_prior>(new prior_instance(std::move(*platform), std::move(model)));
+    }
+
     std::unique_ptr<Platform> platform_;
     model_type model_;
 };
+
+/// A configuration on a platform, an entry for each weight format: what a unit returns.
+template <PriorConfig Config, class Platform, class... Formats>
+const entry_list* entries_of(std::string_view name) {
+    static const prior_entry entries[] = {prior_instance<Config, Platform, Formats>::entry(name)...};
+    static const entry_list list{entries, sizeof...(Formats)};
+    return &list;
+}
 
 } // namespace apriori::program

@@ -12,6 +12,7 @@
 #include "decoder.hpp"
 #include "instances.hpp"
 #include "model_folder.hpp"
+#include "model_weights.hpp"
 #include "output_file.hpp"
 #include "progress.hpp"
 #include "terminal.hpp"
@@ -39,7 +40,7 @@ std::vector<std::string> prompts_of(const sample_options& options, const conditi
 /// Everything that a run reads, checked before it begins.
 struct sampling_inputs {
     PriorConfig config;
-    std::string scheduler;
+    std::string scheduler, weights, arch; ///< weights: their format; arch: empty where the device has one build
     schedule steps;
     std::vector<std::string> prompts;
     std::vector<condition> conditions; ///< of the prompts
@@ -75,8 +76,35 @@ result<void> read_conditions(const sample_options& options, sampling_inputs& in)
     return {};
 }
 
+/// The weights that were asked for, checked, in the model; and what the outputs must not replace.
+result<std::unique_ptr<any_prior>> load_model(const sample_options& options, const pipeline_folder& folder,
+                                              sampling_inputs& in) {
+    device_options on = options.on;
+    const auto image = open_image(options.packed, on);
+    if (!image) return image.error();
+    const auto models = catalogue::open(on);
+    if (!models) return models.error();
+    const auto entry = models->find(in.config, on, folder.prior() / "config.json");
+    if (!entry) return entry.error();
+    in.weights = (*entry)->weights;
+    in.arch = models->arch_of(on.device);
+    const std::vector<output_file> outputs{{"--out", options.out}, {"--png", options.png}};
+    if (*image) {
+        if (auto r = check_outputs(outputs, {options.packed, options.conditions}); !r) return r.error();
+        return attach(**entry, **image, on.threads);
+    }
+    const auto weights = io::open_weights(folder.prior());
+    if (!weights) return weights.error();
+    std::vector<std::filesystem::path> read = weights->files();
+    read.push_back(options.conditions);
+    if (auto r = check_outputs(outputs, read); !r) return r.error();
+    auto model = (*entry)->load(any_source(*weights), on.threads);
+    if (!model) return failure{model.error().code, folder.prior().string() + ": " + model.error().message};
+    return model;
+}
+
 result<sampling_inputs> read_inputs(const sample_options& options) {
-    if (auto known = check_device(options.on.device); !known) return known.error();
+    if (auto known = catalogue::open(options.on); !known) return known.error();
     auto folder = pipeline_folder::open(options.model);
     if (!folder) return folder.error();
     sampling_inputs in;
@@ -93,15 +121,8 @@ result<sampling_inputs> read_inputs(const sample_options& options) {
     if (!options.png.empty() && !in.pictures)
         return failure{errc::unsupported, options.model.string() + ": --png needs a decoder/ that makes pictures, as "
                                                                    "examples/digits has one; leave --png away"};
-    const auto entry = find_instance(in.config, options.on.device, folder->prior() / "config.json");
-    if (!entry) return entry.error();
-    const auto weights = io::open_weights(folder->prior());
-    if (!weights) return weights.error();
-    std::vector<std::filesystem::path> read = weights->files();
-    read.push_back(options.conditions);
-    if (auto r = check_outputs({{"--out", options.out}, {"--png", options.png}}, read); !r) return r.error();
-    auto model = (*entry)->load(any_source(*weights), options.on.threads);
-    if (!model) return failure{model.error().code, folder->prior().string() + ": " + model.error().message};
+    auto model = load_model(options, *folder, in);
+    if (!model) return model.error();
     in.model = std::move(*model);
     return in;
 }
@@ -119,6 +140,8 @@ result<void> write_embeddings(const sample_options& options, const sampling_inpu
         {"seed", std::to_string(options.seed)},
         {"scheduler", in.scheduler},
         {"device", options.on.device},
+        {"arch", in.arch},
+        {"weights", in.weights},
         {"model", pipeline_folder{options.model}.name()},
         {"apriori", version::string}};
     for (const auto& [key, value] : settings)

@@ -106,10 +106,11 @@ result<void> verify_sampling(const std::filesystem::path& folder, const referenc
     return {};
 }
 
-result<void> verify_model(const std::filesystem::path& folder, const device_options& on, tally& t) {
+result<void> verify_model(const catalogue& models, const std::filesystem::path& folder, const device_options& on,
+                          tally& t) {
     auto config = io::load_prior_config(folder);
     if (!config) return config.error();
-    const auto entry = find_instance(*config, on.device, folder / "config.json");
+    const auto entry = models.find(*config, on, folder / "config.json");
     if (!entry) return entry.error();
     const auto cases = reference_cases::open(folder / "cases.safetensors");
     if (!cases) return cases.error();
@@ -154,7 +155,8 @@ result<std::vector<std::filesystem::path>> models_in(const std::filesystem::path
 } // namespace
 
 result<exit_code> run_verify(const verify_options& options) {
-    if (auto known = check_device(options.on.device); !known) return known.error();
+    const auto compiled = catalogue::open(options.on);
+    if (!compiled) return compiled.error();
     std::vector<std::filesystem::path> models;
     for (const auto& folder : options.folders) {
         auto found = models_in(folder);
@@ -164,7 +166,7 @@ result<exit_code> run_verify(const verify_options& options) {
     tally t;
     std::optional<failure> last; // of several models the others are still looked at
     for (const auto& model : models) {
-        auto r = verify_model(model, options.on, t);
+        auto r = verify_model(*compiled, model, options.on, t);
         if (r) continue;
         if (last) fmt::print(stderr, "apriori: {}\n", last->message);
         last = r.error();

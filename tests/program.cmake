@@ -7,14 +7,15 @@ list(REMOVE_ITEM _devices cuda) # its tests compare it with the others
 if(APRIORI_TEST_SCOPE STREQUAL "all")
     list(APPEND _models medium tiny_no_prd tiny_no_text unclip_like)
 endif()
-apriori_test(program program_bad_input_test.cpp program_bench_test.cpp program_sample_test.cpp program_verify_test.cpp LIBS apriori::io)
+apriori_test(program program_arch_test.cpp program_bad_input_test.cpp program_bench_test.cpp program_pack_test.cpp
+             program_sample_test.cpp program_verify_test.cpp LIBS apriori::io)
 if(TARGET program_test)
     set(_configs "")
     foreach(_model IN LISTS _models)
         list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/cases/${_model}/config.json")
     endforeach()
-    apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} CONFIGS ${_configs})
-    target_compile_options(apriori_reference_program PRIVATE -O1) # compiled once, run for a second
+    apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} CONFIGS ${_configs}
+                        OPTIONS -O1) # compiled once, run for a second
     list(JOIN _models "\", \"" _models)
     list(JOIN _devices "\", \"" _devices)
     target_compile_definitions(program_test PRIVATE
@@ -24,4 +25,17 @@ if(TARGET program_test)
         "APRIORI_REFERENCE_DEVICES=\"${_devices}\"")
     target_include_directories(program_test SYSTEM PRIVATE "${APRIORI_STB_INCLUDE_DIR}")
     add_dependencies(program_test apriori_program apriori_reference_program)
+
+    # Code for a newer instruction set stays in its object, and an old machine never meets it.
+    get_target_property(_objects apriori_program APRIORI_MULTIARCH_OBJECTS)
+    if(_objects)
+        set(_test "${APRIORI_TEST_PREFIX}program.symbols_stay_inside")
+        add_test(NAME "${_test}" COMMAND "${CMAKE_COMMAND}" -DNM=${CMAKE_NM} "-DOBJECTS=${_objects}"
+                 "-DENTRY=apriori_[a-z0-9_]+_cpu" -P "${CMAKE_CURRENT_SOURCE_DIR}/multiarch/check_symbols.cmake")
+        set_tests_properties("${_test}" PROPERTIES LABELS quick)
+    endif()
+    find_program(APRIORI_QEMU qemu-x86_64 DOC "qemu-user, for a test on an emulated old machine")
+    if(APRIORI_QEMU AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+        target_compile_definitions(program_test PRIVATE APRIORI_QEMU="${APRIORI_QEMU}")
+    endif()
 endif()

@@ -43,6 +43,9 @@ TEST(bad_input, options) {
     refuse(with_outputs({"--seed", "-1"}), "--seed: '-1' is not allowed; allowed: 0 to 18446744073709551615");
     refuse(with_outputs({"--threads", "0"}), "--threads: '0'");
     refuse(with_outputs({"--device", "tpu"}), "--device: 'tpu' is not allowed; allowed: cpu, eigen, cuda");
+    refuse(with_outputs({"--weights", "w5"}), "--weights: 'w5' is not allowed; allowed: f32, f16, bf16, w8, w8a8, w4");
+    refuse(with_outputs({"--arch", "sse9"}), "--arch sse9: there is no build called sse9; there are ");
+    refuse({"info", "--arch", "sse9"}, "there is no build called sse9");
     refuse({"info", "digits", "--rows", "0"}, "--rows: '0'");
 }
 
@@ -205,12 +208,13 @@ TEST(bad_input, configurations) {
 TEST(help, names_every_command_and_option) {
     const outcome top = run({"--help"});
     EXPECT_EQ(top.code, 0);
-    for (const char* word : {"sample", "verify", "info", "--version", "Exit code"})
+    for (const char* word : {"sample", "verify", "info", "pack", "bench", "--version", "Exit code"})
         EXPECT_NE(top.out.find(word), std::string::npos) << top.out << "lacks " << word;
     const outcome options = run({"sample", "--help"});
     EXPECT_EQ(options.code, 0);
     for (const char* word : {"--model DIR", "--conditions FILE", "--samples N=1", "--steps N=25", "--guidance G=4",
-                             "--seed S=0", "--device NAME", "--threads N", "--out FILE", "--png FILE", "NAME"})
+                             "--seed S=0", "--device NAME", "--arch NAME", "--weights FORMAT", "--packed FILE",
+                             "--threads N", "--out FILE", "--png FILE", "NAME"})
         EXPECT_NE(options.out.find(word), std::string::npos) << options.out << "lacks " << word;
     const outcome version = run({"--version"});
     EXPECT_EQ(version.code, 0);

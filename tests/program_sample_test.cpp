@@ -62,6 +62,8 @@ TEST(sample, writes_settings_beside_the_embeddings) {
     EXPECT_EQ(metadata["seed"], "7");
     EXPECT_EQ(metadata["scheduler"], "UnCLIPScheduler");
     EXPECT_EQ(metadata["model"], "digits-unclip");
+    EXPECT_EQ(metadata["weights"], "f32");
+    EXPECT_EQ(metadata["device"] == "cpu", !metadata["arch"].empty());
     EXPECT_EQ(folder.files(), 1U);
 }
 

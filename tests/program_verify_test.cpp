@@ -150,7 +150,8 @@ TEST(info, says_what_a_model_costs) {
 TEST(info, lists_what_is_compiled_in) {
     const outcome o = run({"info"});
     ASSERT_EQ(o.code, 0) << o.err;
-    for (const char* part : {"devices: cpu", "digits", "862,400 parameters"})
+    for (const char* part : {"devices: cpu", "digits", "862,400 parameters",
+                             "instruction sets of cpu: ", "; here: ", "weight formats of cpu: f32"})
         EXPECT_NE(o.out.find(part), std::string::npos) << o.out << "lacks " << part;
 }
 

@@ -13,21 +13,23 @@ namespace apriori {
 
 /// A build of a translation unit: `entry` is its one symbol, and returns what the unit offers, a table of functions say.
 struct arch_entry {
-    const char* name; ///< baseline, avx2 or avx512
+    const char* name; ///< baseline, avx2, avx512, avx512vnni, or native: what the machine that compiled it has
     const void* (*entry)();
 };
 
 /// Whether this machine executes what a build of that name contains.
 inline bool machine_runs(std::string_view name) noexcept {
-    if (name == "baseline") return true;
+    if (name == "baseline" || name == "native") return true;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (name == "avx2") return avx2;
-    if (name == "avx512")
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512vl");
+    if (name == "avx512") return avx512;
+    if (name == "avx512vnni")
+        return avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
 #endif
     return false;
 }

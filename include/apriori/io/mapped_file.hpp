@@ -73,6 +73,10 @@ public:
     }
 
     std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+    /// Lets go of the pages that have been read: this process holds them no longer, and reads them again when it must.
+    void forget_pages() const noexcept {
+        if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+    }
     std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
 
 private:

@@ -31,6 +31,13 @@ public:
         return safetensors_source(std::move(*file), std::move(*view));
     }
 
+    /// As safetensors_view's. Pages of what is large are let go again: who reads weights once holds one stretch of them.
+    status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
+        const status s = safetensors_view::read(i, first, out);
+        if (out.size_bytes() >= std::size_t{1} << 20) file_.forget_pages();
+        return s;
+    }
+
 private:
     safetensors_source(mapped_file file, safetensors_view view)
         : safetensors_view(std::move(view)), file_(std::move(file)) {}

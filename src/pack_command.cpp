@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// apriori pack: weights as a device holds them, in a file that is mapped; or such a file read whole and compared.
+#include "apriori/io/config_json.hpp"
+#include "apriori/io/safetensors.hpp"
+#include "apriori/io/synthetic_source.hpp"
+#include "apriori/models/prior_parameters.hpp"
+#include "commands.hpp"
+#include "instances.hpp"
+#include "interrupt.hpp"
+#include "model_folder.hpp"
+#include "model_weights.hpp"
+#include "output_file.hpp"
+#include "plan_text.hpp"
+#include "presets.hpp"
+#include "progress.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+namespace apriori::program {
+
+namespace {
+
+constexpr std::int64_t megabyte = 1'000'000;
+
+/// The part of the work that is done, in megabytes; false once the program is interrupted.
+struct megabytes {
+    progress bar;
+    std::int64_t before = 0; ///< bytes
+
+    bool at(std::int64_t bytes, std::string_view what) {
+        bar.at(static_cast<int>((before + bytes) / megabyte), what);
+        return interrupt_signal() == 0;
+    }
+};
+
+int total_of(std::int64_t bytes) { return static_cast<int>(bytes / megabyte); }
+
+/// "f32 weights, cpu panels of 16".
+std::string what_text(const io::packed_image& image) {
+    return fmt::format("{} weights of {}, {}B", image.format(), image.layout(),
+                       scaled(static_cast<double>(image.header().payload_bytes)));
+}
+
+result<exit_code> verify_image(const std::filesystem::path& path) {
+    const auto image = io::packed_image::open(path);
+    if (!image) return image.error();
+    megabytes done{progress(total_of(static_cast<std::int64_t>(image->payload().size())), "MB")};
+    const auto same =
+        image->verify([&](std::uint64_t bytes) { return done.at(static_cast<std::int64_t>(bytes), "reading"); });
+    done.bar.clear();
+    if (interrupt_signal() != 0) return interrupt_failure();
+    if (!same) return same.error();
+    std::string names;
+    for (const preset& p : all_presets)
+        if (config_hash(p.config) == image->header().config_hash)
+            names += (names.empty() ? ", configuration " : ", ") + std::string(p.name);
+    fmt::print("{}: {}{}: whole\n", path.string(), what_text(*image), names);
+    return exit_code::done;
+}
+
+/// What is to be packed.
+struct subject {
+    std::string name;
+    const prior_entry* entry = nullptr;
+    std::optional<io::weights_source> weights; ///< none: synthetic ones
+};
+
+result<subject> find_subject(const catalogue& models, const pack_options& options) {
+    subject s;
+    if (!options.preset.empty()) {
+        const preset* p = find_preset(options.preset);
+        const auto entry = models.find(p->config, options.on, p->name);
+        if (!entry) return entry.error();
+        s.name = options.preset;
+        s.entry = *entry;
+        return s;
+    }
+    const auto file = find_config(options.model);
+    if (!file) return file.error();
+    const auto config = io::load_prior_config(*file);
+    if (!config) return config.error();
+    const auto entry = models.find(*config, options.on, *file);
+    if (!entry) return entry.error();
+    auto weights = io::open_weights(file->parent_path());
+    if (!weights) return weights.error();
+    s.name = options.model.string();
+    s.entry = *entry;
+    s.weights.emplace(std::move(*weights));
+    return s;
+}
+
+result<exit_code> write_image(const pack_options& options) {
+    const auto models = catalogue::open(options.on);
+    if (!models) return models.error();
+    const auto what = find_subject(*models, options);
+    if (!what) return what.error();
+    const prior_entry& entry = *what->entry;
+    const auto kind = image_kind_of(entry);
+    if (!kind) return kind.error();
+    if (auto r = check_outputs({{"--out", options.out}},
+                               what->weights ? what->weights->files() : std::vector<std::filesystem::path>());
+        !r)
+        return r.error();
+
+    const std::int64_t read = 4 * parameter_count(entry.config);
+    megabytes done{progress(total_of(read + static_cast<std::int64_t>(entry.weight_bytes)), "MB")};
+    const auto on_read = [&](std::int64_t values) { done.at(4 * values, "packing"); };
+    auto model = what->weights
+                     ? entry.load(any_source(*what->weights, on_read), 1)
+                     : entry.load(any_source(io::synthetic_source(tensor_list(entry.config).infos()), on_read), 1);
+    if (interrupt_signal() != 0) return interrupt_failure();
+    if (!model) return failure{model.error().code, what->name + ": " + model.error().message};
+    done.before = read;
+    const auto written = io::write_packed_image(
+        *kind, (*model)->weights_hash(), (*model)->packed_bytes(), options.out,
+        [&](std::uint64_t bytes) { return done.at(static_cast<std::int64_t>(bytes), "writing"); });
+    done.bar.clear();
+    if (interrupt_signal() != 0) return interrupt_failure();
+    if (!written) return written.error();
+    const auto image = io::packed_image::open(options.out);
+    if (!image) return image.error();
+    fmt::print("{}: {}\n", options.out.string(), what_text(*image));
+    return exit_code::done;
+}
+
+} // namespace
+
+result<exit_code> run_pack(const pack_options& options) {
+    return options.verify.empty() ? write_image(options) : verify_image(options.verify);
+}
+
+} // namespace apriori::program
