@@ -282,6 +282,34 @@ TEST(TokenizerFiles, ABrokenConfigIsRefused) {
     EXPECT_FAILS(load({.map = "{\"pad_token\": []}"}), errc::bad_format, "special_tokens_map.json: field 'pad_token'");
 }
 
+TEST(TokenizerFiles, TokenizerJsonAloneServes) {
+    const auto load_json = [](std::string text, const char* from = "", const char* to = "") {
+        if (const auto at = text.find(from); *from != 0 && at != std::string::npos)
+            text.replace(at, std::string_view(from).size(), to);
+        const temporary_folder folder;
+        folder.write("tokenizer.json", text);
+        return load_clip_tokenizer(folder.path);
+    };
+    const std::string good = R"({"version": "1.0", "added_tokens": [
+        {"id": 3, "content": "<|startoftext|>", "normalized": false, "special": true},
+        {"id": 4, "content": "<|endoftext|>", "normalized": true, "special": true}], "normalizer": {},
+        "model": {"type": "BPE", "end_of_word_suffix": "</w>", "unk_token": "<|endoftext|>", "merges": [["a", "b</w>"]],
+                  "vocab": {"a": 0, "b</w>": 1, "ab</w>": 2, "<|startoftext|>": 3, "<|endoftext|>": 4}}})";
+    const auto t = load_json(good);
+    ASSERT_TRUE(t.ok()) << t.error().message;
+    EXPECT_EQ(t->encode("ab b <|ENDOFTEXT|>"), (ids{3, 2, 1, 4, 4}));
+    EXPECT_EQ(load_json(good, R"(["a", "b</w>"])", R"("a b</w>")")->encode("ab"), (ids{3, 2, 4}));
+    for (const char* merge : {R"(["a"])", R"("a")", R"("a b c")", R"(["a", 1])", "3"})
+        EXPECT_FAILS(load_json(good, R"(["a", "b</w>"])", merge), errc::bad_format, "tokenizer.json: merges:1: is ");
+    EXPECT_FAILS(load_json(good, R"("ab</w>": 2)", R"("abc": 2)"), errc::bad_format,
+                 "tokenizer.json: merges:1: makes \"ab</w>\", which is not in ");
+    EXPECT_FAILS(load_json(good, "BPE", "Unigram"), errc::unsupported, "'model' is not CLIP's");
+    EXPECT_FAILS(load_json(good, "</w>", ""), errc::unsupported, "'model' is not CLIP's");
+    EXPECT_FAILS(load_json(good, "\"vocab\"", "\"v\""), errc::bad_format, "tokenizer.json: vocab: is null");
+    EXPECT_FAILS(load_json(good, "\"merges\"", "\"m\""), errc::bad_format, "tokenizer.json: merges: is not an array");
+    EXPECT_FAILS(load_json("[]"), errc::bad_format, "not an object");
+}
+
 TEST(TokenizerFiles, DamagedFilesNeverCrash) {
     std::mt19937 random(2);
     const files good{"#version: 0.2\na b</w>\na b\nab c</w>\n",

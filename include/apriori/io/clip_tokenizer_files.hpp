@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's tokenizer from the files of a tokenizer/ folder: merges.txt, vocab.json, tokenizer_config.json. Only the first
-// must be there.
+// CLIP's tokenizer from the files of a tokenizer/ folder: merges.txt, vocab.json, tokenizer_config.json, of which only the
+// first must be there, or tokenizer.json in its place.
 #pragma once
 
 #include "apriori/io/json.hpp"
@@ -37,16 +37,14 @@ inline result<std::vector<clip_merge>> parse_clip_merges(std::string_view text, 
     return out;
 }
 
-/// The tokens and ids of a vocab.json: one object of integers.
-inline result<std::vector<std::pair<std::string, std::int32_t>>> parse_clip_vocabulary(std::string_view text,
-                                                                                       std::string_view where) {
-    auto parsed = parse_json(text, where);
-    if (!parsed) return parsed.error();
-    if (!parsed->is_object() || parsed->empty())
-        return failure{errc::bad_format, cat(where, ": is ", shown(*parsed), ", not an object of tokens and ids")};
+/// The tokens and ids of an object of integers; `where` names it.
+inline result<std::vector<std::pair<std::string, std::int32_t>>> read_clip_vocabulary(const json& object,
+                                                                                      std::string_view where) {
+    if (!object.is_object() || object.empty())
+        return failure{errc::bad_format, cat(where, ": is ", shown(object), ", not an object of tokens and ids")};
     std::vector<std::pair<std::string, std::int32_t>> out;
-    out.reserve(parsed->size());
-    for (const auto& item : parsed->items()) {
+    out.reserve(object.size());
+    for (const auto& item : object.items()) {
         const json& v = item.value();
         if (!v.is_number_unsigned() || v.get<std::uint64_t>() >= 0x7FFFFFFFU)
             return failure{errc::bad_format, cat(where, ": the id of ", quote(item.key()), " is ", shown(v),
@@ -127,38 +125,95 @@ inline result<void> read_clip_tokenizer_config(const json& config, std::string_v
     return {};
 }
 
-/// The tokenizer in a folder as transformers writes it: merges.txt, and where there are any vocab.json,
-/// tokenizer_config.json and special_tokens_map.json. Without vocab.json the vocabulary is OpenAI's, from the merges.
-inline result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder) {
-    clip_tokenizer_parts parts;
-    const auto path = [&](const char* name) { return folder / name; };
-    const auto there = [&](const char* name) {
-        std::error_code none;
-        return std::filesystem::exists(path(name), none);
-    };
-    parts.merges_name = path("merges.txt").string();
-    const auto merges = mapped_file::open(path("merges.txt"));
+namespace detail {
+
+/// merges.txt and vocab.json, where there is one, into `parts`.
+inline result<void> clip_text_files(const std::filesystem::path& folder, clip_tokenizer_parts& parts) {
+    parts.merges_name = (folder / "merges.txt").string();
+    const auto merges = mapped_file::open(folder / "merges.txt");
     if (!merges) return merges.error();
     auto lines = parse_clip_merges(merges->text(), parts.merges_name);
     if (!lines) return lines.error();
     parts.merges = std::move(*lines);
 
+    std::error_code none;
+    const auto path = folder / "vocab.json";
     parts.vocabulary_name = "the vocabulary that follows from " + parts.merges_name;
-    if (there("vocab.json")) {
-        parts.vocabulary_name = path("vocab.json").string();
-        const auto file = mapped_file::open(path("vocab.json"));
-        if (!file) return file.error();
-        auto vocabulary = parse_clip_vocabulary(file->text(), parts.vocabulary_name);
-        if (!vocabulary) return vocabulary.error();
-        parts.vocabulary = std::move(*vocabulary);
+    if (!std::filesystem::exists(path, none)) return {};
+    parts.vocabulary_name = path.string();
+    const auto file = mapped_file::open(path);
+    if (!file) return file.error();
+    const auto parsed = parse_json(file->text(), parts.vocabulary_name);
+    if (!parsed) return parsed.error();
+    auto vocabulary = read_clip_vocabulary(*parsed, parts.vocabulary_name);
+    if (!vocabulary) return vocabulary.error();
+    parts.vocabulary = std::move(*vocabulary);
+    return {};
+}
+
+/// Model and added tokens of a tokenizer.json, the one file that transformers 5 writes, into `parts`. What it says of
+/// clean-up and words is CLIP's, and not read.
+inline result<void> clip_tokenizer_json(const std::filesystem::path& path, clip_tokenizer_parts& parts) {
+    const auto whole = json_object(path);
+    if (!whole) return whole.error();
+    const std::string where = path.string();
+    const auto model = whole->find("model");
+    if (model == whole->end() || !model->is_object() || model->value("type", json()) != json("BPE") ||
+        model->value("end_of_word_suffix", json()) != json("</w>"))
+        return failure{errc::unsupported,
+                       cat(where, ": 'model' is not CLIP's: a BPE whose end_of_word_suffix is </w>")};
+    parts.vocabulary_name = where + ": vocab";
+    parts.merges_name = where + ": merges";
+    auto vocabulary = read_clip_vocabulary(model->value("vocab", json()), parts.vocabulary_name);
+    if (!vocabulary) return vocabulary.error();
+    parts.vocabulary = std::move(*vocabulary);
+    const json merges = model->value("merges", json());
+    if (!merges.is_array()) return failure{errc::bad_format, cat(parts.merges_name, ": is not an array")};
+    int line = 0;
+    for (const json& one : merges) { // ["a", "b"], or "a b" in older files
+        ++line;
+        if (one.is_array() && one.size() == 2 && one[0].is_string() && one[1].is_string()) {
+            parts.merges.push_back({one[0].get<std::string>(), one[1].get<std::string>(), line});
+            continue;
+        }
+        auto pair = parse_clip_merges(one.is_string() ? one.get<std::string>() : std::string(), parts.merges_name);
+        if (!pair || pair->size() != 1)
+            return failure{errc::bad_format,
+                           cat(parts.merges_name, ':', line, ": is ", io::shown(one), ", not two tokens")};
+        parts.merges.push_back({pair->front().left, pair->front().right, line});
     }
-    if (const auto name = path("tokenizer_config.json"); there("tokenizer_config.json")) {
+    const json added = whole->value("added_tokens", json::array());
+    for (std::size_t i = 0; added.is_array() && i < added.size(); ++i) {
+        auto token = clip_special(added[i], where, cat("added_tokens ", i));
+        if (!token) return token.error();
+        parts.added_tokens.push_back(std::move(*token));
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// The tokenizer in a folder as transformers writes it: merges.txt and, where there is one, vocab.json, or else
+/// tokenizer.json; and where there are any tokenizer_config.json and special_tokens_map.json. With merges.txt alone the
+/// vocabulary is OpenAI's.
+inline result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder) {
+    clip_tokenizer_parts parts;
+    const auto there = [&](const char* name) {
+        std::error_code none;
+        return std::filesystem::exists(folder / name, none);
+    };
+    const bool one_file = !there("merges.txt") && there("tokenizer.json");
+    if (auto s = one_file ? detail::clip_tokenizer_json(folder / "tokenizer.json", parts)
+                          : detail::clip_text_files(folder, parts);
+        !s)
+        return s.error();
+    if (const auto name = folder / "tokenizer_config.json"; there("tokenizer_config.json")) {
         auto config = detail::json_object(name);
         if (!config) return config.error();
         if (auto s = read_clip_tokenizer_config(*config, name.string(), parts); !s) return s.error();
     }
     // What older transformers wrote, and newer read where there is no added_tokens_decoder.
-    if (const auto name = path("special_tokens_map.json");
+    if (const auto name = folder / "special_tokens_map.json";
         parts.added_tokens.empty() && there("special_tokens_map.json")) {
         auto map = detail::json_object(name);
         if (!map) return map.error();
