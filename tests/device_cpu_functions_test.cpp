@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of the cpu device against double precision, over every 1021st of all floats, for each width of vector that this
+// machine has. The bounds are those that docs/devices.md states.
+#include "apriori/device/cpu/simd.hpp"
+#include "apriori/expr/functions/gelu.hpp"
+#include "apriori/expr/functions/mish.hpp"
+#include "apriori/expr/functions/quick_gelu.hpp"
+#include "apriori/expr/functions/sigmoid.hpp"
+#include "apriori/expr/functions/silu.hpp"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+using namespace apriori;
+
+namespace {
+
+constexpr double epsilon =
+    std::numeric_limits<float>::epsilon(); // 2^-23: an ulp is epsilon / 2 to epsilon of its number
+
+/// f of all lanes against the exact r; the error may be bound(x, r(x)). Only numbers that `wanted` wants are looked at.
+template <class V, class F, class Exact, class Bound, class Wanted>
+void compare(const char* name, F f, Exact r, Bound bound, Wanted wanted) {
+    constexpr int L = lanes<V>::count;
+    constexpr std::uint64_t stride = 1021;
+    float in[L], out[L];
+    double worst = 0;
+    float at = 0;
+    for (std::uint64_t b = 0; b < std::uint64_t{1} << 32; b += stride * L) {
+        for (int i = 0; i < L; ++i) {
+            const auto bits = static_cast<std::uint32_t>(b + stride * static_cast<std::uint64_t>(i));
+            in[i] = std::bit_cast<float>(bits);
+            if (!wanted(in[i])) in[i] = 0.5f;
+        }
+        store(out, f(lanes<V>::load(in)));
+        for (int i = 0; i < L; ++i) {
+            const double exact = r(static_cast<double>(in[i]));
+            const double excess =
+                std::fabs(static_cast<double>(out[i]) - exact) / bound(static_cast<double>(in[i]), exact);
+            if (!(excess <= worst)) worst = excess, at = in[i]; // NaN too
+        }
+    }
+    EXPECT_LE(worst, 1.0) << name << " errs most at " << at << ", by " << worst << " of its bound";
+}
+
+template <class V>
+void all_functions() {
+    const auto finite = [](float x) { return std::isfinite(x); };
+    const auto relative = [](double ulps) {
+        return [=](double, double exact) { return ulps * epsilon * std::fabs(exact) + 1.2e-38; };
+    };
+    const auto of_x = [](double ulps) {
+        return [=](double x, double) { return ulps * epsilon * std::fabs(x) + 1.2e-38; };
+    };
+    compare<V>(
+        "exp", [](V x) { return exp(x); }, [](double x) { return std::exp(x); }, relative(1.25),
+        [](float x) { return x < 88.37f; });
+    compare<V>(
+        "log", [](V x) { return log(x); }, [](double x) { return std::log(x); }, relative(1.25),
+        [](float x) { return std::isnormal(x) && x > 0; });
+    compare<V>(
+        "sqrt", [](V x) { return sqrt(x); }, [](double x) { return std::sqrt(x); }, relative(0.5),
+        [](float x) { return x >= 0 && std::isfinite(x); });
+    compare<V>(
+        "erf", [](V x) { return erf(x); }, [](double x) { return std::erf(x); }, relative(1.5), finite);
+    compare<V>(
+        "tanh", [](V x) { return tanh(x); }, [](double x) { return std::tanh(x); }, relative(1.5), finite);
+    // a timestep times a frequency of at most 1; the bound is that of rounding x itself
+    const auto wave = [](double x, double) { return epsilon * std::fmax(1.0, std::fabs(x)); };
+    const auto times = [](float x) { return std::fabs(x) <= 2000.0f; };
+    compare<V>(
+        "cos", [](V x) { return cos(x); }, [](double x) { return std::cos(x); }, wave, times);
+    compare<V>(
+        "sin", [](V x) { return sin(x); }, [](double x) { return std::sin(x); }, wave, times);
+    compare<V>(
+        "sigmoid", fn::sigmoid{}, [](double x) { return 1 / (1 + std::exp(-x)); }, relative(2),
+        [](float x) { return x > -88.37f && std::isfinite(x); });
+    compare<V>(
+        "silu", fn::silu{}, [](double x) { return x / (1 + std::exp(-x)); }, of_x(1), finite);
+    compare<V>(
+        "quick_gelu", fn::quick_gelu{}, [](double x) { return x / (1 + std::exp(-1.702 * x)); }, of_x(1), finite);
+    compare<V>(
+        "gelu", fn::gelu{}, [](double x) { return 0.5 * x * std::erfc(-x * 0.70710678118654752440); }, of_x(1), finite);
+    compare<V>(
+        "mish", fn::mish{}, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }, of_x(1.5), finite);
+}
+
+TEST(CpuFunctions, ErrAsStated) { all_functions<value_t<default_arch>>(); }
+#ifdef __SSE2__
+TEST(CpuFunctions, ErrAsStatedOnSse2) { all_functions<value_t<xsimd::sse2>>(); }
+#endif
+#ifdef __AVX2__
+TEST(CpuFunctions, ErrAsStatedOnAvx2) { all_functions<value_t<xsimd::avx2>>(); }
+#endif
+
+/// At the ends: nothing that is no number is made of a number, and what is none stays so.
+TEST(CpuFunctions, AtTheEnds) {
+    using V = value_t<default_arch>;
+    constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+    const auto one = [](auto f, float x) {
+        float out[lanes<V>::count];
+        store(out, f(lanes<V>::set(x)));
+        return out[0];
+    };
+    const auto e = [](V x) { return exp(x); };
+    EXPECT_EQ(one(e, -inf), 0.0f);
+    EXPECT_EQ(one(e, -104.0f), 0.0f);
+    EXPECT_EQ(one(e, inf), inf);
+    EXPECT_EQ(one(e, 89.0f), inf);
+    for (const float x : {3.4e38f, 1e30f, 100.0f}) {
+        EXPECT_EQ(one(fn::gelu{}, x), x);
+        EXPECT_EQ(one(fn::silu{}, x), x);
+        EXPECT_EQ(one(fn::quick_gelu{}, x), x);
+        EXPECT_EQ(one(fn::gelu{}, -x), 0.0f);
+        EXPECT_EQ(std::fabs(one(fn::silu{}, -x)), 0.0f);
+    }
+    EXPECT_TRUE(std::isnan(one(e, nan)));
+    EXPECT_TRUE(std::isnan(one(fn::gelu{}, nan)));
+    EXPECT_TRUE(std::isnan(one(fn::silu{}, nan)));
+    EXPECT_TRUE(std::isnan(one(fn::mish{}, nan)));
+    EXPECT_TRUE(std::isnan(one(fn::quick_gelu{}, nan)));
+}
+
+} // namespace
