@@ -59,7 +59,7 @@ void all_functions() {
         "exp", [](V x) { return exp(x); }, [](double x) { return std::exp(x); }, relative(1.25),
         [](float x) { return x < 88.37f; });
     compare<V>(
-        "log", [](V x) { return log(x); }, [](double x) { return std::log(x); }, relative(1.25),
+        "log", [](V x) { return log(x); }, [](double x) { return std::log(x); }, relative(1),
         [](float x) { return std::isnormal(x) && x > 0; });
     compare<V>(
         "sqrt", [](V x) { return sqrt(x); }, [](double x) { return std::sqrt(x); }, relative(0.5),
