@@ -60,6 +60,19 @@ struct transformer_block {
         return ctx.assign(y, feed_forward_half(y));
     }
 
+    /// The block for some of the rows alone, in place: pick(x) gives those of rows x [rows, Width] whose results are wanted. All
+    /// of them are attended to.
+    template <class Context, class X, class Processor, class Pick>
+    constexpr status picked(Context& ctx, const X& x, const attention_rows& rows, float scale,
+                            const Processor& processor, const Pick& pick) const {
+        workspace::scope s(ctx.memory);
+        const auto a = ctx.temporary(extents<dyn, Width>(x.ext()[0])); // [rows, Width]
+        if (const status r = ctx.assign(a, self_attention<Heads>(qkv_of(x), rows, scale, processor)); !r.ok()) return r;
+        const auto y = pick(x); // [.., Width]
+        if (const status r = ctx.assign(y, y + linear(pick(a), to_out, to_out_bias)); !r.ok()) return r;
+        return ctx.assign(y, feed_forward_half(y));
+    }
+
     /// x [rows, Width] through the block, in place.
     template <class Context, class X, class Processor>
     constexpr status operator()(Context& ctx, const X& x, const attention_rows& rows, float scale,

@@ -25,9 +25,9 @@ struct every_layer {
     static constexpr auto visit(int, Body&& body) {
         return body(Processor{});
     }
-    /// Layers whose workspace differs: all are alike.
+    /// Layers whose workspace differs: the last one, and any before it.
     template <int Layers>
-    static constexpr int distinct = 1;
+    static constexpr int distinct = Layers < 2 ? Layers : 2;
 };
 
 /// Compile error for another number of processors than layers.

@@ -171,15 +171,20 @@ private:
         if (const status r = embed(ctx, w, in, sequence); !r.ok()) return r;
         if (const status r = layers::norm_in(ctx, w, x); !r.ok()) return r;
         const attention_rows attends = in.attends();
+        // the rows of the answer, [rows, 1 or hidden tokens, inner]: all that is wanted of the last layer
+        const auto answer = [&](const auto& y) {
+            return slice<1>(view<float, extents<dyn, dyn, inner>>(y.data, extents<dyn, dyn, inner>(rows, tokens)),
+                            in.first_answer(), in.output_tokens());
+        };
         for (int i = 0; i < count; ++i) {
             const status r = Processors::visit(i, [&](const auto& processor) {
-                return layers::block(w, i)(ctx, x, attends, layers::scale, processor);
+                const auto block = layers::block(w, i);
+                return i + 1 < count ? block(ctx, x, attends, layers::scale, processor)
+                                     : block.picked(ctx, x, attends, layers::scale, processor, answer);
             });
             if (!r.ok()) return r;
         }
-        const auto answer =
-            slice<1>(sequence, in.first_answer(), in.output_tokens()); // [rows, 1 or hidden tokens, inner]
-        return ctx.assign(out, layers::answer_rows(w, answer));
+        return ctx.assign(out, layers::answer_rows(w, answer(x)));
     }
 
     /// Token t of every row: [rows, inner].
