@@ -5,6 +5,8 @@
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/cpu/executors/eigen_thread_pool.hpp"
 #include "apriori/io/synthetic_source.hpp"
+#include "apriori/models/clip_text_model.hpp"
+#include "apriori/models/clip_vision_model.hpp"
 #include "model_testing.hpp"
 
 #ifdef _OPENMP
@@ -129,6 +131,50 @@ TEST(allocation, openmp) {
     expect_none(executor, 1); // OpenMP makes its threads when it first needs them
 }
 #endif
+
+TEST(allocation, clip_text) {
+    using model_type = CLIPTextModelWithProjection<presets::digits_text, cpu<>>;
+    cpu<> device;
+    const tensor_list tensors(model_type::config);
+    const auto model = model_type::load(device, io::synthetic_source(tensors.infos()));
+    ASSERT_TRUE(model);
+    const std::vector<std::int32_t> ids(3 * 16, 5), pooled{3, 17, 47};
+    const std::vector<std::uint8_t> mask(3 * 16, 1);
+    const extents<dyn, dyn> shape(3, 16);
+    const CLIPTextInput in{{ids.data(), shape}, {pooled.data(), extents<dyn>(3)}, {mask.data(), shape}};
+    const clip_text_limits l{.rows = 2};
+    host_buffer memory(model_type::workspace_bytes(l));
+    std::vector<float> hidden(3 * 16 * 64), embeds(3 * 64);
+    bool ok = true;
+    EXPECT_EQ(allocations_of([&] {
+                  ok = model->forward(in, hidden.data(), embeds.data(), memory.span(), l).state.ok() &&
+                       !model->forward(in, hidden.data(), embeds.data(), {}, l).state.ok();
+              }),
+              0);
+    EXPECT_TRUE(ok);
+}
+
+TEST(allocation, clip_vision) {
+    constexpr CLIPVisionConfig config{
+        .hidden_size = 16, .num_hidden_layers = 1, .num_attention_heads = 2, .image_size = 32, .patch_size = 8};
+    using model_type = CLIPVisionModelWithProjection<config, cpu<>>;
+    cpu<> device;
+    const tensor_list tensors(config);
+    const auto model = model_type::load(device, io::synthetic_source(tensors.infos()));
+    ASSERT_TRUE(model);
+    const std::vector<float> pixels(3 * 3 * 32 * 32, 1.0f);
+    const model_type::pixels in(pixels.data(), model_type::pixels::extents_type(3));
+    const clip_vision_limits l{.rows = 2};
+    host_buffer memory(model_type::workspace_bytes(l));
+    std::vector<float> hidden(3 * 17 * 16), embeds(3 * 512);
+    bool ok = true;
+    EXPECT_EQ(allocations_of([&] {
+                  ok = model->forward(in, hidden.data(), embeds.data(), memory.span(), l).state.ok() &&
+                       !model->forward(in, hidden.data(), embeds.data(), {}, l).state.ok();
+              }),
+              0);
+    EXPECT_TRUE(ok);
+}
 
 /// Prefix and condition are set-up and may allocate; a step may not.
 TEST(allocation, step) {

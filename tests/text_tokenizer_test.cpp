@@ -167,7 +167,7 @@ TEST(Tokenizer, LongTextsTakeTimeInProportion) {
     // Quadratic sorting of marks or merging of letters would take minutes.
     std::string marks = "a", letters;
     for (int i = 0; i < 200'000; ++i) marks += i % 2 == 0 ? "\u0301" : "\u0327";
-    for (int i = 0; i < 400'000; ++i) letters += static_cast<char>('a' + i * i % 26);
+    for (unsigned i = 0; i < 400'000; ++i) letters += static_cast<char>('a' + i * i % 26);
     EXPECT_GT(full().encode(marks).size(), 1000U);
     EXPECT_GT(full().encode(letters).size(), 1000U);
 }
