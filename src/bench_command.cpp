@@ -83,7 +83,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Runs a work until it has been timed `least` times and for a while, and once for works that take long.
+/// Runs a work again and again for `least_seconds`, at most `most_runs` times; once if it takes that long.
 result<void> time_work(timing& t, double least_seconds, std::size_t most_runs) {
     double spent = 0;
     for (std::size_t i = 0; i < most_runs && (i == 0 || spent < least_seconds); ++i) {

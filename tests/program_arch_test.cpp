@@ -5,22 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
 namespace {
 
 using namespace program_testing;
-
-/// What `apriori info` lists behind a title, "baseline, avx2; here: avx2": ["baseline", "avx2"].
-std::vector<std::string> listed(const std::string& title) {
-    const outcome o = run({"info"});
-    const auto at = o.out.find(title);
-    EXPECT_NE(at, std::string::npos) << o.out;
-    std::istringstream line(o.out.substr(at + title.size(), o.out.find_first_of(";\n", at) - at - title.size()));
-    std::vector<std::string> names;
-    for (std::string name; std::getline(line >> std::ws, name, ',');) names.push_back(name);
-    return names;
-}
 
 /// The embeddings that a program makes of two prompts, three samples of each.
 std::vector<float> embeddings(const path& executable, std::vector<std::string> more) {

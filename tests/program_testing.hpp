@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -119,6 +120,17 @@ private:
 };
 
 inline outcome run(std::vector<std::string> arguments) { return command(program, std::move(arguments)).run(); }
+
+/// What `apriori info` lists behind a title, "baseline, avx2; here: avx2": ["baseline", "avx2"].
+inline std::vector<std::string> listed(const std::string& title) {
+    const outcome o = run({"info"});
+    const auto at = o.out.find(title);
+    EXPECT_NE(at, std::string::npos) << o.out;
+    std::istringstream line(o.out.substr(at + title.size(), o.out.find_first_of(";\n", at) - at - title.size()));
+    std::vector<std::string> names;
+    for (std::string name; std::getline(line >> std::ws, name, ',');) names.push_back(name);
+    return names;
+}
 
 /// `apriori sample` of the digits, and what else is asked for.
 inline std::vector<std::string> sample(std::vector<std::string> more) {
