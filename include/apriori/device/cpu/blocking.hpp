@@ -2,7 +2,7 @@
 // Register and cache blocking of an architecture: the few constants that contraction kernels are compiled for.
 #pragma once
 
-#include "apriori/device/cpu/simd.hpp"
+#include "apriori/device/cpu/functions.hpp"
 
 namespace apriori {
 

@@ -6,7 +6,7 @@
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/formats/w8a8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
-#include "apriori/device/cpu/rows.hpp"
+#include "apriori/device/cpu/small_matmul.hpp"
 
 namespace apriori {
 
@@ -59,11 +59,19 @@ constexpr index_t matmul_panels(index_t n, index_t k) {
 }
 template <class Arch, class E>
 constexpr std::size_t matmul_scratch(const ops::matmul<E>& op) {
+    if (is_small_matmul(op.m, op.n, op.k)) return 0;
     return static_cast<std::size_t>(op.batch * (op.m * op.k + matmul_panels<Arch>(op.n, op.k))) * sizeof(float);
 }
 template <class Arch, class E, executor X>
 void run_matmul(X& x, const ops::matmul<E>& op) {
     constexpr int P = blocking<Arch>::panel;
+    const double cost = 2.0 * static_cast<double>(op.batch * op.m * op.n) * static_cast<double>(op.k);
+    if (is_small_matmul(op.m, op.n, op.k)) {
+        parallel_ranges(x, op.batch, cost, [&](index_t first, index_t last) {
+            for (index_t i = first; i < last; ++i) multiply_small<Arch>(op, i);
+        });
+        return;
+    }
     const index_t right = matmul_panels<Arch>(op.n, op.k);
     float* b = reinterpret_cast<float*>(op.scratch);
     float* a = b + op.batch * right;
@@ -79,7 +87,6 @@ void run_matmul(X& x, const ops::matmul<E>& op) {
         multiply_panels<Arch>(left(i), op.m, panels, first, last, op.epilogue, op.out, i * op.m);
     };
     const index_t panels = (op.n + P - 1) / P;
-    const double cost = 2.0 * static_cast<double>(op.batch * op.m * op.n) * static_cast<double>(op.k);
     if (op.batch > 1)
         parallel_ranges(x, op.batch, cost, [&](index_t first, index_t last) {
             for (index_t i = first; i < last; ++i) {

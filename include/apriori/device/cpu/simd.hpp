@@ -54,7 +54,10 @@ struct simd {
     friend APRIORI_INLINE simd sin(simd x) noexcept { return xsimd::sin(x.v); }
     friend APRIORI_INLINE simd cos(simd x) noexcept { return xsimd::cos(x.v); }
     friend APRIORI_INLINE simd tanh(simd x) noexcept { return xsimd::tanh(x.v); }
-    friend APRIORI_INLINE simd erf(simd x) noexcept { return xsimd::erf(x.v); }
+    /// a < b ? yes : no, lane by lane.
+    friend APRIORI_INLINE simd where_less(simd a, simd b, simd yes, simd no) noexcept {
+        return xsimd::select(a.v < b.v, yes.v, no.v);
+    }
 };
 
 template <class Arch>

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of small matrices: a few columns of the right operand at a time on the stack, nothing interleaved.
+#pragma once
+
+#include "apriori/device/cpu/rows.hpp"
+
+namespace apriori {
+
+/// Inputs of a small product, at most; and its multiply-adds, where packing costs about as much as it saves.
+inline constexpr index_t small_matmul_depth = 128, small_matmul_work = 32 * 32 * 32;
+
+constexpr bool is_small_matmul(index_t m, index_t n, index_t k) noexcept {
+    return k <= small_matmul_depth && m * n * k <= small_matmul_work;
+}
+
+/// sums[M][lanes] = a[M, k] times columns [k][lanes], a row of which lies every `stride` floats.
+template <class V, int M>
+APRIORI_INLINE void multiply_columns(const float* a, index_t row, index_t col, const float* columns, index_t stride,
+                                     index_t k, float* sums) noexcept {
+    constexpr int L = lanes<V>::count;
+    V sum[M];
+#pragma GCC unroll 8
+    for (int i = 0; i < M; ++i) sum[i] = lanes<V>::set(0.0f);
+    for (index_t j = 0; j < k; ++j) {
+        const V b = lanes<V>::load(columns + j * stride);
+#pragma GCC unroll 8
+        for (int i = 0; i < M; ++i) sum[i] = multiply_add(lanes<V>::set(a[i * row + j * col]), b, sum[i]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < M; ++i) store(sums + i * L, sum[i]);
+}
+
+/// Item `item` of a batch of small products.
+template <class Arch, class E>
+void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
+    using V = value_t<Arch>;
+    constexpr int L = lanes<V>::count, M = 4;
+    const float* a = op.a.p + op.a.batch(item);
+    const float* b = op.b.p + op.b.batch(item);
+    alignas(64) float copied[small_matmul_depth * L], sums[M * L];
+    for (index_t c = 0; c < op.n; c += L) {
+        const index_t cols = op.n - c < L ? op.n - c : L;
+        const bool in_place = cols == L && op.b.col == 1;
+        for (index_t j = 0; j < op.k && !in_place; ++j)
+            for (index_t l = 0; l < L; ++l) copied[j * L + l] = l < cols ? b[j * op.b.row + (c + l) * op.b.col] : 0.0f;
+        const float* columns = in_place ? b + c : copied;
+        const index_t stride = in_place ? op.b.row : L;
+        index_t r = 0;
+        const auto put = [&](int count) {
+            for (int i = 0; i < count; ++i)
+                store_row<V>(op.epilogue, op.out, item * op.m + r + i, sums + i * L, c, cols);
+            r += count;
+        };
+        while (r + M <= op.m) {
+            multiply_columns<V, M>(a + r * op.a.row, op.a.row, op.a.col, columns, stride, op.k, sums);
+            put(M);
+        }
+        while (r < op.m) {
+            multiply_columns<V, 1>(a + r * op.a.row, op.a.row, op.a.col, columns, stride, op.k, sums);
+            put(1);
+        }
+    }
+}
+
+} // namespace apriori
