@@ -10,8 +10,21 @@
 
 namespace apriori {
 
-/// Answers by the full forward: the rows of a step are the samples of each branch, one branch behind the other. Works for
-/// every configuration, with a mask and without.
+/// Prompts of each guidance branch when `prompts` of them are shared out to `branches`; 0 branches: each is one.
+inline result<index_t> prompts_of_a_branch(std::size_t prompts, index_t branches, index_t samples) {
+    const auto count = static_cast<index_t>(prompts);
+    if (samples < 1)
+        return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
+    if (branches == 0) branches = count;
+    if (count < 1 || branches < 1 || count % branches != 0)
+        return failure{errc::invalid_argument,
+                       "at least one guidance branch is needed, and each with as many prompts: " +
+                           std::to_string(count) + " prompts, " + std::to_string(branches) + " branches"};
+    return count / branches;
+}
+
+/// Answers by the full forward: the rows of a step are the samples of each prompt of each branch, one branch behind the other.
+/// Works for every configuration, with a mask and without.
 template <class Model>
 class forward_denoiser {
 public:
@@ -19,21 +32,22 @@ public:
     static constexpr auto config = Model::config;
     static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
 
-    /// For `samples` images of each of `branches`, which are copied to the device: [unconditional, conditional] under
-    /// guidance. Latents have `tokens` rows of embedding_dim each (1 but for Shap-E).
-    static result<forward_denoiser> make(const Model& model, std::span<const prior_prompt> branches, index_t samples,
-                                         index_t tokens = 1) {
-        if (samples < 1)
-            return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
-        forward_denoiser d(model, static_cast<index_t>(branches.size()), samples, tokens);
-        if (auto r = d.fill(branches); !r) return r.error();
+    /// For `samples` images of each of `prompts`, which are copied to the device: [unconditional, conditional] under
+    /// guidance. Latents have `tokens` rows of embedding_dim each (1 but for Shap-E). Each prompt is a guidance branch; with
+    /// `branches` given each branch has as many prompts, [branches, prompts of a branch].
+    static result<forward_denoiser> make(const Model& model, std::span<const prior_prompt> prompts, index_t samples,
+                                         index_t tokens = 1, index_t branches = 0) {
+        const auto each = prompts_of_a_branch(prompts.size(), branches, samples);
+        if (!each) return each.error();
+        forward_denoiser d(model, static_cast<index_t>(prompts.size()) / *each, *each, samples, tokens);
+        if (auto r = d.fill(prompts); !r) return r.error();
         return d;
     }
 
     index_t samples() const noexcept { return samples_; }
     index_t branches() const noexcept { return branches_; }
-    /// Rows of latents: samples times tokens.
-    index_t rows() const noexcept { return samples_ * tokens_; }
+    /// Rows of latents: prompts of a branch times samples times tokens.
+    index_t rows() const noexcept { return prompts_ * samples_ * tokens_; }
 
     /// The model's answers to latents x [rows, embedding_dim] at `timestep`: a view [branches * rows, clip_embed_dim].
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
@@ -56,17 +70,17 @@ private:
     /// Rows of a forward worked off together: more would take more memory and no less time.
     static constexpr index_t most_rows = 32;
 
-    forward_denoiser(const Model& model, index_t branches, index_t samples, index_t tokens)
-        : model_(model), branches_(branches), samples_(samples), tokens_(tokens) {}
+    forward_denoiser(const Model& model, index_t branches, index_t prompts, index_t samples, index_t tokens)
+        : model_(model), branches_(branches), prompts_(prompts), samples_(samples), tokens_(tokens) {}
 
     static failure wrong(const char* what, std::size_t got, index_t want) {
         return {errc::shape_mismatch, std::string("condition: ") + what + " has " + std::to_string(got) +
                                           " elements, the model takes " + std::to_string(want)};
     }
 
-    result<void> fill(std::span<const prior_prompt> branches) {
+    result<void> fill(std::span<const prior_prompt> prompts) {
         auto& device = model_.device();
-        const prior_prompt& first = branches.front();
+        const prior_prompt& first = prompts.front();
         const auto text_tokens = static_cast<index_t>(first.last_hidden_state.size()) / input_type::text_width;
         const auto proj_tokens = static_cast<index_t>(first.text_embeds.size()) / config.embedding_proj_dim;
         const index_t proj = proj_tokens * config.embedding_proj_dim, text = text_tokens * input_type::text_width;
@@ -74,7 +88,7 @@ private:
         if (proj == 0) return wrong("text_embeds", first.text_embeds.size(), config.embedding_proj_dim);
         if (mask != 0 && mask != config.num_embeddings)
             return wrong("attention_mask", first.attention_mask.size(), config.num_embeddings);
-        const index_t count = branches_ * samples_;
+        const index_t count = branches_ * prompts_ * samples_;
         limits_ = limits{.rows = std::min(count, most_rows),
                          .hidden_tokens = tokens_,
                          .proj_tokens = proj_tokens,
@@ -93,15 +107,15 @@ private:
                                                    " samples: " + std::to_string(memory_.size()) +
                                                    " bytes of workspace; ask for fewer"};
 
-        for (index_t b = 0; b < branches_; ++b) {
-            const prior_prompt& c = branches[static_cast<std::size_t>(b)];
+        for (index_t p = 0; p < branches_ * prompts_; ++p) {
+            const prior_prompt& c = prompts[static_cast<std::size_t>(p)];
             if (static_cast<index_t>(c.text_embeds.size()) != proj)
                 return wrong("text_embeds", c.text_embeds.size(), proj);
             if (static_cast<index_t>(c.last_hidden_state.size()) != text)
                 return wrong("last_hidden_state", c.last_hidden_state.size(), text);
             if (static_cast<index_t>(c.attention_mask.size()) != mask)
                 return wrong("attention_mask", c.attention_mask.size(), mask);
-            for (index_t i = b * samples_; i < (b + 1) * samples_; ++i) {
+            for (index_t i = p * samples_; i < (p + 1) * samples_; ++i) {
                 if (const status s = pooled_.write(c.text_embeds, i * proj); !s.ok()) return s;
                 if (const status s = text_.write(c.last_hidden_state, i * text); !s.ok()) return s;
                 if (const status s = mask_.write(c.attention_mask, i * mask); !s.ok()) return s;
@@ -116,7 +130,7 @@ private:
     }
 
     Model model_;
-    index_t branches_, samples_, tokens_;
+    index_t branches_, prompts_, samples_, tokens_;
     limits limits_{};
     device_array<float, device_type> hidden_, pooled_, text_, timestep_, answer_;
     device_array<std::uint8_t, device_type> mask_;

@@ -25,12 +25,13 @@ public:
     static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
     using branch = guidance_branch<device_type>;
 
-    /// For `samples` images of each of `branches`: [unconditional, conditional] under guidance.
-    static result<incremental_denoiser> make(const Model& model, std::vector<branch> branches, index_t samples) {
-        if (samples < 1)
-            return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
-        if (branches.empty()) return failure{errc::invalid_argument, "at least one guidance branch is needed"};
-        incremental_denoiser d(model, std::move(branches), samples);
+    /// For `samples` images of each of `prompts`: [unconditional, conditional] under guidance. Each is a guidance branch; with
+    /// `branches` given each branch has as many prompts, [branches, prompts of a branch].
+    static result<incremental_denoiser> make(const Model& model, std::vector<branch> prompts, index_t samples,
+                                             index_t branches = 0) {
+        const auto each = prompts_of_a_branch(prompts.size(), branches, samples);
+        if (!each) return each.error();
+        incremental_denoiser d(model, std::move(prompts), *each, samples);
         if (!d.answer_.ok() || !d.memory_.ok())
             return failure{errc::device_error, "no memory for " + std::to_string(samples) +
                                                    " samples: " + std::to_string(d.memory_.size()) +
@@ -50,23 +51,23 @@ public:
     }
 
     index_t samples() const noexcept { return samples_; }
-    index_t branches() const noexcept { return static_cast<index_t>(branches_.size()); }
-    /// Rows of latents: samples times tokens.
-    index_t rows() const noexcept { return samples_ * limits_.hidden_tokens; }
+    index_t branches() const noexcept { return static_cast<index_t>(prompts_.size()) / each_; }
+    /// Rows of latents: prompts of a branch times samples times tokens.
+    index_t rows() const noexcept { return each_ * samples_ * limits_.hidden_tokens; }
 
     /// The model's answers to latents x [rows, embedding_dim] at `timestep`, which all conditions must hold:
     /// a view [branches * rows, clip_embed_dim].
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
                                                              float timestep) {
-        for (std::size_t b = 0; b < branches_.size(); ++b) {
-            const auto& times = branches_[b].condition->timesteps;
+        for (std::size_t p = 0; p < prompts_.size(); ++p) {
+            const auto& times = prompts_[p].condition->timesteps;
             const auto k = std::find(times.begin(), times.end(), timestep);
             if (k == times.end())
                 return failure{errc::invalid_argument,
                                "the condition of a prompt was made for other timesteps: it has none of " +
                                    std::to_string(timestep)};
             for (index_t s = 0; s < samples_; ++s)
-                steps_[b * static_cast<std::size_t>(samples_) + static_cast<std::size_t>(s)].k = k - times.begin();
+                steps_[p * static_cast<std::size_t>(samples_) + static_cast<std::size_t>(s)].k = k - times.begin();
         }
         if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s.ok())
             return to_failure(s);
@@ -77,21 +78,23 @@ private:
     /// Steps worked off together: more would take more memory and no less time.
     static constexpr index_t most_rows = 256;
 
-    incremental_denoiser(const Model& model, std::vector<branch> branches, index_t samples)
-        : model_(model), branches_(std::move(branches)), samples_(samples) {
-        const index_t count = this->branches() * samples;
+    incremental_denoiser(const Model& model, std::vector<branch> prompts, index_t each, index_t samples)
+        : model_(model), prompts_(std::move(prompts)), each_(each), samples_(samples) {
+        const index_t count = static_cast<index_t>(prompts_.size()) * samples;
         limits_ = {.rows = std::min(count, most_rows),
-                   .samples = samples,
-                   .hidden_tokens = Model::hidden_tokens(*branches_.front().condition)};
-        for (const branch& b : branches_)
-            for (index_t s = 0; s < samples; ++s) steps_.push_back({b.condition.get(), b.prompt, s, 0});
+                   .samples = each * samples,
+                   .hidden_tokens = Model::hidden_tokens(*prompts_.front().condition)};
+        for (std::size_t p = 0; p < prompts_.size(); ++p)
+            for (index_t s = 0; s < samples; ++s)
+                steps_.push_back(
+                    {prompts_[p].condition.get(), prompts_[p].prompt, static_cast<index_t>(p) % each * samples + s, 0});
         answer_ = {model_.device(), count * limits_.hidden_tokens * clip};
         memory_ = {model_.device(), static_cast<index_t>(Model::step_workspace_bytes(limits_))};
     }
 
     Model model_;
-    std::vector<branch> branches_;
-    index_t samples_;
+    std::vector<branch> prompts_;
+    index_t each_, samples_; ///< prompts of a branch, samples of a prompt
     step_limits limits_{};
     std::vector<prior_step<device_type>> steps_;
     device_array<float, device_type> answer_;

@@ -21,6 +21,7 @@ struct sampling_step {
 
 struct sampling_options {
     float guidance_scale = 4.0f;                         ///< 1 and less: no guidance, the conditional branch alone
+    bool scale_latents = true;                           ///< by init_noise_sigma; not where they were noised already
     bool latents_for_callback = false;                   ///< copy latents to the host for `on_step`
     std::function<bool(const sampling_step&)> on_step{}; ///< false stops the sampling
 };
@@ -62,7 +63,7 @@ status write_next(Context& ctx, const Next& next, const step_coefficients& c, co
 
 /// Samples image embeddings, [samples, tokens * clip_embed_dim] floats into `out` on the host, post-processed.
 ///   scheduler  planned: its steps are run in order
-///   latents    standard normal, [samples, tokens * embedding_dim]; scaled by init_noise_sigma here
+///   latents    standard normal, [samples, tokens * embedding_dim]; scaled by init_noise_sigma here (see scale_latents)
 ///   noise      `void(std::span<float>)` fills [samples, tokens * embedding_dim] standard normals, once for each step that
 ///              draws noise, in order
 /// With guidance the denoiser's branches are [unconditional, conditional], and one branch otherwise.
@@ -102,7 +103,8 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     const auto scaled = views[2], z = views[3];
     const std::array<rows_view, max_history_slots> history{views[4], views[5]};
 
-    for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * schedule.init_noise_sigma();
+    const float scale = options.scale_latents ? schedule.init_noise_sigma() : 1.0f;
+    for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * scale;
     if (const status s = memory[0].write(host); !s.ok()) return s;
     const auto download = [&](std::span<float> to) { return device.download(to.data(), x.data, to.size_bytes()); };
     workspace none;

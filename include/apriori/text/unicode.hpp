@@ -56,8 +56,8 @@ inline void encode(char32_t c, std::string& out) {
 
 /// Normalisation form C (Unicode Standard Annex 15). Linear but for sorting the marks on one character.
 inline std::u32string nfc(std::u32string_view text) {
+    if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return std::u32string(text);
     std::u32string out;
-    if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return out = text;
 
     constexpr auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     std::basic_string<utf8proc_int32_t> points;

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// From words to what a prior takes for them: the first half of every text pipeline.
+#pragma once
+
+#include "apriori/core/index.hpp"
+#include "apriori/core/result.hpp"
+#include "apriori/models/prior_prompt.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace apriori {
+
+/// What a text encoder gave for some texts, on the host.
+struct encoded_texts {
+    index_t rows = 0;
+    std::vector<float> text_embeds{};           ///< [rows, width of the projection]
+    std::vector<float> last_hidden_state{};     ///< [rows, tokens, hidden_size]
+    std::vector<std::uint8_t> attention_mask{}; ///< [rows, tokens]
+    std::vector<index_t> cut{};                 ///< [rows] how many tokens of each text did not fit
+
+    /// The prompt of a text, which refers to these numbers.
+    prior_prompt operator[](index_t row) const noexcept {
+        const auto part = [&](const auto& all) {
+            const std::size_t n = all.size() / static_cast<std::size_t>(rows);
+            return std::span(all).subspan(static_cast<std::size_t>(row) * n, n);
+        };
+        return {part(text_embeds), part(last_hidden_state), part(attention_mask)};
+    }
+};
+
+/// How texts are encoded. diffusers' pipelines hand the text encoder no mask, so that it sees the padding too.
+struct text_encoding_options {
+    bool mask_text_encoder = false;       ///< hand it the mask: so examples/digits was trained
+    std::int32_t pad_token_id = own_pads; ///< in place of the tokenizer's; Shap-E takes 0
+
+    static constexpr std::int32_t own_pads = -1;
+};
+
+/// Encodes texts, one or more.
+///   tokenizer     clip_tokenizer, or whatever makes its clip_tokens of texts
+///   text_encoder  CLIPTextModelWithProjection, or whatever has its encode
+template <class Tokenizer, class TextEncoder>
+result<encoded_texts> encode_texts(const Tokenizer& tokenizer, const TextEncoder& text_encoder,
+                                   std::span<const std::string_view> texts, const text_encoding_options& options = {}) {
+    if (texts.empty()) return failure{errc::invalid_argument, "there is no text to encode; give one or more"};
+    auto tokens = tokenizer(texts);
+    if (!tokens) return tokens.error();
+    if (options.pad_token_id != text_encoding_options::own_pads)
+        for (std::size_t i = 0; i < tokens->input_ids.size(); ++i)
+            if (tokens->attention_mask[i] == 0) tokens->input_ids[i] = options.pad_token_id;
+    const std::span<const std::uint8_t> mask(tokens->attention_mask);
+    auto encoded =
+        text_encoder.encode(tokens->input_ids, tokens->rows, options.mask_text_encoder ? mask : mask.first(0));
+    if (!encoded) return encoded.error();
+    return encoded_texts{tokens->rows, std::move(encoded->text_embeds), std::move(encoded->last_hidden_state),
+                         std::move(tokens->attention_mask), std::move(tokens->cut)};
+}
+
+} // namespace apriori

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second half of every pipeline: samples of prompts, all of them one batch, by the fastest way that is right.
+#pragma once
+
+#include "apriori/pipelines/incremental_denoiser.hpp"
+#include "apriori/pipelines/sampler.hpp"
+
+#include <concepts>
+#include <vector>
+
+namespace apriori {
+
+/// What draws standard normal numbers: torch_generator, philox_generator.
+template <class R>
+concept normal_generator = requires(R& random, std::span<float> out) {
+    random.randn(out);
+};
+
+namespace detail {
+
+/// One condition for all prompts, each of them computed once: without a negative prompt all unconditional ones are the same.
+template <class Model>
+result<incremental_denoiser<Model>> incremental_for(const Model& model, std::span<const prior_prompt> prompts,
+                                                    std::span<const float> timesteps, index_t samples,
+                                                    index_t branches) {
+    std::vector<prior_prompt> distinct;
+    std::vector<index_t> which;
+    for (const prior_prompt& p : prompts) {
+        const auto at = std::find_if(distinct.begin(), distinct.end(), [&](const prior_prompt& d) {
+            return d.text_embeds.data() == p.text_embeds.data() &&
+                   d.last_hidden_state.data() == p.last_hidden_state.data() &&
+                   d.attention_mask.data() == p.attention_mask.data();
+        });
+        which.push_back(at - distinct.begin());
+        if (at == distinct.end()) distinct.push_back(p);
+    }
+    const auto prefix = model.prefix(distinct);
+    if (!prefix) return prefix.error();
+    const auto condition = model.condition(*prefix, timesteps);
+    if (!condition) return condition.error();
+    std::vector<typename incremental_denoiser<Model>::branch> rows;
+    for (const index_t p : which) rows.push_back({*condition, p});
+    return incremental_denoiser<Model>::make(model, std::move(rows), samples, branches);
+}
+
+} // namespace detail
+
+/// Samples `samples` image embeddings of each prompt, [prompts, samples, tokens * embedding_dim] floats, as one batch: the
+/// numbers are drawn for all of them together, as diffusers does.
+///   prompts   with guidance [unconditional, conditional], each as many; else the conditional ones alone
+///   tokens    rows of latents of a sample, 1 but for Shap-E
+///   latents   as `sample` takes them
+/// Prompts with masks are sampled incrementally where the model can, others by its forward.
+template <class Model, scheduler Scheduler, normal_generator Random>
+result<std::vector<float>>
+sample_prompts(const Model& model, const Scheduler& schedule, std::span<const prior_prompt> prompts, index_t samples,
+               index_t tokens, std::span<const float> latents, Random& random, const sampling_options& options) {
+    const index_t branches = uses_guidance(options.guidance_scale) ? 2 : 1;
+    const auto run = [&](auto denoiser) -> result<std::vector<float>> {
+        if (!denoiser) return denoiser.error();
+        std::vector<float> out(static_cast<std::size_t>(denoiser->rows() * Model::config.embedding_dim));
+        auto done = sample(
+            model, *denoiser, schedule, latents, [&](std::span<float> z) { random.randn(z); }, out, options);
+        if (!done) return done.error();
+        return out;
+    };
+    if constexpr (Model::has_step)
+        if (tokens == 1 && samples_incrementally<Model>(prompts))
+            return run(detail::incremental_for(model, prompts, schedule.timesteps(), samples, branches));
+    return run(forward_denoiser<Model>::make(model, prompts, samples, tokens, branches));
+}
+
+} // namespace apriori
