@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models with narrow weights: f16 and bf16 are the float32 model with rounded matrices; the integers stay near it.
+#include "apriori/device/cpu/device.hpp"
+#include "apriori/io/synthetic_source.hpp"
+#include "model_testing.hpp"
+
+#include <cmath>
+
+using namespace apriori;
+using namespace model_testing;
+
+namespace {
+
+constexpr PriorConfig config{
+    .num_attention_heads = 4, .attention_head_dim = 32, .num_layers = 3, .embedding_dim = 48, .num_embeddings = 10};
+
+/// x to `digits` binary digits, ties to even; multiples of `least` where it is small.
+float to_digits(float x, int digits, double least) {
+    if (x == 0) return x;
+    int e;
+    std::frexp(x, &e);
+    const double step = std::fmax(std::ldexp(1.0, e - digits), least);
+    return static_cast<float>(std::nearbyint(x / step) * step);
+}
+
+/// The tensors of `source` with those that a format packs rounded by it.
+template <class Format>
+struct rounded_source {
+    const io::synthetic_source& source;
+    std::size_t size() const { return source.size(); }
+    tensor_info info(std::size_t i) const { return source.info(i); }
+    status read(std::size_t i, std::int64_t first, std::span<float> to) const {
+        const status s = source.read(i, first, to);
+        const tensor_info t = source.info(i);
+        if (t.rank == 2 && t.name.ends_with(".weight"))
+            for (float& x : to) x = std::is_same_v<Format, bf16> ? to_digits(x, 8, 0) : to_digits(x, 11, 0x1p-24);
+        return s;
+    }
+};
+
+template <class Format, class Source>
+std::vector<float> answer(const Source& source) {
+    using model_type = PriorTransformer<config, cpu<>, Format>;
+    constexpr limits l{.rows = 3};
+    cpu<> device;
+    const auto model = model_type::load(device, source);
+    EXPECT_TRUE(model.ok());
+    const prior_inputs x = randomize(config, {.rows = 3, .text_tokens = 10}, mask_kind::holes, 11);
+    const device_inputs<model_type> in(device, x);
+    const host_buffer memory(model_type::workspace_bytes(l));
+    std::vector<float> out(3 * 48);
+    EXPECT_TRUE(model->forward(*in, out.data(), memory.span(), l).state.ok());
+    return out;
+}
+
+double largest_error(const std::vector<float>& a, const std::vector<float>& b) {
+    double error = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) error = std::fmax(error, std::fabs(a[i] - b[i]));
+    return error;
+}
+
+template <class Format>
+void is_the_model_of_rounded_weights() {
+    const tensor_list tensors(config);
+    const io::synthetic_source source(tensors.infos());
+    const auto expected = answer<f32>(rounded_source<Format>{source}), got = answer<Format>(source);
+    double top = 1;
+    for (const float x : expected) top = std::fmax(top, std::fabs(x));
+    EXPECT_LE(largest_error(got, expected), 2e-5 * top);
+    EXPECT_GT(largest_error(got, answer<f32>(source)), 2e-5 * top) << "rounding makes no difference: nothing is tested";
+}
+TEST(ModelFormats, F16IsTheModelOfRoundedWeights) { is_the_model_of_rounded_weights<f16>(); }
+TEST(ModelFormats, Bf16IsTheModelOfRoundedWeights) { is_the_model_of_rounded_weights<bf16>(); }
+
+/// cos of the angle between answers.
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        ab += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+        aa += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+        bb += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+    }
+    return ab / std::sqrt(aa * bb);
+}
+
+// A rounding to 127 steps leaves an error of about 1 / (127 * sqrt(12)) * (largest / typical weight) of each weight: under
+// two percent of the answer; 7 steps of a group leave about a sixth.
+TEST(ModelFormats, IntegersStayNear) {
+    const tensor_list tensors(config);
+    const io::synthetic_source source(tensors.infos());
+    const auto exact = answer<f32>(source);
+    EXPECT_GT(cosine(answer<w8>(source), exact), 1 - 0.5 * 0.02 * 0.02);
+    EXPECT_GT(cosine(answer<w8a8>(source), exact), 1 - 0.5 * 0.04 * 0.04);
+    EXPECT_GT(cosine(answer<w4>(source), exact), 1 - 0.5 * 0.3 * 0.3);
+}
+
+} // namespace
