@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The race: every peer in turn with us, round by round. scripts/race calls it."""
+import dataclasses, json, pathlib, shutil, signal, subprocess, sys
+
+import machine, picture, program, report
+from arguments import arguments
+from contestant import Contestant, Gone
+from program import LOOSE, Failed, Program, Run
+from progress import Progress
+from results import NARROW_PEERS, NOT_PEERS, Results
+from works import IMAGES, MODELS, ROOT, STEPS, works_of
+
+HERE = pathlib.Path(__file__).parent
+PRESETS = {"karlo": "karlo_v1_alpha", "shap_e": "shap_e", "digits": "digits"}
+
+
+class Race:
+    def __init__(self, a):
+        self.a = a
+        self.folders = {name: a.work / "models" / name for name in a.models}
+        self.data = {"options": {"threads": a.threads, "rounds": a.rounds, "quick": a.quick}, "machine": machine.machine(),
+                     "versions": machine.versions(), "load": [machine.load(), 0.0], "models": {}}
+        self.failed = []
+        self.file = a.work / ("partial.json" if a.partial else "race.json")
+
+    def say(self, text):
+        print(text, flush=True)
+
+    def save(self):
+        self.data["load"][1] = machine.load()
+        report.write(self.file, json.dumps(self.data, indent=1) + "\n")
+
+    def lay_out(self):
+        """A folder for each model, with its config.json: without weights there, ours are synthetic."""
+        (self.a.work / "logs").mkdir(parents=True, exist_ok=True)
+        for name, folder in self.folders.items():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            config = MODELS[name].config | ({"num_layers": 2} if self.a.quick else {})
+            report.write(folder / "config.json", json.dumps({"_class_name": "PriorTransformer", **config}, indent=2) + "\n")
+
+    def build(self):
+        if self.a.program: return Program(self.a.program, self.a.threads)
+        self.say("building the program")
+        log, models = self.a.work / "logs" / "build.log", self.folders
+        if self.a.quick:
+            path = program.build(self.a.work / "program-quick", ["digits"], [f / "config.json" for f in models.values()],
+                                 ["f32", "w8a8"], log)
+        else:
+            path = program.build(self.a.work / "program", [PRESETS[m] for m in models], [], program.FORMATS, log)
+        return Program(path, self.a.threads)
+
+    def peers(self, model):
+        return [p for p in MODELS[model].peers if not self.a.only or p in self.a.only]
+
+    def runs(self, model, peer):
+        """What of ours runs in turn with a peer; `None` for the rematch of the fastest."""
+        if model != "karlo": return [Run()]
+        if peer in NARROW_PEERS: return [Run("w8a8")] if "w8a8" in self.ours.formats else [Run()]
+        if peer is not None: return [Run()]
+        return [Run(tokens=77), Run(samples=IMAGES, rounds=1)] + [Run(f) for f in self.ours.formats if f != "f32"]
+
+    def rematch(self, model):
+        return model == "karlo" and any(p not in NARROW_PEERS + NOT_PEERS for p in self.peers(model))
+
+    def ahead(self):
+        """The kinds of all that will be done, for the time that is left."""
+        kinds = []
+        for model in self.a.models:
+            kinds += [f"{model}: weights"] + self.exports(model) + [f"{model}: {f} against f32" for f in self.narrow(model)]
+            for peer in self.peers(model) + ([None] if self.rematch(model) else []):
+                kinds += [f"{model}: {peer or 'rematch'} starts"] + [f"{model}: {peer} agrees"] * bool(peer)
+                for r in range(self.a.rounds):
+                    kinds += [f"{model}: {peer or 'rematch'}"] + [f"{model}: {run.name}" for run in self.runs(model, peer) if r < run.rounds]
+        return kinds
+
+    def exports(self, model):
+        needs = set(self.peers(model))
+        return [f"{model}: onnx"] * bool(needs & {"onnxruntime", "openvino", "onnxruntime-int8"}) + [f"{model}: onnx-int8"] * ("onnxruntime-int8" in needs)
+
+    def narrow(self, model):
+        return [f for f in self.ours.formats if f != "f32"] if model == "karlo" else []
+
+    def prepare(self, model, what):
+        log = self.a.work / "logs" / f"{model}-{what}.log"
+        self.progress.run(f"{model}: {what}", lambda: program.call([sys.executable, HERE / "prepare.py", self.folders[model], what], log))
+
+    def bench(self, model, run):
+        found = self.ours.bench(self.folders[model], run, MODELS[model].masked, STEPS)
+        config = json.loads((self.folders[model] / "config.json").read_text())
+        return found | {"asked_tokens": run.tokens, "config": {k: v for k, v in config.items() if not k.startswith("_")}}
+
+    def agree(self, model, c):
+        """The peer's numbers against ours; says so, and remembers who does not."""
+        def compare():
+            c.ask("outputs", file=str(self.folders[model] / "cases.safetensors"))
+            return self.ours.verify(self.folders[model], loose=LOOSE.get(c.name))
+        found = self.progress.run(f"{model}: {c.name} agrees", compare)
+        self.say(f"{model}, {c.name}: {'agrees with' if found.ok else 'DIFFERS FROM'} ours: {found.error:.2e} at most, numbers up to "
+                 f"{found.largest:.3g} ({', '.join(found.cases) or 'no case'})")
+        if not found.ok: self.failed.append(f"{model}: {c.name} does not agree with ours")
+        return found
+
+    def match(self, model, peer, runs, kind, again=None):
+        """A peer and us in turn. The first time, the peer's numbers are compared with ours."""
+        log = self.a.work / "logs" / f"{model}-{peer}.log"
+        with self.progress.run(f"{model}: {kind} starts", lambda: Contestant(peer, self.folders[model], self.a.threads, log)) as c:
+            agreement = again or dataclasses.asdict(self.agree(model, c))
+            found = {"peer": peer, "settings": c.settings, "agreement": agreement, "rounds": []}
+            self.data["models"][model]["matches"].append(found)
+            if not agreement["ok"]: return
+            for r in range(self.a.rounds):
+                works = [w for w in works_of(model, peer) if r < MODELS[model].works[w].rounds and not (again and w == "guided_images")]
+                theirs = self.progress.run(f"{model}: {kind}", lambda: {w: c.measure(w) for w in works})
+                this = {"peer": theirs, "ours": []}
+                found["rounds"].append(this)
+                for run in runs:
+                    if r < run.rounds: this["ours"].append(self.progress.run(f"{model}: {run.name}", lambda: self.bench(model, run)))
+                self.save()
+
+    def formats(self, model):
+        """The narrow weights against a float32 peer's numbers, which are ours."""
+        for f in self.narrow(model):
+            found = self.progress.run(f"{model}: {f} against f32", lambda: self.ours.verify(self.folders[model], f, LOOSE[f]))
+            self.data["models"][model].setdefault("formats", {})[f] = dataclasses.asdict(found)
+            self.say(f"{model}, ours in {f}: {found.error:.2e} at most from f32, numbers up to {found.largest:.3g}{'' if found.ok else ': TOO FAR'}")
+            if not found.ok: self.failed.append(f"{model}: {f} is too far from f32")
+
+    def missed(self, model, why):
+        """The race goes on without what failed, and fails at its end."""
+        self.failed.append(f"{model}: {why}")
+        self.say(f"{model}: {why}")
+
+    def extras(self):
+        """What is measured of us alone."""
+        try:
+            self.data["wide_contraction"] = self.ours.wide_contraction()
+            if self.ours.packs and "karlo" in self.folders:  # a quick program holds one preset alone
+                preset = PRESETS["digits" if self.a.quick else "karlo"]
+                self.data["start_to_ready"] = self.ours.start(preset, self.a.work / "start.packed")
+        except Failed as e:
+            self.missed("ours", e)
+
+    def run_model(self, model):
+        self.data["models"][model] = {"title": MODELS[model].title, "matches": []}
+        self.prepare(model, "weights")
+        for what in self.exports(model): self.prepare(model, what.rpartition(" ")[2])
+        narrow_done = False
+        for peer in self.peers(model):
+            try:
+                self.match(model, peer, self.runs(model, peer), peer)
+                if not narrow_done and peer not in NARROW_PEERS:
+                    self.formats(model)
+                    narrow_done = True
+            except (Gone, Failed) as e:
+                self.missed(model, e)
+        results = Results(self.data)
+        if self.rematch(model):
+            times = {p: min((s for _, s in results.peer_seconds(model, p, "sample_12")), default=None) for p in results.peers(model)}
+            times = {p: s for p, s in times.items() if s is not None}
+            if times:
+                fastest = min(times, key=times.get)
+                first = next(m for m in results.matches(model) if m["peer"] == fastest)
+                try:
+                    self.match(model, fastest, self.runs(model, None), "rematch", again=first["agreement"])
+                except (Gone, Failed) as e:
+                    self.missed(model, e)
+        shutil.rmtree(self.folders[model] / "diffusers", ignore_errors=True)
+        for f in ("onnx", "onnx-int8"): shutil.rmtree(self.folders[model] / f, ignore_errors=True)
+
+    def go(self):
+        self.lay_out()
+        self.ours = self.build()
+        self.progress = Progress(self.ahead())
+        try:
+            for model in self.a.models: self.run_model(model)
+            self.extras()
+            self.save()
+        finally:
+            for folder in self.folders.values(): shutil.rmtree(folder, ignore_errors=True)
+
+
+def pages(a, data):
+    """The page and its picture: of a whole race in docs/, of a part in the work folder."""
+    results = Results(data)
+    folder = a.work if a.partial else ROOT / "docs"
+    image = folder / ("performance.svg" if a.partial else "images/performance.svg")
+    report.write(image, picture.svg(results))
+    report.write(folder / "performance.md", report.page(results, image.relative_to(folder)))
+    print(f"{folder / 'performance.md'}")
+    return results
+
+
+def main():
+    a = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    race = Race(a)
+    if a.report:
+        if not race.file.exists():
+            print(f"scripts/race: {race.file}: no figures yet", file=sys.stderr)
+            return 2
+        pages(a, json.loads(race.file.read_text()))
+        return 0
+    try:
+        race.go()
+    except (Failed, Gone, subprocess.TimeoutExpired) as e:
+        print(f"scripts/race: {e}", file=sys.stderr)
+        return 1
+    results = pages(a, race.data)
+    for line in results.over_ceiling(): race.failed.append(f"over the measured ceiling: {line}")
+    for line in race.failed: print(f"scripts/race: {line}", file=sys.stderr)
+    return 1 if race.failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What apriori must reach, one line a bar, and what this run says to it."""
+from dataclasses import dataclass
+
+from works import IMAGES, STEPS
+
+
+@dataclass
+class Verdict:
+    """One row of the table."""
+    work: str
+    bar: str
+    ours: str
+    peer: str = ""
+    ratio: str = ""
+    floor: str = ""
+    reached: bool | None = None
+    arithmetic: str = ""
+
+
+def seconds(s):
+    """Three digits and a unit."""
+    for unit, factor in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
+        if s * factor >= 1: break
+    n = s * factor
+    return f"{n:.{0 if n >= 100 else 1 if n >= 10 else 2}f} {unit}"
+
+
+def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_12", work="sample", times=1, share=0.88, formats=("f32",), **kind):
+    """Guided sampling: a ratio to the fastest peer, or the share of the floor where the run's ceilings forbid the ratio."""
+    peers = results.peers(model) if peers is None else peers
+    best = None
+    for f in formats:
+        raced = results.race(model, peers, peer_work, work, times, weights=f, **kind)
+        if raced and (best is None or raced[3] > best[1][3]): best = (f, raced)
+    if best is None: return None
+    weights, (peer, theirs, mine, ratio) = best
+    floor = results.floor(model, kept=work == "sample_kept", weights=weights, **kind)
+    if floor is None: return None
+    # The ratio of a run at that share of its floor's speed. Float multiply-adds are no floor of w8a8: its bar stands.
+    allowed = bar if weights == "w8a8" else share * theirs / floor[0]
+    asked = min(bar, allowed)
+    note = f"{title}: floor {floor[1]}"
+    note += f"; the ratio at {share:.0%} of the floor's speed: {allowed:.1f}, below the bar, so it is the bar" if allowed < bar else ""
+    return Verdict(title + (f" ({weights})" if len(formats) > 1 else ""),
+                   f"{bar:g} ×" + (f", here {asked:.1f} ×" if asked < bar else ""), seconds(mine), f"{peer} {seconds(theirs)}",
+                   f"{ratio:.2f} ×", f"{seconds(floor[0])}, {floor[0] / mine:.0%}", ratio >= asked, note)
+
+
+def forward_bar(results, title, bar, model, share_of_fma=None):
+    raced = results.race(model, results.peers(model), "forward_1", "forward_1")
+    if raced is None: return None
+    peer, theirs, mine, ratio = raced
+    benches = results.ours(model)
+    limit = results.ceilings()["gflops"]
+    flops = benches[0]["gflops"]["forward_1"] * benches[0]["seconds"]["forward_1"]
+    floor = flops / limit
+    reached = ratio >= bar and (share_of_fma is None or floor / mine >= share_of_fma)
+    return Verdict(title, f"{bar:g} ×" + (f", {share_of_fma:.0%} of FMA" if share_of_fma else ""), seconds(mine),
+                   f"{peer} {seconds(theirs)}", f"{ratio:.2f} ×", f"{seconds(floor)}, {floor / mine:.0%}", reached,
+                   f"{title}: floor {flops:.5g} GFLOP / {limit:.1f} = {floor:.4g} s")
+
+
+def share_bar(title, bar, measured, ceiling, unit, what):
+    return Verdict(title, f"{bar:.0%} of {what}", f"{measured:.1f} {unit}", floor=f"{measured / ceiling:.0%} of {ceiling:.1f} {unit}",
+                   reached=measured >= bar * ceiling)
+
+
+def step_bar(results):
+    from results import median
+    benches = results.ours("karlo")
+    if not benches: return None
+    return share_bar("a step, f32 weights", 0.90, median(o["gbytes_per_second"]["step"] for o in benches),
+                     results.ceilings()["gbytes_per_second"], "GB/s", "the read bandwidth")
+
+
+def contraction_bar(results):
+    wide = results.data.get("wide_contraction")
+    if not wide: return None
+    least = min(wide.values(), key=lambda w: w["of_fma"])
+    return share_bar("wide contraction, 162 rows, 2048 × 8192, one thread", 0.93, least["gflops"], least["gflops"] / least["of_fma"],
+                     "GFLOP/s", "the FMA ceiling")
+
+
+def memory_bar(results):
+    from results import median
+    benches = results.ours("karlo")
+    if not benches: return None
+    peak, weights = median(o["peak_memory_bytes"] for o in benches), benches[0]["weight_bytes"]
+    return Verdict("peak memory of sampling", "weights + 3 %", f"{peak / 1e9:.3f} GB", floor=f"weights {weights / 1e9:.3f} GB, {peak / weights - 1:+.1%}",
+                   reached=peak <= 1.03 * weights)
+
+
+def start_bar(results):
+    s = results.data.get("start_to_ready")
+    return s and Verdict("start to ready, packed image", "under 100 ms", seconds(s), reached=s < 0.1)
+
+
+def verdicts(results):
+    """Every bar that this run has figures for, in the order of the table."""
+    of = lambda *a, **k: image_bar(results, *a, **k)
+    bf16_has_dot = "avx512_bf16" in results.data["machine"]["flags"]
+    prompt = f"{STEPS} guided steps, 12-token prompt"
+    int8 = [p for p in ("onnxruntime-int8",) if results.matches("karlo") and p in results.peers("karlo", narrow=True)]
+    rows = [
+        forward_bar(results, "one forward, 77 live tokens, f32", 1.1, "karlo"),
+        of(f"{prompt}, f32", 14),
+        of(f"{prompt}, unconditional condition kept, f32", 16, work="sample_kept"),
+        of(f"{prompt}, bf16 or f16", 21, formats=("bf16", "f16"), share=0.88 if bf16_has_dot else 0.80),
+        of(f"{prompt}, w8a8, to float", 36, formats=("w8a8",)),
+        of(f"{prompt}, w8a8, to ONNX Runtime int8", 20, formats=("w8a8",), peers=int8),
+        of(f"{STEPS} guided steps, 77 live tokens, f32", 11, peer_work="sample_77", tokens=77),
+        of(f"{IMAGES} images of one prompt, {STEPS} steps, f32", 34, peer_work="guided_images", times=STEPS, samples=IMAGES),
+        step_bar(results),
+        contraction_bar(results),
+        forward_bar(results, "Shap-E, a forward, 1,026 tokens, f32", 1, "shap_e", share_of_fma=0.88),
+        of(f"digits, {STEPS} guided steps, f32, to diffusers", 20, model="digits", peers=["eager"]),
+        memory_bar(results),
+        start_bar(results),
+    ]
+    return [r for r in rows if r]

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the race ran on."""
+import importlib.metadata, os, pathlib, platform, subprocess
+
+FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
+
+
+def machine():
+    """{cpu, cores, flags, memory_gb, system}; `cores` are those that this process may use."""
+    fields = {}
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    has = set(fields.get("flags", fields.get("Features", "")).split())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {"cpu": f"{fields.get('model name', platform.machine())} (family {fields.get('cpu family', '?')}, model {fields.get('model', '?')})",
+            "cores": len(os.sched_getaffinity(0)), "flags": [f for f in FLAGS if f in has], "memory_gb": round(memory, 1),
+            "system": f"{platform.system()} {platform.release()}"}
+
+
+def versions():
+    names = ("torch", "diffusers", "onnxruntime", "onnx", "openvino", "numpy")
+    found = {n: importlib.metadata.version(n) for n in names}
+    compiler = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True)
+    return {"python": platform.python_version(), **found, "compiler": compiler.stdout.partition("\n")[0]}
+
+
+def load():
+    """Processes that run at the moment besides us: above about half a core, the figures are not to be trusted."""
+    return os.getloadavg()[0]

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO on the exported model, held to float32."""
+import openvino
+
+
+class OpenVino:
+    def __init__(self, folder, model, threads):
+        core = openvino.Core()
+        hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1",
+                 "INFERENCE_NUM_THREADS": str(threads), "CPU_DENORMALS_OPTIMIZATION": "YES"}
+        self.request = core.compile_model(folder / "onnx" / "model.onnx", "CPU", hints).create_infer_request()
+        self.settings = [f"{k} {v}" for k, v in hints.items()] + ["inputs shared, not copied"]
+
+    def forward(self, arguments):
+        return self.request.infer(arguments, share_inputs=True, share_outputs=True)[0]
+
+    @staticmethod
+    def ready(arguments):
+        return arguments

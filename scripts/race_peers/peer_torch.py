@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""diffusers' PriorTransformer in torch: as it is (eager), and compiled."""
+import torch
+from diffusers import PriorTransformer
+
+
+class Eager:
+    def __init__(self, folder, model, threads):
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+        torch.set_grad_enabled(False)
+        self.prior = PriorTransformer.from_pretrained(folder / "diffusers").eval()
+        self.call = self.prior
+        self.settings = [f"set_num_threads({threads})", "set_flush_denormal(True)", "inference_mode", "eval",
+                         "float32", "scaled_dot_product_attention"]
+
+    @torch.inference_mode()
+    def forward(self, arguments):
+        return self.call(**arguments, return_dict=False)[0]
+
+    @staticmethod
+    def ready(arguments):
+        """The arguments as the contestant takes them: not part of the time."""
+        return {k: torch.from_numpy(v) for k, v in arguments.items()}
+
+
+class Compiled(Eager):
+    """A graph for each number of rows. Freezing packs the weights, a copy for each graph: for models that leave room for it."""
+
+    def __init__(self, folder, model, threads):
+        super().__init__(folder, model, threads)
+        import torch._inductor.config as inductor
+        inductor.freezing = sum(p.numel() for p in self.prior.parameters()) < 500e6
+        self.call = torch.compile(self.prior, dynamic=False)
+        self.settings += ["torch.compile(dynamic=False), inductor",
+                          "inductor freezing where the model has less than half a billion parameters"]

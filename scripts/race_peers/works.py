@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models of the race, and what is computed with them."""
+import json, pathlib
+from dataclasses import dataclass, replace
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+STEPS, GUIDANCE, IMAGES = 25, 4.0, 32
+UNCONDITIONAL = 2  # live tokens of the empty prompt: its two marks
+
+KARLO = dict(num_attention_heads=32, attention_head_dim=64, num_layers=20, embedding_dim=768, num_embeddings=77,
+             additional_embeddings=4, time_embed_act_fn="silu", added_emb_type="prd", encoder_hid_proj_type="linear")
+SHAP_E = dict(num_attention_heads=16, attention_head_dim=64, num_layers=24, embedding_dim=1024, num_embeddings=1024,
+              additional_embeddings=0, time_embed_act_fn="gelu", norm_in_type="layer", encoder_hid_proj_type=None,
+              added_emb_type=None, time_embed_dim=4096, embedding_proj_dim=768, clip_embed_dim=2048)
+DIGITS = dict(num_attention_heads=4, attention_head_dim=32, num_layers=4, embedding_dim=64, num_embeddings=16,
+              additional_embeddings=4, time_embed_act_fn="silu", added_emb_type="prd", encoder_hid_proj_type="linear")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A forward of `rows` rows whose prompts have `live` tokens in turn, or a guided sampling of STEPS steps."""
+    title: str
+    rows: int
+    live: tuple = (77,)
+    sampling: bool = False
+    rounds: int = 1000  # the most rounds that it is worth
+
+
+@dataclass(frozen=True)
+class Model:
+    title: str
+    config: dict
+    peers: tuple
+    works: dict
+
+    def of(self, config):
+        """The same model with another configuration."""
+        return replace(self, config={k: v for k, v in config.items() if not k.startswith("_")})
+
+    @property
+    def masked(self):
+        return self.config["encoder_hid_proj_type"] == "linear"
+
+    @property
+    def inner(self):
+        return self.config["num_attention_heads"] * self.config["attention_head_dim"]
+
+    @property
+    def tokens(self):
+        return self.config["num_embeddings"] + (4 if self.masked else 2)
+
+
+MODELS = {
+    "karlo": Model("the default model (Karlo, Kandinsky 2.1, Stable unCLIP)", KARLO,
+                   ("onnxruntime", "openvino", "compile", "eager", "incremental", "onnxruntime-int8"), {
+        "forward_1": Work("a forward of one row, 77 live tokens", 1),
+        "forward_2": Work("a forward of two rows (one guided step), 77 live tokens", 2),
+        "guided_12": Work("a forward of two rows, 2 and 12 live tokens", 2, (UNCONDITIONAL, 12)),
+        "guided_images": Work(f"one guided step of {IMAGES} images", 2 * IMAGES, (UNCONDITIONAL, 12), rounds=1),
+        "sample_12": Work(f"{STEPS} guided steps, 12 live tokens", 2, (UNCONDITIONAL, 12), sampling=True),
+        "sample_77": Work(f"{STEPS} guided steps, 77 live tokens", 2, (UNCONDITIONAL, 77), sampling=True)}),
+    "shap_e": Model("Shap-E", SHAP_E, ("onnxruntime", "openvino", "compile", "eager"), {
+        "forward_1": Work("a forward of one row, 1,026 tokens", 1)}),
+    "digits": Model("the digits", DIGITS, ("eager", "compile", "incremental"), {
+        "forward_2": Work("a forward of two rows, 16 live tokens", 2, (16,)),
+        "sample_12": Work(f"{STEPS} guided steps, 12 live tokens", 2, (UNCONDITIONAL, 12), sampling=True)}),
+}
+# Whole samplings are run by whoever does more than a forward for each step; the others' forward is timed and scaled.
+SAMPLED = {("karlo", "incremental"), ("digits", "eager"), ("digits", "compile"), ("digits", "incremental")}
+
+
+def works_of(model, contestant):
+    """The names of the works that a contestant of a model is timed on."""
+    whole = (model, contestant) in SAMPLED
+    return [name for name, w in MODELS[model].works.items()
+            if w.sampling == whole and not (contestant == "incremental" and not w.sampling)]
+
+
+def load_model(folder):
+    """The model that a folder of prepare.py holds, its config as the folder has it."""
+    folder = pathlib.Path(folder)
+    return MODELS[folder.name].of(json.loads((folder / "config.json").read_text()))
+
+
+def forward_flops(model, rows):
+    """Of a full forward of that many rows: the blocks' contractions and attention, two for a multiply-add."""
+    block = 24 * model.inner**2 + 4 * model.tokens * model.inner
+    return rows * model.tokens * model.config["num_layers"] * block
