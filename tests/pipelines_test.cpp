@@ -20,6 +20,10 @@ namespace {
 constexpr std::string_view two_texts[] = {"a handwritten two", "a bold handwritten seven leaning left"};
 
 TEST(Pipelines, UnclipGivesDiffusersEmbeddings) { check_unclip<cpu<>>(); }
+TEST(Pipelines, KandinskyGivesDiffusersEmbeddings) { check_kandinsky<cpu<>>(); }
+TEST(Pipelines, InterpolationGivesDiffusersEmbeddings) { check_interpolate<cpu<>>(); }
+TEST(Pipelines, StableUnclipGivesDiffusersEmbeddings) { check_stable_unclip<cpu<>>(); }
+TEST(Pipelines, ShapEGivesDiffusersLatents) { check_shap_e<cpu<>>(); }
 
 TEST(Pipelines, GivenLatentsTakeThePlaceOfThoseDrawn) {
     const models<cpu<>> m;
@@ -89,6 +93,78 @@ TEST(Pipelines, RefuseWhatTheyCannotDo) {
                  "strength");
     EXPECT_FAILS(pipeline(two_texts, random, {.guidance_scale = std::numeric_limits<float>::infinity()}),
                  errc::invalid_argument, "guidance_scale must be a finite number");
+}
+
+TEST(Pipelines, KandinskyRefusesWhatItCannotDo) {
+    const models<cpu<>> m;
+    const auto pipeline = m.kandinsky();
+    torch_generator random(0);
+    const std::string_view one[] = {"bold"};
+    EXPECT_FAILS(pipeline(two_texts, random, {.negative_prompt = one}), errc::invalid_argument,
+                 "negative_prompt has 1 texts for 2");
+    EXPECT_FAILS(pipeline.interpolate({}, random), errc::invalid_argument, "nothing to interpolate");
+    const std::vector<float> eleven(11), none;
+    const weighted_condition conditions[] = {{image_embeds{eleven}, 1.0f}};
+    EXPECT_FAILS(pipeline.interpolate(conditions, random), errc::shape_mismatch,
+                 "image embedding: has 11 numbers, the prior's embedding_dim is 12");
+    EXPECT_FAILS(pipeline.interpolate(conditions, random, {.num_images_per_prompt = 0}), errc::invalid_argument,
+                 "num_images_per_prompt must be 1 or more");
+    EXPECT_FAILS(pipeline.interpolate(conditions, random, {.negative_prompt = one}), errc::invalid_argument,
+                 "interpolation_options");
+    EXPECT_FAILS(pipeline.emb2emb(two_texts, image_embeds{eleven}, 0.5, random), errc::shape_mismatch, "rows of 12");
+    EXPECT_FAILS(pipeline.emb2emb(two_texts, image_embeds{none}, 0.5, random), errc::shape_mismatch, "rows of 12");
+    EXPECT_FAILS(pipeline.emb2emb(two_texts, image_pixels{eleven}, 0.5, random), errc::shape_mismatch, "pixel_values");
+    const auto embeds = recorded("embeds");
+    for (const double strength : {0.0, -1.0, 1.01, 0.01, std::numeric_limits<double>::quiet_NaN()})
+        EXPECT_FAILS(pipeline.emb2emb(two_texts, image_embeds{embeds}, strength, random), errc::invalid_argument,
+                     "strength");
+}
+
+TEST(Pipelines, NoiseImageEmbeddingsRefusesWhatItCannotDo) {
+    const DDPMScheduler scheduler(DDPMSchedulerConfig{});
+    const std::vector<float> values(6, 1.0f);
+    torch_generator random(0);
+    const image_normalizer two{std::span(values).first(2), std::span(values).first(2)};
+    EXPECT_EQ(value_of(noise_image_embeddings(values, two, scheduler, 999, random)).size(), 12U);
+    EXPECT_FAILS(noise_image_embeddings(std::span(values).first(3), two, scheduler, 0, random), errc::shape_mismatch,
+                 "3 numbers are not rows of the normalizer's 2 means and 2 deviations");
+    EXPECT_FAILS(noise_image_embeddings(values, {}, scheduler, 0, random), errc::shape_mismatch, "0 means");
+    for (const int level : {-1, 1000})
+        EXPECT_FAILS(noise_image_embeddings(values, two, scheduler, level, random), errc::invalid_argument, "timestep");
+}
+
+TEST(Pipelines, ShapERefusesWhatItCannotDo) {
+    models<cpu<>> m;
+    const shap_e_prior pipeline(load<PriorTransformer<shap_e_config, cpu<>>>(m.device, "shap_e_prior"),
+                                load_scheduler("shap_e_scheduler"));
+    torch_generator random(0);
+    const auto run = [&](const shap_e_options& options) {
+        return pipeline.from_texts(m.tokenizer, m.text_encoder, two_texts, random, options);
+    };
+    EXPECT_FAILS(run({.num_inference_steps = 0}), errc::invalid_argument, "num_inference_steps");
+    EXPECT_FAILS(run({.num_images_per_prompt = 0}), errc::invalid_argument, "num_images_per_prompt");
+    const std::vector<float> few(3);
+    EXPECT_FAILS(run({.latents = few}), errc::shape_mismatch, "latents");
+    EXPECT_FAILS(pipeline.from_texts(m.tokenizer, m.text_encoder, {}, random), errc::invalid_argument, "no text");
+}
+
+TEST(Pipelines, BestOfKeepsTheMostLike) {
+    const image_embeddings made{.rows = 6,
+                                .width = 2,
+                                .values = {1, 0, 2, 2, -1, 9, /**/ 0, 0, -1, 1, -3, 3},
+                                .text_embeds = {1, 1, /**/ -5, 5},
+                                .cut = {0, 0}};
+    const auto one = value_of(best_of(made));
+    EXPECT_EQ(one.rows, 2);
+    EXPECT_EQ(one.values, (std::vector<float>{2, 2, /**/ -1, 1}));
+    EXPECT_EQ(value_of(best_of(made, 2)).values, (std::vector<float>{2, 2, 1, 0, /**/ -1, 1, -3, 3}));
+    EXPECT_FAILS(best_of(made, 4), errc::invalid_argument, "keep is 4; allowed: 1 to 3");
+    EXPECT_FAILS(best_of(made, 0), errc::invalid_argument, "keep is 0");
+    image_embeddings other = made;
+    other.text_embeds.resize(6);
+    EXPECT_FAILS(best_of(other), errc::shape_mismatch, "6 numbers are not text embeddings");
+    other.cut.clear();
+    EXPECT_FAILS(best_of(other), errc::shape_mismatch, "of 0 texts");
 }
 
 } // namespace

@@ -59,6 +59,7 @@ shap_e_img2img_prior = model(PriorTransformer(**SHAP_E, embedding_proj_dim=10, e
 shap_e_image_encoder = model(CLIPVisionModel(CLIPVisionConfig(hidden_size=10, projection_dim=10, **vision)), "shap_e_image_encoder")
 shap_e_scheduler = scheduler(HeunDiscreteScheduler(beta_schedule="exp", num_train_timesteps=1024, prediction_type="sample",
                                                    use_karras_sigmas=True, clip_sample=True, clip_sample_range=2.0), "shap_e_scheduler")
+read_scheduler = UnCLIPScheduler.from_pretrained(FOLDER / "prior_scheduler")  # as a file has it: nothing counts as left out
 image_normalizer = model(StableUnCLIPImageNormalizer(WIDTH), "image_normalizer")
 image_noising_scheduler = scheduler(DDPMScheduler(beta_schedule="squaredcos_cap_v2"), "image_noising_scheduler")
 
@@ -107,7 +108,7 @@ def unclip(encoder=text_encoder):
 def stable_unclip(noise_level, generator, **arguments):
     """StableUnCLIPPipeline.__call__ as far as noise_image_embeddings, which is where its prior's half ends."""
     pipe = bare(StableUnCLIPPipeline, prior_tokenizer=tokenizer, prior_text_encoder=text_encoder, prior=prior,
-                prior_scheduler=DDPMScheduler.from_config(prior_scheduler.config), image_normalizer=image_normalizer,
+                prior_scheduler=DDPMScheduler.from_config(read_scheduler.config), image_normalizer=image_normalizer,
                 image_noising_scheduler=image_noising_scheduler)
     pipe.vae_scale_factor = 8
     pipe.encode_prompt = lambda **_: (torch.zeros(1), torch.zeros(1))

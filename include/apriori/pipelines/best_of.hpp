@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Of several samples of a text the one that is most like it: what DALLE2-pytorch does behind its prior.
+#pragma once
+
+#include "apriori/pipelines/text_to_embedding.hpp"
+
+#include <cmath>
+
+namespace apriori {
+
+/// The cosine of two vectors; 0 where one has no length.
+inline double cosine(std::span<const float> a, std::span<const float> b) noexcept {
+    double product = 0, aa = 0, bb = 0;
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+        const double x = a[i], y = b[i];
+        product += x * y, aa += x * x, bb += y * y;
+    }
+    return aa > 0 && bb > 0 ? product / std::sqrt(aa * bb) : 0.0;
+}
+
+/// Of the samples of each text those `keep` with the largest cosine with the text's embedding, best first; of equals the
+/// first. The text encoder's projection must be as wide as the prior's embeddings: both lie in CLIP's space.
+inline result<image_embeddings> best_of(const image_embeddings& made, index_t keep = 1) {
+    const auto texts = static_cast<index_t>(made.cut.size());
+    if (texts < 1 || made.rows % texts != 0 || made.text_embeds.size() != static_cast<std::size_t>(texts * made.width))
+        return failure{errc::shape_mismatch, "best_of: " + std::to_string(made.text_embeds.size()) +
+                                                 " numbers are not text embeddings as wide as the image embeddings, " +
+                                                 std::to_string(made.width) + ", of " + std::to_string(texts) +
+                                                 " texts"};
+    const index_t samples = made.rows / texts;
+    if (keep < 1 || keep > samples)
+        return failure{errc::invalid_argument, "best_of: keep is " + std::to_string(keep) + "; allowed: 1 to " +
+                                                   std::to_string(samples) + ", the samples of a text"};
+    image_embeddings out{texts * keep, made.width, {}, made.text_embeds, made.cut};
+    for (index_t t = 0; t < texts; ++t) {
+        const auto text = std::span(made.text_embeds)
+                              .subspan(static_cast<std::size_t>(t * made.width), static_cast<std::size_t>(made.width));
+        std::vector<std::pair<double, index_t>> order; // descending by cosine
+        for (index_t r = t * samples; r < (t + 1) * samples; ++r) order.emplace_back(-cosine(made.row(r), text), r);
+        std::sort(order.begin(), order.end());
+        for (index_t k = 0; k < keep; ++k) {
+            const auto row = made.row(order[static_cast<std::size_t>(k)].second);
+            out.values.insert(out.values.end(), row.begin(), row.end());
+        }
+    }
+    return out;
+}
+
+} // namespace apriori

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// diffusers' KandinskyPriorPipeline, KandinskyV22PriorPipeline and KandinskyV22PriorEmb2EmbPipeline: image embeddings and the
+// negative ones that Kandinsky's decoders take beside them.
+#pragma once
+
+#include "apriori/pipelines/text_to_embedding.hpp"
+
+#include <optional>
+#include <variant>
+
+namespace apriori {
+
+/// What a decoder takes: rows [texts * num_images_per_prompt, width] of both.
+struct kandinsky_embeddings {
+    index_t rows = 0, negative_rows = 0, width = 0;
+    std::vector<float> image_embeds{};          ///< [rows, width]
+    std::vector<float> negative_image_embeds{}; ///< [negative_rows, width]
+    std::vector<index_t> cut{};                 ///< [texts] how many tokens of each text did not fit
+};
+
+/// Images as a pipeline takes them: normalised pixels [images, channels, edge, edge], or embeddings [images, width].
+struct image_pixels {
+    std::span<const float> values{};
+};
+struct image_embeds {
+    std::span<const float> values{};
+};
+
+/// A text or one image to interpolate, and its weight.
+struct weighted_condition {
+    std::variant<std::string_view, image_pixels, image_embeds> what{};
+    float weight = 1.0f;
+};
+
+/// What an interpolation has beside the options of its texts; negative_prompt is not one of those here.
+struct interpolation_options {
+    std::string_view negative_prompt{}; ///< whose embedding is the negative one; empty: that of the zero image
+    std::optional<std::string_view> negative_prior_prompt{}; ///< what sampling leads away from
+    bool sum_samples = false; ///< Kandinsky 2.1's pipeline adds up all samples of a text, 2.2's keeps them apart
+};
+
+/// The parts together; the models share their weights with others, the tokenizer must outlive the pipeline.
+template <class Tokenizer, class TextEncoder, class ImageEncoder, class Prior>
+class kandinsky_prior {
+public:
+    static constexpr index_t width = Prior::config.embedding_dim;
+    static_assert(ImageEncoder::embedding == width,
+                  "apriori: this image encoder's projection_dim is not the prior's embedding_dim");
+
+    kandinsky_prior(const Tokenizer& tokenizer, TextEncoder text_encoder, ImageEncoder image_encoder, Prior prior,
+                    any_scheduler_config scheduler)
+        : pipeline_(tokenizer, std::move(text_encoder), std::move(prior), std::move(scheduler)),
+          image_encoder_(std::move(image_encoder)) {}
+
+    /// Embeddings of texts. With negative_prompt, a text for each, its embeddings are sampled as further rows of the batch,
+    /// led away from itself; else the negative embedding is that of the zero image.
+    template <normal_generator Random>
+    result<kandinsky_embeddings> operator()(std::span<const std::string_view> texts, Random& random,
+                                            const embedding_options& options = {}) const {
+        return run(texts, random, options, {});
+    }
+
+    /// The same from images, noised to the level at which the last `strength` of the steps begin: pixels, or embeddings,
+    /// one for all texts or one for each.
+    template <normal_generator Random>
+    result<kandinsky_embeddings> emb2emb(std::span<const std::string_view> texts,
+                                         const std::variant<image_pixels, image_embeds>& images, double strength,
+                                         Random& random, const embedding_options& options = {}) const {
+        std::vector<float> encoded;
+        if (const auto* pixels = std::get_if<image_pixels>(&images)) {
+            auto made = encode(*pixels);
+            if (!made) return made.error();
+            encoded = std::move(*made);
+        } else {
+            const auto& given = std::get<image_embeds>(images).values;
+            encoded.assign(given.begin(), given.end());
+        }
+        if (encoded.empty() || encoded.size() % static_cast<std::size_t>(width) != 0)
+            return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded.size()) +
+                                                     " numbers are not one or more rows of " + std::to_string(width)};
+        std::vector<float> repeated; // every image for each of its samples
+        for (std::size_t at = 0; at < encoded.size(); at += static_cast<std::size_t>(width))
+            for (index_t s = 0; s < options.num_images_per_prompt; ++s)
+                repeated.insert(repeated.end(), encoded.begin() + static_cast<std::ptrdiff_t>(at),
+                                encoded.begin() + static_cast<std::ptrdiff_t>(at) + width);
+        return run(texts, random, options, {repeated, strength});
+    }
+
+    /// The weighted sum of the embeddings of texts, sampled one after the other, and images; and a negative embedding.
+    template <normal_generator Random>
+    result<kandinsky_embeddings> interpolate(std::span<const weighted_condition> conditions, Random& random,
+                                             const embedding_options& options = {},
+                                             const interpolation_options& more = {}) const {
+        if (conditions.empty())
+            return failure{errc::invalid_argument, "there is nothing to interpolate; give one condition or more"};
+        if (options.num_images_per_prompt < 1)
+            return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " +
+                                                       std::to_string(options.num_images_per_prompt)};
+        if (!options.negative_prompt.empty())
+            return failure{errc::invalid_argument,
+                           "interpolate takes negative_prompt and negative_prior_prompt from its "
+                           "interpolation_options"};
+        embedding_options each = options;
+        if (more.negative_prior_prompt) each.negative_prompt = {&*more.negative_prior_prompt, 1};
+        const index_t samples = options.num_images_per_prompt, rows = more.sum_samples ? 1 : samples;
+        kandinsky_embeddings out{rows, samples, width};
+        out.image_embeds.assign(static_cast<std::size_t>(rows * width), 0.0f);
+        for (const weighted_condition& c : conditions) {
+            const auto embeds = embedding_of(c.what, random, each, out.cut);
+            if (!embeds) return embeds.error();
+            const std::size_t one = out.image_embeds.size(), count = std::max(one, embeds->size());
+            // what has one row is added to every row; with sum_samples all rows are added to one
+            for (std::size_t i = 0; i < count; ++i)
+                out.image_embeds[i % one] += (*embeds)[i % embeds->size()] * c.weight;
+        }
+        auto negative = negative_of(random, each, more);
+        if (!negative) return negative.error();
+        out.negative_image_embeds = std::move(*negative);
+        return out;
+    }
+
+    /// The embedding of normalised pixels that are all 0, [rows, width].
+    result<std::vector<float>> zero_embeds(index_t rows) const {
+        const auto one = image_encoder_.zero_image_embedding();
+        if (!one) return one.error();
+        std::vector<float> out;
+        for (index_t r = 0; r < rows; ++r) out.insert(out.end(), one->begin(), one->end());
+        return out;
+    }
+
+private:
+    template <class Random>
+    result<kandinsky_embeddings> run(std::span<const std::string_view> texts, Random& random, embedding_options options,
+                                     const embedding_start& start) const {
+        const std::span<const std::string_view> negative = options.negative_prompt;
+        std::vector<std::string_view> all(texts.begin(), texts.end()), away(negative.begin(), negative.end());
+        if (!negative.empty() && negative.size() == texts.size()) { // another number is refused by the pipeline
+            all.insert(all.end(), negative.begin(), negative.end());
+            away.insert(away.end(), negative.begin(), negative.end());
+        }
+        options.negative_prompt = away;
+        auto made = pipeline_(all, random, options, start);
+        if (!made) return made.error();
+        made->cut.resize(texts.size());
+        if (negative.empty()) {
+            auto zero = zero_embeds(made->rows);
+            if (!zero) return zero.error();
+            return kandinsky_embeddings{made->rows,       made->rows,          width, std::move(made->values),
+                                        std::move(*zero), std::move(made->cut)};
+        }
+        const auto half = made->values.begin() + static_cast<std::ptrdiff_t>(made->values.size() / 2);
+        return kandinsky_embeddings{made->rows / 2,
+                                    made->rows / 2,
+                                    width,
+                                    std::vector<float>(made->values.begin(), half),
+                                    std::vector<float>(half, made->values.end()),
+                                    std::move(made->cut)};
+    }
+
+    /// Image embeddings of images.
+    result<std::vector<float>> encode(const image_pixels& pixels) const {
+        constexpr auto& c = ImageEncoder::config;
+        constexpr auto image = static_cast<std::size_t>(index_t{c.num_channels} * c.image_size * c.image_size);
+        auto encoded = image_encoder_.encode(pixels.values, static_cast<index_t>(pixels.values.size() / image));
+        if (!encoded) return encoded.error();
+        return std::move(encoded->image_embeds);
+    }
+
+    /// [num_images_per_prompt, width] of a text, [1, width] of an image.
+    template <class Random>
+    result<std::vector<float>> embedding_of(const std::variant<std::string_view, image_pixels, image_embeds>& what,
+                                            Random& random, const embedding_options& options,
+                                            std::vector<index_t>& cut) const {
+        if (const auto* text = std::get_if<std::string_view>(&what)) {
+            auto made = run({text, 1}, random, options, {});
+            if (!made) return made.error();
+            cut.push_back(made->cut.front());
+            return std::move(made->image_embeds);
+        }
+        std::vector<float> embeds;
+        if (const auto* pixels = std::get_if<image_pixels>(&what)) {
+            auto made = encode(*pixels);
+            if (!made) return made.error();
+            embeds = std::move(*made);
+        } else {
+            const auto& given = std::get<image_embeds>(what).values;
+            embeds.assign(given.begin(), given.end());
+        }
+        if (static_cast<index_t>(embeds.size()) != width)
+            return failure{errc::shape_mismatch, "image embedding: has " + std::to_string(embeds.size()) +
+                                                     " numbers, the prior's embedding_dim is " + std::to_string(width)};
+        return embeds;
+    }
+
+    /// The negative embedding as diffusers has it: of negative_prompt, sampled; where that is empty the negative of an empty
+    /// prompt, which is negative_prior_prompt's embedding, sampled, or the zero image's.
+    template <class Random>
+    result<std::vector<float>> negative_of(Random& random, const embedding_options& options,
+                                           const interpolation_options& more) const {
+        if (more.negative_prompt.empty() && !more.negative_prior_prompt) {
+            // diffusers samples here too, and throws it away: the generator is left where it leaves it
+            const auto steps = pipeline_.plan(options);
+            if (!steps) return steps.error();
+            std::vector<float> drawn(static_cast<std::size_t>(options.num_images_per_prompt * width));
+            if (options.latents.empty()) random.randn(std::span<float>(drawn));
+            for (const step_coefficients& c : steps->steps())
+                if (c.draws_noise) random.randn(std::span<float>(drawn));
+            return zero_embeds(options.num_images_per_prompt);
+        }
+        auto made = run({&more.negative_prompt, 1}, random, options, {});
+        if (!made) return made.error();
+        return std::move(more.negative_prompt.empty() ? made->negative_image_embeds : made->image_embeds);
+    }
+
+    text_to_embedding<Tokenizer, TextEncoder, Prior> pipeline_;
+    ImageEncoder image_encoder_;
+};
+
+} // namespace apriori

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The prior's half of diffusers' ShapEPipeline and ShapEImg2ImgPipeline: latents of objects, from texts and from images.
+#pragma once
+
+#include "apriori/pipelines/text_to_embedding.hpp"
+
+#include <cmath>
+
+namespace apriori {
+
+/// Names and defaults are diffusers'.
+struct shap_e_options {
+    int num_inference_steps = 25;
+    index_t num_images_per_prompt = 1;
+    float guidance_scale = 4.0f; ///< 1 and less: no guidance
+    /// Standard normal, [prompts, num_images_per_prompt, num_embeddings, embedding_dim]. None: drawn from the generator.
+    std::span<const float> latents{};
+    std::function<bool(const sampling_step&)> callback_on_step_end{}; ///< false stops the sampling
+};
+
+/// Latents [prompts * num_images_per_prompt, num_embeddings, embedding_dim] come out; what is learnt of the variance, the
+/// second half of the channels of each answer, is not used. There are no masks and no tokens of text: the prior sees a pooled
+/// text, or an image's patches.
+template <class Prior>
+class shap_e_prior {
+public:
+    static constexpr auto config = Prior::config;
+    static constexpr index_t tokens = config.num_embeddings, width = config.embedding_dim;
+    static constexpr index_t proj = config.embedding_proj_dim;
+
+    shap_e_prior(Prior prior, any_scheduler_config scheduler)
+        : prior_(std::move(prior)), scheduler_(std::move(scheduler)) {}
+
+    /// Of texts, by a CLIPTextModelWithProjection: their embeddings, brought to unit variance.
+    template <class Tokenizer, class TextEncoder, normal_generator Random>
+    result<std::vector<float>> from_texts(const Tokenizer& tokenizer, const TextEncoder& text_encoder,
+                                          std::span<const std::string_view> texts, Random& random,
+                                          const shap_e_options& options = {}) const {
+        static_assert(TextEncoder::embedding == proj,
+                      "apriori: this text encoder's projection_dim is not the prior's embedding_proj_dim");
+        auto encoded = encode_texts(tokenizer, text_encoder, texts, {.pad_token_id = 0});
+        if (!encoded) return encoded.error();
+        const float unit = std::sqrt(static_cast<float>(proj));
+        for (index_t t = 0; t < encoded->rows; ++t) {
+            const auto row = std::span(encoded->text_embeds)
+                                 .subspan(static_cast<std::size_t>(t * proj), static_cast<std::size_t>(proj));
+            double squares = 0;
+            for (const float x : row) squares += static_cast<double>(x) * static_cast<double>(x);
+            const auto norm = static_cast<float>(std::sqrt(squares));
+            for (float& x : row) x = x / norm * unit;
+        }
+        return run(encoded->text_embeds, encoded->rows, random, options);
+    }
+
+    /// Of images, normalised pixels [images, channels, edge, edge], by a CLIPVisionModel: its hidden states but the class
+    /// token's.
+    template <class ImageEncoder, normal_generator Random>
+    result<std::vector<float>> from_images(const ImageEncoder& image_encoder, std::span<const float> pixels,
+                                           index_t images, Random& random, const shap_e_options& options = {}) const {
+        static_assert(ImageEncoder::width == proj,
+                      "apriori: this image encoder's hidden_size is not the prior's embedding_proj_dim");
+        const auto encoded = image_encoder.encode(pixels, images);
+        if (!encoded) return encoded.error();
+        std::vector<float> patches;
+        constexpr auto all = static_cast<std::size_t>(ImageEncoder::tokens * proj);
+        for (std::size_t at = 0; at < encoded->last_hidden_state.size(); at += all)
+            patches.insert(patches.end(), encoded->last_hidden_state.begin() + static_cast<std::ptrdiff_t>(at) + proj,
+                           encoded->last_hidden_state.begin() + static_cast<std::ptrdiff_t>(at + all));
+        return run(patches, images, random, options);
+    }
+
+private:
+    /// Samples of prompts [count, tokens of a prompt, proj]; led away from zeros.
+    template <class Random>
+    result<std::vector<float>> run(std::span<const float> conditions, index_t count, Random& random,
+                                   const shap_e_options& options) const {
+        schedule steps;
+        if (const status s = plan_schedule(scheduler_, {.num_inference_steps = options.num_inference_steps}, steps);
+            !s.ok())
+            return to_failure(s);
+        if (options.num_images_per_prompt < 1)
+            return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " +
+                                                       std::to_string(options.num_images_per_prompt)};
+        const std::size_t each = conditions.size() / static_cast<std::size_t>(count);
+        const std::vector<float> zeros(each, 0.0f);
+        std::vector<prior_prompt> prompts;
+        if (uses_guidance(options.guidance_scale)) prompts.assign(static_cast<std::size_t>(count), prior_prompt{zeros});
+        for (index_t p = 0; p < count; ++p)
+            prompts.push_back({conditions.subspan(static_cast<std::size_t>(p) * each, each)});
+        std::vector<float> latents(options.latents.begin(), options.latents.end());
+        if (latents.empty()) {
+            latents.resize(static_cast<std::size_t>(count * options.num_images_per_prompt * tokens * width));
+            random.randn(std::span<float>(latents));
+        }
+        return sample_prompts(prior_, steps, prompts, options.num_images_per_prompt, tokens, latents, random,
+                              {.guidance_scale = options.guidance_scale, .on_step = options.callback_on_step_end});
+    }
+
+    Prior prior_;
+    any_scheduler_config scheduler_;
+};
+
+} // namespace apriori
