@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bar chart, as SVG by hand: seconds of the 25 guided steps of every contestant."""
-from html import escape
+"""A bar chart: seconds of the 25 guided steps of every contestant."""
+import pathlib
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import bar_chart
 
 from bars import seconds
 from report import TITLES, bars_formats
 from results import median
 from works import STEPS
 
-WIDTH, ROW, LEFT, RIGHT, TOP = 760, 26, 250, 80, 44
 OURS, PEER, TORCH = "#1f6f5c", "#9aa3ab", "#c98a2b"
 
 
@@ -25,16 +28,5 @@ def rows(results):
 
 
 def svg(results):
-    bars = rows(results)
-    height, longest = TOP + ROW * len(bars) + 16, max((s for _, s, _ in bars), default=1.0)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-           'font-family="system-ui, sans-serif" font-size="13">',
-           f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-           f'<text x="16" y="26" font-size="15" font-weight="600" fill="#1b1f23">{STEPS} guided steps of the default model, '
-           f'12-token prompt, {results.data["options"]["threads"]} cores</text>']
-    for i, (label, s, colour) in enumerate(bars):
-        y, length = TOP + i * ROW, max(1.0, s / longest * (WIDTH - LEFT - RIGHT))
-        out += [f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end" fill="#1b1f23">{escape(label)}</text>',
-                f'<rect x="{LEFT}" y="{y + 3}" width="{length:.1f}" height="{ROW - 8}" rx="2" fill="{colour}"/>',
-                f'<text x="{LEFT + length + 6:.1f}" y="{y + 16}" fill="#1b1f23">{seconds(s)}</text>']
-    return "\n".join(out + ["</svg>"]) + "\n"
+    title = f'{STEPS} guided steps of the default model, 12-token prompt, {results.data["options"]["threads"]} cores'
+    return bar_chart.svg(title, [(label, s, seconds(s), colour) for label, s, colour in rows(results)])
