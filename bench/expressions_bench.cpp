@@ -28,6 +28,20 @@ using matrix = tensor<float, extents<dyn, dyn>>;
 using eigen_matrix = Eigen::TensorMap<Eigen::Tensor<float, 2, Eigen::RowMajor, Eigen::Index>>;
 using eigen_vector = Eigen::TensorMap<Eigen::Tensor<float, 1, Eigen::RowMajor, Eigen::Index>>;
 
+template <index_t C>
+eigen_matrix eigen_of(tensor<float, extents<dyn, C>>& t) {
+    return {t.data(), t.ext()[0], C};
+}
+#ifdef APRIORI_BENCH_XTENSOR
+template <index_t C>
+auto xtensor_of(tensor<float, extents<dyn, C>>& t) {
+    const std::array<std::size_t, 2> shape{static_cast<std::size_t>(t.ext()[0]), static_cast<std::size_t>(C)};
+    return xt::adapt(t.data(), shape[0] * shape[1], xt::no_ownership(), shape);
+}
+/// Reductions along a row, computed at once, as columns.
+const auto by_row = xt::keep_dims | xt::evaluation_strategy::immediate;
+#endif
+
 constexpr float inverse_root_2 = 0.70710678118654752f;
 
 /// Numbers from -1 to 1.
@@ -94,9 +108,9 @@ struct bias_gelu_residual {
     template <index_t C>
     static std::function<void()> eigen(operands<C>& o) {
         return [&o] {
-            const eigen_matrix x(o.x.data(), o.rows(), C), r(o.r.data(), o.rows(), C);
+            const eigen_matrix x = eigen_of(o.x), r = eigen_of(o.r);
             const eigen_vector b(o.b.data(), C);
-            eigen_matrix out(o.out.data(), o.rows(), C);
+            eigen_matrix out = eigen_of(o.out);
             const std::array<Eigen::Index, 2> row{1, C}, times{o.rows(), 1};
             const auto y = x + b.reshape(row).broadcast(times);
             out = r + y * 0.5f * ((y * inverse_root_2).erf() + 1.0f);
@@ -106,13 +120,10 @@ struct bias_gelu_residual {
     template <index_t C>
     static std::function<void()> xtensor(operands<C>& o) {
         return [&o] {
-            const std::array<std::size_t, 2> shape{static_cast<std::size_t>(o.rows()), static_cast<std::size_t>(C)};
-            const std::array<std::size_t, 1> width{shape[1]};
-            const std::size_t n = shape[0] * shape[1];
-            const auto x = xt::adapt(o.x.data(), n, xt::no_ownership(), shape),
-                       r = xt::adapt(o.r.data(), n, xt::no_ownership(), shape);
-            const auto b = xt::adapt(o.b.data(), shape[1], xt::no_ownership(), width);
-            auto out = xt::adapt(o.out.data(), n, xt::no_ownership(), shape);
+            const std::array<std::size_t, 1> width{static_cast<std::size_t>(C)};
+            const auto x = xtensor_of(o.x), r = xtensor_of(o.r);
+            const auto b = xt::adapt(o.b.data(), width[0], xt::no_ownership(), width);
+            auto out = xtensor_of(o.out);
             const auto y = x + b;
             xt::noalias(out) = r + y * 0.5f * (xt::erf(y * inverse_root_2) + 1.0f);
         };
@@ -132,8 +143,8 @@ struct layer_norm_ {
     template <index_t C>
     static std::function<void()> eigen(operands<C>& o) {
         return [&o] {
-            const eigen_matrix x(o.x.data(), o.rows(), C);
-            eigen_matrix out(o.out.data(), o.rows(), C);
+            const eigen_matrix x = eigen_of(o.x);
+            eigen_matrix out = eigen_of(o.out);
             const std::array<Eigen::Index, 1> along{1};
             const std::array<Eigen::Index, 2> column{o.rows(), 1}, times{1, C};
             const Eigen::Tensor<float, 1, Eigen::RowMajor> mean = x.mean(along);
@@ -146,15 +157,11 @@ struct layer_norm_ {
     template <index_t C>
     static std::function<void()> xtensor(operands<C>& o) {
         return [&o] {
-            const std::array<std::size_t, 2> shape{static_cast<std::size_t>(o.rows()), static_cast<std::size_t>(C)};
-            const std::size_t n = shape[0] * shape[1];
-            const auto x = xt::adapt(o.x.data(), n, xt::no_ownership(), shape);
-            auto out = xt::adapt(o.out.data(), n, xt::no_ownership(), shape);
-            const xt::xtensor<float, 2> mean = xt::mean(x, {1}, xt::keep_dims | xt::evaluation_strategy::immediate);
+            const auto x = xtensor_of(o.x);
+            auto out = xtensor_of(o.out);
+            const xt::xtensor<float, 2> mean = xt::mean(x, {1}, by_row);
             const xt::xtensor<float, 2> centred = x - mean;
-            const xt::xtensor<float, 2> scale =
-                1.0f /
-                xt::sqrt(xt::mean(centred * centred, {1}, xt::keep_dims | xt::evaluation_strategy::immediate) + 1e-5f);
+            const xt::xtensor<float, 2> scale = 1.0f / xt::sqrt(xt::mean(centred * centred, {1}, by_row) + 1e-5f);
             xt::noalias(out) = centred * scale;
         };
     }
@@ -173,8 +180,8 @@ struct softmax_ {
     template <index_t C>
     static std::function<void()> eigen(operands<C>& o) {
         return [&o] {
-            const eigen_matrix x(o.x.data(), o.rows(), C);
-            eigen_matrix out(o.out.data(), o.rows(), C);
+            const eigen_matrix x = eigen_of(o.x);
+            eigen_matrix out = eigen_of(o.out);
             const std::array<Eigen::Index, 1> along{1};
             const std::array<Eigen::Index, 2> column{o.rows(), 1}, times{1, C};
             const Eigen::Tensor<float, 1, Eigen::RowMajor> top = x.maximum(along);
@@ -187,13 +194,11 @@ struct softmax_ {
     template <index_t C>
     static std::function<void()> xtensor(operands<C>& o) {
         return [&o] {
-            const std::array<std::size_t, 2> shape{static_cast<std::size_t>(o.rows()), static_cast<std::size_t>(C)};
-            const std::size_t n = shape[0] * shape[1];
-            const auto x = xt::adapt(o.x.data(), n, xt::no_ownership(), shape);
-            auto out = xt::adapt(o.out.data(), n, xt::no_ownership(), shape);
-            const xt::xtensor<float, 2> top = xt::amax(x, {1}, xt::keep_dims | xt::evaluation_strategy::immediate);
+            const auto x = xtensor_of(o.x);
+            auto out = xtensor_of(o.out);
+            const xt::xtensor<float, 2> top = xt::amax(x, {1}, by_row);
             xt::noalias(out) = xt::exp(x - top);
-            const xt::xtensor<float, 2> sum = xt::sum(out, {1}, xt::keep_dims | xt::evaluation_strategy::immediate);
+            const xt::xtensor<float, 2> sum = xt::sum(out, {1}, by_row);
             out /= sum;
         };
     }
