@@ -20,14 +20,26 @@ namespace apriori {
 ///     store(panel, j, k, row)           row [k] as output j of the panel; a null row: zeros
 ///     representable(row)                the status of a row that the format cannot hold
 /// and for interleaved_rows
-///     multiply(panel, k, k0, k1, body)  body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
-///                                       k0 is a multiple of blocking::depth
+///     multiply<Ahead>(panel, k, k0, k1, body)
+///                                       body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
+///                                       k0 is a multiple of blocking::depth; Ahead: prefetch_ahead on the way
+///     ahead_from                        rows from which a product gains by that: with fewer it waits for memory anyway
 ///     finish(panel, k, tile, rows)      what is left to do to sums tile [rows][P]
 template <class Arch, class Format>
 struct panel_format;
 
 template <class Arch>
 class interleaved_rows;
+
+/// Asks for the weights that are `blocking::depth` inputs ahead, of which one takes Bytes: while rows pass over a stretch of a
+/// panel that is in the cache, the next one comes from memory.
+template <class Arch, index_t Bytes>
+APRIORI_INLINE void prefetch_ahead(const void* now) noexcept {
+    constexpr index_t line = 64;
+    const char* p = static_cast<const char*>(now) + blocking<Arch>::depth * Bytes;
+#pragma GCC unroll 4
+    for (index_t at = 0; at < Bytes; at += line) __builtin_prefetch(p + at, 0, 2);
+}
 
 /// A weight matrix [n, k] in panels.
 template <class Arch, class Format>

@@ -27,7 +27,8 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n)
             sum[m][n] = accumulate ? lanes<V>::load(tile + (m * N + n) * L) : lanes<V>::set(0.0f);
-    panel_format<Arch, Format>::multiply(
+    using format = panel_format<Arch, Format>;
+    format::template multiply<(M >= format::ahead_from)>(
         panel, k, k0, k1, [&](const V(&w)[N]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
             for (int m = 0; m < M; ++m) {

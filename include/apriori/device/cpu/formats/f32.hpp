@@ -19,10 +19,12 @@ struct panel_format<Arch, f32> {
         float* to = reinterpret_cast<float*>(panel) + j;
         for (index_t i = 0; i < k; ++i) to[i * P] = row ? row[i] : 0.0f;
     }
-    template <class Body>
+    static constexpr int ahead_from = 5;
+    template <bool Ahead, class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
         const float* p = reinterpret_cast<const float*>(panel) + k0 * P;
         for (index_t i = k0; i < k1; ++i, p += P) {
+            if constexpr (Ahead) prefetch_ahead<Arch, P * 4>(p);
             V w[N];
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) w[n] = lanes<V>::load(p + n * lanes<V>::count);

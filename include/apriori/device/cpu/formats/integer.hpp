@@ -49,11 +49,13 @@ struct panel_format<Arch, w8> {
             word = (word & ~(0xffu << shift)) | (q << shift);
         }
     }
-    template <class Body>
+    static constexpr int ahead_from = 3;
+    template <bool Ahead, class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
         const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + P + k0 / 2 * half;
         index_t i = k0;
         for (; i + 2 <= k1; i += 2, p += half) {
+            if constexpr (Ahead) prefetch_ahead<Arch, half * 2>(p);
             const auto x = words<V>::load(p);
             const V first[2] = {x.template left<24>().template upper_signed<8>(),
                                 x.template left<16>().template upper_signed<8>()};
@@ -109,7 +111,8 @@ struct panel_format<Arch, w4> {
             }
         }
     }
-    template <class Body>
+    static constexpr int ahead_from = 3;
+    template <bool Ahead, class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
         const auto* group = reinterpret_cast<const std::uint32_t*>(panel) + k0 / G * group_words;
         for (index_t g = k0; g < k1; g += G, group += group_words) {
@@ -117,6 +120,7 @@ struct panel_format<Arch, w4> {
             const V scale[2] = {lanes<V>::load(scales), lanes<V>::load(scales + half)};
             const index_t count = std::min(G, k1 - g);
             for (index_t i = 0; i < count; i += 4) {
+                if constexpr (Ahead) prefetch_ahead<Arch, half>(group + P + i / 4 * half);
                 const auto x = words<V>::load(group + P + i / 4 * half);
                 nibble<0>(x, scale, body);
                 if (i + 1 < count) nibble<1>(x, scale, body);
