@@ -145,7 +145,8 @@ private:
 
     /// A token from a file in quotes, for a message: control characters as ?, and not too long.
     static std::string shown(const std::string& token) {
-        std::string out = "\"" + token.substr(0, 80) + (token.size() > 80 ? "...\"" : "\"");
+        std::string out(1, '"'); // "literal" + string makes gcc 12 see overlaps (its bug 105651)
+        out.append(token, 0, 80).append(token.size() > 80 ? "...\"" : "\"");
         for (char& c : out)
             if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
         return out;
