@@ -139,7 +139,7 @@ TEST(verify, refuses_cases_that_cannot_be_run) {
 TEST(info, says_what_a_model_costs) {
     const outcome o = run({"info", "digits", "--rows", "2"});
     ASSERT_EQ(o.code, 0) << o.err;
-    for (const char* part : {"preset digits", "862,400", "29 launches", "workspace", "4 times:", "attention",
+    for (const char* part : {"preset digits", "862,400", "29 launches", "workspace", "3 times:", "attention",
                              "[layer_norm, multiply, add] contraction [add, gelu]"})
         EXPECT_NE(o.out.find(part), std::string::npos) << o.out << "lacks " << part;
     // a folder that means the same configuration
