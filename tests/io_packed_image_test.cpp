@@ -96,7 +96,7 @@ TEST_F(PackedImage, RefusesEveryCutAndEveryChangedByteOfTheHeader) {
 }
 
 TEST_F(PackedImage, RefusesFilesThatAreCutOrLonger) {
-    for (const std::size_t length : {0, 1, 143, 144, 4095, 4096, 5000})
+    for (const std::size_t length : {0u, 1u, 143u, 144u, 4095u, 4096u, 5000u})
         EXPECT_NE(refusal(with(bytes.substr(0, length))), "") << length;
     EXPECT_NE(refusal(with(bytes.substr(0, bytes.size() - 1))), "");
     EXPECT_NE(refusal(with(bytes + "x")), "");

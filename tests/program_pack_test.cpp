@@ -78,13 +78,13 @@ TEST(pack, refuses_damaged_images) {
         expect_refused(run({"pack", "--verify", file.string()}), part);
         expect_refused(run(sample({"--packed", file.string(), "seven"})), part);
     };
-    for (const std::size_t at : {0, 8, 12, 16, 24, 32, 40, 48, 56, 72, 136, 143, 144, 4095}) {
+    for (const std::size_t at : {0u, 8u, 12u, 16u, 24u, 32u, 40u, 48u, 56u, 72u, 136u, 143u, 144u, 4095u}) {
         std::string content = good;
         content[at] = static_cast<char>(content[at] ^ 1);
         refused(content, at < 8 ? "is not a packed image" : at < 16 ? "pack it again" : "its header is damaged");
     }
-    for (const std::size_t length : {0, 1, 143}) refused(good.substr(0, length), "too short for a packed image");
-    for (const std::size_t length : {144, 4095, 4096, 100'000})
+    for (const std::size_t length : {0u, 1u, 143u}) refused(good.substr(0, length), "too short for a packed image");
+    for (const std::size_t length : {144u, 4095u, 4096u, 100'000u})
         refused(good.substr(0, length), "bytes long, and its header");
     refused(good + "x", "bytes long, and its header");
     std::string content = good;
