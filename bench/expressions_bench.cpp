@@ -96,6 +96,23 @@ std::array<Eigen::Index, 2> shape_of(const operands<Cols>& o) {
     return {o.rows(), Cols};
 }
 
+/// gelu(y), as Eigen's Tensor module writes it.
+template <class Y>
+auto eigen_gelu(const Y& y) {
+    return y * 0.5f * ((y * inverse_root_2).erf() + 1.0f);
+}
+
+/// out = layer_norm(x) for x, out [rows, cols].
+template <class Out>
+void eigen_layer_norm(const eigen_matrix& x, Out& out) {
+    const std::array<Eigen::Index, 1> along{1};
+    const std::array<Eigen::Index, 2> column{x.dimension(0), 1}, times{1, x.dimension(1)};
+    const Eigen::Tensor<float, 1, Eigen::RowMajor> mean = x.mean(along);
+    const auto centred = x - mean.reshape(column).broadcast(times);
+    const Eigen::Tensor<float, 1, Eigen::RowMajor> scale = (centred.square().mean(along) + 1e-5f).rsqrt();
+    out = centred * scale.reshape(column).broadcast(times);
+}
+
 // ---- x + gelu(x + bias) --------------------------------------------------------------------------------------------------
 
 struct bias_gelu_residual {
@@ -113,7 +130,7 @@ struct bias_gelu_residual {
             eigen_matrix out = eigen_of(o.out);
             const std::array<Eigen::Index, 2> row{1, C}, times{o.rows(), 1};
             const auto y = x + b.reshape(row).broadcast(times);
-            out = r + y * 0.5f * ((y * inverse_root_2).erf() + 1.0f);
+            out = r + eigen_gelu(y);
         };
     }
 #ifdef APRIORI_BENCH_XTENSOR
@@ -143,14 +160,8 @@ struct layer_norm_ {
     template <index_t C>
     static std::function<void()> eigen(operands<C>& o) {
         return [&o] {
-            const eigen_matrix x = eigen_of(o.x);
             eigen_matrix out = eigen_of(o.out);
-            const std::array<Eigen::Index, 1> along{1};
-            const std::array<Eigen::Index, 2> column{o.rows(), 1}, times{1, C};
-            const Eigen::Tensor<float, 1, Eigen::RowMajor> mean = x.mean(along);
-            const auto centred = x - mean.reshape(column).broadcast(times);
-            const Eigen::Tensor<float, 1, Eigen::RowMajor> scale = (centred.square().mean(along) + 1e-5f).rsqrt();
-            out = centred * scale.reshape(column).broadcast(times);
+            eigen_layer_norm(eigen_of(o.x), out);
         };
     }
 #ifdef APRIORI_BENCH_XTENSOR
@@ -301,16 +312,12 @@ void add_feed_forward(index_t rows) {
             const eigen_matrix x(a.x.data(), rows, D), w1(a.w1.data(), 4 * D, D), w2(a.w2.data(), D, 4 * D);
             const eigen_vector b1(a.b1.data(), 4 * D), b2(a.b2.data(), D);
             eigen_matrix out(a.out.data(), rows, D);
-            const std::array<Eigen::Index, 1> along{1};
-            const std::array<Eigen::Index, 2> column{rows, 1}, across{1, D}, down{rows, 1};
+            const std::array<Eigen::Index, 2> down{rows, 1};
             const std::array<Eigen::IndexPair<int>, 1> pairs{Eigen::IndexPair<int>(1, 1)};
-            const Eigen::Tensor<float, 1, Eigen::RowMajor> mean = x.mean(along);
-            const auto centred = x - mean.reshape(column).broadcast(across);
-            const Eigen::Tensor<float, 1, Eigen::RowMajor> scale = (centred.square().mean(along) + 1e-5f).rsqrt();
-            normed = centred * scale.reshape(column).broadcast(across);
+            eigen_layer_norm(x, normed);
             hidden = normed.contract(w1, pairs);
             const auto y = hidden + b1.reshape(std::array<Eigen::Index, 2>{1, 4 * D}).broadcast(down);
-            hidden = (y * 0.5f * ((y * inverse_root_2).erf() + 1.0f)).eval();
+            hidden = eigen_gelu(y).eval();
             out = x + hidden.contract(w2, pairs) + b2.reshape(std::array<Eigen::Index, 2>{1, D}).broadcast(down);
         });
     });
