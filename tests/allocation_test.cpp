@@ -132,6 +132,21 @@ TEST(allocation, openmp) {
 }
 #endif
 
+/// Allocations of a forward of one of CLIP's encoders, and on its way to an error.
+template <class Model, class Input, class Limits>
+void expect_none_of_encoder(const Model& model, const Input& in, std::size_t hidden_floats, std::size_t embed_floats,
+                            const Limits& l) {
+    host_buffer memory(Model::workspace_bytes(l));
+    std::vector<float> hidden(hidden_floats), embeds(embed_floats);
+    bool ok = true;
+    EXPECT_EQ(allocations_of([&] {
+                  ok = model.forward(in, hidden.data(), embeds.data(), memory.span(), l).state.ok() &&
+                       !model.forward(in, hidden.data(), embeds.data(), {}, l).state.ok();
+              }),
+              0);
+    EXPECT_TRUE(ok);
+}
+
 TEST(allocation, clip_text) {
     using model_type = CLIPTextModelWithProjection<presets::digits_text, cpu<>>;
     cpu<> device;
@@ -142,16 +157,7 @@ TEST(allocation, clip_text) {
     const std::vector<std::uint8_t> mask(3 * 16, 1);
     const extents<dyn, dyn> shape(3, 16);
     const CLIPTextInput in{{ids.data(), shape}, {pooled.data(), extents<dyn>(3)}, {mask.data(), shape}};
-    const clip_text_limits l{.rows = 2};
-    host_buffer memory(model_type::workspace_bytes(l));
-    std::vector<float> hidden(3 * 16 * 64), embeds(3 * 64);
-    bool ok = true;
-    EXPECT_EQ(allocations_of([&] {
-                  ok = model->forward(in, hidden.data(), embeds.data(), memory.span(), l).state.ok() &&
-                       !model->forward(in, hidden.data(), embeds.data(), {}, l).state.ok();
-              }),
-              0);
-    EXPECT_TRUE(ok);
+    expect_none_of_encoder(*model, in, 3 * 16 * 64, 3 * 64, clip_text_limits{.rows = 2});
 }
 
 TEST(allocation, clip_vision) {
@@ -164,16 +170,7 @@ TEST(allocation, clip_vision) {
     ASSERT_TRUE(model);
     const std::vector<float> pixels(3 * 3 * 32 * 32, 1.0f);
     const model_type::pixels in(pixels.data(), model_type::pixels::extents_type(3));
-    const clip_vision_limits l{.rows = 2};
-    host_buffer memory(model_type::workspace_bytes(l));
-    std::vector<float> hidden(3 * 17 * 16), embeds(3 * 512);
-    bool ok = true;
-    EXPECT_EQ(allocations_of([&] {
-                  ok = model->forward(in, hidden.data(), embeds.data(), memory.span(), l).state.ok() &&
-                       !model->forward(in, hidden.data(), embeds.data(), {}, l).state.ok();
-              }),
-              0);
-    EXPECT_TRUE(ok);
+    expect_none_of_encoder(*model, in, 3 * 17 * 16, 3 * 512, clip_vision_limits{.rows = 2});
 }
 
 /// Prefix and condition are set-up and may allocate; a step may not.

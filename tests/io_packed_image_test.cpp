@@ -3,12 +3,10 @@
 #include "apriori/io/packed_image.hpp"
 
 #include "apriori/device/cpu/device.hpp"
+#include "io_testing.hpp"
 #include "model_testing.hpp"
 
 #include "apriori/io/synthetic_source.hpp"
-
-#include <cstdlib>
-#include <fstream>
 
 using namespace apriori;
 
@@ -25,10 +23,7 @@ using model = PriorTransformer<C, cpu<Arch>, Format>;
 class PackedImage : public testing::Test {
 protected:
     void SetUp() override {
-        char name[] = "/tmp/apriori-image-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        folder = name;
-        image = folder / "model.apriori";
+        image = folder.path / "model.apriori";
         const tensor_list tensors(config);
         const io::synthetic_source source(tensors.infos());
         auto loaded = model<>::load(device, source);
@@ -36,16 +31,10 @@ protected:
         packed.emplace(std::move(*loaded));
         const auto r = io::write_packed_image(*packed, image);
         ASSERT_TRUE(r.ok()) << r.error().message;
-        std::ifstream in(image, std::ios::binary);
-        bytes.assign(std::istreambuf_iterator<char>(in), {});
+        bytes = io_testing::read_all(image);
     }
-    void TearDown() override { std::filesystem::remove_all(folder); }
 
-    std::filesystem::path with(const std::string& content) const {
-        const auto path = folder / "changed.apriori";
-        std::ofstream(path, std::ios::binary) << content;
-        return path;
-    }
+    std::filesystem::path with(const std::string& content) const { return folder.write("changed.apriori", content); }
     template <class Model = model<>>
     std::string refusal(const std::filesystem::path& path) {
         typename Model::device_type d;
@@ -54,7 +43,8 @@ protected:
     }
 
     cpu<> device;
-    std::filesystem::path folder, image;
+    io_testing::temporary_folder folder;
+    std::filesystem::path image;
     std::optional<model<>> packed;
     std::string bytes;
 };
@@ -70,10 +60,9 @@ TEST_F(PackedImage, GivesTheSameBits) {
 }
 
 TEST_F(PackedImage, IsTheSameFileEachTime) {
-    const auto again = folder / "again.apriori";
+    const auto again = folder.path / "again.apriori";
     ASSERT_TRUE(io::write_packed_image(*packed, again).ok());
-    std::ifstream in(again, std::ios::binary);
-    EXPECT_EQ(bytes, std::string(std::istreambuf_iterator<char>(in), {}));
+    EXPECT_EQ(bytes, io_testing::read_all(again));
 }
 
 TEST_F(PackedImage, RefusesEveryCutAndEveryChangedByteOfTheHeader) {
@@ -100,11 +89,11 @@ TEST_F(PackedImage, RefusesFilesThatAreCutOrLonger) {
         EXPECT_NE(refusal(with(bytes.substr(0, length))), "") << length;
     EXPECT_NE(refusal(with(bytes.substr(0, bytes.size() - 1))), "");
     EXPECT_NE(refusal(with(bytes + "x")), "");
-    EXPECT_NE(refusal(folder / "absent").find("absent"), std::string::npos);
+    EXPECT_NE(refusal(folder.path / "absent").find("absent"), std::string::npos);
 }
 
 TEST_F(PackedImage, IsNotWrittenWhenStopped) {
-    const auto path = folder / "stopped.apriori";
+    const auto path = folder.path / "stopped.apriori";
     const auto& weights = *packed->shared_weights();
     std::uint64_t seen = 0;
     const auto stopped = io::write_packed_image(io::image_kind_of<model<>>(), weights.hash(), weights.packed_bytes(),

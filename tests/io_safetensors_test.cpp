@@ -23,73 +23,12 @@ using io_testing::bytes_of;
 using io_testing::image;
 using io_testing::raw;
 using io_testing::temporary_folder;
+using io_testing::values;
 
 auto parse(std::string_view bytes) { return safetensors_view::parse(bytes_of(bytes), "f.safetensors"); }
 
-std::vector<float> values(const auto& source, std::string_view name) {
-    const auto i = source.find(name);
-    if (!i) return {};
-    std::vector<float> out(static_cast<std::size_t>(source.info(*i).size()));
-    EXPECT_TRUE(source.read(*i, 0, out).ok());
-    return out;
-}
-
 /// An image of one tensor "a" whose entry is `entry`.
 std::string one(const std::string& entry, std::string_view body = {}) { return image("{\"a\":" + entry + "}", body); }
-
-// ---- half precision ----
-
-TEST(Half, EveryFloat16IsItsValueAndComesBack) {
-    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
-        const auto h = static_cast<std::uint16_t>(bits);
-        const int exponent = (h >> 10) & 31;
-        const int fraction = h & 0x3FF;
-        const float got = half_to_float(h);
-        if (exponent == 31 && fraction != 0) {
-            EXPECT_TRUE(std::isnan(got));
-            EXPECT_EQ(float_to_half(got), h | 0x200);
-            continue;
-        }
-        const float magnitude = exponent == 31  ? std::numeric_limits<float>::infinity()
-                                : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
-                                                : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-        ASSERT_EQ(got, (h & 0x8000) != 0 ? -magnitude : magnitude) << bits;
-        ASSERT_EQ(std::signbit(got), (h & 0x8000) != 0) << bits;
-        ASSERT_EQ(float_to_half(got), h) << bits;
-    }
-}
-
-TEST(Half, RoundsToNearestHalvesToEven) {
-    for (std::uint16_t h = 0; h < 0x7C00; ++h) { // between each float16 and the next one up
-        const float low = half_to_float(h);
-        const float high = h == 0x7BFF ? 65536.0F : half_to_float(static_cast<std::uint16_t>(h + 1));
-        const float middle = low + (high - low) / 2; // exact
-        const auto up = static_cast<std::uint16_t>(h + 1);
-        ASSERT_EQ(float_to_half(std::nextafter(middle, 0.0F)), h) << h;
-        ASSERT_EQ(float_to_half(middle), (h & 1) == 0 ? h : up) << h;
-        ASSERT_EQ(float_to_half(std::nextafter(middle, 1e9F)), up) << h;
-        ASSERT_EQ(float_to_half(-middle), 0x8000 | ((h & 1) == 0 ? h : up)) << h;
-    }
-    EXPECT_EQ(float_to_half(1e-30F), 0);
-    EXPECT_EQ(float_to_half(1e30F), 0x7C00);
-    EXPECT_EQ(float_to_half(-std::numeric_limits<float>::infinity()), 0xFC00);
-}
-
-TEST(Half, Bfloat16) {
-    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
-        const auto b = static_cast<std::uint16_t>(bits);
-        const float x = bfloat16_to_float(b);
-        EXPECT_EQ(std::bit_cast<std::uint32_t>(x), bits << 16);
-        EXPECT_EQ(float_to_bfloat16(x), std::isnan(x) ? b | 0x40 : b);
-    }
-    const auto rounded = [](std::uint32_t bits) { return float_to_bfloat16(std::bit_cast<float>(bits)); };
-    EXPECT_EQ(rounded(0x3F808000), 0x3F80); // halves to even
-    EXPECT_EQ(rounded(0x3F818000), 0x3F82);
-    EXPECT_EQ(rounded(0x3F808001), 0x3F81);
-    EXPECT_EQ(rounded(0x3F807FFF), 0x3F80);
-    EXPECT_EQ(rounded(0x7F7FFFFF), 0x7F80); // rounds up to infinity
-    EXPECT_EQ(rounded(0x7F800001), 0x7FC0); // a NaN whose payload is cut off stays a NaN
-}
 
 // ---- reading ----
 
@@ -421,86 +360,6 @@ TEST(OpenWeights, JoinsShards) {
     EXPECT_FAILS(with("[]"), errc::bad_format, "weight_map is []");
     EXPECT_FAILS(with(R"({"z.weight":1})"), errc::bad_format, "'z.weight' is 1, not a file name");
     EXPECT_FAILS(with(R"({"z":"w.safetensors","z":"w.safetensors"})"), errc::bad_format, "'z' occurs twice");
-}
-
-// ---- writing ----
-
-TEST(SafetensorsWriter, WhatIsWrittenIsRead) {
-    const temporary_folder folder;
-    const std::vector<float> a{1, -2.5F, 3e-40F, std::numeric_limits<float>::infinity(), 5, 6};
-    const std::vector<float> b{7};
-    safetensors_writer writer;
-    ASSERT_TRUE(writer.add("image_embeds", {2, 3}, a).ok());
-    ASSERT_TRUE(writer.add("a \"quoted\" näme", {}, b).ok());
-    ASSERT_TRUE(writer.add("empty", {0, 4}, {}).ok());
-    ASSERT_TRUE(writer.metadata("prompt", "a \"seven\"\n").ok());
-    const auto path = folder.path / "out.safetensors";
-    ASSERT_TRUE(writer.write(path).ok());
-    const auto source = safetensors_source::open(path);
-    ASSERT_TRUE(source.ok()) << source.error().message;
-    EXPECT_EQ(source->size(), 3U);
-    EXPECT_EQ(values(*source, "image_embeds"), a);
-    EXPECT_EQ(values(*source, "a \"quoted\" näme"), b);
-    EXPECT_EQ(source->info(source->find("image_embeds").value()).dims[1], 3);
-    EXPECT_EQ(source->metadata().at(0).second, "a \"seven\"\n");
-    const std::string bytes = io_testing::read_all(path);
-    std::uint64_t length = 0;
-    std::memcpy(&length, bytes.data(), 8);
-    EXPECT_EQ(length % 8, 0U);
-    EXPECT_EQ(folder.files(), 1U);
-}
-
-TEST(SafetensorsWriter, RefusesWhatNoReaderTakes) {
-    const std::vector<float> x{1, 2};
-    safetensors_writer writer;
-    ASSERT_TRUE(writer.add("x", {2}, x).ok());
-    EXPECT_FAILS(writer.add("x", {2}, x), errc::invalid_argument, "'x' was added before");
-    EXPECT_FAILS(writer.add("", {2}, x), errc::invalid_argument, "is empty");
-    EXPECT_FAILS(writer.add("__metadata__", {2}, x), errc::invalid_argument, "is reserved");
-    EXPECT_FAILS(writer.add("\xFF", {2}, x), errc::invalid_argument, "not UTF-8");
-    EXPECT_FAILS(writer.add("y", {3}, x), errc::shape_mismatch, "'y' of shape [3] was given 2 values");
-    EXPECT_FAILS(writer.add("y", {-1, -2}, x), errc::shape_mismatch, "[-1, -2]");
-    EXPECT_FAILS(writer.add("y", {std::numeric_limits<std::ptrdiff_t>::max(), 4}, x), errc::shape_mismatch, "'y'");
-    EXPECT_FAILS(writer.add("y", {1, 1, 1, 1, 1, 1, 1, 1, 2}, x), errc::invalid_argument, "9 dimensions");
-    EXPECT_FAILS(writer.metadata("prompt", "\xC0\x80"), errc::invalid_argument, "'prompt'", "not UTF-8");
-}
-
-TEST(SafetensorsWriter, LeavesNothingBehindWhenItFails) {
-    const temporary_folder folder;
-    safetensors_writer writer;
-    EXPECT_FAILS(writer.write(folder.path / "missing" / "out.safetensors"), errc::not_found,
-                 "missing/out.safetensors: cannot write");
-    std::filesystem::create_directory(folder.path / "taken");
-    EXPECT_FAILS(writer.write(folder.path / "taken"), errc::io_error, "not a regular file");
-    EXPECT_FAILS(writer.write("/dev/null"), errc::io_error, "/dev/null: cannot write: is not a regular file");
-    EXPECT_FAILS(writer.write(folder.path / ""), errc::io_error, "cannot write");
-    {
-        auto file = atomic_file::create(folder.path / "half.png");
-        ASSERT_TRUE(file.ok());
-        ASSERT_TRUE(file->write("half of it").ok());
-        EXPECT_EQ(folder.files(), 2U);
-        EXPECT_FALSE(std::filesystem::exists(folder.path / "half.png"));
-    }
-    EXPECT_EQ(folder.files(), 1U); // what was there before
-}
-
-TEST(AtomicFile, ReplacesAFileAndKeepsItOnFailure) {
-    const temporary_folder folder;
-    const auto path = folder.write("out.txt", "old");
-    {
-        auto file = atomic_file::create(path);
-        ASSERT_TRUE(file.ok());
-        ASSERT_TRUE(file->write("new").ok());
-        EXPECT_EQ(io_testing::read_all(path), "old");
-        auto moved = std::move(*file);
-        ASSERT_TRUE(moved.commit().ok());
-        EXPECT_FALSE(moved.commit().ok());
-        EXPECT_FALSE(moved.write("more").ok());
-    }
-    EXPECT_EQ(io_testing::read_all(path), "new");
-    ASSERT_TRUE(write_file(path, "newer").ok());
-    EXPECT_EQ(io_testing::read_all(path), "newer");
-    EXPECT_EQ(folder.files(), 1U);
 }
 
 // ---- names and shapes against a model's table ----

@@ -4,11 +4,10 @@
 
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/synthetic_source.hpp"
+#include "io_testing.hpp"
 #include "model_testing.hpp"
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 using namespace apriori;
 
@@ -23,10 +22,7 @@ using model = PriorTransformer<config, device_type, Format>;
 class StoredCondition : public testing::Test {
 protected:
     void SetUp() override {
-        char name[] = "/tmp/apriori-condition-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        folder = name;
-        file = folder / "condition.safetensors";
+        file = folder.path / "condition.safetensors";
         m.emplace(load<f32>());
         const prior_prompt prompts[] = {{pooled, text, ends}, {pooled, text, holes}};
         const auto prefix = m->prefix(prompts);
@@ -37,7 +33,6 @@ protected:
         const auto r = io::write_condition(*m, *condition, file);
         ASSERT_TRUE(r) << r.error().message;
     }
-    void TearDown() override { std::filesystem::remove_all(folder); }
 
     template <class Format>
     model<Format> load() {
@@ -58,16 +53,11 @@ protected:
     }
     /// The message with which a changed file is refused.
     std::string refusal(const std::string& bytes) {
-        const auto path = folder / "changed.safetensors";
-        std::ofstream(path, std::ios::binary) << bytes;
-        const auto read = io::read_condition(*m, path);
+        const auto read = io::read_condition(*m, folder.write("changed.safetensors", bytes));
         EXPECT_FALSE(read.ok());
         return read.ok() ? "" : read.error().message;
     }
-    std::string stored() const {
-        std::ifstream in(file, std::ios::binary);
-        return std::string(std::istreambuf_iterator<char>(in), {});
-    }
+    std::string stored() const { return io_testing::read_all(file); }
     /// The stored bytes with `from` replaced by `to` of the same length.
     std::string changed(const std::string& from, const std::string& to) const {
         std::string bytes = stored();
@@ -78,7 +68,8 @@ protected:
     }
 
     device_type device;
-    std::filesystem::path folder, file;
+    io_testing::temporary_folder folder;
+    std::filesystem::path file;
     std::optional<model<>> m;
     std::shared_ptr<const prior_condition<device_type>> condition;
     const std::vector<float> pooled = std::vector<float>(10, 0.3f), text = std::vector<float>(60, -0.2f);
@@ -93,7 +84,7 @@ TEST_F(StoredCondition, StepsAsBefore) {
 }
 
 TEST_F(StoredCondition, PrefixServesOtherTimesteps) {
-    const auto alone = folder / "prefix.safetensors";
+    const auto alone = folder.path / "prefix.safetensors";
     const auto written = io::write_prefix(*m, *condition->prefix, alone);
     ASSERT_TRUE(written) << written.error().message;
     EXPECT_FALSE(io::read_condition(*m, alone).ok());
@@ -114,8 +105,8 @@ TEST_F(StoredCondition, OtherWeightsAreRefused) {
     EXPECT_NE(read.error().message.find("other weights"), std::string::npos);
     EXPECT_NE(read.error().message.find(file.string()), std::string::npos);
     EXPECT_FALSE(io::read_prefix(other, file).ok());
-    EXPECT_FALSE(io::write_condition(other, *condition, folder / "not.safetensors").ok());
-    EXPECT_FALSE(std::filesystem::exists(folder / "not.safetensors"));
+    EXPECT_FALSE(io::write_condition(other, *condition, folder.path / "not.safetensors").ok());
+    EXPECT_FALSE(std::filesystem::exists(folder.path / "not.safetensors"));
 }
 
 TEST_F(StoredCondition, NothingElseIsBelieved) {

@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -54,6 +55,15 @@ public:
 inline std::string read_all(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+/// All values of the tensor `name`, as floats; nothing if there is none.
+inline std::vector<float> values(const auto& source, std::string_view name) {
+    const auto i = source.find(name);
+    if (!i) return {};
+    std::vector<float> out(static_cast<std::size_t>(source.info(*i).size()));
+    EXPECT_TRUE(source.read(*i, 0, out).ok());
+    return out;
 }
 
 inline std::span<const std::byte> bytes_of(std::string_view s) {
