@@ -20,7 +20,8 @@
 #
 # Each build is linked into one object that has that one symbol: inline functions of the library and of std, compiled for a
 # newer instruction set, cannot take the place of the same functions elsewhere in the program. The target's property
-# APRIORI_MULTIARCH_OBJECTS lists these objects. Where baseline or native is the only one, nothing needs closing. On machines other than x86-64 there are baseline and native alone.
+# APRIORI_MULTIARCH_OBJECTS lists these objects. Where baseline or native is the only one, nothing needs closing. On machines
+# other than x86-64 there are baseline and native alone.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori bench: how long the parts of sampling take, held against what the machine can do, measured in turn with them.
-#include "apriori/io/config_json.hpp"
-#include "apriori/io/safetensors.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "apriori/models/prior_input.hpp"
-#include "apriori/models/prior_parameters.hpp"
 #include "apriori/schedulers/any_scheduler.hpp"
 #include "bench_report.hpp"
 #include "commands.hpp"
 #include "instances.hpp"
 #include "interrupt.hpp"
-#include "model_folder.hpp"
 #include "model_weights.hpp"
-#include "presets.hpp"
 #include "process.hpp"
 #include "progress.hpp"
 
@@ -20,49 +15,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 
 namespace apriori::program {
 
 namespace {
-
-/// The configuration to time, and its weights: without a folder, or in one without weights, synthetic ones.
-struct subject {
-    std::string name, source = "synthetic";
-    PriorConfig config;
-    const prior_entry* entry = nullptr;
-    std::optional<io::weights_source> weights;
-};
-
-result<subject> find_subject(const catalogue& models, const bench_options& options, const device_options& on) {
-    subject s;
-    if (!options.preset.empty()) {
-        const preset* p = find_preset(options.preset);
-        s.name = options.preset;
-        s.config = canonical(p->config);
-        auto entry = models.find(p->config, on, p->name);
-        if (!entry) return entry.error();
-        s.entry = *entry;
-        return s;
-    }
-    const auto file = find_config(options.model);
-    if (!file) return file.error();
-    auto config = io::load_prior_config(*file);
-    if (!config) return config.error();
-    s.name = options.model.string();
-    s.config = canonical(*config);
-    auto entry = models.find(*config, on, *file);
-    if (!entry) return entry.error();
-    s.entry = *entry;
-    if (!options.packed.empty()) return s;
-    auto weights = io::open_weights(file->parent_path());
-    if (!weights && weights.error().code != errc::not_found) return weights.error();
-    if (weights) {
-        s.source = "stored";
-        s.weights.emplace(std::move(*weights));
-    }
-    return s;
-}
 
 /// A prompt of so many live tokens for the configuration; its numbers do not matter to the time it takes.
 condition make_condition(const PriorConfig& c, const char* name, int tokens) {
@@ -136,9 +92,11 @@ result<exit_code> run_bench(const bench_options& options) {
     if (!image) return image.error();
     const auto models = catalogue::open(on);
     if (!models) return models.error();
-    const auto found = find_subject(*models, options, on);
+    auto found = find_subject(*models, on, options.preset, options.model);
     if (!found) return found.error();
-    const PriorConfig& c = found->config;
+    if (options.preset.empty() && !*image) // a folder without weights has synthetic ones
+        if (auto r = found->open_weights(); !r && r.error().code != errc::not_found) return r.error();
+    const PriorConfig& c = found->entry->config;
     if (options.tokens > c.num_embeddings && c.encoder_hid_proj_type == hid_proj_type::linear)
         return failure{errc::invalid_argument,
                        fmt::format("--tokens {}: the model takes 1 to {}", options.tokens, c.num_embeddings)};
@@ -149,10 +107,7 @@ result<exit_code> run_bench(const bench_options& options) {
         !s.ok())
         return failure{s.code, fmt::format("--steps {}: {}", options.steps, to_failure(s).message)};
 
-    auto model = *image ? attach(*found->entry, **image, on.threads)
-                 : found->weights
-                     ? found->entry->load(any_source(*found->weights), on.threads)
-                     : found->entry->load(any_source(io::synthetic_source(tensor_list(c).infos())), on.threads);
+    auto model = *image ? attach(*found->entry, **image, on.threads) : load(*found, on.threads);
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!model) return failure{model.error().code, found->name + ": " + model.error().message};
 
@@ -160,7 +115,7 @@ result<exit_code> run_bench(const bench_options& options) {
     report.load = seconds_since(start);
     report.ready = seconds_since_start();
     report.model = found->name;
-    report.source = *image ? "packed" : found->source;
+    report.source = *image ? "packed" : found->weights ? "stored" : "synthetic";
     report.device = on.device;
     report.arch = models->arch_of(on.device);
     report.weights = found->entry->weights;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori info: what a model costs and how it is fused, or what is compiled in.
 #include "apriori/core/version.hpp"
-#include "apriori/io/config_json.hpp"
 #include "apriori/models/prior_parameters.hpp"
 #include "commands.hpp"
-#include "instances.hpp"
 #include "model_folder.hpp"
+#include "model_weights.hpp"
 #include "plan_text.hpp"
 #include "presets.hpp"
 
@@ -35,30 +34,14 @@ void print_compiled(const catalogue& models) {
     if (!others.empty()) fmt::print("presets that are not compiled in: {}\n", others);
 }
 
-/// The configuration that `info` is asked about, and its entry.
-struct subject {
-    std::string title;
-    PriorConfig config;
-    const prior_entry* entry = nullptr;
-};
-
+/// What `info` is asked about: presets need no option of their own here.
 result<subject> find_subject(const catalogue& models, const info_options& options) {
-    if (const preset* p = find_preset(options.model)) {
-        auto entry = models.find(p->config, options.on, p->name);
-        if (!entry) return entry.error();
-        return subject{"preset " + presets_of(p->config), canonical(p->config), *entry};
-    }
-    const auto file = find_config(options.model);
-    if (!file) {
-        std::string names;
-        for (const preset& p : all_presets) names += (names.empty() ? "" : ", ") + std::string(p.name);
-        return failure{file.error().code, file.error().message + "; the presets are " + names};
-    }
-    auto config = io::load_prior_config(*file);
-    if (!config) return config.error();
-    auto entry = models.find(*config, options.on, *file);
-    if (!entry) return entry.error();
-    return subject{file->string(), canonical(*config), *entry};
+    const bool is_preset = find_preset(options.model) != nullptr;
+    auto found = find_subject(models, options.on, is_preset ? options.model : std::string(), options.model);
+    if (found || is_preset || find_config(options.model)) return found;
+    std::string names;
+    for (const preset& p : all_presets) names += (names.empty() ? "" : ", ") + std::string(p.name);
+    return failure{found.error().code, found.error().message + "; the presets are " + names};
 }
 
 } // namespace
@@ -78,7 +61,8 @@ result<exit_code> run_info(const info_options& options) {
         flops += static_cast<double>(l.flops);
         bytes += static_cast<double>(l.bytes);
     }
-    const PriorConfig& c = found->config;
+    const PriorConfig& c = found->entry->config;
+    const std::string title = found->config_file.empty() ? "preset " + presets_of(c) : found->config_file.string();
     const auto name = models->arch_of(found->entry->device);
     const std::string arch = name.empty() ? "" : fmt::format(" ({})", name);
     fmt::print("{}\n"
@@ -87,7 +71,7 @@ result<exit_code> run_info(const info_options& options) {
                "  weights     {}B of {} packed for {}{}\n"
                "  forward     {}FLOP, {}B read and written, {} launches; rows: {}\n"
                "  workspace   {} bytes\n\n",
-               found->title, c.num_attention_heads, c.attention_head_dim, c.num_layers, plan.tokens, c.embedding_dim,
+               title, c.num_attention_heads, c.attention_head_dim, c.num_layers, plan.tokens, c.embedding_dim,
                grouped(parameter_count(c)), scaled(static_cast<double>(found->entry->weight_bytes)),
                found->entry->weights, found->entry->device, arch, scaled(flops), scaled(bytes), plan.launches.size(),
                options.rows, grouped(static_cast<std::int64_t>(plan.workspace_bytes)));

@@ -1,11 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_weights.hpp"
 
+#include "apriori/io/config_json.hpp"
+#include "apriori/io/synthetic_source.hpp"
 #include "apriori/models/prior_parameters.hpp"
+#include "model_folder.hpp"
+#include "presets.hpp"
 
 #include <fmt/format.h>
 
 namespace apriori::program {
+
+result<void> subject::open_weights() {
+    auto opened = io::open_weights(config_file.parent_path());
+    if (!opened) return opened.error();
+    weights.emplace(std::move(*opened));
+    return {};
+}
+
+result<subject> find_subject(const catalogue& models, const device_options& on, std::string_view preset_name,
+                             const std::filesystem::path& model) {
+    if (!preset_name.empty()) {
+        const preset* p = find_preset(preset_name);
+        const auto entry = models.find(p->config, on, p->name);
+        if (!entry) return entry.error();
+        return subject{std::string(p->name), *entry};
+    }
+    const auto file = find_config(model);
+    if (!file) return file.error();
+    const auto config = io::load_prior_config(*file);
+    if (!config) return config.error();
+    const auto entry = models.find(*config, on, *file);
+    if (!entry) return entry.error();
+    return subject{model.string(), *entry, *file};
+}
+
+result<std::unique_ptr<any_prior>> load(const subject& s, int threads, std::function<void(std::int64_t)> on_read) {
+    if (s.weights) return s.entry->load(any_source(*s.weights, std::move(on_read)), threads);
+    const io::synthetic_source synthetic(tensor_list(s.entry->config).infos());
+    return s.entry->load(any_source(synthetic, std::move(on_read)), threads);
+}
 
 result<io::image_kind> image_kind_of(const prior_entry& entry) {
     if (entry.layout == nullptr)

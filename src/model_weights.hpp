@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a command's weights come from: a packed image, a folder, or synthetic ones.
+// Which model a command is about, and where its weights come from: a packed image, a folder, or synthetic ones.
 #pragma once
 
 #include "apriori/io/packed_image.hpp"
+#include "apriori/io/safetensors.hpp"
 #include "instances.hpp"
 
 #include <memory>
 #include <optional>
 
 namespace apriori::program {
+
+/// A preset, or the configuration of a file.
+struct subject {
+    std::string name;                            ///< the preset, or the path as it was given
+    const prior_entry* entry = nullptr;          ///< compiled in
+    std::filesystem::path config_file{};         ///< empty: a preset
+    std::optional<io::weights_source> weights{}; ///< none: synthetic ones
+
+    /// Opens the weights beside the file; not_found where there are none.
+    result<void> open_weights();
+};
+
+/// The preset of that name, or where it is empty the model of a folder or config.json.
+result<subject> find_subject(const catalogue& models, const device_options& on, std::string_view preset,
+                             const std::filesystem::path& model);
+
+/// The model with its weights. on_read is told how many values have been read in all, after each stretch.
+result<std::unique_ptr<any_prior>> load(const subject& s, int threads,
+                                        std::function<void(std::int64_t values)> on_read = {});
 
 /// What an image must be to be an entry's; unsupported for devices without packed images.
 result<io::image_kind> image_kind_of(const prior_entry& entry);

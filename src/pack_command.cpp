@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori pack: weights as a device holds them, in a file that is mapped; or such a file read whole and compared.
-#include "apriori/io/config_json.hpp"
-#include "apriori/io/safetensors.hpp"
-#include "apriori/io/synthetic_source.hpp"
 #include "apriori/models/prior_parameters.hpp"
 #include "commands.hpp"
 #include "instances.hpp"
 #include "interrupt.hpp"
-#include "model_folder.hpp"
 #include "model_weights.hpp"
 #include "output_file.hpp"
 #include "plan_text.hpp"
@@ -15,8 +11,6 @@
 #include "progress.hpp"
 
 #include <fmt/format.h>
-
-#include <optional>
 
 namespace apriori::program {
 
@@ -60,42 +54,13 @@ result<exit_code> verify_image(const std::filesystem::path& path) {
     return exit_code::done;
 }
 
-/// What is to be packed.
-struct subject {
-    std::string name;
-    const prior_entry* entry = nullptr;
-    std::optional<io::weights_source> weights; ///< none: synthetic ones
-};
-
-result<subject> find_subject(const catalogue& models, const pack_options& options) {
-    subject s;
-    if (!options.preset.empty()) {
-        const preset* p = find_preset(options.preset);
-        const auto entry = models.find(p->config, options.on, p->name);
-        if (!entry) return entry.error();
-        s.name = options.preset;
-        s.entry = *entry;
-        return s;
-    }
-    const auto file = find_config(options.model);
-    if (!file) return file.error();
-    const auto config = io::load_prior_config(*file);
-    if (!config) return config.error();
-    const auto entry = models.find(*config, options.on, *file);
-    if (!entry) return entry.error();
-    auto weights = io::open_weights(file->parent_path());
-    if (!weights) return weights.error();
-    s.name = options.model.string();
-    s.entry = *entry;
-    s.weights.emplace(std::move(*weights));
-    return s;
-}
-
 result<exit_code> write_image(const pack_options& options) {
     const auto models = catalogue::open(options.on);
     if (!models) return models.error();
-    const auto what = find_subject(*models, options);
+    auto what = find_subject(*models, options.on, options.preset, options.model);
     if (!what) return what.error();
+    if (options.preset.empty())
+        if (auto r = what->open_weights(); !r) return r.error();
     const prior_entry& entry = *what->entry;
     const auto kind = image_kind_of(entry);
     if (!kind) return kind.error();
@@ -107,9 +72,7 @@ result<exit_code> write_image(const pack_options& options) {
     const std::int64_t read = 4 * parameter_count(entry.config);
     megabytes done{progress(total_of(read + static_cast<std::int64_t>(entry.weight_bytes)), "MB")};
     const auto on_read = [&](std::int64_t values) { done.at(4 * values, "packing"); };
-    auto model = what->weights
-                     ? entry.load(any_source(*what->weights, on_read), 1)
-                     : entry.load(any_source(io::synthetic_source(tensor_list(entry.config).infos()), on_read), 1);
+    auto model = load(*what, 1, on_read);
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!model) return failure{model.error().code, what->name + ": " + model.error().message};
     done.before = read;

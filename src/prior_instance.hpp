@@ -22,8 +22,6 @@ class prior_instance final : public any_prior {
     using model_type = PriorTransformer<Config, device_type, Format>;
     using input_type = typename model_type::input;
     static constexpr PriorConfig config = model_type::config;
-    /// Rows that forward works off at once.
-    static constexpr index_t most_rows = 32;
 
 public:
     static constexpr prior_entry entry(std::string_view name) {
@@ -71,7 +69,7 @@ public:
         if (!a.attention_mask.absent())
             in.attention_mask = {mask.data(), extents<dyn, dyn>(a.attention_mask.rows(), a.attention_mask.width())};
 
-        const limits l = limits{.rows = std::min(in.rows(), most_rows),
+        const limits l = limits{.rows = std::min(in.rows(), forward_denoiser<model_type>::most_rows),
                                 .hidden_tokens = in.hidden_tokens(),
                                 .proj_tokens = in.proj_tokens(),
                                 .text_tokens = in.text_tokens()}

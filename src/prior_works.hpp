@@ -180,16 +180,15 @@ private:
     /// The limits of a forward of `rows` rows for the task's inputs.
     static limits limits_of(const shared& s, index_t rows) {
         const prior_prompt& p = s.branches.back();
-        return limits{.rows = std::min<index_t>(rows, 32),
+        return limits{.rows = rows,
                       .hidden_tokens = s.task.hidden_tokens,
                       .proj_tokens = static_cast<index_t>(p.text_embeds.size()) / config.embedding_proj_dim,
                       .text_tokens = static_cast<index_t>(p.last_hidden_state.size()) / Model::input::text_width}
             .filled_in(config);
     }
     static timed_work planned(std::string name, const shared& s, index_t rows) {
-        limits l = limits_of(s, rows);
-        l.rows = rows;
-        const double flops = static_cast<double>(Model::plan(l).flops()), read = static_cast<double>(weights::bytes());
+        const double flops = static_cast<double>(Model::plan(limits_of(s, rows)).flops()),
+                     read = static_cast<double>(weights::bytes());
         return {std::move(name), flops, read, {{1, flops, read}}};
     }
 

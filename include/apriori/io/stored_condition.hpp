@@ -57,12 +57,8 @@ result<void> read_cache(const Model& model, const safetensors_source& file, cons
                                                  ", ", std::to_string(rows), ", ", std::to_string(width), "]")};
     const auto values = read_tensor(file, name);
     if (!values) return values.error();
-    cache.values = {model.device(), layers * rows * width};
-    cache.rows = rows;
-    cache.width = width;
-    cache.weights_hash = model.shared_weights()->hash();
-    if (!cache.values.ok()) return failure{errc::device_error, "no memory for the keys and values of the prompts"};
-    return cache.values.write(*values);
+    const status s = cache.allocate(model.device(), layers, rows, width, model.shared_weights()->hash());
+    return s.ok() ? cache.values.write(*values) : s;
 }
 
 template <class Model>

@@ -56,8 +56,7 @@ struct transformer_block {
         workspace::scope s(ctx.memory);
         const auto a = ctx.temporary(extents<dyn, Width>(groups.out_rows)); // [out_rows, Width]
         if (const status r = ctx.assign(a, cached_attention<Heads>(qkv, groups, layer, scale)); !r.ok()) return r;
-        if (const status r = ctx.assign(y, y + linear(a, to_out, to_out_bias)); !r.ok()) return r;
-        return ctx.assign(y, feed_forward_half(y));
+        return after_attention(ctx, y, a);
     }
 
     /// The block for some of the rows alone, in place: pick(x) gives those of rows x [rows, Width] whose results are wanted. All
@@ -68,9 +67,7 @@ struct transformer_block {
         workspace::scope s(ctx.memory);
         const auto a = ctx.temporary(extents<dyn, Width>(x.ext()[0])); // [rows, Width]
         if (const status r = ctx.assign(a, self_attention<Heads>(qkv_of(x), rows, scale, processor)); !r.ok()) return r;
-        const auto y = pick(x); // [.., Width]
-        if (const status r = ctx.assign(y, y + linear(pick(a), to_out, to_out_bias)); !r.ok()) return r;
-        return ctx.assign(y, feed_forward_half(y));
+        return after_attention(ctx, pick(x), pick(a));
     }
 
     /// x [rows, Width] through the block, in place.
@@ -79,6 +76,14 @@ struct transformer_block {
                                 const Processor& processor) const {
         if (const status s = ctx.assign(x, attention_half(x, rows, scale, processor)); !s.ok()) return s;
         return ctx.assign(x, feed_forward_half(x));
+    }
+
+private:
+    /// Rows y [.., Width] through what follows attention, whose rows are `attended` [.., Width], in place.
+    template <class Context, class Y, class A>
+    constexpr status after_attention(Context& ctx, const Y& y, const A& attended) const {
+        if (const status r = ctx.assign(y, y + linear(attended, to_out, to_out_bias)); !r.ok()) return r;
+        return ctx.assign(y, feed_forward_half(y));
     }
 };
 

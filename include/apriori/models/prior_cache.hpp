@@ -24,6 +24,14 @@ struct layer_cache {
     index_t rows = 0, width = 0; ///< width: 3 * inner
     std::uint64_t weights_hash = 0;
 
+    /// Takes memory for that many rows of width `row_width` in each layer.
+    status allocate(Device& device, index_t layers, index_t row_count, index_t row_width, std::uint64_t hash) {
+        values = {device, layers * row_count * row_width};
+        rows = row_count;
+        width = row_width;
+        weights_hash = hash;
+        return values.ok() ? status{} : status{errc::device_error, "no memory for the keys and values of the prompts"};
+    }
     cached_rows range(row_range r) const noexcept { return {values.data() + r.first * width, r.count, rows * width}; }
 };
 

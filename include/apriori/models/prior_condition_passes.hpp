@@ -93,12 +93,8 @@ struct condition_passes {
         status s;
         const auto order = uploaded(device, pass.order, s), positions = uploaded(device, pass.positions, s);
         const auto groups = uploaded(device, pass.groups, s);
+        if (s.ok()) s = cache.allocate(device, C.num_layers, rows, 3 * inner, hash);
         if (!s.ok()) return s;
-        cache.values = device_array<float, Device>(device, C.num_layers * rows * 3 * inner);
-        cache.rows = rows;
-        cache.width = 3 * inner;
-        cache.weights_hash = hash;
-        if (!cache.values.ok()) return {errc::device_error, "no memory for the keys and values of the prompts"};
         return run_once(device, [&](auto& ctx) {
             workspace::scope temporaries(ctx.memory);
             const rows_view table = ctx.temporary(extents<dyn, inner>(table_rows)); // [table_rows, inner]

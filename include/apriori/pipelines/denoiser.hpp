@@ -31,6 +31,8 @@ public:
     using device_type = typename Model::device_type;
     static constexpr auto config = Model::config;
     static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
+    /// Rows of a forward worked off together: more would take more memory and no less time.
+    static constexpr index_t most_rows = 32;
 
     /// For `samples` images of each of `prompts`, which are copied to the device: [unconditional, conditional] under
     /// guidance. Latents have `tokens` rows of embedding_dim each (1 but for Shap-E). Each prompt is a guidance branch; with
@@ -67,8 +69,6 @@ public:
 
 private:
     using input_type = typename Model::input;
-    /// Rows of a forward worked off together: more would take more memory and no less time.
-    static constexpr index_t most_rows = 32;
 
     forward_denoiser(const Model& model, index_t branches, index_t prompts, index_t samples, index_t tokens)
         : model_(model), branches_(branches), prompts_(prompts), samples_(samples), tokens_(tokens) {}

@@ -66,23 +66,16 @@ public:
     result<kandinsky_embeddings> emb2emb(std::span<const std::string_view> texts,
                                          const std::variant<image_pixels, image_embeds>& images, double strength,
                                          Random& random, const embedding_options& options = {}) const {
-        std::vector<float> encoded;
-        if (const auto* pixels = std::get_if<image_pixels>(&images)) {
-            auto made = encode(*pixels);
-            if (!made) return made.error();
-            encoded = std::move(*made);
-        } else {
-            const auto& given = std::get<image_embeds>(images).values;
-            encoded.assign(given.begin(), given.end());
-        }
-        if (encoded.empty() || encoded.size() % static_cast<std::size_t>(width) != 0)
-            return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded.size()) +
+        const auto encoded = std::visit([this](const auto& given) { return encode(given); }, images);
+        if (!encoded) return encoded.error();
+        if (encoded->empty() || encoded->size() % static_cast<std::size_t>(width) != 0)
+            return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded->size()) +
                                                      " numbers are not one or more rows of " + std::to_string(width)};
         std::vector<float> repeated; // every image for each of its samples
-        for (std::size_t at = 0; at < encoded.size(); at += static_cast<std::size_t>(width))
+        for (std::size_t at = 0; at < encoded->size(); at += static_cast<std::size_t>(width))
             for (index_t s = 0; s < options.num_images_per_prompt; ++s)
-                repeated.insert(repeated.end(), encoded.begin() + static_cast<std::ptrdiff_t>(at),
-                                encoded.begin() + static_cast<std::ptrdiff_t>(at) + width);
+                repeated.insert(repeated.end(), encoded->begin() + static_cast<std::ptrdiff_t>(at),
+                                encoded->begin() + static_cast<std::ptrdiff_t>(at) + width);
         return run(texts, random, options, {repeated, strength});
     }
 
@@ -93,9 +86,7 @@ public:
                                              const interpolation_options& more = {}) const {
         if (conditions.empty())
             return failure{errc::invalid_argument, "there is nothing to interpolate; give one condition or more"};
-        if (options.num_images_per_prompt < 1)
-            return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " +
-                                                       std::to_string(options.num_images_per_prompt)};
+        if (auto r = detail::check_images_per_prompt(options.num_images_per_prompt); !r) return r.error();
         if (!options.negative_prompt.empty())
             return failure{errc::invalid_argument,
                            "interpolate takes negative_prompt and negative_prior_prompt from its "
@@ -165,6 +156,9 @@ private:
         if (!encoded) return encoded.error();
         return std::move(encoded->image_embeds);
     }
+    static result<std::vector<float>> encode(const image_embeds& given) {
+        return std::vector<float>(given.values.begin(), given.values.end());
+    }
 
     /// [num_images_per_prompt, width] of a text, [1, width] of an image.
     template <class Random>
@@ -177,17 +171,10 @@ private:
             cut.push_back(made->cut.front());
             return std::move(made->image_embeds);
         }
-        std::vector<float> embeds;
-        if (const auto* pixels = std::get_if<image_pixels>(&what)) {
-            auto made = encode(*pixels);
-            if (!made) return made.error();
-            embeds = std::move(*made);
-        } else {
-            const auto& given = std::get<image_embeds>(what).values;
-            embeds.assign(given.begin(), given.end());
-        }
-        if (static_cast<index_t>(embeds.size()) != width)
-            return failure{errc::shape_mismatch, "image embedding: has " + std::to_string(embeds.size()) +
+        const auto* pixels = std::get_if<image_pixels>(&what);
+        auto embeds = pixels != nullptr ? encode(*pixels) : encode(std::get<image_embeds>(what));
+        if (embeds && static_cast<index_t>(embeds->size()) != width)
+            return failure{errc::shape_mismatch, "image embedding: has " + std::to_string(embeds->size()) +
                                                      " numbers, the prior's embedding_dim is " + std::to_string(width)};
         return embeds;
     }

@@ -18,6 +18,12 @@ concept normal_generator = requires(R& random, std::span<float> out) {
 
 namespace detail {
 
+/// What every pipeline asks of its num_images_per_prompt.
+inline result<void> check_images_per_prompt(index_t count) {
+    if (count >= 1) return {};
+    return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " + std::to_string(count)};
+}
+
 /// One condition for all prompts, each of them computed once: without a negative prompt all unconditional ones are the same.
 template <class Model>
 result<incremental_denoiser<Model>> incremental_for(const Model& model, std::span<const prior_prompt> prompts,

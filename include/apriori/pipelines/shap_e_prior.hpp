@@ -78,9 +78,7 @@ private:
         if (const status s = plan_schedule(scheduler_, {.num_inference_steps = options.num_inference_steps}, steps);
             !s.ok())
             return to_failure(s);
-        if (options.num_images_per_prompt < 1)
-            return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " +
-                                                       std::to_string(options.num_images_per_prompt)};
+        if (auto r = detail::check_images_per_prompt(options.num_images_per_prompt); !r) return r.error();
         const std::size_t each = conditions.size() / static_cast<std::size_t>(count);
         const std::vector<float> zeros(each, 0.0f);
         std::vector<prior_prompt> prompts;

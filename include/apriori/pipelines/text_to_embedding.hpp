@@ -70,9 +70,7 @@ public:
             return failure{errc::invalid_argument, "negative_prompt has " +
                                                        std::to_string(options.negative_prompt.size()) + " texts for " +
                                                        std::to_string(texts.size()) + "; give one for each, or none"};
-        if (options.num_images_per_prompt < 1)
-            return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " +
-                                                       std::to_string(options.num_images_per_prompt)};
+        if (auto r = detail::check_images_per_prompt(options.num_images_per_prompt); !r) return r.error();
         const auto steps = plan(options, start);
         if (!steps) return steps.error();
         auto encoded = encode_texts(*tokenizer_, text_encoder_, texts, {options.mask_text_encoder});

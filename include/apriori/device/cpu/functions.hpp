@@ -20,9 +20,14 @@ APRIORI_INLINE V polynomial(const float (&c)[N], V x) noexcept {
     return y;
 }
 
+} // namespace apriori::detail
+
+namespace apriori {
+
 /// erf(x) = x P(x^2) / Q(x^2) up to 3.92, a minimax fit, and the sign of x beyond, where 1 - erf is below half an ulp.
-template <class V>
-APRIORI_INLINE V fast_erf(V x) noexcept {
+template <class Arch>
+APRIORI_INLINE simd<Arch> erf(simd<Arch> x) noexcept {
+    using V = simd<Arch>;
     constexpr float end = 3.92f;
     const auto set = [](float c) { return lanes<V>::set(c); };
     const V within = fmin(set(end), fmax(set(-end), x));
@@ -30,17 +35,8 @@ APRIORI_INLINE V fast_erf(V x) noexcept {
     constexpr float p[] = {0x1.20dd74p+0f, 0x1.85edd0p-3f,  0x1.b01a80p-5f,
                            0x1.ed7ef6p-9f, 0x1.2ab32ep-12f, 0x1.1327cap-19f};
     constexpr float q[] = {1.0f, 0x1.010ec8p-1f, 0x1.d35eecp-4f, 0x1.ea79ccp-7f, 0x1.30b6a2p-10f, 0x1.3f86a0p-15f};
-    const V y = within * polynomial(p, z) / polynomial(q, z);
+    const V y = within * detail::polynomial(p, z) / detail::polynomial(q, z);
     return where_less(x, set(-end), set(-1.0f), where_less(set(end), x, set(1.0f), y));
-}
-
-} // namespace apriori::detail
-
-namespace apriori {
-
-template <class Arch>
-APRIORI_INLINE simd<Arch> erf(simd<Arch> x) noexcept {
-    return detail::fast_erf(x);
 }
 
 } // namespace apriori
