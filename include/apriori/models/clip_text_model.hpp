@@ -5,6 +5,7 @@
 
 #include "apriori/core/weight_format.hpp"
 #include "apriori/expr/plan.hpp"
+#include "apriori/models/clip_encoding.hpp"
 #include "apriori/models/clip_layers.hpp"
 #include "apriori/models/clip_source.hpp"
 #include "apriori/models/device_array.hpp"
@@ -39,13 +40,6 @@ struct CLIPTextModelOutput {
     status state{};
     view<float, extents<dyn, dyn, C.hidden_size>> last_hidden_state{};
     view<float, extents<dyn, C.output_dim()>> text_embeds{};
-};
-
-/// The same on the host.
-struct clip_text_encoding {
-    index_t rows = 0, tokens = 0;
-    std::vector<float> last_hidden_state{}; ///< [rows, tokens, hidden_size]
-    std::vector<float> text_embeds{};       ///< [rows, projection_dim or hidden_size]
 };
 
 /// The token of a text that transformers pools: the first end mark, or the first token where there is none; where

@@ -5,6 +5,7 @@
 
 #include "apriori/core/weight_format.hpp"
 #include "apriori/expr/plan.hpp"
+#include "apriori/models/clip_encoding.hpp"
 #include "apriori/models/clip_layers.hpp"
 #include "apriori/models/clip_source.hpp"
 #include "apriori/models/device_array.hpp"
@@ -28,13 +29,6 @@ struct CLIPVisionModelOutput {
     status state{};
     view<float, extents<dyn, C.tokens(), C.hidden_size>> last_hidden_state{};
     view<float, extents<dyn, C.output_dim()>> image_embeds{};
-};
-
-/// The same on the host.
-struct clip_vision_encoding {
-    index_t rows = 0;
-    std::vector<float> last_hidden_state{}; ///< [rows, tokens, hidden_size]; the class token is the first
-    std::vector<float> image_embeds{};      ///< [rows, projection_dim or hidden_size]
 };
 
 namespace detail {

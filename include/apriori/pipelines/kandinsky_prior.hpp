@@ -39,12 +39,24 @@ struct interpolation_options {
     bool sum_samples = false; ///< Kandinsky 2.1's pipeline adds up all samples of a text, 2.2's keeps them apart
 };
 
+namespace detail {
+
+/// As text_widths_fit.
+template <class ImageEncoder, class Prior>
+consteval bool image_width_fits() {
+    if constexpr (!std::is_member_object_pointer_v<decltype(&Prior::config)>)
+        return ImageEncoder::embedding == Prior::config.embedding_dim;
+    else
+        return true;
+}
+
+} // namespace detail
+
 /// The parts together; the models share their weights with others, the tokenizer must outlive the pipeline.
 template <class Tokenizer, class TextEncoder, class ImageEncoder, class Prior>
 class kandinsky_prior {
 public:
-    static constexpr index_t width = Prior::config.embedding_dim;
-    static_assert(ImageEncoder::embedding == width,
+    static_assert(detail::image_width_fits<ImageEncoder, Prior>(),
                   "apriori: this image encoder's projection_dim is not the prior's embedding_dim");
 
     kandinsky_prior(const Tokenizer& tokenizer, TextEncoder text_encoder, ImageEncoder image_encoder, Prior prior,
@@ -68,14 +80,14 @@ public:
                                          Random& random, const embedding_options& options = {}) const {
         const auto encoded = std::visit([this](const auto& given) { return encode(given); }, images);
         if (!encoded) return encoded.error();
-        if (encoded->empty() || encoded->size() % static_cast<std::size_t>(width) != 0)
+        if (encoded->empty() || encoded->size() % static_cast<std::size_t>(width()) != 0)
             return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded->size()) +
-                                                     " numbers are not one or more rows of " + std::to_string(width)};
+                                                     " numbers are not one or more rows of " + std::to_string(width())};
         std::vector<float> repeated; // every image for each of its samples
-        for (std::size_t at = 0; at < encoded->size(); at += static_cast<std::size_t>(width))
+        for (std::size_t at = 0; at < encoded->size(); at += static_cast<std::size_t>(width()))
             for (index_t s = 0; s < options.num_images_per_prompt; ++s)
                 repeated.insert(repeated.end(), encoded->begin() + static_cast<std::ptrdiff_t>(at),
-                                encoded->begin() + static_cast<std::ptrdiff_t>(at) + width);
+                                encoded->begin() + static_cast<std::ptrdiff_t>(at) + width());
         return run(texts, random, options, {repeated, strength});
     }
 
@@ -94,8 +106,8 @@ public:
         embedding_options each = options;
         if (more.negative_prior_prompt) each.negative_prompt = {&*more.negative_prior_prompt, 1};
         const index_t samples = options.num_images_per_prompt, rows = more.sum_samples ? 1 : samples;
-        kandinsky_embeddings out{rows, samples, width};
-        out.image_embeds.assign(static_cast<std::size_t>(rows * width), 0.0f);
+        kandinsky_embeddings out{rows, samples, width()};
+        out.image_embeds.assign(static_cast<std::size_t>(rows * width()), 0.0f);
         for (const weighted_condition& c : conditions) {
             const auto embeds = embedding_of(c.what, random, each, out.cut);
             if (!embeds) return embeds.error();
@@ -109,6 +121,9 @@ public:
         out.negative_image_embeds = std::move(*negative);
         return out;
     }
+
+    /// Of an embedding.
+    index_t width() const noexcept { return pipeline_.width(); }
 
     /// The embedding of normalised pixels that are all 0, [rows, width].
     result<std::vector<float>> zero_embeds(index_t rows) const {
@@ -136,13 +151,13 @@ private:
         if (negative.empty()) {
             auto zero = zero_embeds(made->rows);
             if (!zero) return zero.error();
-            return kandinsky_embeddings{made->rows,       made->rows,          width, std::move(made->values),
+            return kandinsky_embeddings{made->rows,       made->rows,          width(), std::move(made->values),
                                         std::move(*zero), std::move(made->cut)};
         }
         const auto half = made->values.begin() + static_cast<std::ptrdiff_t>(made->values.size() / 2);
         return kandinsky_embeddings{made->rows / 2,
                                     made->rows / 2,
-                                    width,
+                                    width(),
                                     std::vector<float>(made->values.begin(), half),
                                     std::vector<float>(half, made->values.end()),
                                     std::move(made->cut)};
@@ -150,8 +165,8 @@ private:
 
     /// Image embeddings of images.
     result<std::vector<float>> encode(const image_pixels& pixels) const {
-        constexpr auto& c = ImageEncoder::config;
-        constexpr auto image = static_cast<std::size_t>(index_t{c.num_channels} * c.image_size * c.image_size);
+        const auto& c = image_encoder_.config;
+        const auto image = static_cast<std::size_t>(index_t{c.num_channels} * c.image_size * c.image_size);
         auto encoded = image_encoder_.encode(pixels.values, static_cast<index_t>(pixels.values.size() / image));
         if (!encoded) return encoded.error();
         return std::move(encoded->image_embeds);
@@ -160,7 +175,7 @@ private:
         return std::vector<float>(given.values.begin(), given.values.end());
     }
 
-    /// [num_images_per_prompt, width] of a text, [1, width] of an image.
+    /// [num_images_per_prompt, width()] of a text, [1, width()] of an image.
     template <class Random>
     result<std::vector<float>> embedding_of(const std::variant<std::string_view, image_pixels, image_embeds>& what,
                                             Random& random, const embedding_options& options,
@@ -173,9 +188,10 @@ private:
         }
         const auto* pixels = std::get_if<image_pixels>(&what);
         auto embeds = pixels != nullptr ? encode(*pixels) : encode(std::get<image_embeds>(what));
-        if (embeds && static_cast<index_t>(embeds->size()) != width)
+        if (embeds && static_cast<index_t>(embeds->size()) != width())
             return failure{errc::shape_mismatch, "image embedding: has " + std::to_string(embeds->size()) +
-                                                     " numbers, the prior's embedding_dim is " + std::to_string(width)};
+                                                     " numbers, the prior's embedding_dim is " +
+                                                     std::to_string(width())};
         return embeds;
     }
 
@@ -188,7 +204,7 @@ private:
             // diffusers samples here too, and throws it away: the generator is left where it leaves it
             const auto steps = pipeline_.plan(options);
             if (!steps) return steps.error();
-            std::vector<float> drawn(static_cast<std::size_t>(options.num_images_per_prompt * width));
+            std::vector<float> drawn(static_cast<std::size_t>(options.num_images_per_prompt * width()));
             if (options.latents.empty()) random.randn(std::span<float>(drawn));
             for (const step_coefficients& c : steps->steps())
                 if (c.draws_noise) random.randn(std::span<float>(drawn));

@@ -7,6 +7,7 @@
 #include "apriori/pipelines/sample_prompts.hpp"
 #include "apriori/schedulers/any_scheduler.hpp"
 
+#include <type_traits>
 #include <utility>
 
 namespace apriori {
@@ -43,14 +44,28 @@ struct image_embeddings {
     }
 };
 
+namespace detail {
+
+/// Whether a text encoder gives what a prior takes, as far as their types say: a program's own types, behind which any model
+/// may stand, have their widths as members, and are checked by whoever puts them together.
+template <class TextEncoder, class Prior>
+consteval bool text_widths_fit() {
+    if constexpr (!std::is_member_object_pointer_v<decltype(&Prior::config)>)
+        return TextEncoder::width == Prior::config.embedding_dim &&
+               TextEncoder::embedding == Prior::config.embedding_proj_dim;
+    else
+        return true;
+}
+
+} // namespace detail
+
 /// Tokenizer, text encoder, prior and scheduler together. The models share their weights with others; the tokenizer must
 /// outlive the pipeline.
 template <class Tokenizer, class TextEncoder, class Prior>
 class text_to_embedding {
 public:
-    static constexpr index_t width = Prior::config.embedding_dim;
     static_assert(
-        TextEncoder::width == width && TextEncoder::embedding == Prior::config.embedding_proj_dim,
+        detail::text_widths_fit<TextEncoder, Prior>(),
         "apriori: this text encoder's hidden_size is not the prior's embedding_dim, or its projection_dim not "
         "the prior's embedding_proj_dim");
 
@@ -97,7 +112,7 @@ public:
                                       .latents_for_callback = options.latents_for_callback,
                                       .on_step = options.callback_on_step_end});
         if (!values) return values.error();
-        return image_embeddings{rows, width, std::move(*values), std::move(encoded->text_embeds),
+        return image_embeddings{rows, width(), std::move(*values), std::move(encoded->text_embeds),
                                 std::move(encoded->cut)};
     }
 
@@ -120,21 +135,23 @@ public:
     }
 
     const Prior& prior() const noexcept { return prior_; }
+    /// Of an embedding.
+    index_t width() const noexcept { return prior_.config.embedding_dim; }
 
 private:
     /// Latents as given or drawn; or the images of `start` noised to the level of the first step.
     template <class Random>
-    static result<std::vector<float>> first_latents(index_t rows, const schedule& steps, Random& random,
-                                                    const embedding_options& options, const embedding_start& start) {
-        const auto count = static_cast<std::size_t>(rows * width);
+    result<std::vector<float>> first_latents(index_t rows, const schedule& steps, Random& random,
+                                             const embedding_options& options, const embedding_start& start) const {
+        const auto count = static_cast<std::size_t>(rows * width());
         std::vector<float> latents(options.latents.begin(), options.latents.end());
         if (!latents.empty() && latents.size() != count)
             return failure{errc::shape_mismatch, "latents: " + std::to_string(latents.size()) + " numbers are not " +
-                                                     std::to_string(rows) + " rows of " + std::to_string(width)};
+                                                     std::to_string(rows) + " rows of " + std::to_string(width())};
         const auto x0 = start.image_embeds;
-        if (x0.size() % static_cast<std::size_t>(width) != 0 || (!x0.empty() && count % x0.size() != 0))
+        if (x0.size() % static_cast<std::size_t>(width()) != 0 || (!x0.empty() && count % x0.size() != 0))
             return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(x0.size()) +
-                                                     " numbers are not rows of " + std::to_string(width) +
+                                                     " numbers are not rows of " + std::to_string(width()) +
                                                      " that can be shared out to " + std::to_string(rows)};
         if (latents.empty()) {
             latents.resize(count);
