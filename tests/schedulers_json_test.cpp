@@ -142,5 +142,46 @@ TEST(SchedulerJson, ReadsAFolder) {
               (UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample}));
 }
 
+TEST(SchedulerJson, MakesAnotherClassOfTheFieldsThatItHas) { // as diffusers' from_config
+    const std::string file =
+        R"({"_class_name": "UnCLIPScheduler", "num_train_timesteps": 500, "clip_sample_range": 5.0,)"
+        R"( "variance_type": "fixed_small_log", "prediction_type": "sample"})";
+    const auto as = [&](const char* name) { return io::parse_scheduler_config(file, "s.json", name); };
+    constexpr beta_kind betas = beta_kind::squaredcos_cap_v2; // UnCLIPScheduler's, though its file does not name them
+    const auto ddpm = as("DDPMScheduler"), ddim = as("DDIMScheduler"), heun = as("HeunDiscreteScheduler"),
+               dpm = as("DPMSolverMultistepScheduler"), same = as("UnCLIPScheduler");
+    for (const auto* r : {&ddpm, &ddim, &heun, &dpm, &same}) ASSERT_TRUE(r->ok()) << r->error().message;
+    constexpr auto sample = prediction_kind::sample;
+    EXPECT_EQ(std::get<DDPMSchedulerConfig>(*ddpm),
+              (DDPMSchedulerConfig{.num_train_timesteps = 500,
+                                   .beta_schedule = betas,
+                                   .variance_type = variance_kind::fixed_small_log,
+                                   .prediction_type = sample,
+                                   .clip_sample_range = 5.0f}));
+    EXPECT_EQ(
+        std::get<DDIMSchedulerConfig>(*ddim),
+        (DDIMSchedulerConfig{
+            .num_train_timesteps = 500, .beta_schedule = betas, .prediction_type = sample, .clip_sample_range = 5.0f}));
+    EXPECT_EQ(
+        std::get<HeunDiscreteSchedulerConfig>(*heun),
+        (HeunDiscreteSchedulerConfig{
+            .num_train_timesteps = 500, .beta_schedule = betas, .prediction_type = sample, .clip_sample_range = 5.0f}));
+    EXPECT_EQ(std::get<DPMSolverMultistepSchedulerConfig>(*dpm),
+              (DPMSolverMultistepSchedulerConfig{
+                  .num_train_timesteps = 500, .beta_schedule = betas, .prediction_type = sample}));
+    EXPECT_EQ(std::get<UnCLIPSchedulerConfig>(*same).num_train_timesteps, 500);
+
+    const auto refused = [](const std::string& text, const char* name) {
+        const auto got = io::parse_scheduler_config(text, "s.json", name);
+        return got.ok() ? std::string() : got.error().message;
+    };
+    EXPECT_TRUE(refused(file, "EulerDiscreteScheduler")
+                    .starts_with("scheduler \"EulerDiscreteScheduler\"; allowed: \"UnCLIPScheduler\""));
+    EXPECT_TRUE(refused(R"({"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"})", "UnCLIPScheduler")
+                    .starts_with("s.json: field 'prediction_type' is \"v_prediction\"; allowed: "));
+    // a class of which nothing is known keeps its fields' names, and those are all that counts
+    EXPECT_EQ(refused(R"({"_class_name": "PNDMScheduler", "skip_prk_steps": true})", "DDIMScheduler"), "");
+}
+
 } // namespace
 } // namespace apriori

@@ -86,6 +86,15 @@ public:
         else
             refuse(key, *v, "true or false");
     }
+    /// Text.
+    void text(const char* key, std::string& out) {
+        const json* v = next(key);
+        if (v == nullptr) return;
+        if (v->is_string())
+            out = v->get<std::string>();
+        else
+            refuse(key, *v, "text");
+    }
     /// One of `choices`.
     template <class E, std::size_t N>
     void one_of(const char* key, E& out, const choice<E> (&choices)[N], letters match = letters::exact) {

@@ -154,7 +154,9 @@ inline void read_fields(json_fields& f, DPMSolverMultistepSchedulerConfig& c) {
     only(f, "use_beta_sigmas", false);
     only(f, "use_flow_sigmas", false);
     only(f, "use_dynamic_shifting", false);
-    only(f, "variance_type", nullptr);
+    // fixed variances, which configurations of other classes hold, change nothing here
+    if (const json* v = f.next("variance_type"); v != nullptr && (*v == "learned" || *v == "learned_range"))
+        f.refuse("variance_type", *v, "null (nothing else is supported)", errc::unsupported);
     f.next("flow_shift"); // read by diffusers with use_flow_sigmas alone
     f.next("time_shift_type");
     f.one_of("final_sigmas_type", c.final_sigmas_type, finals);
@@ -164,15 +166,20 @@ inline void read_fields(json_fields& f, DPMSolverMultistepSchedulerConfig& c) {
     f.boolean("rescale_betas_zero_snr", c.rescale_betas_zero_snr);
 }
 
-/// One class after the other, until one has the name.
+/// One class after the other, until one has the name. `own` is the class that the file names: of another one's fields those
+/// are read that the class has, too.
 template <std::size_t I = 0>
-result<any_scheduler_config> read_class(json_fields& fields, const json& name, std::string_view where) {
+result<any_scheduler_config> read_class(json_fields& fields, const json& name, const json& own,
+                                        std::string_view where) {
     if constexpr (I < std::variant_size_v<any_scheduler_config>) {
         using config_type = std::variant_alternative_t<I, any_scheduler_config>;
-        if (name != config_type::class_name) return read_class<I + 1>(fields, name, where);
+        if (name != config_type::class_name) return read_class<I + 1>(fields, name, own, where);
         config_type config;
+        // UnCLIPScheduler's betas are those also where its file does not say so
+        if (own == UnCLIPSchedulerConfig::class_name) config.beta_schedule = UnCLIPSchedulerConfig{}.beta_schedule;
         read_fields(fields, config);
-        if (auto done = fields.finish(config_type::class_name); !done.ok()) return done.error();
+        if (auto done = name == own ? fields.finish(config_type::class_name) : fields.finish(); !done.ok())
+            return done.error();
         if (const status s = validate(config); !s.ok()) return failure{s.code, cat(where, ": ", to_failure(s).message)};
         return any_scheduler_config(config);
     } else {
@@ -183,6 +190,7 @@ result<any_scheduler_config> read_class(json_fields& fields, const json& name, s
              ...);
         }
         (std::make_index_sequence<std::variant_size_v<any_scheduler_config>>{});
+        if (name != own) return failure{errc::unsupported, cat("scheduler ", shown(name), "; allowed: ", allowed)};
         return failure{errc::unsupported, cat(where, ": field '_class_name' is ", shown(name), "; allowed: ", allowed)};
     }
 }
@@ -191,22 +199,25 @@ result<any_scheduler_config> read_class(json_fields& fields, const json& name, s
 
 /// The scheduler in the text of a scheduler_config.json; `where` (a path) opens the messages. The field _class_name
 /// says which one it is; absent fields take the class defaults; an error names file, field, value and what is allowed.
+/// `as`, if it is not empty, is a class to make of it instead, as diffusers' from_config does: the fields that this class
+/// has are taken, the others let be.
 inline result<any_scheduler_config> parse_scheduler_config(std::string_view text,
-                                                           std::string_view where = "scheduler_config.json") {
+                                                           std::string_view where = "scheduler_config.json",
+                                                           std::string_view as = {}) {
     auto fields = json_fields::parse(detail::quote_bare_infinities(text), where);
     if (!fields.ok()) return fields.error();
     const json* name = fields->next("_class_name");
     if (name == nullptr) return failure{errc::bad_format, cat(where, ": has no field '_class_name'")};
-    return detail::read_class(*fields, *name, where);
+    return detail::read_class(*fields, as.empty() ? *name : json(as), *name, where);
 }
 
 /// The scheduler in a file, or in the scheduler_config.json of a folder.
-inline result<any_scheduler_config> load_scheduler_config(const std::filesystem::path& path) {
+inline result<any_scheduler_config> load_scheduler_config(const std::filesystem::path& path, std::string_view as = {}) {
     std::error_code error;
     const auto file_path = std::filesystem::is_directory(path, error) ? path / "scheduler_config.json" : path;
     const auto file = mapped_file::open(file_path);
     if (!file.ok()) return file.error();
-    return parse_scheduler_config(file->text(), file_path.string());
+    return parse_scheduler_config(file->text(), file_path.string(), as);
 }
 
 } // namespace apriori::io
