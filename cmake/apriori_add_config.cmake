@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # apriori_add_config(<target> <name> <config.json>)
 #
-# Turns the config.json of a diffusers PriorTransformer into a constexpr header. After
+# Turns the config.json of a diffusers PriorTransformer, or of one of transformers' CLIP encoders (which gives a CLIPTextConfig
+# or CLIPVisionConfig), into a constexpr header. After
 #
 #     apriori_add_config(my_program my_prior models/prior/config.json)
 #
@@ -9,8 +10,8 @@
 #
 #     #include "my_prior.hpp"      // inline constexpr apriori::PriorConfig my_prior{...};
 #
-# Keys that the file leaves out keep diffusers' defaults, keys that start with an underscore are notes, a null dimension
-# is apriori::none. A key that PriorTransformer does not have, or a value that apriori does not support, stops the
+# Keys that the file leaves out keep the defaults of the class, keys that start with an underscore are notes, a null
+# dimension is apriori::none. A key that PriorTransformer does not have, or a value that apriori does not support, stops the
 # configuration with an error that names the file, the field, the value and what is allowed. A changed file is read
 # again by the next build.
 include_guard(GLOBAL)
@@ -43,13 +44,23 @@ function(apriori_write_config name config header)
     if(NOT CMAKE_SCRIPT_MODE_FILE)
         set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${config}")
     endif()
-    _apriori_config_initialiser(fields "${config}")
+    _apriori_config_class(class "${config}")
+    _apriori_config_initialiser(fields ${class} "${config}")
+    set(header_of_PriorTransformer prior_config)
+    set(type_of_PriorTransformer PriorConfig)
+    set(check_of_PriorTransformer validate)
+    set(header_of_CLIPTextModel clip_config)
+    set(type_of_CLIPTextModel CLIPTextConfig)
+    set(check_of_CLIPTextModel validate_text)
+    set(header_of_CLIPVisionModel clip_config)
+    set(type_of_CLIPVisionModel CLIPVisionConfig)
+    set(check_of_CLIPVisionModel validate_vision)
     string(CONCAT text
         "// Written by apriori_add_config from ${config}; do not edit.\n"
         "#pragma once\n\n"
-        "#include \"apriori/models/prior_config.hpp\"\n\n"
-        "inline constexpr apriori::PriorConfig ${name}{${fields}};\n"
-        "static_assert(apriori::validate<${name}>());\n")
+        "#include \"apriori/models/${header_of_${class}}.hpp\"\n\n"
+        "inline constexpr apriori::${type_of_${class}} ${name}{${fields}};\n"
+        "static_assert(apriori::${check_of_${class}}<${name}>());\n")
     set(old "")
     if(EXISTS "${header}")
         file(READ "${header}" old)
@@ -59,11 +70,26 @@ function(apriori_write_config name config header)
     endif()
 endfunction()
 
-# The designated initialisers that the file's fields amount to, in the order of PriorConfig's declaration.
-function(_apriori_config_initialiser out config)
-    set(class PriorTransformer)
+# <out>: the class of the model that a config.json is of; PriorTransformer unless it says otherwise.
+function(_apriori_config_class out config)
+    set(json "{}")
+    if(EXISTS "${config}" AND NOT IS_DIRECTORY "${config}")
+        file(READ "${config}" json)
+    endif()
+    string(JSON type ERROR_VARIABLE none GET "${json}" model_type)
+    if(type STREQUAL "clip_text_model")
+        set(${out} CLIPTextModel PARENT_SCOPE)
+    elseif(type STREQUAL "clip_vision_model")
+        set(${out} CLIPVisionModel PARENT_SCOPE)
+    else()
+        set(${out} PriorTransformer PARENT_SCOPE)
+    endif()
+endfunction()
+
+# The designated initialisers that the file's fields amount to, in the order of the configuration's declaration.
+function(_apriori_config_initialiser out class config)
     # field                     what it may hold
-    set(table
+    set(table_of_PriorTransformer
         num_attention_heads      positive
         attention_head_dim       positive
         num_layers               positive
@@ -78,7 +104,30 @@ function(_apriori_config_initialiser out config)
         added_emb_type           added_emb
         time_embed_dim           optional
         embedding_proj_dim       optional
-        clip_embed_dim           optional)
+        clip_embed_dim           optional
+        time_embedding           boolean)
+    set(table_of_CLIPTextModel
+        vocab_size               positive
+        hidden_size              positive
+        intermediate_size        positive
+        projection_dim           projection
+        num_hidden_layers        positive
+        num_attention_heads      positive
+        max_position_embeddings  positive
+        hidden_act               clip_activation
+        layer_norm_eps           fraction
+        eos_token_id             natural)
+    set(table_of_CLIPVisionModel
+        hidden_size              positive
+        intermediate_size        positive
+        projection_dim           projection
+        num_hidden_layers        positive
+        num_attention_heads      positive
+        num_channels             positive
+        image_size               positive
+        patch_size               positive
+        hidden_act               clip_activation
+        layer_norm_eps           fraction)
 
     file(READ "${config}" json)
     string(JSON type ERROR_VARIABLE error TYPE "${json}")
@@ -89,7 +138,7 @@ function(_apriori_config_initialiser out config)
     endif()
 
     set(known "")
-    set(kinds "${table}")
+    set(kinds ${table_of_${class}})
     while(kinds)
         list(POP_FRONT kinds field kind)
         list(APPEND known ${field})
@@ -101,7 +150,9 @@ function(_apriori_config_initialiser out config)
         math(EXPR last "${count} - 1")
         foreach(i RANGE ${last})
             string(JSON key MEMBER "${json}" ${i})
-            if(key STREQUAL "_class_name")
+            if(NOT class STREQUAL "PriorTransformer")
+                break() # of the encoders' many fields the others change nothing
+            elseif(key STREQUAL "_class_name")
                 string(JSON value GET "${json}" ${key})
                 if(NOT value STREQUAL class)
                     message(FATAL_ERROR "apriori: _class_name is \"${value}\"; allowed: \"${class}\"\n  ${config}")
@@ -111,6 +162,12 @@ function(_apriori_config_initialiser out config)
                 message(FATAL_ERROR "apriori: \"${key}\" is not a field of ${class}; the fields are ${text}\n  ${config}")
             endif()
         endforeach()
+    endif()
+
+    # The encoders without a projection have the field all the same.
+    string(JSON architecture ERROR_VARIABLE none GET "${json}" architectures 0)
+    if(architecture STREQUAL class)
+        string(JSON json SET "${json}" projection_dim 0)
     endif()
 
     set(result "")
@@ -134,6 +191,12 @@ function(_apriori_config_initialiser out config)
         endif()
         string(APPEND result "\n    .${field} = ${text},")
     endforeach()
+    # An ECLIPSE prior's class has the name of diffusers' but no fields of time, and a token less: the three behind the text
+    # do not hold the pooled one, time, latents and prd of diffusers'.
+    if(class STREQUAL "PriorTransformer" AND result MATCHES "additional_embeddings = 3," AND NOT result MATCHES
+       "\\.time_embed|added_emb::none")
+        string(APPEND result "\n    .time_embedding = false,")
+    endif()
     if(result)
         string(APPEND result "\n")
     endif()
@@ -169,11 +232,29 @@ function(_apriori_config_value out allowed_out kind type value)
         if(type STREQUAL "NUMBER" AND value GREATER_EQUAL 0 AND value LESS_EQUAL 1)
             set(text "static_cast<float>(${value})")
         endif()
+    elseif(kind STREQUAL "boolean")
+        set(allowed "true, false")
+        if(type STREQUAL "BOOLEAN")
+            string(REPLACE "ON" "true" text "${value}")
+            string(REPLACE "OFF" "false" text "${text}")
+        endif()
     elseif(kind STREQUAL "activation")
         set(allowed "\"silu\" (or \"swish\"), \"mish\", \"gelu\", \"relu\"; case does not matter")
         string(TOLOWER "${value}" lower)
         if(type STREQUAL "STRING" AND lower MATCHES "^(silu|swish|mish|gelu|relu)$")
             set(text "apriori::activation::${lower}")
+        endif()
+    elseif(kind STREQUAL "projection")
+        set(allowed "null or 0 (none), or a whole number, 1 or more")
+        if(type STREQUAL "NULL")
+            set(text 0)
+        elseif(is_integer AND value GREATER_EQUAL 0)
+            set(text "${value}")
+        endif()
+    elseif(kind STREQUAL "clip_activation")
+        set(allowed "\"quick_gelu\", \"gelu\"")
+        if(type STREQUAL "STRING" AND value MATCHES "^(quick_gelu|gelu)$")
+            set(text "apriori::clip_activation::${value}")
         endif()
     elseif(kind STREQUAL "norm")
         set(allowed "null, \"layer\", \"rms\"")

@@ -45,6 +45,15 @@ set(APRIORI_PRESET_GROUPS
     "digits")
 string(REPLACE "," ";" APRIORI_PRESET_NAMES "${APRIORI_PRESET_GROUPS}")
 
+# The CLIP encoders in front of them (models/clip_config.hpp): the program turns words into embeddings where it has both.
+foreach(_preset IN ITEMS karlo_v1_alpha kandinsky_2_1 stable_unclip)
+    set(APRIORI_TEXT_ENCODER_${_preset} clip_vit_l_14)
+endforeach()
+set(APRIORI_IMAGE_ENCODER_kandinsky_2_1 clip_vit_l_14_vision)
+set(APRIORI_TEXT_ENCODER_kandinsky_2_2 clip_vit_big_g_14)
+set(APRIORI_IMAGE_ENCODER_kandinsky_2_2 clip_vit_big_g_14_vision)
+set(APRIORI_TEXT_ENCODER_digits digits_text)
+
 # The program's instruction sets, the oldest first, and weight formats (core/weight_format.hpp): adding one is a word here.
 set(APRIORI_ARCH_NAMES baseline avx2 avx512 avx512vnni)
 set(APRIORI_WEIGHT_NAMES f32 f16 bf16 w8 w8a8 w4)

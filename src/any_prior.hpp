@@ -3,10 +3,13 @@
 // under which each one is compiled in.
 #pragma once
 
+#include "any_encoder.hpp"
 #include "any_source.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/expr/launch.hpp"
 #include "apriori/models/prior_config.hpp"
+#include "apriori/models/prior_prompt.hpp"
+#include "apriori/pipelines/sampler.hpp"
 #include "apriori/schedulers/scheduler.hpp"
 #include "condition.hpp"
 #include "host_tensor.hpp"
@@ -26,16 +29,14 @@ struct forward_arguments {
     host_tensor hidden_states, timestep, proj_embedding, encoder_hidden_states, attention_mask;
 };
 
-/// One run of the sampler for one prompt.
+/// One run of the sampler for one batch of prompts; see sample_prompts (pipelines/sample_prompts.hpp).
 struct sampling_task {
     const schedule* steps = nullptr;
-    float guidance = 1;
-    index_t samples = 1;
-    const condition* unconditional = nullptr; ///< not read where the guidance is 1 or less
-    const condition* conditional = nullptr;
-    std::span<const float> latents;              ///< [samples, embedding_dim] standard normal
-    std::function<void(std::span<float>)> noise; ///< fills [samples, embedding_dim], once for each step that draws
-    std::function<bool(int step, std::span<const float> latents)> on_step; ///< after each step; false stops
+    std::span<const prior_prompt> prompts{};       ///< with guidance [unconditional, conditional], each as many
+    index_t samples = 1;                           ///< of each prompt
+    std::span<const float> latents{};              ///< [prompts, samples, embedding_dim] standard normal
+    std::function<void(std::span<float>)> noise{}; ///< fills as many, once for each step that draws
+    sampling_options options{};
 };
 
 /// What apriori bench asks of a model: a guided sampling of one prompt, and forwards of so many rows.
@@ -76,7 +77,7 @@ public:
     /// predicted_image_embedding [rows, clip_embed_dim], or with a token axis where the configuration has no prd.
     virtual result<host_tensor> forward(const forward_arguments& arguments) = 0;
 
-    /// Image embeddings, post-processed: [samples, clip_embed_dim].
+    /// Image embeddings, post-processed: [prompts, samples, clip_embed_dim].
     virtual result<std::vector<float>> sample(const sampling_task& task) = 0;
 
     /// The work that apriori bench times, in this order; the task's conditions and schedule must outlive it.
@@ -116,8 +117,9 @@ struct prior_entry {
 /// instruction sets to the rest of the program: none of them depends on the instruction set, and no function of theirs that
 /// the other side defines is called but through a pointer.
 struct entry_list {
-    const prior_entry* entries;
-    std::size_t count;
+    std::span<const prior_entry> priors;
+    std::span<const text_encoder_entry> text_encoders;
+    std::span<const image_encoder_entry> image_encoders;
 };
 
 } // namespace apriori::program

@@ -83,18 +83,25 @@ void add_device(CLI::App& command, device_options& on, bool threads = true) {
         ->capture_default_str();
 }
 
-void add_sample(CLI::App& command, sample_options& o) {
-    command.add_option("--model", o.model, "Pipeline folder as diffusers saves it, with prior/ and scheduler/")
+CLI::Option* add_model(CLI::App& command, std::filesystem::path& model) {
+    return command
+        .add_option(
+            "--model", model,
+            "Pipeline folder as diffusers saves it: prior/, scheduler/, and for words tokenizer/ and text_encoder/")
         ->type_name("DIR")
         ->check(path())
         ->required();
-    command
-        .add_option("--conditions", o.conditions,
-                    "Text-encoder outputs by name: <NAME>.text_embeds, "
-                    ".last_hidden_state, .attention_mask")
-        ->type_name("FILE")
-        ->check(path())
-        ->required();
+}
+
+void add_mask(CLI::App& command, bool& mask_text_encoder) {
+    command.add_flag(
+        "--mask-text-encoder", mask_text_encoder,
+        "Hand the text encoder the mask of the padding, as examples/digits was trained; diffusers does not");
+}
+
+/// What all commands that sample have.
+void add_pipeline(CLI::App& command, pipeline_options& o) {
+    add_model(command, o.model);
     command
         .add_option("--packed", o.packed,
                     "A packed image of the model, as pack writes it: mapped instead of its weights")
@@ -112,18 +119,114 @@ void add_sample(CLI::App& command, sample_options& o) {
         ->type_name("G")
         ->check(finite())
         ->capture_default_str();
+    command
+        .add_option("--scheduler", o.scheduler, "The folder's scheduler as one of another class: DDIMScheduler, ...")
+        ->type_name("CLASS")
+        ->check(path());
     command.add_option("--seed", o.seed, "Of torch's generator: the same numbers as in diffusers on the CPU")
         ->type_name("S")
         ->check(between<std::uint64_t>(0, ~std::uint64_t{0}))
         ->capture_default_str();
     add_device(command, o.on);
-    command.add_option("--out", o.out, "Writes the embeddings: image_embeds [prompts x samples, dim], safetensors")
+    command.add_option("--out", o.out, "Writes the embeddings: image_embeds [rows, dim], safetensors; or a .npy")
         ->type_name("FILE")
         ->check(path());
     command.add_option("--png", o.png, "Draws the pictures, up to 16 of a prompt, if the model has a decoder for them")
         ->type_name("FILE")
         ->check(path());
-    command.add_option("NAME", o.names, "Prompts in the file of conditions; none: all but unconditional");
+    add_mask(command, o.mask_text_encoder);
+}
+
+void add_negative(CLI::App& command, pipeline_options& o) {
+    command.add_option("--negative", o.negative, "What to lead away from, in place of the empty text")
+        ->type_name("TEXT");
+}
+
+void add_sample(CLI::App& command, sample_options& o) {
+    add_pipeline(command, o);
+    add_negative(command, o);
+    command
+        .add_option("--conditions", o.conditions,
+                    "Text-encoder outputs by name instead of words: <NAME>.text_embeds, .last_hidden_state, "
+                    ".attention_mask")
+        ->type_name("FILE")
+        ->check(path());
+    command
+        .add_option("--batch", o.batch,
+                    "Prompts, a line of JSON each, written to --out DIR as they are made; - reads the standard input")
+        ->type_name("FILE")
+        ->check(path());
+    command.add_option("PROMPT", o.names, "Words; with --conditions names in that file, none: all but unconditional");
+}
+
+void add_interpolate(CLI::App& command, interpolate_options& o) {
+    add_pipeline(command, o);
+    add_negative(command, o);
+    command.add_option("--text", o.texts, "A text and its weight; as often as there are texts")
+        ->type_name("TEXT WEIGHT");
+    command.add_option("--image", o.images, "A file with an image embedding, and its weight")->type_name("FILE WEIGHT");
+    command
+        .add_option("--negative-embedding", o.negative_embedding,
+                    "Kandinsky: of which negative_image_embeds is sampled, in place of the zero image's embedding")
+        ->type_name("TEXT");
+    command.add_option("--frames", o.frames, "So many mixes, from the first of two conditions to the second")
+        ->type_name("N")
+        ->check(between(1, 65536));
+}
+
+void add_emb2emb(CLI::App& command, emb2emb_options& o) {
+    add_pipeline(command, o);
+    add_negative(command, o);
+    command.add_option("--image", o.image, "Image embeddings to start from: one, or one for each text")
+        ->type_name("FILE")
+        ->check(path())
+        ->required();
+    command.add_option("--strength", o.strength, "The share of the steps that is taken: above 0, to 1")
+        ->type_name("S")
+        ->check(between(1e-6, 1.0))
+        ->capture_default_str();
+    command.add_option("TEXT", o.texts, "Words")->required();
+}
+
+void add_encode(CLI::App& command, encode_options& o) {
+    add_model(command, o.model);
+    add_mask(command, o.mask_text_encoder);
+    add_device(command, o.on);
+    command.add_option("--out", o.out, "The file of conditions to write, safetensors")
+        ->type_name("FILE")
+        ->check(path())
+        ->required();
+    command.add_option("TEXT", o.texts, "Words")->required();
+}
+
+/// What CLI11 cannot say of an option alone.
+result<void> check(const sample_options& o) {
+    const bool conditions = !o.conditions.empty(), batch = !o.batch.empty();
+    const auto refuse = [](const char* what) {
+        return failure{errc::invalid_argument, std::string("sample: ") + what + "; see apriori sample --help"};
+    };
+    if (!conditions && !batch && o.names.empty()) return refuse("needs words, --conditions or --batch");
+    if (batch && (conditions || !o.names.empty())) return refuse("--batch stands alone: its lines are the prompts");
+    if (batch && o.out.empty()) return refuse("--batch needs --out, the folder for a file of each line");
+    if (batch && !o.png.empty()) return refuse("--png is one picture; --batch has none");
+    if (conditions && (o.negative || o.mask_text_encoder))
+        return refuse("--negative and --mask-text-encoder are for words; --conditions are encoded already");
+    return {};
+}
+result<void> check(const interpolate_options& o) {
+    const std::size_t count = o.texts.size() + o.images.size();
+    if (count == 0 || (o.frames > 0 && count != 2))
+        return failure{errc::invalid_argument,
+                       std::string("interpolate: needs ") +
+                           (o.frames > 0 ? "two of --text and --image for --frames" : "--text or --image") +
+                           "; see apriori interpolate --help"};
+    for (const auto& all : {o.texts, o.images})
+        for (const auto& [what, weight] : all)
+            if (!std::isfinite(weight))
+                return failure{errc::invalid_argument,
+                               fmt::format("interpolate: the weight of {} is {}; it must be a finite number",
+                                           io::quote(what), weight)};
+    return {};
 }
 
 CLI::Validator preset_name() {
@@ -193,11 +296,14 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
     on.device = devices.substr(0, devices.find(','));
     on.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     sample_options sample;
+    interpolate_options interpolate;
+    emb2emb_options emb2emb;
+    encode_options encode;
     verify_options verify;
     info_options info;
     bench_options bench;
     pack_options pack;
-    sample.on = verify.on = info.on = pack.on = bench.on = on;
+    sample.on = interpolate.on = emb2emb.on = encode.on = verify.on = info.on = pack.on = bench.on = on;
 
     CLI::App app("Samples image embeddings with unCLIP priors that are compiled in.", "apriori");
     app.set_version_flag("--version", std::string("apriori ") + version::string);
@@ -206,6 +312,13 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
 
     CLI::App* sample_command = app.add_subcommand("sample", "Sample image embeddings for prompts");
     add_sample(*sample_command, sample);
+    CLI::App* interpolate_command =
+        app.add_subcommand("interpolate", "Mix image embeddings of texts and images by weight");
+    add_interpolate(*interpolate_command, interpolate);
+    CLI::App* emb2emb_command = app.add_subcommand("emb2emb", "Change image embeddings towards texts");
+    add_emb2emb(*emb2emb_command, emb2emb);
+    CLI::App* encode_command = app.add_subcommand("encode", "Write what the text encoder gives for texts");
+    add_encode(*encode_command, encode);
     CLI::App* verify_command = app.add_subcommand("verify", "Compare models with recorded numbers");
     verify_command
         ->add_option("DIR", verify.folders,
@@ -236,7 +349,16 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& e) {
         return failure{errc::invalid_argument, one_line(e.what()) + "; see apriori --help"};
     }
-    if (sample_command->parsed()) return {sample};
+    if (sample_command->parsed()) {
+        if (auto r = check(sample); !r) return r.error();
+        return {sample};
+    }
+    if (interpolate_command->parsed()) {
+        if (auto r = check(interpolate); !r) return r.error();
+        return {interpolate};
+    }
+    if (emb2emb_command->parsed()) return {emb2emb};
+    if (encode_command->parsed()) return {encode};
     if (verify_command->parsed()) return {verify};
     if (info_command->parsed()) return {info};
     if (pack_command->parsed()) {
@@ -254,7 +376,8 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
         return {bench};
     }
     return failure{errc::invalid_argument,
-                   "no command is given; allowed: sample, verify, info, pack, bench; see apriori --help"};
+                   "no command is given; allowed: sample, interpolate, emb2emb, encode, verify, info, pack, bench; "
+                   "see apriori --help"};
 }
 
 } // namespace apriori::program

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace apriori::program {
@@ -21,18 +23,55 @@ struct device_options {
     std::string weights_or_default() const { return weights.empty() ? "f32" : weights; }
 };
 
-struct sample_options {
+/// What the commands that sample share.
+struct pipeline_options {
     device_options on;
-    std::filesystem::path model, conditions;
+    std::filesystem::path model;
     std::filesystem::path packed; ///< empty: the model's own weights
+    std::string scheduler;        ///< its class; empty: the folder's own
     int samples = 1, steps = 25;
     float guidance = 4;
     std::uint64_t seed = 0;
+    std::optional<std::string> negative; ///< what to lead away from, in place of the empty text
+    bool mask_text_encoder = false;
     std::filesystem::path out, png; ///< empty: not wanted
-    std::vector<std::string> names; ///< empty: all
+};
+
+struct sample_options : pipeline_options {
+    std::filesystem::path conditions; ///< empty: the names are words
+    std::filesystem::path batch;      ///< prompts as lines of JSON, "-" the standard input; empty: the names
+    std::vector<std::string> names;   ///< words, or names in the file of conditions; empty: all of them
 };
 /// Draws image embeddings for prompts.
 result<exit_code> run_sample(const sample_options& options);
+
+/// A text or a file with an image embedding, and its weight.
+using weighted_name = std::pair<std::string, float>;
+
+struct interpolate_options : pipeline_options {
+    std::vector<weighted_name> texts, images;
+    std::optional<std::string> negative_embedding; ///< of which Kandinsky's negative embedding is sampled
+    int frames = 0; ///< so many mixes from the first condition to the second; 0: one, by the weights
+};
+/// Mixes image embeddings of texts and images.
+result<exit_code> run_interpolate(const interpolate_options& options);
+
+struct emb2emb_options : pipeline_options {
+    std::filesystem::path image;
+    double strength = 0.3;
+    std::vector<std::string> texts;
+};
+/// Changes image embeddings towards texts.
+result<exit_code> run_emb2emb(const emb2emb_options& options);
+
+struct encode_options {
+    device_options on;
+    std::filesystem::path model, out;
+    bool mask_text_encoder = false;
+    std::vector<std::string> texts;
+};
+/// Writes what the text encoder gives for texts.
+result<exit_code> run_encode(const encode_options& options);
 
 struct verify_options {
     device_options on;

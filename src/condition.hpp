@@ -2,6 +2,8 @@
 // What a text encoder gives for one prompt.
 #pragma once
 
+#include "apriori/models/prior_prompt.hpp"
+
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +13,8 @@ struct condition {
     std::vector<float> text_embeds;           ///< pooled: [embedding_proj_dim]
     std::vector<float> last_hidden_state;     ///< [num_embeddings, embedding_dim]; empty where the model takes no text
     std::vector<std::uint8_t> attention_mask; ///< [num_embeddings], 1: a token; empty: no mask
+
+    prior_prompt prompt() const noexcept { return {text_embeds, last_hidden_state, attention_mask}; }
 };
 
 } // namespace apriori::program

@@ -25,6 +25,14 @@ void print_compiled(const catalogue& models) {
         fmt::print("  {:<16} {:>13} parameters{}\n", e.name, grouped(parameter_count(e.config)),
                    presets.empty() ? "" : "  preset " + presets);
     }
+    const auto names_of = [&first](const auto& encoders) {
+        std::string names;
+        for (const auto& e : encoders)
+            if (e.device == first.device) names += (names.empty() ? "" : ", ") + std::string(e.name);
+        return names.empty() ? std::string("none") : names;
+    };
+    fmt::print("text encoders: {}\nimage encoders: {}\n", names_of(models.text_encoders()),
+               names_of(models.image_encoders()));
     std::string others;
     for (const preset& p : all_presets) {
         bool there = false;

@@ -92,9 +92,29 @@ result<void> check(const device_options& on) {
     return {};
 }
 
-void append(std::vector<prior_entry>& to, const void* unit) {
-    const auto& list = *static_cast<const entry_list*>(unit);
-    to.insert(to.end(), list.entries, list.entries + list.count);
+/// "FILE: this configuration is not compiled into this program; add it: ...".
+failure config_not_compiled(const std::filesystem::path& file) {
+    std::error_code error;
+    const auto path = std::filesystem::absolute(file, error).lexically_normal();
+    return {errc::unsupported,
+            fmt::format("{}: this configuration is not compiled into this program; add it: {}", file.string(),
+                        rebuild(fmt::format("\"-DAPRIORI_CONFIGS={}\"", joined(build_info::configs, path.string()))))};
+}
+
+/// Files from before transformers 4.31 say eos_token_id 2, and mean the largest id: with CLIP's vocabulary, whose last token
+/// is the end mark that the tokenizer puts behind every text, that is the same model.
+CLIPTextConfig same_pooling(CLIPTextConfig c) {
+    if (c.eos_token_id == 2) c.eos_token_id = c.vocab_size - 1;
+    return c;
+}
+CLIPVisionConfig same_pooling(const CLIPVisionConfig& c) { return c; }
+
+template <class Entry, class Config>
+result<const Entry*> find_encoder(const std::vector<Entry>& entries, const Config& config, const device_options& on,
+                                  const std::filesystem::path& file) {
+    for (const Entry& e : entries)
+        if (e.device == on.device && same_pooling(e.config) == same_pooling(config)) return &e;
+    return config_not_compiled(file);
 }
 
 } // namespace
@@ -118,11 +138,17 @@ result<catalogue> catalogue::open(const device_options& on) {
             return failure{build.error().code, what + build.error().message};
         }
         c.arch_ = (*build)->name;
-        append(c.entries_, (*build)->entry());
+        c.add(*static_cast<const entry_list*>((*build)->entry()));
     }
     for (const auto unit : other_units)
-        if (unit != nullptr) append(c.entries_, unit());
+        if (unit != nullptr) c.add(*static_cast<const entry_list*>(unit()));
     return c;
+}
+
+void catalogue::add(const entry_list& unit) {
+    entries_.insert(entries_.end(), unit.priors.begin(), unit.priors.end());
+    text_encoders_.insert(text_encoders_.end(), unit.text_encoders.begin(), unit.text_encoders.end());
+    image_encoders_.insert(image_encoders_.end(), unit.image_encoders.begin(), unit.image_encoders.end());
 }
 
 const prior_entry* catalogue::look_up(const PriorConfig& config, const device_options& on) const {
@@ -134,12 +160,7 @@ const prior_entry* catalogue::look_up(const PriorConfig& config, const device_op
 result<const prior_entry*> catalogue::find(const PriorConfig& config, const device_options& on,
                                            const std::filesystem::path& file) const {
     if (const prior_entry* e = look_up(config, on)) return e;
-    std::error_code error;
-    const auto path = std::filesystem::absolute(file, error).lexically_normal();
-    return failure{
-        errc::unsupported,
-        fmt::format("{}: this configuration is not compiled into this program; add it: {}", file.string(),
-                    rebuild(fmt::format("\"-DAPRIORI_CONFIGS={}\"", joined(build_info::configs, path.string()))))};
+    return config_not_compiled(file);
 }
 
 result<const prior_entry*> catalogue::find(const PriorConfig& config, const device_options& on,
@@ -148,6 +169,16 @@ result<const prior_entry*> catalogue::find(const PriorConfig& config, const devi
     return failure{errc::unsupported,
                    fmt::format("preset {} is not compiled into this program; add it: {}", preset,
                                rebuild(fmt::format("\"-DAPRIORI_PRESETS={}\"", joined(build_info::presets, preset))))};
+}
+
+result<const text_encoder_entry*> catalogue::find(const CLIPTextConfig& config, const device_options& on,
+                                                  const std::filesystem::path& file) const {
+    return find_encoder(text_encoders_, config, on, file);
+}
+
+result<const image_encoder_entry*> catalogue::find(const CLIPVisionConfig& config, const device_options& on,
+                                                   const std::filesystem::path& file) const {
+    return find_encoder(image_encoders_, config, on, file);
 }
 
 } // namespace apriori::program

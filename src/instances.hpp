@@ -39,10 +39,21 @@ public:
     /// The entry for a preset; the error is as above.
     result<const prior_entry*> find(const PriorConfig& config, const device_options& on, std::string_view preset) const;
 
+    /// The encoders of this build, and the one for the configuration of a file; the error is as above.
+    const std::vector<text_encoder_entry>& text_encoders() const noexcept { return text_encoders_; }
+    const std::vector<image_encoder_entry>& image_encoders() const noexcept { return image_encoders_; }
+    result<const text_encoder_entry*> find(const CLIPTextConfig& config, const device_options& on,
+                                           const std::filesystem::path& file) const;
+    result<const image_encoder_entry*> find(const CLIPVisionConfig& config, const device_options& on,
+                                            const std::filesystem::path& file) const;
+
 private:
+    void add(const entry_list& unit);
     const prior_entry* look_up(const PriorConfig& config, const device_options& on) const;
 
     std::vector<prior_entry> entries_;
+    std::vector<text_encoder_entry> text_encoders_;
+    std::vector<image_encoder_entry> image_encoders_;
     std::string_view arch_;
 };
 

@@ -17,6 +17,9 @@ using namespace apriori::program;
 
 result<exit_code> run(const nothing&) { return done; }
 result<exit_code> run(const sample_options& o) { return run_sample(o); }
+result<exit_code> run(const interpolate_options& o) { return run_interpolate(o); }
+result<exit_code> run(const emb2emb_options& o) { return run_emb2emb(o); }
+result<exit_code> run(const encode_options& o) { return run_encode(o); }
 result<exit_code> run(const verify_options& o) { return run_verify(o); }
 result<exit_code> run(const info_options& o) { return run_info(o); }
 result<exit_code> run(const pack_options& o) { return run_pack(o); }

@@ -4,8 +4,7 @@
 
 #include "any_prior.hpp"
 #include "apriori/models/prior_transformer.hpp"
-#include "apriori/pipelines/incremental_denoiser.hpp"
-#include "apriori/pipelines/sampler.hpp"
+#include "apriori/pipelines/sample_prompts.hpp"
 #include "check_arguments.hpp"
 #include "prior_works.hpp"
 
@@ -96,16 +95,9 @@ public:
                            "this program samples models whose clip_embed_dim is their embedding_dim, "
                            "with added_emb_type \"prd\"; this model has another configuration"};
         } else {
-            std::vector<prior_prompt> branches;
-            for (const condition* c : {task.unconditional, task.conditional})
-                if (c == task.conditional || uses_guidance(task.guidance))
-                    branches.push_back({c->text_embeds, c->last_hidden_state, c->attention_mask});
-            if constexpr (has_cached_attention)
-                if (samples_incrementally<model_type>(branches))
-                    return sample_with(
-                        incremental_denoiser<model_type>::make(model_, branches, task.steps->timesteps(), task.samples),
-                        task);
-            return sample_with(forward_denoiser<model_type>::make(model_, branches, task.samples), task);
+            const noise_of random{&task};
+            return sample_prompts(model_, *task.steps, task.prompts, task.samples, 1, task.latents, random,
+                                  task.options);
         }
     }
 
@@ -132,23 +124,11 @@ public:
 private:
     /// Whether the device's packed weights can be stored and mapped.
     static constexpr bool has_images = requires { model_type::weights::packed::layout_name(); };
-    /// Whether the device can sample incrementally; the reference device answers by the full forward.
-    static constexpr bool has_cached_attention = requires(device_type & device, const ops::cached_attention& op) {
-        device.run(op);
+    /// The task's noise as a generator.
+    struct noise_of {
+        const sampling_task* task;
+        void randn(std::span<float> out) const { task->noise(out); }
     };
-
-    template <class Denoiser>
-    result<std::vector<float>> sample_with(result<Denoiser> denoiser, const sampling_task& task) {
-        if (!denoiser) return denoiser.error();
-        sampling_options options;
-        options.guidance_scale = task.guidance;
-        options.latents_for_callback = true;
-        options.on_step = [&task](const sampling_step& s) { return task.on_step(s.index, s.latents); };
-        std::vector<float> out(task.latents.size());
-        if (auto r = apriori::sample(model_, *denoiser, *task.steps, task.latents, task.noise, out, options); !r)
-            return r.error();
-        return out;
-    }
 
     prior_instance(std::unique_ptr<Platform> platform, model_type model)
         : platform_(std::move(platform)), model_(std::move(model)) {}
@@ -186,7 +166,7 @@ private:
 template <PriorConfig Config, class Platform, class... Formats>
 const entry_list* entries_of(std::string_view name) {
     static const prior_entry entries[] = {prior_instance<Config, Platform, Formats>::entry(name)...};
-    static const entry_list list{entries, sizeof...(Formats)};
+    static const entry_list list{.priors = entries, .text_encoders = {}, .image_encoders = {}};
     return &list;
 }
 

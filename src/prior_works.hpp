@@ -59,8 +59,7 @@ public:
 
     static result<std::vector<timed_work>> make(const Model& model, const bench_task& task) {
         auto s = std::make_shared<shared>(shared{model, task});
-        for (const condition* c : {task.unconditional, task.conditional})
-            s->branches.push_back({c->text_embeds, c->last_hidden_state, c->attention_mask});
+        for (const condition* c : {task.unconditional, task.conditional}) s->branches.push_back(c->prompt());
         s->times.assign(task.steps->timesteps().begin(), task.steps->timesteps().end());
         s->latents.resize(static_cast<std::size_t>(task.samples * task.hidden_tokens * width));
         s->out.resize(s->latents.size());

@@ -83,18 +83,21 @@ result<void> verify_sampling(const std::filesystem::path& folder, const referenc
     std::vector<float> trace;
     sampling_task task;
     task.steps = &*steps;
-    task.guidance = c->guidance;
-    task.unconditional = &c->unconditional;
-    task.conditional = &c->conditional;
+    std::vector<prior_prompt> prompts;
+    if (uses_guidance(c->guidance)) prompts.push_back(c->unconditional.prompt());
+    prompts.push_back(c->conditional.prompt());
+    task.prompts = prompts;
+    task.options.guidance_scale = c->guidance;
+    task.options.latents_for_callback = true;
     task.latents = c->latents.values;
     // recorded for every step, also for those that draw none
     std::size_t next = 0;
     task.noise = [&](std::span<float> z) {
         std::copy_n(c->noise.values.begin() + static_cast<std::ptrdiff_t>(next * dim), z.size(), z.begin());
     };
-    task.on_step = [&](int step, std::span<const float> latents) {
-        trace.insert(trace.end(), latents.begin(), latents.end());
-        next = static_cast<std::size_t>(step) + 1;
+    task.options.on_step = [&](const sampling_step& step) {
+        trace.insert(trace.end(), step.latents.begin(), step.latents.end());
+        next = static_cast<std::size_t>(step.index) + 1;
         return interrupt_signal() == 0;
     };
     const auto embedding = prior.sample(task);

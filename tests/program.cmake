@@ -7,13 +7,14 @@ list(REMOVE_ITEM _devices cuda) # its tests compare it with the others
 if(APRIORI_TEST_SCOPE STREQUAL "all")
     list(APPEND _models medium tiny_no_prd tiny_no_text unclip_like)
 endif()
-apriori_test(program program_arch_test.cpp program_bad_input_test.cpp program_bench_test.cpp program_pack_test.cpp
-             program_sample_test.cpp program_verify_test.cpp LIBS apriori::io)
+apriori_test(program program_arch_test.cpp program_bad_input_test.cpp program_bench_test.cpp program_digits_test.cpp program_pack_test.cpp
+             program_sample_test.cpp program_verify_test.cpp program_words_test.cpp LIBS apriori::io)
 if(TARGET program_test)
     set(_configs "")
     foreach(_model IN LISTS _models)
         list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/cases/${_model}/config.json")
     endforeach()
+    list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/pipelines/prior/config.json") # and its encoders
     apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} CONFIGS ${_configs}
                         OPTIONS -O1) # compiled once, run for a second
     list(JOIN _models "\", \"" _models)

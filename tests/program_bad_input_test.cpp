@@ -23,7 +23,7 @@ std::vector<std::string> with_outputs(std::vector<std::string> more) {
 }
 
 TEST(bad_input, options) {
-    refuse({}, "no command is given; allowed: sample, verify, info");
+    refuse({}, "no command is given; allowed: sample, interpolate, emb2emb, encode, verify");
     refuse({"frobnicate"}, "frobnicate");
     refuse({"--frobnicate"}, "--frobnicate");
     refuse({"sample"}, "--model is required");

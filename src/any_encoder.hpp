@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// CLIP's encoders of any configuration on any device, and the entries under which they are compiled in.
+#pragma once
+
+#include "any_source.hpp"
+#include "apriori/core/result.hpp"
+#include "apriori/models/clip_config.hpp"
+#include "apriori/models/clip_encoding.hpp"
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace apriori::program {
+
+class any_text_encoder {
+public:
+    virtual ~any_text_encoder() = default;
+    /// Of ids [rows, tokens]; see CLIPTextModelWithProjection::encode.
+    virtual result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
+                                              std::span<const std::uint8_t> attention_mask) const = 0;
+};
+
+class any_image_encoder {
+public:
+    virtual ~any_image_encoder() = default;
+    /// Of normalised pixels [rows, num_channels, image_size, image_size]; see CLIPVisionModelWithProjection::encode.
+    virtual result<clip_vision_encoding> encode(std::span<const float> pixel_values, index_t rows) const = 0;
+};
+
+/// A configuration on a device, with f32 weights, compiled in.
+template <class Config, class Encoder>
+struct encoder_entry {
+    std::string_view name; ///< of the configuration: a preset, or after a file
+    std::string_view device;
+    Config config;
+    result<std::unique_ptr<Encoder>> (*load)(const any_source& weights, int threads);
+};
+using text_encoder_entry = encoder_entry<CLIPTextConfig, any_text_encoder>;
+using image_encoder_entry = encoder_entry<CLIPVisionConfig, any_image_encoder>;
+
+} // namespace apriori::program

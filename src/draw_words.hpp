@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Words to embeddings by the pipeline that the folder is of, as one batch.
+#pragma once
+
+#include "apriori/core/torch_random.hpp"
+#include "embeddings_file.hpp"
+#include "run_report.hpp"
+
+namespace apriori::program {
+
+/// The options of a library's pipeline; `negative` holds options.negative for as many texts as there are.
+embedding_options pipeline_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
+                                      run_progress& progress);
+
+/// Samples texts as one batch, from one generator in diffusers' order: UnCLIPPipeline's, or, where the folder has an image
+/// encoder, KandinskyV22PriorPipeline's. What did not fit is reported on stderr.
+result<made_embeddings> draw_words(const pipeline_options& options, const pipeline_parts& parts,
+                                   std::span<const std::string> texts, torch_generator& random, run_progress& progress);
+
+/// As the library's pipelines take texts.
+std::vector<std::string_view> views_of(std::span<const std::string> texts);
+
+} // namespace apriori::program

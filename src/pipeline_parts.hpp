@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of a pipeline folder, opened for a command: what is cheap to check is checked before the weights are read.
+#pragma once
+
+#include "commands.hpp"
+#include "decoder.hpp"
+#include "instances.hpp"
+#include "model_folder.hpp"
+#include "pipeline_models.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace apriori::program {
+
+/// Tokenizer and encoders.
+struct word_parts {
+    clip_tokenizer tokenizer;
+    pipeline_text_encoder text;
+    std::unique_ptr<any_text_encoder> text_model;
+    pipeline_image_encoder image;
+    std::unique_ptr<any_image_encoder> image_model; ///< null where the folder has none
+};
+
+/// What every sampling command reads. It stays where it is: pipelines refer to it.
+struct pipeline_parts {
+    PriorConfig config; ///< canonical
+    any_scheduler_config scheduler;
+    schedule steps;            ///< as planned from the first timestep
+    std::string weights, arch; ///< weights: their format; arch: empty where the device has one build
+    std::string model_name;    ///< the folder's
+    std::optional<decoder> pictures;
+    std::unique_ptr<any_prior> prior;
+    std::optional<word_parts> words;
+
+    /// Words, or conditions, to embeddings; words are needed.
+    unclip_pipeline unclip() const { return {words->tokenizer, words->text, {config, prior.get()}, scheduler}; }
+    kandinsky_pipeline kandinsky() const {
+        return {words->tokenizer, words->text, words->image, {config, prior.get()}, scheduler};
+    }
+    /// Whether the folder is one of Kandinsky's: they have an image encoder.
+    bool is_kandinsky() const noexcept { return words && words->image_model != nullptr; }
+};
+
+/// Opens configuration and scheduler of options.model, and its pictures' decoder if there is one.
+result<pipeline_parts> open_pipeline(const pipeline_options& options);
+
+/// Opens the tokenizer and the encoders, for a prior of `config`.
+result<word_parts> open_words(const pipeline_options& options, const PriorConfig& config);
+
+/// Loads the prior's weights, or maps options.packed, after checking that options.out and .png can be written, and replace
+/// neither the weights nor one of `inputs`.
+result<void> load_prior(const pipeline_options& options, std::vector<std::filesystem::path> inputs,
+                        pipeline_parts& parts);
+
+} // namespace apriori::program

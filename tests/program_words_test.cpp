@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+// Words through the program: diffusers' recorded calls (tests/reference/pipelines), files, batches that go on, bad input.
+#include "apriori/io/npy.hpp"
+#include "apriori/io/safetensors.hpp"
+#include "apriori/io/safetensors_writer.hpp"
+#include "apriori/io/stored_prompt.hpp"
+#include "program_testing.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+using namespace program_testing;
+using apriori::index_t;
+
+const path models = path(APRIORI_TEST_DATA) / "pipelines";
+const std::string seven = "a bold handwritten seven leaning left", two = "a handwritten two";
+
+std::vector<float> tensor_of(const path& file, const std::string& name) {
+    const auto source = apriori::io::open_weights(file);
+    if (!source) throw std::runtime_error(source.error().message);
+    auto values = apriori::io::read_tensor(*source, name);
+    if (!values) throw std::runtime_error(values.error().message);
+    return std::move(*values);
+}
+std::vector<float> recorded(const std::string& name) { return tensor_of(models / "recorded.safetensors", name); }
+
+/// Within the float rounding of the pipelines' own tests: 2e-5 of the largest.
+void expect_near(const std::vector<float>& got, const std::vector<float>& wanted) {
+    ASSERT_EQ(got.size(), wanted.size());
+    float largest = 1;
+    for (const float x : wanted) largest = std::max(largest, std::fabs(x));
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], wanted[i], 2e-5f * largest) << i;
+}
+
+/// A pipeline folder of the tiny models, as diffusers would have written it; with an image encoder it is Kandinsky's.
+class Words : public testing::Test {
+protected:
+    void SetUp() override {
+        for (const char* kind : {"unclip", "kandinsky"}) {
+            const path model = folder.path / kind;
+            std::filesystem::create_directories(model);
+            const auto link = [&](const path& to, const char* name) {
+                std::filesystem::create_directory_symlink(to, model / name);
+            };
+            for (const char* part : {"prior", "prior_scheduler", "text_encoder"}) link(models / part, part);
+            link(digits / "tokenizer", "tokenizer");
+        }
+        std::filesystem::create_directory_symlink(models / "image_encoder",
+                                                  folder.path / "kandinsky" / "image_encoder");
+    }
+    /// Runs a command of the program on one of the two, with --out e.safetensors.
+    outcome run_on(const std::string& kind, const std::string& name, std::vector<std::string> more) {
+        std::vector<std::string> all{name, "--model", (folder.path / kind).string(), "--out", out.string()};
+        all.insert(all.end(), more.begin(), more.end());
+        return command(reference_program, std::move(all)).run();
+    }
+    void expect_call(const outcome& o, const std::string& call, bool negative) {
+        ASSERT_EQ(o.code, 0) << o.err;
+        expect_near(tensor_of(out, "image_embeds"), recorded(call + ".image_embeds"));
+        if (negative) expect_near(tensor_of(out, "negative_image_embeds"), recorded(call + ".negative_image_embeds"));
+    }
+    path embeds_file(const std::vector<float>& values, std::vector<index_t> shape) const {
+        apriori::io::safetensors_writer writer;
+        EXPECT_TRUE(writer.add("image_embeds", shape, values).ok());
+        const path file = folder.path / "image.safetensors";
+        EXPECT_TRUE(writer.write(file).ok());
+        return file;
+    }
+
+    const temporary_folder folder;
+    const path out = folder.path / "e.safetensors";
+};
+
+TEST_F(Words, UnclipGivesDiffusersEmbeddings) {
+    expect_call(run_on("unclip", "sample", {"--seed", "0", "--steps", "5", seven}), "one", false);
+    expect_call(run_on("unclip", "sample", {"--seed", "3", "--steps", "6", "--samples", "3", seven, two}), "batch",
+                false);
+    expect_call(
+        run_on("unclip", "sample", {"--seed", "4", "--steps", "5", "--samples", "2", "--guidance", "1", seven, two}),
+        "no_guidance", false);
+    expect_call(run_on("unclip", "sample", {"--seed", "6", "--mask-text-encoder", seven, two}), "masked", false);
+    const outcome o =
+        run_on("unclip", "sample",
+               {"--seed", "2", "--steps", "4", seven + " beside a thin wide five and a narrow nine leaning right"});
+    expect_call(o, "long", false);
+    EXPECT_NE(o.err.find("did not fit into the 16 that the model reads"), std::string::npos) << o.err;
+}
+
+TEST_F(Words, KandinskyGivesDiffusersEmbeddings) {
+    expect_call(run_on("kandinsky", "sample", {"--seed", "9", "--steps", "5", "--samples", "2", seven, two}), "plain",
+                true);
+    expect_call(
+        run_on("kandinsky", "sample", {"--seed", "12", "--steps", "4", "--guidance", "1", "--negative", "bold", seven}),
+        "negative_no_guidance", true);
+    const auto embeds = recorded("embeds");
+    expect_call(run_on("kandinsky", "emb2emb",
+                       {"--seed", "18", "--steps", "6", "--samples", "2", "--image",
+                        embeds_file(embeds, {2, 12}).string(), seven, two}),
+                "from_embeds", true);
+    expect_call(run_on("kandinsky", "emb2emb",
+                       {"--seed", "20", "--steps", "5", "--strength", "1", "--negative", "bold", "--image",
+                        embeds_file({embeds.begin(), embeds.begin() + 12}, {12}).string(), seven, two}),
+                "from_one", true);
+}
+
+TEST_F(Words, InterpolationIsTheWeightedSumOfItsParts) {
+    const auto sample = [&](const std::string& text) {
+        EXPECT_EQ(run_on("unclip", "sample", {"--seed", "5", "--steps", "4", text}).code, 0);
+        return tensor_of(out, "image_embeds");
+    };
+    const auto embeds = recorded("embeds");
+    const std::vector<float> image(embeds.begin(), embeds.begin() + 12), alone = sample(seven);
+    const outcome o = run_on("unclip", "interpolate",
+                             {"--seed", "5", "--steps", "4", "--text", seven, "0.75", "--image",
+                              embeds_file(image, {1, 12}).string(), "-0.5"});
+    ASSERT_EQ(o.code, 0) << o.err;
+    std::vector<float> wanted(12);
+    for (std::size_t i = 0; i < 12; ++i) wanted[i] = 0.75f * alone[i] - 0.5f * image[i];
+    expect_near(tensor_of(out, "image_embeds"), wanted);
+
+    // from the first to the second, the ends being the texts alone
+    ASSERT_EQ(run_on("unclip", "interpolate",
+                     {"--seed", "5", "--steps", "4", "--frames", "3", "--text", seven, "9", "--text", two, "9"})
+                  .code,
+              0);
+    const auto frames = tensor_of(out, "image_embeds");
+    ASSERT_EQ(frames.size(), 36U);
+    expect_near({frames.begin(), frames.begin() + 12}, alone);
+    for (std::size_t i = 0; i < 12; ++i) ASSERT_NEAR(frames[12 + i], 0.5f * (frames[i] + frames[24 + i]), 1e-4f) << i;
+}
+
+TEST_F(Words, EncodedTextsAreConditions) {
+    const path conditions = folder.path / "c.safetensors";
+    const outcome o = command(reference_program, {"encode", "--model", (folder.path / "unclip").string(), "--out",
+                                                  conditions.string(), seven, two})
+                          .run();
+    ASSERT_EQ(o.code, 0) << o.err;
+    ASSERT_EQ(run_on("unclip", "sample", {"--seed", "8", "--steps", "4", seven}).code, 0);
+    const auto words = tensor_of(out, "image_embeds");
+    ASSERT_EQ(
+        run_on("unclip", "sample", {"--seed", "8", "--steps", "4", "--conditions", conditions.string(), seven}).code,
+        0);
+    EXPECT_EQ(tensor_of(out, "image_embeds"), words);
+}
+
+TEST_F(Words, TheDigitsConditionsAreWhatTheirTextEncoderGives) {
+    const path conditions = folder.path / "c.safetensors", theirs = digits / "conditions.safetensors";
+    const outcome o = run({"encode", "--model", digits.string(), "--mask-text-encoder", "--out", conditions.string(),
+                           "a handwritten zero"});
+    ASSERT_EQ(o.code, 0) << o.err;
+    for (const char* field : {".text_embeds", ".last_hidden_state", ".attention_mask"})
+        for (const char* name : {"a handwritten zero", "unconditional"})
+            expect_near(tensor_of(conditions, std::string(name) + field), tensor_of(theirs, std::string(name) + field));
+}
+
+TEST_F(Words, AnotherSchedulerAndAnotherFileFormat) {
+    const path npy = folder.path / "e.npy";
+    const auto draw = [&](std::vector<std::string> more) {
+        std::vector<std::string> all{"sample", "--model", digits.string(), "--mask-text-encoder", "--guidance", "1"};
+        all.insert(all.end(), more.begin(), more.end());
+        const outcome o = run(all);
+        EXPECT_EQ(o.code, 0) << o.err;
+        return o.out;
+    };
+    draw({"--out", out.string(), two});
+    draw({"--out", npy.string(), two});
+    const auto array = apriori::io::read_npy(npy);
+    ASSERT_TRUE(array.ok()) << array.error().message;
+    EXPECT_EQ(array->shape, (std::vector<index_t>{1, 64}));
+    const auto drawn = tensor_of(out, "image_embeds");
+    EXPECT_EQ(array->values, drawn);
+    for (const char* scheduler :
+         {"DDPMScheduler", "DDIMScheduler", "HeunDiscreteScheduler", "DPMSolverMultistepScheduler"}) {
+        const std::string said = draw({"--scheduler", scheduler, "--samples", "4", "--out", out.string(), two});
+        EXPECT_NE(said.find("nearest to the digit that the prompt names: 4 of 4"), std::string::npos)
+            << scheduler << "\n"
+            << said;
+        EXPECT_NE(read_all(out).find(scheduler), std::string::npos);
+        EXPECT_NE(tensor_of(out, "image_embeds"), drawn);
+    }
+}
+
+class Batch : public Words {
+protected:
+    outcome run_batch(const std::string& lines, std::vector<std::string> more = {}) {
+        std::vector<std::string> all{"sample",
+                                     "--model",
+                                     (folder.path / "unclip").string(),
+                                     "--batch",
+                                     folder.write("prompts.jsonl", lines).string(),
+                                     "--out",
+                                     results.string()};
+        all.insert(all.end(), more.begin(), more.end());
+        return command(reference_program, std::move(all)).run();
+    }
+    const path results = folder.path / "results";
+    const std::string three = "{\"prompt\": \"" + seven +
+                              "\", \"seed\": 0, \"num_inference_steps\": 5}\n\n" //
+                              "{\"prompt\": \"" +
+                              two +
+                              "\", \"negative_prompt\": \"bold\", \"num_images_per_prompt\": 2}\n" //
+                              "{\"prompt\": \"\", \"seed\": 1, \"num_inference_steps\": 3, \"guidance_scale\": 4.0}";
+};
+
+TEST_F(Batch, ALineIsWhatItIsAlone) {
+    const outcome o = run_batch(three, {"--steps", "4"});
+    ASSERT_EQ(o.code, 0) << o.err;
+    expect_near(tensor_of(results / "000001.safetensors", "image_embeds"), recorded("one.image_embeds"));
+    expect_near(tensor_of(results / "000004.safetensors", "image_embeds"), recorded("empty.image_embeds"));
+    ASSERT_EQ(run_on("unclip", "sample", {"--steps", "4", "--samples", "2", "--negative", "bold", two}).code, 0);
+    EXPECT_EQ(tensor_of(results / "000003.safetensors", "image_embeds"), tensor_of(out, "image_embeds"));
+}
+
+TEST_F(Batch, GoesOnWhereItWasStopped) {
+    ASSERT_EQ(run_batch(three, {"--steps", "4"}).code, 0);
+    const auto last = results / "000004.safetensors", first = results / "000001.safetensors";
+    const std::string bytes = read_all(last);
+    const auto written = std::filesystem::last_write_time(first);
+    std::filesystem::remove(last);
+    const outcome o = run_batch(three, {"--steps", "4"});
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_NE(o.out.find("1 prompt sampled, 2 there already, in"), std::string::npos) << o.out;
+    EXPECT_EQ(read_all(last), bytes);
+    EXPECT_EQ(std::filesystem::last_write_time(first), written);
+    // what another run made is neither kept nor replaced
+    const outcome other = run_batch(three, {"--steps", "7"});
+    expect_refused({other.code, "", other.err},
+                   "000003.safetensors: was made by another run: its steps is '4', that of this run '7'");
+}
+
+TEST_F(Batch, KilledAndRunAgainItIsWhole) {
+    std::string lines;
+    for (int i = 0; i < 40; ++i) lines += "{\"prompt\": \"" + two + "\", \"seed\": " + std::to_string(i) + "}\n";
+    const path prompts = folder.write("prompts.jsonl", lines);
+    const auto batch = [&](const path& to) {
+        return command(reference_program,
+                       {"sample", "--model", (folder.path / "unclip").string(), "--batch", prompts.string(), "--out",
+                        to.string(), "--steps", "25", "--samples", "200"});
+    };
+    const outcome stopped = batch(results).interrupted_by(SIGINT).run();
+    EXPECT_EQ(stopped.code, 130) << stopped.err;
+    EXPECT_NE(stopped.err.find("the same command goes on there"), std::string::npos) << stopped.err;
+    ASSERT_EQ(batch(results).run().code, 0);
+    ASSERT_EQ(batch(folder.path / "whole").run().code, 0);
+    for (int i = 1; i <= 40; ++i) {
+        char name[32];
+        std::snprintf(name, sizeof name, "%06d.safetensors", i);
+        EXPECT_EQ(read_all(results / name), read_all(folder.path / "whole" / name)) << name;
+    }
+}
+
+TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {
+    const auto refuse = [&](const std::string& lines, const std::string& part) {
+        expect_refused(run_batch(lines), part);
+        EXPECT_FALSE(std::filesystem::exists(results));
+    };
+    const std::string good = "{\"prompt\": \"a\"}\n";
+    refuse(good + "{\"prompt\": ", "prompts.jsonl:2:1:12: is not well-formed JSON");
+    refuse(good + good + "[]", "prompts.jsonl:3: is [], not an object");
+    refuse(good + "{}", "prompts.jsonl:2: has no field 'prompt'");
+    refuse("{\"prompt\": 3}", "prompts.jsonl:1: field 'prompt' is 3; allowed: text");
+    refuse("{\"prompt\": \"a\", \"promt\": 1}", "prompts.jsonl:1: unknown field 'promt'; a line has ");
+    refuse("{\"prompt\": \"a\", \"seed\": -1}", "prompts.jsonl:1: field 'seed' is -1; allowed: a whole number");
+    refuse("{\"prompt\": \"a\", \"num_inference_steps\": 5000}", "prompts.jsonl:1: num_inference_steps 5000: ");
+    refuse("\n\n", "prompts.jsonl: holds no prompts");
+    expect_refused(run_batch(good, {"words"}), "--batch stands alone");
+    expect_refused(run_batch(good, {"--png", "e.png"}), "--batch has none");
+    expect_refused(command(reference_program, {"sample", "--model", "m", "--batch", "b"}).run(), "--batch needs --out");
+    expect_refused(command(reference_program, {"sample", "--model", (folder.path / "unclip").string(), "--batch",
+                                               (folder.path / "none").string(), "--out", results.string()})
+                       .run(),
+                   "none: cannot be read");
+}
+
+TEST_F(Words, BadInputIsRefused) {
+    const auto refuse = [&](const std::string& kind, const std::string& name, std::vector<std::string> more,
+                            const std::string& part) {
+        expect_refused(run_on(kind, name, std::move(more)), part);
+        EXPECT_FALSE(std::filesystem::exists(out)) << part;
+    };
+    refuse("unclip", "sample", {}, "needs words, --conditions or --batch");
+    refuse("unclip", "sample", {"--scheduler", "EulerScheduler", seven},
+           "scheduler \"EulerScheduler\"; allowed: \"UnCLIPScheduler\"");
+    refuse("unclip", "sample", {"--conditions", "c", "--negative", "x", seven}, "--conditions are encoded already");
+    refuse("unclip", "interpolate", {}, "needs --text or --image");
+    refuse("unclip", "interpolate", {"--frames", "3", "--text", seven, "1"}, "needs two of --text and --image");
+    refuse("unclip", "interpolate", {"--text", seven, "inf"}, "it must be a finite number");
+    refuse("unclip", "interpolate", {"--text", seven}, "--text");
+    refuse("unclip", "emb2emb", {"--image", embeds_file(std::vector<float>(11), {11}).string(), seven},
+           "image.safetensors: the image embedding is [11]; the model takes [12] or [rows, 12]");
+    refuse("unclip", "emb2emb", {"--image", embeds_file(std::vector<float>(36), {3, 12}).string(), seven, two},
+           "holds 3 image embeddings; allowed: one, or one for each of the 2 texts");
+    refuse("unclip", "emb2emb", {"--image", embeds_file({NAN, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {12}).string(), seven},
+           "image.safetensors: the image embedding[0] is nan");
+    const auto image = embeds_file(std::vector<float>(12), {12}).string();
+    refuse("unclip", "emb2emb", {"--image", image, "--strength", "0", seven}, "--strength: '0' is not allowed");
+    refuse("unclip", "emb2emb", {"--image", image, "--strength", "0.01", seven}, "strength");
+    refuse("unclip", "encode", {""}, "a text is ''");
+
+    std::filesystem::remove(folder.path / "unclip" / "tokenizer");
+    refuse("unclip", "sample", {seven}, "holds no folder tokenizer, which words need");
+    std::filesystem::create_directory_symlink(digits / "tokenizer", folder.path / "unclip" / "tokenizer");
+    std::filesystem::remove(folder.path / "unclip" / "text_encoder");
+    std::filesystem::create_directory_symlink(digits / "text_encoder", folder.path / "unclip" / "text_encoder");
+    refuse("unclip", "sample", {seven}, "hidden_size is 64; the prior's embedding_dim is 12");
+}
+
+} // namespace
