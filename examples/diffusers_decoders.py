@@ -37,9 +37,10 @@ def tiny_kandinsky(width):
 def tiny_unclip(width):
     """UnCLIPImageVariationPipeline with random weights; it reads embeddings and needs no image encoder for them."""
     from diffusers import UNet2DConditionModel, UNet2DModel, UnCLIPImageVariationPipeline, UnCLIPScheduler
-    from diffusers.pipelines.unclip.text_proj import UnCLIPTextProjModel
     from transformers import (CLIPImageProcessor, CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionConfig,
                               CLIPVisionModelWithProjection)
+    # which folder it lies in depends on the version of diffusers
+    UnCLIPTextProjModel = sys.modules[UnCLIPImageVariationPipeline.__module__].UnCLIPTextProjModel
     tokenizer = CLIPTokenizer.from_pretrained(pathlib.Path(__file__).parent / "digits" / "digits-unclip" / "tokenizer")
     text = CLIPTextModelWithProjection(CLIPTextConfig(
         vocab_size=len(tokenizer), hidden_size=width, intermediate_size=37, projection_dim=width, num_attention_heads=4,

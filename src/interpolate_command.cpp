@@ -89,7 +89,7 @@ result<exit_code> run_interpolate(const interpolate_options& options) {
     }
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     if (auto r = report.finish(options, all, settings_of(options, *parts, labels),
-                               fmt::format("{} of {}", counted(options.samples, "sample"), counted(frames, "mix")),
+                               fmt::format("{} of {}", counted(options.samples, "sample"), counted(frames, "mixture")),
                                spent.count());
         !r)
         return r.error();
