@@ -33,19 +33,21 @@ constexpr PriorConfig unusual{.num_attention_heads = 3,
                               .time_embed_dim = 13,
                               .embedding_proj_dim = 17,
                               .clip_embed_dim = 19};
+/// The shape of an ECLIPSE prior: without a time embedding.
+constexpr PriorConfig one_pass{.additional_embeddings = 3, .time_embedding = false};
 
 TEST(ConfigJson, TheTableHoldsEveryField) {
     // Fails to compile when PriorConfig gains a field; then prior_config_fields needs it, too.
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = unusual;
-    static_cast<void>(std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o));
-    static_assert(std::tuple_size_v<decltype(io::detail::prior_config_fields)> == 15);
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = unusual;
+    static_cast<void>(std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p));
+    static_assert(std::tuple_size_v<decltype(io::detail::prior_config_fields)> == 16);
     std::vector<std::string> names;
     io::detail::for_each_prior_field([&](const auto& field) { names.emplace_back(field.name); });
-    EXPECT_EQ(names,
-              (std::vector<std::string>{"num_attention_heads", "attention_head_dim", "num_layers", "embedding_dim",
-                                        "num_embeddings", "additional_embeddings", "dropout", "time_embed_act_fn",
-                                        "norm_in_type", "embedding_proj_norm_type", "encoder_hid_proj_type",
-                                        "added_emb_type", "time_embed_dim", "embedding_proj_dim", "clip_embed_dim"}));
+    EXPECT_EQ(names, (std::vector<std::string>{"num_attention_heads", "attention_head_dim", "num_layers",
+                                               "embedding_dim", "num_embeddings", "additional_embeddings", "dropout",
+                                               "time_embed_act_fn", "norm_in_type", "embedding_proj_norm_type",
+                                               "encoder_hid_proj_type", "added_emb_type", "time_embed_dim",
+                                               "embedding_proj_dim", "clip_embed_dim", "time_embedding"}));
 }
 
 TEST(ConfigJson, AbsentFieldsTakeTheDefaults) {
@@ -73,6 +75,25 @@ TEST(ConfigJson, ReadsTheRecordedModels) {
     EXPECT_EQ(io::load_prior_config(cases / "tiny_mish")->time_embed_act_fn, activation::mish);
     EXPECT_EQ(io::load_prior_config(cases / "tiny_no_prd")->added_emb_type, added_emb::none);
     EXPECT_EQ(io::load_prior_config(cases / "tiny_norms")->norm_in_type, norm_type::layer);
+}
+
+TEST(ConfigJson, EclipsePriorsHaveNoTimeEmbedding) {
+    const auto recorded = io::load_prior_config(io_testing::data / "eclipse");
+    ASSERT_TRUE(recorded.ok()) << recorded.error().message;
+    EXPECT_FALSE(recorded->time_embedding);
+    EXPECT_EQ(recorded->additional_embeddings, 3);
+    EXPECT_EQ(*parse(R"({"additional_embeddings": 3, "time_embedding": false})"), one_pass);
+    EXPECT_EQ(*parse(R"({"additional_embeddings": 3})"), one_pass); // a file of ECLIPSE's class
+    // what says anything of time, or has room for it, is a file of diffusers' class
+    EXPECT_TRUE(parse(R"({"additional_embeddings": 3, "time_embed_dim": null})")->time_embedding);
+    EXPECT_TRUE(parse(R"({"additional_embeddings": 3, "time_embed_act_fn": "silu"})")->time_embedding);
+    EXPECT_TRUE(parse(R"({"additional_embeddings": 3, "time_embedding": true})")->time_embedding);
+    EXPECT_TRUE(parse(R"({"additional_embeddings": 3, "added_emb_type": null})")->time_embedding);
+    EXPECT_TRUE(parse(R"({"additional_embeddings": 4})")->time_embedding);
+    EXPECT_FAILS(parse(R"({"time_embedding": 0})"), errc::invalid_argument,
+                 "field 'time_embedding' is 0; allowed: true or false");
+    EXPECT_FAILS(parse(R"({"time_embedding": false, "added_emb_type": null})"), errc::invalid_argument,
+                 "time_embedding is false, which is allowed with added_emb_type \"prd\" alone");
 }
 
 TEST(ConfigJson, ActivationsInAnyCaseNormsInOne) {
@@ -135,7 +156,8 @@ TEST(ConfigJson, UnknownFieldsAndOtherClassesAreErrors) {
 }
 
 TEST(ConfigJson, TheTextOfAConfigReadsBackAsItself) {
-    for (const PriorConfig& c : {PriorConfig{}, unusual, presets::shap_e, presets::shap_e_img2img, presets::digits}) {
+    for (const PriorConfig& c :
+         {PriorConfig{}, unusual, one_pass, presets::shap_e, presets::shap_e_img2img, presets::digits}) {
         const auto back = parse(io::to_json_text(c));
         ASSERT_TRUE(back.ok()) << back.error().message;
         EXPECT_EQ(*back, c);
@@ -144,6 +166,7 @@ TEST(ConfigJson, TheTextOfAConfigReadsBackAsItself) {
     EXPECT_NE(text.find("\"_class_name\": \"PriorTransformer\""), std::string::npos);
     EXPECT_NE(text.find("\"time_embed_dim\": null"), std::string::npos);
     EXPECT_NE(text.find("\"dropout\": 0.0"), std::string::npos);
+    EXPECT_EQ(text.find("time_embedding"), std::string::npos); // diffusers does not know it
 }
 
 // One sequence of tokens as a value and as text: what to_cpp writes is C++ that means what it was made of.
@@ -153,7 +176,8 @@ TEST(ConfigJson, TheTextOfAConfigReadsBackAsItself) {
     .num_embeddings = 0, .additional_embeddings = 2, .dropout = 0.1F, .time_embed_act_fn = \
     apriori::activation::gelu, .norm_in_type = apriori::norm_type::layer, .embedding_proj_norm_type = \
     apriori::norm_type::rms, .encoder_hid_proj_type = apriori::hid_proj_type::none, .added_emb_type = \
-    apriori::added_emb::none, .time_embed_dim = 13, .embedding_proj_dim = 17, .clip_embed_dim = 19}
+    apriori::added_emb::none, .time_embed_dim = 13, .embedding_proj_dim = 17, .clip_embed_dim = 19, \
+    .time_embedding = true}
 // clang-format on
 #define TEXT_OF(...) #__VA_ARGS__
 #define EXPANDED_TEXT_OF(...) TEXT_OF(__VA_ARGS__)

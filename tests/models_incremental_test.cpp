@@ -224,6 +224,26 @@ TEST(Incremental, ModelsWithProcessorsOfTheirOwnTakeForward) {
     EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, nullptr, {}, {}).code, errc::unsupported);
 }
 
+TEST(Incremental, ModelsOfOnePassTakeForward) {
+    device_type d;
+    constexpr PriorConfig one_pass = [] {
+        PriorConfig c = small;
+        c.additional_embeddings = 3;
+        c.time_embedding = false;
+        return c;
+    }();
+    const auto m = synthetic_model<one_pass>(d);
+    static_assert(!decltype(m)::has_step);
+    constexpr std::string_view why = "a model without time_embedding takes one pass, not steps; use forward";
+    const auto prefix = m.prefix({});
+    ASSERT_FALSE(prefix.ok());
+    EXPECT_EQ(prefix.error().message, why);
+    const auto condition = m.condition(nullptr, {});
+    ASSERT_FALSE(condition.ok());
+    EXPECT_EQ(condition.error().code, errc::unsupported);
+    EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, nullptr, {}, {}).what, why);
+}
+
 // A step of the default model reads its weights once: 20 blocks of five launches, and four around them.
 static_assert(PriorTransformer<presets::karlo_v1_alpha, device_type>::step_plan({.rows = 2}).size() == 20 * 5 + 4);
 

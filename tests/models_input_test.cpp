@@ -98,6 +98,29 @@ TEST_F(models_input, timestep) {
     }
 }
 
+TEST(models_input_one_pass, needs_no_timestep_and_the_whole_sequence) {
+    PriorTransformerInput<canonical(
+        PriorConfig{.embedding_dim = 6, .num_embeddings = 5, .additional_embeddings = 3, .time_embedding = false})>
+        in;
+    const limits l{.rows = 1, .hidden_tokens = 8, .proj_tokens = 2, .text_tokens = 5};
+    const std::vector<float> some(8 * 6);
+    in.hidden_states = {some.data(), 1, 1};
+    in.proj_embedding = {some.data(), 1, 1};
+    in.encoder_hidden_states = {some.data(), 1, 5};
+    EXPECT_TRUE(in.check(l).ok());
+    EXPECT_EQ(in.tokens(), 8);
+    EXPECT_EQ(in.first_hidden(), 6);
+    in.timestep = {nullptr, flat(3)};
+    EXPECT_TRUE(in.check(l).ok());
+    in.proj_embedding = {some.data(), 1, 2};
+    EXPECT_STREQ(
+        in.check(l).what,
+        "the sequence [text, proj, hidden states, prd] must have num_embeddings + additional_embeddings tokens");
+    in.proj_embedding = {some.data(), 1, 1};
+    in.hidden_states = {some.data(), 1, 8}; // diffusers pads the positions of such a sequence, ECLIPSE's class wrongly
+    EXPECT_EQ(in.check(l).code, errc::shape_mismatch);
+}
+
 TEST_F(models_input, encoder_hidden_states) {
     input in = good;
     in.encoder_hidden_states = {};

@@ -83,6 +83,15 @@ inline constexpr PriorConfig width_1{.num_attention_heads = 1,
                                      .additional_embeddings = 3,
                                      .encoder_hid_proj_type = hid_proj_type::none,
                                      .added_emb_type = added_emb::none};
+/// No time embedding: one pass.
+inline constexpr PriorConfig one_pass{.num_attention_heads = 3,
+                                      .attention_head_dim = 7,
+                                      .num_layers = 2,
+                                      .embedding_dim = 9,
+                                      .num_embeddings = 11,
+                                      .additional_embeddings = 4,
+                                      .norm_in_type = norm_type::layer,
+                                      .time_embedding = false};
 
 } // namespace odd
 
@@ -98,6 +107,7 @@ public:
         add<odd::inner_wide_text>("inner_wide_text", {.text_tokens = 10});
         add<odd::padded_positions>("padded_positions", {.hidden_tokens = 8, .text_tokens = 4});
         add<odd::width_1>("width_1", {});
+        add<odd::one_pass>("one_pass", {.proj_tokens = 2, .text_tokens = 11});
     }
 
 private:
@@ -128,8 +138,8 @@ private:
         const prior_oracle oracle(Config, source);
 
         shape.rows = 1;
-        const index_t tokens = shape.text_tokens + shape.proj_tokens + 1 + shape.hidden_tokens +
-                               (Config.added_emb_type == odd::added_emb::prd ? 1 : 0);
+        const index_t tokens = shape.text_tokens + shape.proj_tokens + (Config.time_embedding ? 1 : 0) +
+                               shape.hidden_tokens + (Config.added_emb_type == odd::added_emb::prd ? 1 : 0);
         const bool takes_mask = tokens == Config.positions() && Config.num_embeddings > 0;
         double worst = 0;
         unsigned seed = 1;

@@ -45,6 +45,14 @@ static_assert(!one_type<PriorConfig{.time_embed_dim = 1024}, PriorConfig{}>);
 static_assert(!one_type<PriorConfig{.embedding_proj_dim = 1024}, PriorConfig{}>);
 static_assert(!one_type<PriorConfig{.clip_embed_dim = 1024}, PriorConfig{}>);
 
+// ... without a time embedding what it would be like means nothing
+constexpr PriorConfig one_pass{.additional_embeddings = 3, .time_embedding = false};
+static_assert(!one_type<one_pass, PriorConfig{.additional_embeddings = 3}>);
+static_assert(one_type<one_pass, PriorConfig{.additional_embeddings = 3,
+                                             .time_embed_act_fn = activation::gelu,
+                                             .time_embed_dim = 7,
+                                             .time_embedding = false}>);
+
 // ---- parameters, counted from the layers of diffusers 0.42.1; digits are those of the file in examples/ -----------------
 
 static_assert(parameter_count(presets::karlo_v1_alpha) == 1'022'030'080);
@@ -52,6 +60,12 @@ static_assert(parameter_count(presets::kandinsky_2_2) == 1'026'225'920);
 static_assert(parameter_count(presets::shap_e) == 315'696'128);
 static_assert(parameter_count(presets::shap_e_img2img) == 315'960'320);
 static_assert(parameter_count(presets::digits) == 862'400);
+static_assert(parameter_count(PriorConfig{.additional_embeddings = 3}) - parameter_count(one_pass) ==
+              2 * (2048 * 2048 + 2048)); // the two layers of the time embedding
+
+// Hashes are in stored conditions and packed images: that of a configuration stays what it was.
+static_assert(config_hash(presets::karlo_v1_alpha) == 0xa7d13c090e8dbf32u);
+static_assert(config_hash(one_pass) != config_hash(PriorConfig{.additional_embeddings = 3}));
 
 // ---- the launches of a block on cpu -----------------------------------------------------------------------------------
 
@@ -94,6 +108,8 @@ static_assert(model<presets::digits>::plan({}).size() == 8 + 5 * 4 + 1);
 static_assert(model<presets::karlo_v1_alpha>::plan({.rows = 2}).size() == 8 + 5 * 20 + 1);
 // no text, no prd, but a norm of the sequence
 static_assert(model<presets::shap_e>::plan({}).size() == 8 - 2 + 1 + 5 * 24 + 1);
+// nothing of time
+static_assert(model<one_pass>::plan({}).size() == 8 - 4 + 5 * 20 + 1);
 // a processor for one layer of four
 using mixed = model<presets::digits, per_layer<fused_attention, plain_attention, fused_attention, fused_attention>>;
 static_assert(mixed::plan({}).size() == 8 + 5 * 4 + 2 + 1);

@@ -164,7 +164,7 @@ private:
                                 : t);
         for (const row& t : tokens_of(in.proj_embedding, r, in.proj_tokens, in.rows))
             x.push_back(linear(norm(t, "embedding_proj_norm", c_.embedding_proj_norm_type), "embedding_proj"));
-        x.push_back(time(in.timestep[in.timestep.size() == 1 ? 0 : r]));
+        if (c_.time_embedding) x.push_back(time(in.timestep[in.timestep.size() == 1 ? 0 : r]));
         const std::size_t first_hidden = x.size();
         for (const row& t : tokens_of(in.hidden_states, r, in.hidden_tokens, in.rows))
             x.push_back(linear(t, "proj_in"));

@@ -15,6 +15,11 @@ namespace model_testing {
 
 inline const std::filesystem::path reference_cases = std::filesystem::path(APRIORI_TEST_DATA) / "cases";
 
+/// The folder of a variant. ECLIPSE's model is none of diffusers', and has one of its own.
+inline std::filesystem::path folder_of(const std::string& variant) {
+    return variant == "eclipse" ? std::filesystem::path(APRIORI_TEST_DATA) / variant : reference_cases / variant;
+}
+
 /// A case of a folder: what went in and what diffusers gave, predicted_image_embedding.
 struct reference_case {
     std::string name;
@@ -79,7 +84,7 @@ void with_weights(const std::filesystem::path& folder, const PriorConfig& config
 template <class Model>
 std::optional<Model> load_reference(typename Model::device_type& device, const std::string& variant) {
     std::optional<Model> model;
-    with_weights(reference_cases / variant, Model::config, [&](const auto& source) {
+    with_weights(folder_of(variant), Model::config, [&](const auto& source) {
         auto loaded = Model::load(device, source);
         EXPECT_TRUE(loaded) << loaded.error().message;
         if (loaded) model.emplace(*std::move(loaded));
@@ -97,7 +102,7 @@ void check_variant(Device& device, const std::string& variant, chunks promise = 
     using model_type = apriori::PriorTransformer<Config, Device>;
     const auto model = load_reference<model_type>(device, variant);
     ASSERT_TRUE(model);
-    for (const reference_case& c : read_cases(reference_cases / variant)) {
+    for (const reference_case& c : read_cases(folder_of(variant))) {
         SCOPED_TRACE(variant + "/" + c.name + " on " + Device::name);
         const outcome whole = forward(*model, c.in);
         ASSERT_TRUE(whole.state.ok()) << apriori::to_failure(whole.state).message;

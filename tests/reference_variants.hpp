@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The folders of tests/reference/cases that are small enough for every build, as types; their configurations are written
-// from their config.json by apriori_add_config.
+// The folders of tests/reference/cases that are small enough for every build, and tests/reference/eclipse, as types; their
+// configurations are written from their config.json by apriori_add_config.
 #pragma once
 
 #include "reference_cases.hpp"
 
+#include "eclipse.hpp"
 #include "medium.hpp"
 #include "shap_e_image_like.hpp"
 #include "shap_e_like.hpp"
@@ -37,6 +38,7 @@ public:
         add<::shap_e_like>("shap_e_like");
         add<::shap_e_image_like>("shap_e_image_like");
         add<::medium>("medium");
+        add<::eclipse>("eclipse");
     }
 
 private:

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The headers that apriori_add_config writes hold what their config.json says.
 #include "digits.hpp"
+#include "eclipse.hpp"
+#include "no_time.hpp"
+#include "image_encoder.hpp"
 #include "nothing.hpp"
 #include "odd.hpp"
+#include "text_encoder.hpp"
+#include "time_given.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +15,26 @@ using namespace apriori;
 
 TEST(cmake_config, a_saved_model_is_its_preset) { EXPECT_EQ(::digits, presets::digits); }
 
+TEST(cmake_config, encoders_of_clip) {
+    EXPECT_EQ(text_encoder, presets::digits_text);
+    constexpr CLIPVisionConfig without_projection{.hidden_size = 10,
+                                                  .intermediate_size = 20,
+                                                  .projection_dim = 0,
+                                                  .num_hidden_layers = 1,
+                                                  .num_attention_heads = 2,
+                                                  .image_size = 8,
+                                                  .patch_size = 4};
+    EXPECT_EQ(image_encoder, without_projection);
+}
+
 TEST(cmake_config, an_empty_object_is_the_class_defaults) { EXPECT_EQ(nothing, PriorConfig{}); }
+
+TEST(cmake_config, a_file_of_eclipse_has_no_time_embedding) {
+    constexpr PriorConfig one_pass{.additional_embeddings = 3, .time_embedding = false};
+    EXPECT_EQ(::eclipse, one_pass);
+    EXPECT_FALSE(::no_time.time_embedding);
+    EXPECT_TRUE(::time_given.time_embedding);
+}
 
 TEST(cmake_config, every_kind_of_value) {
     EXPECT_EQ(odd.time_embed_act_fn, activation::silu);

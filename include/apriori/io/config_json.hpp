@@ -37,6 +37,10 @@ struct int_field {
     bool nullable = false;
     static constexpr int most = 1 << 20; ///< far above any model; keeps products of two in 64 bits
 };
+struct flag_field { ///< of ours: written where it is not the default, which diffusers does not know
+    const char* name;
+    bool PriorConfig::*member;
+};
 struct number_field {
     const char* name;
     float PriorConfig::*member;
@@ -71,7 +75,8 @@ inline constexpr auto prior_config_fields =
                choice_field<added_emb>{"added_emb_type", &PriorConfig::added_emb_type, added_emb_choices, "added_emb"},
                int_field{"time_embed_dim", &PriorConfig::time_embed_dim, 1, true},
                int_field{"embedding_proj_dim", &PriorConfig::embedding_proj_dim, 1, true},
-               int_field{"clip_embed_dim", &PriorConfig::clip_embed_dim, 1, true}};
+               int_field{"clip_embed_dim", &PriorConfig::clip_embed_dim, 1, true},
+               flag_field{"time_embedding", &PriorConfig::time_embedding}};
 
 /// Calls `f` with each field in turn.
 template <class F>
@@ -85,6 +90,14 @@ const char* spelling(const choice_field<E>& field, const PriorConfig& config) {
     for (const auto& c : field.choices)
         if (c.value == config.*field.member) return c.text;
     return nullptr;
+}
+
+/// Whether a file that says nothing of time_embedding is that of an ECLIPSE prior, whose class has the name of diffusers' but no
+/// fields of time, and a token less: the three behind the text do not hold the pooled one, time, latents and prd of diffusers'.
+inline bool is_eclipse(json_fields& fields, const PriorConfig& config) {
+    const auto absent = [&](const char* key) { return fields.next(key) == nullptr; };
+    return absent("time_embedding") && absent("time_embed_act_fn") && absent("time_embed_dim") &&
+           config.additional_embeddings == 3 && config.added_emb_type == added_emb::prd;
 }
 
 /// The shortest decimal that reads back as `x`, always with a point or an exponent.
@@ -109,12 +122,17 @@ inline result<PriorConfig> read_prior_config(json_fields& fields) {
                 fields.integer_or_null(field.name, out, field.least, field.most, none);
             else
                 fields.integer(field.name, out, field.least, field.most);
+        } else if constexpr (std::is_same_v<Field, detail::flag_field>) {
+            fields.boolean(field.name, out);
         } else if constexpr (std::is_same_v<Field, detail::number_field>) {
             fields.number(field.name, out, field.least, field.most);
         } else {
             fields.one_of(field.name, out, field.choices, field.match);
         }
     });
+    if (detail::is_eclipse(fields, config)) config.time_embedding = false;
+    if (!config.time_embedding && config.added_emb_type != added_emb::prd)
+        fields.refuse("time_embedding is false, which is allowed with added_emb_type \"prd\" alone");
     const auto inner = std::int64_t{config.num_attention_heads} * config.attention_head_dim;
     if (inner > detail::int_field::most)
         fields.refuse(cat("num_attention_heads ", config.num_attention_heads, " times attention_head_dim ",
@@ -142,10 +160,14 @@ inline result<PriorConfig> load_prior_config(const std::filesystem::path& path) 
 inline std::string to_json_text(const PriorConfig& config) {
     std::string out = "{\n  \"_class_name\": \"PriorTransformer\"";
     detail::for_each_prior_field([&]<class Field>(const Field& field) {
+        if constexpr (std::is_same_v<Field, detail::flag_field>)
+            if (config.*field.member == PriorConfig{}.*field.member) return;
         out += cat(",\n  \"", field.name, "\": ");
         if constexpr (std::is_same_v<Field, detail::int_field>) {
             const int value = config.*field.member;
             out += field.nullable && value == none ? "null" : std::to_string(value);
+        } else if constexpr (std::is_same_v<Field, detail::flag_field>) {
+            out += config.*field.member ? "true" : "false";
         } else if constexpr (std::is_same_v<Field, detail::number_field>) {
             out += detail::decimal(config.*field.member);
         } else {
@@ -164,6 +186,8 @@ inline std::string to_cpp(const PriorConfig& config) {
         if constexpr (std::is_same_v<Field, detail::int_field>) {
             const int value = config.*field.member;
             out += field.nullable && value == none ? "apriori::none" : std::to_string(value);
+        } else if constexpr (std::is_same_v<Field, detail::flag_field>) {
+            out += config.*field.member ? "true" : "false";
         } else if constexpr (std::is_same_v<Field, detail::number_field>) {
             out += detail::decimal(config.*field.member) + 'F';
         } else {

@@ -21,7 +21,7 @@ enum class added_emb { none, prd };
 /// A dimension that config.json gives as null: the class default, as diffusers' `time_embed_dim or inner_dim` has it.
 inline constexpr int none = 0;
 
-/// Fields and defaults of diffusers 0.42.1 `PriorTransformer.__init__`, by the same names.
+/// Fields and defaults of diffusers 0.42.1 `PriorTransformer.__init__`, by the same names; time_embedding is ours.
 struct PriorConfig {
     int num_attention_heads = 32;
     int attention_head_dim = 64;
@@ -38,6 +38,7 @@ struct PriorConfig {
     int time_embed_dim = none;     ///< none: inner_dim()
     int embedding_proj_dim = none; ///< none: embedding_dim
     int clip_embed_dim = none;     ///< none: embedding_dim
+    bool time_embedding = true;    ///< false: no time token; noise becomes the answer in one pass (ECLIPSE)
 
     /// Width of the transformer: num_attention_heads * attention_head_dim.
     constexpr int inner_dim() const noexcept { return num_attention_heads * attention_head_dim; }
@@ -47,10 +48,14 @@ struct PriorConfig {
     constexpr bool operator==(const PriorConfig&) const = default;
 };
 
-/// The one spelling of a configuration: null dimensions written out, dropout (idle at inference) dropped.
+/// The one spelling of a configuration: null dimensions written out; dropped what does nothing, as dropout at inference.
 /// Configurations that mean the same are the same type through it.
 constexpr PriorConfig canonical(PriorConfig c) noexcept {
     c.dropout = 0.0f;
+    if (!c.time_embedding) {
+        c.time_embed_act_fn = PriorConfig{}.time_embed_act_fn;
+        c.time_embed_dim = none;
+    }
     if (c.time_embed_dim == none) c.time_embed_dim = c.inner_dim();
     if (c.embedding_proj_dim == none) c.embedding_proj_dim = c.embedding_dim;
     if (c.clip_embed_dim == none) c.clip_embed_dim = c.embedding_dim;
@@ -82,7 +87,9 @@ constexpr bool validate() {
            config_field<"time_embed_dim", C.time_embed_dim, "none or 1 or more", (C.time_embed_dim >= 0)>::ok &&
            config_field<"embedding_proj_dim", C.embedding_proj_dim, "none or 1 or more",
                         (C.embedding_proj_dim >= 0)>::ok &&
-           config_field<"clip_embed_dim", C.clip_embed_dim, "none or 1 or more", (C.clip_embed_dim >= 0)>::ok;
+           config_field<"clip_embed_dim", C.clip_embed_dim, "none or 1 or more", (C.clip_embed_dim >= 0)>::ok &&
+           config_field<"time_embedding", C.time_embedding, "true, or false with added_emb_type prd",
+                        (C.time_embedding || C.added_emb_type == added_emb::prd)>::ok;
 }
 
 /// The configurations of published models.

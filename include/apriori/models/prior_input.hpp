@@ -58,8 +58,8 @@ struct PriorTransformerInput {
         C.encoder_hid_proj_type == hid_proj_type::linear ? C.embedding_dim : C.inner_dim();
 
     token_rows<C.embedding_dim> hidden_states{}; ///< x_t: [rows, embedding_dim], or with a token axis
-    view<const float, extents<dyn>> timestep{nullptr,
-                                             extents<dyn>(0)}; ///< [rows], or [1] for all rows; fractions are fine
+    /// [rows], or [1] for all rows; fractions are fine. A model without time_embedding needs none.
+    view<const float, extents<dyn>> timestep{nullptr, extents<dyn>(0)};
     token_rows<C.embedding_proj_dim>
         proj_embedding{}; ///< the pooled condition: [rows, embedding_proj_dim], or with a token axis
     token_rows<text_width>
@@ -73,9 +73,11 @@ struct PriorTransformerInput {
     constexpr index_t hidden_tokens() const noexcept { return hidden_states.tokens; }
     static constexpr bool has_prd = C.added_emb_type == added_emb::prd;
 
-    /// The sequence is [text, proj, time, hidden states, prd].
+    /// The sequence is [text, proj, time, hidden states, prd], the time token where the model has a time_embedding.
     constexpr index_t tokens() const noexcept { return first_hidden() + hidden_tokens() + (has_prd ? 1 : 0); }
-    constexpr index_t first_hidden() const noexcept { return text_tokens() + proj_tokens() + 1; }
+    constexpr index_t first_hidden() const noexcept {
+        return text_tokens() + proj_tokens() + (C.time_embedding ? 1 : 0);
+    }
     constexpr index_t first_answer() const noexcept { return has_prd ? tokens() - 1 : first_hidden(); }
     /// Tokens of predicted_image_embedding: 1, or without prd those of hidden_states.
     constexpr index_t output_tokens() const noexcept { return has_prd ? 1 : hidden_tokens(); }
@@ -94,7 +96,7 @@ struct PriorTransformerInput {
     constexpr PriorTransformerInput part(index_t first, index_t count) const {
         PriorTransformerInput p = *this;
         p.hidden_states = hidden_states.part(first, count);
-        if (timestep.size() != 1) p.timestep = slice_view<0, dyn>(timestep, first, count);
+        if (timestep.size() > 1) p.timestep = slice_view<0, dyn>(timestep, first, count);
         p.proj_embedding = proj_embedding.part(first, count);
         p.encoder_hidden_states = encoder_hidden_states.part(first, count);
         p.attention_mask = slice_view<0, dyn>(attention_mask, first, count);
@@ -118,7 +120,7 @@ struct PriorTransformerInput {
         if (proj_embedding.data == nullptr || proj_embedding.rows != rows() || proj_tokens() < 1)
             return status::shape("proj_embedding: as many rows as hidden_states are needed", proj_embedding.rows,
                                  rows());
-        if (timestep.data == nullptr || (timestep.size() != 1 && timestep.size() != rows()))
+        if (C.time_embedding && (timestep.data == nullptr || (timestep.size() != 1 && timestep.size() != rows())))
             return status::shape("timestep: one for all rows or one for each is needed", timestep.size(), rows());
         const bool text = encoder_hidden_states.data != nullptr && text_tokens() > 0;
         if (C.encoder_hid_proj_type == hid_proj_type::linear && C.num_embeddings > 0 && !text)
@@ -136,6 +138,10 @@ struct PriorTransformerInput {
         if (text_tokens() > l.text_tokens)
             return status::shape("encoder_hidden_states: more tokens than limits.text_tokens", text_tokens(),
                                  l.text_tokens);
+        if (!C.time_embedding && tokens() != C.positions())
+            return status::shape(
+                "the sequence [text, proj, hidden states, prd] must have num_embeddings + additional_embeddings tokens",
+                tokens(), C.positions());
         if (tokens() != C.positions() && (tokens() < C.positions() || hidden_tokens() != C.positions()))
             return status::shape(
                 "the sequence [text, proj, time, hidden states, prd] must have num_embeddings + additional_embeddings "

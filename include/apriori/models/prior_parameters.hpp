@@ -55,12 +55,14 @@ constexpr parameter_table<slot> parameters_of(const PriorConfig& c) {
     const index_t d = c.inner_dim(), e = c.embedding_dim, clip = c.clip_embed_dim;
     parameter_table<slot> t;
     t.layers = c.num_layers;
-    t.add_constant(slot::frequencies, d / 2);
+    if (c.time_embedding) t.add_constant(slot::frequencies, d / 2);
     t.add_constant(slot::zeros, d);
-    t.matrix("time_embedding.linear_1.weight", slot::time_1, c.time_embed_dim, d);
-    t.vector("time_embedding.linear_1.bias", slot::time_1_bias, c.time_embed_dim);
-    t.matrix("time_embedding.linear_2.weight", slot::time_2, d, c.time_embed_dim);
-    t.vector("time_embedding.linear_2.bias", slot::time_2_bias, d);
+    if (c.time_embedding) {
+        t.matrix("time_embedding.linear_1.weight", slot::time_1, c.time_embed_dim, d);
+        t.vector("time_embedding.linear_1.bias", slot::time_1_bias, c.time_embed_dim);
+        t.matrix("time_embedding.linear_2.weight", slot::time_2, d, c.time_embed_dim);
+        t.vector("time_embedding.linear_2.bias", slot::time_2_bias, d);
+    }
     t.matrix("proj_in.weight", slot::proj_in, d, e);
     t.vector("proj_in.bias", slot::proj_in_bias, d);
     if (c.embedding_proj_norm_type != norm_type::none)
@@ -110,10 +112,12 @@ constexpr parameter_table<slot> parameters_of(const PriorConfig& c) {
 /// A number for what a configuration means; equal meanings have equal ones.
 constexpr std::uint64_t config_hash(const PriorConfig& config) {
     const PriorConfig c = canonical(config);
-    return hash_of(c.num_attention_heads, c.attention_head_dim, c.num_layers, c.embedding_dim, c.num_embeddings,
-                   c.additional_embeddings, static_cast<int>(c.time_embed_act_fn), static_cast<int>(c.norm_in_type),
-                   static_cast<int>(c.embedding_proj_norm_type), static_cast<int>(c.encoder_hid_proj_type),
-                   static_cast<int>(c.added_emb_type), c.time_embed_dim, c.embedding_proj_dim, c.clip_embed_dim);
+    const std::uint64_t h =
+        hash_of(c.num_attention_heads, c.attention_head_dim, c.num_layers, c.embedding_dim, c.num_embeddings,
+                c.additional_embeddings, static_cast<int>(c.time_embed_act_fn), static_cast<int>(c.norm_in_type),
+                static_cast<int>(c.embedding_proj_norm_type), static_cast<int>(c.encoder_hid_proj_type),
+                static_cast<int>(c.added_emb_type), c.time_embed_dim, c.embedding_proj_dim, c.clip_embed_dim);
+    return c.time_embedding ? h : hash_of(h, c.time_embedding); // that of diffusers' models is in files
 }
 
 } // namespace apriori

@@ -87,8 +87,8 @@ public:
         return out;
     }
 
-    /// True where step serves: the device's own attention in every layer.
-    static constexpr bool has_step = std::is_same_v<Processors, every_layer<>>;
+    /// True where step serves: a model that takes more than one, with the device's own attention in every layer.
+    static constexpr bool has_step = C.time_embedding && std::is_same_v<Processors, every_layer<>>;
     /// Tokens of latents that a condition leaves room for: 1 but for unusual configurations.
     static index_t hidden_tokens(const prior_condition<Device>& c) noexcept { return passes::hidden_tokens(*c.prefix); }
 
@@ -96,12 +96,17 @@ public:
 
     /// Keys and values of the text and pooled rows of prompts with attention masks: once for each prompt.
     result<std::shared_ptr<const prior_prefix<Device>>> prefix(std::span<const prior_prompt> prompts) const {
+        if (!C.time_embedding) return to_failure(one_pass());
         return passes::make_prefix(*device_, weights_->operands(), weights_->hash(), prompts);
     }
     /// Keys and values of the time rows of a prefix's prompts for all timesteps, in one pass.
     result<std::shared_ptr<const prior_condition<Device>>> condition(std::shared_ptr<const prior_prefix<Device>> prefix,
                                                                      std::span<const float> timesteps) const {
-        return passes::make_condition(*device_, weights_->operands(), weights_->hash(), std::move(prefix), timesteps);
+        if constexpr (C.time_embedding)
+            return passes::make_condition(*device_, weights_->operands(), weights_->hash(), std::move(prefix),
+                                          timesteps);
+        else
+            return to_failure(one_pass());
     }
     /// Bytes that step needs for up to l.rows steps over l.samples latents at a time.
     static constexpr std::size_t step_workspace_bytes(step_limits l) {
@@ -117,6 +122,7 @@ public:
     /// masks, within rounding. Neither allocates nor throws; more steps than l.rows are worked off l.rows at a time.
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
                 float* to, std::span<std::byte> memory, step_limits l = {}) const {
+        if (!C.time_embedding) return one_pass();
         if (!has_step) return {errc::unsupported, "step: this model has attention processors of its own; use forward"};
 
         return passes::run_steps(*device_, weights_->operands(), weights_->hash(), x_t, steps, to, memory, l);
@@ -137,6 +143,10 @@ private:
     using layers = prior_layers<C, typename Device::template packed<Format>>;
     using operands = typename layers::operands;
     using passes = incremental<C, Device, Format>;
+
+    static constexpr status one_pass() {
+        return {errc::unsupported, "a model without time_embedding takes one pass, not steps; use forward"};
+    }
     template <int Capacity>
     static constexpr auto plan_forward(limits l, int layers) {
         l = l.filled_in(C);
@@ -193,7 +203,7 @@ private:
             advance(sequence.data, t * inner), extents<dyn, inner>(sequence.ext()[0]), {sequence.stride(0), 1});
     }
 
-    /// The sequence [text, proj, time, hidden states, prd], each with its positions.
+    /// The sequence [text, proj, time (if the model has it), hidden states, prd], each with its positions.
     template <class Context>
     static constexpr status embed(Context& ctx, const operands& w, const input& in,
                                   const view<float, extents<dyn, dyn, inner>>& sequence) {
@@ -206,9 +216,10 @@ private:
         if (r.ok())
             r = ctx.assign(slice<1>(sequence, text, proj),
                            layers::pooled_rows(w, in.proj_embedding.as_view()) + positions(w, in, text, proj));
-        if (r.ok())
-            r = layers::embed_time(ctx, w, token(sequence, text + proj), in.timestep_column(),
-                                   positions(w, in, text + proj, 1));
+        if constexpr (C.time_embedding)
+            if (r.ok())
+                r = layers::embed_time(ctx, w, token(sequence, text + proj), in.timestep_column(),
+                                       positions(w, in, text + proj, 1));
         if (r.ok())
             r = ctx.assign(slice<1>(sequence, first_hidden, hidden),
                            layers::latent_rows(w, in.hidden_states.as_view()) + positions(w, in, first_hidden, hidden));

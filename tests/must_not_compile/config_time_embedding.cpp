@@ -1,0 +1,13 @@
+// expect: config_field<.*time_embedding.*false.*true, or false with added_emb_type prd
+// SPDX-License-Identifier: Apache-2.0
+// In one pass the answer is prd's row.
+#include "apriori/models/prior_config.hpp"
+
+#ifdef CONTROL
+constexpr apriori::PriorConfig config{.additional_embeddings = 3, .time_embedding = false};
+#else
+constexpr apriori::PriorConfig config{
+    .additional_embeddings = 2, .added_emb_type = apriori::added_emb::none, .time_embedding = false};
+#endif
+
+static_assert(apriori::validate<config>());
