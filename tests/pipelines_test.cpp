@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pipelines on the CPU: diffusers' recorded calls, what is refused, and what a caller can rely on.
 #include "apriori/device/cpu/device.hpp"
-#include "pipeline_cases.hpp"
+#include "eclipse_cases.hpp"
 
 #include "apriori/core/philox.hpp"
 
@@ -24,6 +24,7 @@ TEST(Pipelines, KandinskyGivesDiffusersEmbeddings) { check_kandinsky<cpu<>>(); }
 TEST(Pipelines, InterpolationGivesDiffusersEmbeddings) { check_interpolate<cpu<>>(); }
 TEST(Pipelines, StableUnclipGivesDiffusersEmbeddings) { check_stable_unclip<cpu<>>(); }
 TEST(Pipelines, ShapEGivesDiffusersLatents) { check_shap_e<cpu<>>(); }
+TEST(Pipelines, EclipseGivesItsEmbeddings) { check_eclipse<cpu<>>(); }
 
 TEST(Pipelines, GivenLatentsTakeThePlaceOfThoseDrawn) {
     const models<cpu<>> m;
@@ -146,6 +147,25 @@ TEST(Pipelines, ShapERefusesWhatItCannotDo) {
     const std::vector<float> few(3);
     EXPECT_FAILS(run({.latents = few}), errc::shape_mismatch, "latents");
     EXPECT_FAILS(pipeline.from_texts(m.tokenizer, m.text_encoder, {}, random), errc::invalid_argument, "no text");
+}
+
+TEST(Pipelines, EclipseRefusesWhatItCannotDo) {
+    models<cpu<>> m;
+    const auto pipeline = eclipse_pipeline(m);
+    torch_generator random(0), again(0);
+    std::vector<float> latents(2 * 12);
+    again.randn(latents);
+    EXPECT_TRUE(
+        model_testing::same_bits(value_of(pipeline(two_texts, random)).values,
+                                 value_of(pipeline(two_texts, again, eclipse_options{.latents = latents})).values));
+    EXPECT_FAILS(pipeline({}, random), errc::invalid_argument, "there is no text");
+    EXPECT_FAILS(pipeline(two_texts, random, {.num_images_per_prompt = 0}), errc::invalid_argument,
+                 "num_images_per_prompt must be 1 or more, not 0");
+    EXPECT_FAILS(pipeline(two_texts, random, {.num_images_per_prompt = 2, .latents = latents}), errc::shape_mismatch,
+                 "latents: 24 numbers are not 4 rows of 12");
+    const apriori::text_to_embedding steps(m.tokenizer, m.text_encoder, pipeline.prior(),
+                                           load_scheduler("prior_scheduler"));
+    EXPECT_FAILS(steps(two_texts, random), errc::unsupported, "use eclipse_prior");
 }
 
 TEST(Pipelines, BestOfKeepsTheMostLike) {

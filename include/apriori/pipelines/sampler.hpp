@@ -77,6 +77,9 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     auto& device = model.device();
     const index_t rows = denoiser.rows(), count = rows * width;
     const index_t branches = uses_guidance(options.guidance_scale) ? 2 : 1;
+    if (!Model::config.time_embedding)
+        return failure{errc::unsupported,
+                       "a model without time_embedding takes one pass, not a scheduler's steps; use eclipse_prior"};
     if (!std::isfinite(options.guidance_scale))
         return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
     if (denoiser.branches() != branches)

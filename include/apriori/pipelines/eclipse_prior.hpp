@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// ECLIPSE (Patel et al. 2023): from words to image embeddings in one pass of a prior that has no time embedding. An extension:
+// diffusers has neither the model nor the pipeline. What is drawn and what is left out (guidance, clip_mean and clip_std) is as
+// in its authors' pipelines.
+#pragma once
+
+#include "apriori/pipelines/denoiser.hpp"
+#include "apriori/pipelines/text_to_embedding.hpp"
+
+namespace apriori {
+
+struct eclipse_options {
+    index_t num_images_per_prompt = 1;
+    /// Standard normal, [texts, num_images_per_prompt, embedding_dim]. None: drawn from the generator.
+    std::span<const float> latents{};
+};
+
+/// Tokenizer, text encoder and prior together. The models share their weights with others; the tokenizer must outlive the
+/// pipeline.
+template <class Tokenizer, class TextEncoder, class Prior>
+class eclipse_prior {
+public:
+    static constexpr index_t width = Prior::config.embedding_dim;
+    static_assert(!Prior::config.time_embedding,
+                  "apriori: eclipse_prior takes a prior without time_embedding; text_to_embedding samples from others");
+    static_assert(
+        TextEncoder::width == width && TextEncoder::embedding == Prior::config.embedding_proj_dim &&
+            Prior::config.clip_embed_dim == width,
+        "apriori: this text encoder's hidden_size is not the prior's embedding_dim, or its projection_dim not "
+        "the prior's embedding_proj_dim, or the prior's clip_embed_dim not its embedding_dim");
+
+    eclipse_prior(const Tokenizer& tokenizer, TextEncoder text_encoder, Prior prior)
+        : tokenizer_(&tokenizer), text_encoder_(std::move(text_encoder)), prior_(std::move(prior)) {}
+
+    /// Embeddings [texts * num_images_per_prompt, embedding_dim]; of `random` their noise is drawn. Negative prompts are
+    /// further texts behind the others, whose embeddings are a decoder's negative_image_embeds.
+    template <normal_generator Random>
+    result<image_embeddings> operator()(std::span<const std::string_view> texts, Random& random,
+                                        const eclipse_options& options = {}) const {
+        const index_t samples = options.num_images_per_prompt;
+        if (auto r = detail::check_images_per_prompt(samples); !r) return r.error();
+        auto encoded = encode_texts(*tokenizer_, text_encoder_, texts);
+        if (!encoded) return encoded.error();
+        const index_t rows = encoded->rows * samples;
+        std::vector<float> values(options.latents.begin(), options.latents.end());
+        if (values.empty()) {
+            values.resize(static_cast<std::size_t>(rows * width));
+            random.randn(std::span<float>(values));
+        }
+        if (values.size() != static_cast<std::size_t>(rows * width))
+            return failure{errc::shape_mismatch, "latents: " + std::to_string(values.size()) + " numbers are not " +
+                                                     std::to_string(rows) + " rows of " + std::to_string(width)};
+        std::vector<prior_prompt> prompts;
+        for (index_t t = 0; t < encoded->rows; ++t) prompts.push_back((*encoded)[t]);
+        if (auto r = one_pass(prompts, samples, values); !r) return r.error();
+        return image_embeddings{rows, width, std::move(values), std::move(encoded->text_embeds),
+                                std::move(encoded->cut)};
+    }
+
+    const Prior& prior() const noexcept { return prior_; }
+
+private:
+    /// The prior's answers to the latents in `values`, in their place.
+    result<void> one_pass(std::span<const prior_prompt> prompts, index_t samples, std::vector<float>& values) const {
+        auto& device = prior_.device();
+        auto denoiser = forward_denoiser<Prior>::make(prior_, prompts, samples, 1, 1);
+        if (!denoiser) return denoiser.error();
+        device_array<float, typename Prior::device_type> latents(device, static_cast<index_t>(values.size()));
+        if (!latents.ok())
+            return failure{errc::device_error,
+                           "no memory for the latents of " + std::to_string(denoiser->rows()) + " rows"};
+        if (const status s = latents.write(values); !s.ok()) return s;
+        const view<const float, extents<dyn, width>> x(latents.data(), extents<dyn, width>(denoiser->rows()));
+        const auto answers = (*denoiser)(x, 0.0f); // a timestep that nobody looks at
+        if (!answers) return answers.error();
+        if (const status s = device.synchronize(); !s.ok()) return s;
+        return device.download(values.data(), answers->data, values.size() * sizeof(float));
+    }
+
+    const Tokenizer* tokenizer_;
+    TextEncoder text_encoder_;
+    Prior prior_;
+};
+
+} // namespace apriori
