@@ -8,6 +8,7 @@
 #include "apriori/models/packed_operands.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -27,51 +28,53 @@ public:
     /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
     template <tensor_source Source>
     static result<std::shared_ptr<const packed_weights>> load(Device& device, const Source& source) {
-        const tensor_list expected(Model::config);
-        if (auto checked = check_tensors(source, expected.infos()); !checked) return checked.error();
+        const auto found = find_tensors(source);
+        if (!found) return found.error();
+        std::byte* to = nullptr;
+        auto weights = allocate(device, to);
+        if (!weights) return weights.error();
+        if (const status s = clear_gaps(device, to); !s.ok()) return to_failure(s);
+        (*weights)->hashes_.resize(found->size());
+        if (auto r = (*weights)->store_tensors(device, source, *found, to, [](const std::string&) { return true; }); !r)
+            return r.error();
+        if (const status s = store_constants(device, to); !s.ok()) return to_failure(s);
+        return std::shared_ptr<const packed_weights>(std::move(*weights));
+    }
 
-        std::vector<std::pair<std::string_view, std::size_t>> found;
-        for (std::size_t i = 0; i < source.size(); ++i) found.emplace_back(source.info(i).name, i);
-        std::sort(found.begin(), found.end());
+    /// A copy of these weights with the tensors of `names` packed anew from `source`, which has all tensors of the model: byte
+    /// for byte and by its hash what load() makes of a source that differs from theirs in these alone, without the others
+    /// being read. So a LoRA is merged by the names that it touches and a source that adds it (io/lora_source.hpp), and taken
+    /// out by the same names and the plain source. Models that share these weights keep them as they are; as long as both are
+    /// there they take twice the memory. Fails as load() does, with not_found for names that the model does not have, and
+    /// with unsupported for attached weights, whose tensors' hashes are not known.
+    template <tensor_source Source>
+    result<std::shared_ptr<const packed_weights>> repack(Device& device, const Source& source,
+                                                         std::span<const std::string> names) const {
+        const auto found = find_tensors(source);
+        if (!found) return found.error();
+        if (hashes_.empty())
+            return failure{
+                errc::unsupported,
+                "weights that were attached packed cannot be packed anew in part; load them from their source"};
+        std::vector<std::string_view> wanted(names.begin(), names.end());
+        std::sort(wanted.begin(), wanted.end());
+        wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+        std::size_t known = 0;
+        for (std::size_t i = 0; i < source.size(); ++i)
+            if (std::binary_search(wanted.begin(), wanted.end(), source.info(i).name)) ++known;
+        if (known != wanted.size()) return unknown_names(source, wanted);
 
-        auto storage = std::make_shared<typename Device::buffer>(device.allocate(operands_type::layout.bytes));
-        if (storage->empty())
-            return failure{errc::device_error,
-                           "no memory for the weights: " + std::to_string(operands_type::layout.bytes) +
-                               " bytes on device " + Device::name};
-        std::byte* base = storage->data();
-        auto weights = std::make_shared<packed_weights>();
-        weights->base_ = base;
-        weights->owner_ = std::move(storage);
-        weights->hash_ =
-            content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))), config_hash(Model::config));
-        std::vector<float> rows(buffer_alignment / sizeof(float), 0.0f);
-        if (const status s = clear_gaps(device, base, rows); !s.ok()) return to_failure(s);
-        for (const parameter_type& p : Model::parameters)
-            for (int layer = 0; layer < Model::parameters.layers_of(p); ++layer) {
-                const std::string name = parameter_name(p, layer);
-                const auto at =
-                    std::lower_bound(found.begin(), found.end(), std::pair{std::string_view(name), std::size_t{0}});
-                if (const status s = store(device, source, at->second, p,
-                                           base + operands_type::layout.offset(p.where, layer), rows, weights->hash_);
-                    !s.ok()) {
-                    failure f = to_failure(s);
-                    f.message = "tensor " + name + ": " + f.message;
-                    return f;
-                }
-            }
-        if constexpr (Model::parameters.constant_count > 0)
-            for (int c = 0; c < Model::parameters.constant_count; ++c) {
-                const auto at = Model::parameters.constants[static_cast<std::size_t>(c)];
-                rows.resize(static_cast<std::size_t>(at.n));
-                for (index_t i = 0; i < at.n; ++i)
-                    rows[static_cast<std::size_t>(i)] = constant_of(Model::config, at.where, i);
-                if (const status s = device.upload(base + operands_type::layout.offset(at.where), rows.data(),
-                                                   rows.size() * sizeof(float));
-                    !s.ok())
-                    return to_failure(s);
-            }
-        return std::shared_ptr<const packed_weights>(std::move(weights));
+        std::byte* to = nullptr;
+        auto weights = allocate(device, to);
+        if (!weights) return weights.error();
+        if (const status s = copy(device, base_, to); !s.ok()) return to_failure(s);
+        (*weights)->hashes_ = hashes_;
+        if (auto r = (*weights)->store_tensors(
+                device, source, *found, to,
+                [&](const std::string& name) { return std::binary_search(wanted.begin(), wanted.end(), name); });
+            !r)
+            return r.error();
+        return std::shared_ptr<const packed_weights>(std::move(*weights));
     }
 
     /// Weights that lie packed at `memory` already, as another model's packed_bytes() have them; `owner` keeps them there.
@@ -86,14 +89,68 @@ public:
 
     /// The packed weights, in the device's memory.
     std::span<const std::byte> packed_bytes() const noexcept { return {base_, bytes()}; }
-    /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by.
+    /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by. A hash
+    /// of the tensors' own hashes, so that one tensor can change without the others being read.
     std::uint64_t hash() const noexcept { return hash_; }
     operands_type operands() const noexcept { return {const_cast<std::byte*>(base_)}; }
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 
 private:
+    /// Where each of the model's tensors is in the source, in the order of the table.
+    template <class Source>
+    static result<std::vector<std::size_t>> find_tensors(const Source& source) {
+        const tensor_list expected(Model::config);
+        if (auto checked = check_tensors(source, expected.infos()); !checked) return checked.error();
+        std::vector<std::pair<std::string_view, std::size_t>> held;
+        for (std::size_t i = 0; i < source.size(); ++i) held.emplace_back(source.info(i).name, i);
+        std::sort(held.begin(), held.end());
+        std::vector<std::size_t> found;
+        for (const tensor_info& t : expected.infos())
+            found.push_back(std::lower_bound(held.begin(), held.end(), std::pair{t.name, std::size_t{0}})->second);
+        return found;
+    }
+
+    template <class Source>
+    static failure unknown_names(const Source& source, const std::vector<std::string_view>& wanted) {
+        std::vector<std::string_view> held;
+        for (std::size_t i = 0; i < source.size(); ++i) held.push_back(source.info(i).name);
+        detail::bounded_list unknown;
+        for (const std::string_view name : wanted)
+            if (std::find(held.begin(), held.end(), name) == held.end()) unknown.add({name});
+        std::string message;
+        unknown.append_to(message, "unknown");
+        return {errc::not_found, "to be packed anew: " + message};
+    }
+
+    /// Weights over new memory of the device, at `to`.
+    static result<std::shared_ptr<packed_weights>> allocate(Device& device, std::byte*& to) {
+        auto storage = std::make_shared<typename Device::buffer>(device.allocate(bytes()));
+        if (storage->empty())
+            return failure{errc::device_error, "no memory for the weights: " + std::to_string(bytes()) +
+                                                   " bytes on device " + Device::name};
+        to = storage->data();
+        auto weights = std::make_shared<packed_weights>();
+        weights->base_ = to;
+        weights->owner_ = std::move(storage);
+        return weights;
+    }
+
+    /// All bytes from one block to another, in stretches by way of the host.
+    static status copy(Device& device, const std::byte* from, std::byte* to) {
+        constexpr std::size_t stretch = std::size_t{1} << 22;
+        std::vector<std::byte> part(std::min(stretch, bytes()));
+        for (std::size_t at = 0; at < bytes(); at += stretch) {
+            const std::size_t n = std::min(stretch, bytes() - at);
+            status s = device.download(part.data(), from + at, n);
+            if (s.ok()) s = device.upload(to + at, part.data(), n);
+            if (!s.ok()) return s;
+        }
+        return {};
+    }
+
     /// Zeros where a slot may end in padding, so that equal weights are equal bytes.
-    static status clear_gaps(Device& device, std::byte* base, const std::vector<float>& zeros) {
+    static status clear_gaps(Device& device, std::byte* base) {
+        constexpr std::array<std::byte, buffer_alignment> zeros{};
         for (std::size_t i = 0; i < operands_type::layout.slots; ++i) {
             const auto place = operands_type::layout.places[i];
             const auto s = static_cast<slot>(i);
@@ -109,6 +166,47 @@ private:
         return {};
     }
 
+    static status store_constants(Device& device, std::byte* base) {
+        if constexpr (Model::parameters.constant_count > 0) {
+            std::vector<float> values;
+            for (int c = 0; c < Model::parameters.constant_count; ++c) {
+                const auto at = Model::parameters.constants[static_cast<std::size_t>(c)];
+                values.resize(static_cast<std::size_t>(at.n));
+                for (index_t i = 0; i < at.n; ++i)
+                    values[static_cast<std::size_t>(i)] = constant_of(Model::config, at.where, i);
+                if (const status s = device.upload(base + operands_type::layout.offset(at.where), values.data(),
+                                                   values.size() * sizeof(float));
+                    !s.ok())
+                    return s;
+            }
+        }
+        return {};
+    }
+
+    /// Packs the tensors whose names are wanted, and brings the hashes up to date.
+    template <class Source, class Wanted>
+    result<void> store_tensors(Device& device, const Source& source, const std::vector<std::size_t>& found,
+                               std::byte* base, const Wanted& wanted) {
+        std::vector<float> rows;
+        std::size_t tensor = 0;
+        for (const parameter_type& p : Model::parameters)
+            for (int layer = 0; layer < Model::parameters.layers_of(p); ++layer, ++tensor) {
+                const std::string name = parameter_name(p, layer);
+                if (!wanted(name)) continue;
+                if (const status s = store(device, source, found[tensor], p,
+                                           base + operands_type::layout.offset(p.where, layer), rows, hashes_[tensor]);
+                    !s.ok()) {
+                    failure f = to_failure(s);
+                    f.message = "tensor " + name + ": " + f.message;
+                    return f;
+                }
+            }
+        hash_ = content_hash(std::as_bytes(std::span<const std::uint64_t>(hashes_)),
+                             content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))),
+                                          config_hash(Model::config)));
+        return {};
+    }
+
     template <class Source>
     static status store(Device& device, const Source& source, std::size_t tensor, const parameter_type& p,
                         std::byte* to, std::vector<float>& rows, std::uint64_t& hash) {
@@ -117,6 +215,7 @@ private:
         const index_t count = p.packed ? p.dims[0] : p.size();
         const auto place = operands_type::place_of(p.where);
         const index_t step = std::max<index_t>(1, stretch / width);
+        hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
             const index_t n = std::min(step, count - first);
             rows.resize(static_cast<std::size_t>(n * width));
@@ -136,6 +235,8 @@ private:
     const std::byte* base_ = nullptr;
     std::shared_ptr<const void> owner_{};
     std::uint64_t hash_ = 0;
+    std::vector<std::uint64_t>
+        hashes_{}; ///< of each tensor, in the order of the table; none where weights were attached
 };
 
 } // namespace apriori
