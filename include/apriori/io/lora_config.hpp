@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// What PEFT's LoraConfig says about a LoRA file: ranks and alphas, from the file's metadata or from adapter_config.json.
+#pragma once
+
+#include "apriori/core/index.hpp"
+#include "apriori/io/json_fields.hpp"
+
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace apriori::io {
+
+/// A product of matrices is multiplied by alpha / divisor. Two numbers, so that a weight goes in where PEFT puts it.
+struct lora_scale {
+    double alpha = 1, divisor = 1;
+};
+
+/// The part of a LoraConfig that says what a LoRA adds to its model.
+class lora_config {
+public:
+    /// Reads JSON; `where` (a path) opens the messages. `prefix` stands in front of every field, as diffusers' pipelines
+    /// write it: "prior." or "". Refused: fields that are missing or out of range, patterns that are more than names, and,
+    /// as unsupported, what makes a LoRA something else than a product of two matrices.
+    static result<lora_config> parse(std::string_view text, std::string_view where, std::string_view prefix = "") {
+        auto fields = json_fields::parse(text, where);
+        if (!fields) return fields.error();
+        const auto named = [&](const char* key) { return cat(prefix, key); };
+        for (const char* key : {"r", "lora_alpha"})
+            if (fields->next(named(key).c_str()) == nullptr)
+                return failure{errc::bad_format, cat(where, ": has no field ", quote(named(key)))};
+
+        lora_config c;
+        fields->integer(named("r").c_str(), c.rank_, 1, most_rank);
+        fields->number(named("lora_alpha").c_str(), c.alpha_, 0, most_alpha);
+        fields->boolean(named("use_rslora").c_str(), c.rslora_);
+        read_pattern(*fields, named("rank_pattern"), 1, most_rank, c.ranks_);
+        read_pattern(*fields, named("alpha_pattern"), 0, most_alpha, c.alphas_);
+        for (const char* key : {"use_dora", "use_bdlora", "arrow_config", "alora_invocation_tokens", "velora_config",
+                                "monteclora_config", "kasa_config"})
+            if (const json* v = fields->next(named(key).c_str()); v != nullptr && says_yes(*v))
+                fields->refuse(named(key).c_str(), *v, "false or null: a plain LoRA", errc::unsupported);
+        // These ways to begin a training take something from the model's own weights, and PEFT does so again in loading.
+        if (const json* v = fields->next(named("init_lora_weights").c_str()); v != nullptr && v->is_string())
+            for (const char* name : {"pissa", "olora", "loftq", "corda", "mica"})
+                if (lower(v->get_ref<const std::string&>()).starts_with(name))
+                    fields->refuse(named("init_lora_weights").c_str(), *v, "those that leave the model's weights alone",
+                                   errc::unsupported);
+        if (auto read = fields->finish(); !read) return read.error();
+        return c;
+    }
+
+    /// Of a module whose matrices have `rank`. An error where the configuration says another rank; the message lacks the file,
+    /// the caller adds it.
+    result<lora_scale> scale(std::string_view module, index_t rank) const {
+        const auto said = static_cast<index_t>(value_of(ranks_, module, rank_));
+        if (said != rank)
+            return failure{errc::bad_format,
+                           cat("the tensors of ", quote(module), " have rank ", rank, ", its LoraConfig says ", said)};
+        const auto r = static_cast<double>(rank);
+        return lora_scale{value_of(alphas_, module, alpha_), rslora_ ? std::sqrt(r) : r};
+    }
+
+private:
+    static constexpr int most_rank = 1 << 20;
+    static constexpr double most_alpha = 1e9;
+    using pattern = std::vector<std::pair<std::string, double>>;
+
+    /// What Python takes for true.
+    static bool says_yes(const json& v) { return !v.empty() && v != json(false); }
+
+    static void read_pattern(json_fields& fields, const std::string& key, double least, double most, pattern& to) {
+        const json* v = fields.next(key.c_str());
+        if (v == nullptr || v->is_null()) return;
+        if (!v->is_object()) return fields.refuse(key.c_str(), *v, "an object from names of modules to numbers");
+        for (const auto& item : v->items()) {
+            const double x = item.value().is_number() ? item.value().get<double>() : std::nan("");
+            if (!(x >= least && x <= most))
+                return fields.refuse(cat("field '", key, "': ", quote(item.key()), " is ", shown(item.value()),
+                                         "; allowed: numbers from ", json(least).dump(), " to ", json(most).dump()));
+            if (!plain(item.key()))
+                return fields.refuse(cat("field '", key, "': ", quote(item.key()),
+                                         " is a pattern; allowed: names of modules or their ends, with ^ in front for "
+                                         "whole names"));
+            to.emplace_back(item.key(), x);
+        }
+    }
+    /// Whether a regular expression is a name, perhaps with ^ in front and $ behind.
+    static bool plain(std::string_view name) {
+        if (name.starts_with('^')) name.remove_prefix(1);
+        if (name.ends_with('$')) name.remove_suffix(1);
+        for (const char c : name)
+            if (std::string_view("\\|()[]{}*+?^$").find(c) != std::string_view::npos) return false;
+        return !name.empty();
+    }
+    /// PEFT's get_pattern_key: the expression (.*\.)?(name)$ matches the module, a dot being any character.
+    static bool matches(std::string_view name, std::string_view module) {
+        const bool whole = name.starts_with('^');
+        if (whole) name.remove_prefix(1);
+        if (name.ends_with('$')) name.remove_suffix(1);
+        if (name.size() > module.size()) return false;
+        const auto before = module.size() - name.size();
+        if (before != 0 && (whole || module[before - 1] != '.')) return false;
+        for (std::size_t i = 0; i < name.size(); ++i)
+            if (name[i] != '.' && name[i] != module[before + i]) return false;
+        return true;
+    }
+    /// Of the first that matches, in the order of names, in which PEFT writes them.
+    static double value_of(const pattern& p, std::string_view module, double otherwise) {
+        for (const auto& [name, value] : p)
+            if (matches(name, module)) return value;
+        return otherwise;
+    }
+
+    int rank_ = 8;
+    double alpha_ = 8;
+    bool rslora_ = false;
+    pattern ranks_, alphas_;
+};
+
+} // namespace apriori::io
