@@ -5,8 +5,8 @@
 
 namespace apriori::program {
 
-embedding_options pipeline_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
-                                      run_progress& progress) {
+embedding_options embedding_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
+                                       run_progress& progress) {
     return {.num_inference_steps = options.steps,
             .num_images_per_prompt = options.samples,
             .guidance_scale = options.guidance,
@@ -25,7 +25,7 @@ result<made_embeddings> draw_words(const pipeline_options& options, const pipeli
     const std::vector<std::string_view> words = views_of(texts);
     const std::vector<std::string_view> negative(options.negative ? words.size() : 0,
                                                  options.negative ? *options.negative : std::string_view());
-    const embedding_options each = pipeline_options_of(options, negative, progress);
+    const embedding_options each = embedding_options_of(options, negative, progress);
     const auto report = [&](const std::vector<index_t>& cut) {
         progress.clear();
         report_cut(texts, cut, parts.words->tokenizer.model_max_length());

@@ -9,8 +9,8 @@
 namespace apriori::program {
 
 /// The options of a library's pipeline; `negative` holds options.negative for as many texts as there are.
-embedding_options pipeline_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
-                                      run_progress& progress);
+embedding_options embedding_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
+                                       run_progress& progress);
 
 /// Samples texts as one batch, from one generator in diffusers' order: UnCLIPPipeline's, or, where the folder has an image
 /// encoder, KandinskyV22PriorPipeline's. What did not fit is reported on stderr.

@@ -34,7 +34,7 @@ result<exit_code> run_emb2emb(const emb2emb_options& options) {
     progress.name(counted(texts, "text"));
     torch_generator random(options.seed);
     auto made = parts->kandinsky().emb2emb(words_of, image_embeds{*images}, options.strength, random,
-                                           pipeline_options_of(options, negative, progress));
+                                           embedding_options_of(options, negative, progress));
     progress.clear();
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!made) return failure{made.error().code, "--strength, --image: " + made.error().message};

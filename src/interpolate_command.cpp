@@ -78,7 +78,7 @@ result<exit_code> run_interpolate(const interpolate_options& options) {
         labels.push_back(label_of(mix->conditions, options));
         progress.name(labels.back());
         torch_generator random(options.seed); // the same numbers for each, so that the words alone differ
-        auto made = pipeline.interpolate(mix->conditions, random, pipeline_options_of(options, {}, progress), more);
+        auto made = pipeline.interpolate(mix->conditions, random, embedding_options_of(options, {}, progress), more);
         progress.clear();
         if (interrupt_signal() != 0) return interrupt_failure();
         if (!made) return made.error();
