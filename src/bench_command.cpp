@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "instances.hpp"
 #include "interrupt.hpp"
+#include "lora_option.hpp"
 #include "model_weights.hpp"
 #include "process.hpp"
 #include "progress.hpp"
@@ -90,12 +91,15 @@ result<exit_code> run_bench(const bench_options& options) {
     device_options on = options.on;
     const auto image = open_image(options.packed, on);
     if (!image) return image.error();
+    auto loras = open_loras(options.loras, options.packed);
+    if (!loras) return loras.error();
     const auto models = catalogue::open(on);
     if (!models) return models.error();
     auto found = find_subject(*models, on, options.preset, options.model);
     if (!found) return found.error();
     if (options.preset.empty() && !*image) // a folder without weights has synthetic ones
         if (auto r = found->open_weights(); !r && r.error().code != errc::not_found) return r.error();
+    found->loras = std::move(*loras);
     const PriorConfig& c = found->entry->config;
     if (options.tokens > c.num_embeddings && c.encoder_hid_proj_type == hid_proj_type::linear)
         return failure{errc::invalid_argument,
@@ -115,7 +119,7 @@ result<exit_code> run_bench(const bench_options& options) {
     report.load = seconds_since(start);
     report.ready = seconds_since_start();
     report.model = found->name;
-    report.source = *image ? "packed" : found->weights ? "stored" : "synthetic";
+    report.source = *image ? "packed" : !found->loras.empty() ? "merged" : found->weights ? "stored" : "synthetic";
     report.device = on.device;
     report.arch = models->arch_of(on.device);
     report.weights = found->entry->weights;

@@ -99,6 +99,13 @@ void add_mask(CLI::App& command, bool& mask_text_encoder) {
         "Hand the text encoder the mask of the padding, as examples/digits was trained; diffusers does not");
 }
 
+void add_loras(CLI::App& command, std::vector<std::string>& loras) {
+    command.add_option("--lora", loras, "A LoRA to merge into the weights, and how much of it: 1; may be given again")
+        ->type_name("FILE[:WEIGHT]")
+        ->allow_extra_args(false)
+        ->check(path());
+}
+
 /// What all commands that sample have.
 void add_pipeline(CLI::App& command, pipeline_options& o) {
     add_model(command, o.model);
@@ -107,6 +114,7 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
                     "A packed image of the model, as pack writes it: mapped instead of its weights")
         ->type_name("FILE")
         ->check(path());
+    add_loras(command, o.loras);
     command.add_option("--samples", o.samples, "Samples of each prompt")
         ->type_name("N")
         ->check(between(1, 65536))
@@ -243,6 +251,7 @@ void add_pack(CLI::App& command, pack_options& o) {
         ->type_name("NAME")
         ->check(preset_name());
     add_device(command, o.on, false);
+    add_loras(command, o.loras);
     command.add_option("--out", o.out, "The image to write")->type_name("FILE")->check(path());
     command.add_option("--verify", o.verify, "An image to read whole, and compare with its checksums, instead")
         ->type_name("FILE")
@@ -259,6 +268,7 @@ void add_bench(CLI::App& command, bench_options& o) {
     command.add_option("--packed", o.packed, "A packed image of the model: its weights")
         ->type_name("FILE")
         ->check(path());
+    add_loras(command, o.loras);
     command.add_option("--tokens", o.tokens, "Live tokens of the prompt; the unconditional one has 2")
         ->type_name("N")
         ->check(between(1, 65536))
@@ -363,8 +373,9 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
     if (info_command->parsed()) return {info};
     if (pack_command->parsed()) {
         const bool one = pack.model.empty() != pack.preset.empty();
-        if (!pack.verify.empty() ? !pack.model.empty() || !pack.preset.empty() || !pack.out.empty()
-                                 : !one || pack.out.empty())
+        if (!pack.verify.empty()
+                ? !pack.model.empty() || !pack.preset.empty() || !pack.out.empty() || !pack.loras.empty()
+                : !one || pack.out.empty())
             return failure{errc::invalid_argument, "pack: needs --model or --preset, and --out; or --verify alone; see "
                                                    "apriori pack --help"};
         return {pack};

@@ -27,8 +27,9 @@ struct device_options {
 struct pipeline_options {
     device_options on;
     std::filesystem::path model;
-    std::filesystem::path packed; ///< empty: the model's own weights
-    std::string scheduler;        ///< its class; empty: the folder's own
+    std::filesystem::path packed;   ///< empty: the model's own weights
+    std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
+    std::string scheduler;          ///< its class; empty: the folder's own
     int samples = 1, steps = 25;
     float guidance = 4;
     std::uint64_t seed = 0;
@@ -90,8 +91,9 @@ result<exit_code> run_info(const info_options& options);
 
 struct pack_options {
     device_options on;
-    std::filesystem::path model; ///< a folder; empty: the preset
-    std::string preset;          ///< with synthetic weights; empty: the folder
+    std::filesystem::path model;    ///< a folder; empty: the preset
+    std::string preset;             ///< with synthetic weights; empty: the folder
+    std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::filesystem::path out;
     std::filesystem::path verify; ///< an image to read instead
 };
@@ -100,9 +102,10 @@ result<exit_code> run_pack(const pack_options& options);
 
 struct bench_options {
     device_options on;
-    std::filesystem::path model;  ///< a folder; empty: the preset
-    std::string preset;           ///< empty: the folder
-    std::filesystem::path packed; ///< weights; empty: the folder's, or synthetic ones
+    std::filesystem::path model;    ///< a folder; empty: the preset
+    std::string preset;             ///< empty: the folder
+    std::filesystem::path packed;   ///< weights; empty: the folder's, or synthetic ones
+    std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     int tokens = 12, samples = 1, steps = 25, repeats = 5;
     int rows_forward = 2; ///< of the largest forward; 1 and 2 are always timed
     bool json = false;

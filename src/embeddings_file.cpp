@@ -54,6 +54,7 @@ run_settings settings_of(const pipeline_options& options, const pipeline_parts& 
                           {"weights_hash", fmt::format("{:016x}", parts.prior->weights_hash())},
                           {"model", parts.model_name}};
     if (options.negative) settings.emplace_back("negative_prompt", json_text(*options.negative));
+    if (!parts.loras.empty()) settings.emplace_back("loras", parts.loras);
     if (options.mask_text_encoder) settings.emplace_back("mask_text_encoder", "true");
     settings.emplace_back("apriori", version::string);
     return settings;

@@ -18,6 +18,13 @@ result<void> subject::open_weights() {
     return {};
 }
 
+std::vector<std::filesystem::path> subject::files() const {
+    std::vector<std::filesystem::path> all;
+    if (weights) all = weights->files();
+    for (const io::weighted_lora& l : loras) all.push_back(l.file.path());
+    return all;
+}
+
 result<subject> find_subject(const catalogue& models, const device_options& on, std::string_view preset_name,
                              const std::filesystem::path& model) {
     if (!preset_name.empty()) {
@@ -36,9 +43,9 @@ result<subject> find_subject(const catalogue& models, const device_options& on, 
 }
 
 result<std::unique_ptr<any_prior>> load(const subject& s, int threads, std::function<void(std::int64_t)> on_read) {
-    if (s.weights) return s.entry->load(any_source(*s.weights, std::move(on_read)), threads);
+    if (s.weights) return load_merged(*s.entry, *s.weights, s.loras, threads, std::move(on_read));
     const io::synthetic_source synthetic(tensor_list(s.entry->config).infos());
-    return s.entry->load(any_source(synthetic, std::move(on_read)), threads);
+    return load_merged(*s.entry, synthetic, s.loras, threads, std::move(on_read));
 }
 
 result<io::image_kind> image_kind_of(const prior_entry& entry) {

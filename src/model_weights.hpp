@@ -2,12 +2,15 @@
 // Which model a command is about, and where its weights come from: a packed image, a folder, or synthetic ones.
 #pragma once
 
+#include "apriori/io/lora_source.hpp"
 #include "apriori/io/packed_image.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "instances.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace apriori::program {
 
@@ -17,14 +20,28 @@ struct subject {
     const prior_entry* entry = nullptr;          ///< compiled in
     std::filesystem::path config_file{};         ///< empty: a preset
     std::optional<io::weights_source> weights{}; ///< none: synthetic ones
+    std::vector<io::weighted_lora> loras{};      ///< merged when the weights are packed
 
     /// Opens the weights beside the file; not_found where there are none.
     result<void> open_weights();
+    /// The files that loading reads, which no output must replace.
+    std::vector<std::filesystem::path> files() const;
 };
 
 /// The preset of that name, or where it is empty the model of a folder or config.json.
 result<subject> find_subject(const catalogue& models, const device_options& on, std::string_view preset,
                              const std::filesystem::path& model);
+
+/// A model of an entry with weights of any source, and LoRAs merged into them.
+template <tensor_source Source>
+result<std::unique_ptr<any_prior>> load_merged(const prior_entry& entry, const Source& source,
+                                               const std::vector<io::weighted_lora>& loras, int threads,
+                                               std::function<void(std::int64_t values)> on_read = {}) {
+    if (loras.empty()) return entry.load(any_source(source, std::move(on_read)), threads);
+    const auto merged = io::lora_source<Source>::make(source, loras);
+    if (!merged) return merged.error();
+    return entry.load(any_source(*merged, std::move(on_read)), threads);
+}
 
 /// The model with its weights. on_read is told how many values have been read in all, after each stretch.
 result<std::unique_ptr<any_prior>> load(const subject& s, int threads,

@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "instances.hpp"
 #include "interrupt.hpp"
+#include "lora_option.hpp"
 #include "model_weights.hpp"
 #include "output_file.hpp"
 #include "plan_text.hpp"
@@ -61,13 +62,13 @@ result<exit_code> write_image(const pack_options& options) {
     if (!what) return what.error();
     if (options.preset.empty())
         if (auto r = what->open_weights(); !r) return r.error();
+    auto loras = open_loras(options.loras);
+    if (!loras) return loras.error();
+    what->loras = std::move(*loras);
     const prior_entry& entry = *what->entry;
     const auto kind = image_kind_of(entry);
     if (!kind) return kind.error();
-    if (auto r = check_outputs({{"--out", options.out}},
-                               what->weights ? what->weights->files() : std::vector<std::filesystem::path>());
-        !r)
-        return r.error();
+    if (auto r = check_outputs({{"--out", options.out}}, what->files()); !r) return r.error();
 
     const std::int64_t read = 4 * parameter_count(entry.config);
     megabytes done{progress(total_of(read + static_cast<std::int64_t>(entry.weight_bytes)), "MB")};

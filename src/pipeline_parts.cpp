@@ -6,6 +6,7 @@
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
+#include "lora_option.hpp"
 #include "model_weights.hpp"
 #include "output_file.hpp"
 
@@ -110,6 +111,8 @@ result<void> load_prior(const pipeline_options& options, std::vector<std::filesy
     const std::filesystem::path folder = options.model / "prior";
     const auto image = open_image(options.packed, on);
     if (!image) return image.error();
+    const auto loras = open_loras(options.loras, options.packed);
+    if (!loras) return loras.error();
     const auto models = catalogue::open(on);
     if (!models) return models.error();
     const auto entry = models->find(parts.config, on, folder / "config.json");
@@ -128,8 +131,10 @@ result<void> load_prior(const pipeline_options& options, std::vector<std::filesy
     const auto weights = io::open_weights(folder);
     if (!weights) return weights.error();
     for (const auto& file : weights->files()) inputs.push_back(file);
+    for (const auto& lora : *loras) inputs.push_back(lora.file.path());
+    if (!loras->empty()) parts.loras = describe(*loras);
     if (auto r = check_outputs(outputs, inputs); !r) return r.error();
-    auto model = (*entry)->load(any_source(*weights), on.threads);
+    auto model = load_merged(**entry, *weights, *loras, on.threads);
     if (!model) return failure{model.error().code, folder.string() + ": " + model.error().message};
     parts.prior = std::move(*model);
     return {};

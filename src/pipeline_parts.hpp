@@ -31,6 +31,7 @@ struct pipeline_parts {
     schedule steps;            ///< as planned from the first timestep
     std::string weights, arch; ///< weights: their format; arch: empty where the device has one build
     std::string model_name;    ///< the folder's
+    std::string loras;         ///< merged into the weights, as in the metadata; empty: none
     std::optional<decoder> pictures;
     std::unique_ptr<any_prior> prior;
     std::optional<word_parts> words;
