@@ -56,6 +56,26 @@ TYPED_TEST_P(device_rows, norm_rms_norm) {
 }
 TYPED_TEST_P(device_rows, norm_softmax) {
     this->each([](auto x) { return softmax(x); });
+    for (index_t cols : {511, 512, 513, 4096, 4097, 8192, 8193}) // with what is behind it, and without
+        this->expect(
+            [&](auto& in) {
+                const auto x = in.tensor(extents<dyn, dyn>(index_t{2}, cols), -2.0f, 3.0f);
+                return softmax(x) + x;
+            },
+            cols);
+    for (index_t cols : {4095, 4096, 4097, 8191, 8192, 8193})
+        this->expect([&](auto& in) { return softmax(in.tensor(extents<dyn, dyn>(index_t{2}, cols), -2.0f, 3.0f)); },
+                     cols);
+    for (float slope : {0.25f, -0.25f, 3.0f, -3.0f}) // the largest element comes late, or first
+        for (index_t without : {0, 200})             // elements of -inf in front
+            this->expect(
+                [&](auto& in) {
+                    std::vector<float> row(403, -std::numeric_limits<float>::infinity());
+                    for (std::size_t i = static_cast<std::size_t>(without); i < row.size(); ++i)
+                        row[i] = slope * static_cast<float>(i);
+                    return softmax(in.values(extents<dyn, dyn>(index_t{2}, index_t{403}), row)) * 3.0f;
+                },
+                slope, without);
 }
 TYPED_TEST_P(device_rows, reduction_sum) {
     this->each([](auto x) { return sum(x); });

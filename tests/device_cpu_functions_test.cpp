@@ -59,6 +59,10 @@ void all_functions() {
         "exp", [](V x) { return exp(x); }, [](double x) { return std::exp(x); }, relative(1.25),
         [](float x) { return x < 88.37f; });
     compare<V>(
+        "exp_of_difference", [](V x) { return exp_of_difference(x); }, [](double x) { return std::exp(x); },
+        [](double x, double exact) { return (1.25 + std::fabs(x)) * epsilon * exact + 1.2e-38; },
+        [](float x) { return x <= 0 && std::isfinite(x); });
+    compare<V>(
         "log", [](V x) { return log(x); }, [](double x) { return std::log(x); }, relative(1),
         [](float x) { return std::isnormal(x) && x > 0; });
     compare<V>(
@@ -110,6 +114,12 @@ TEST(CpuFunctions, AtTheEnds) {
     EXPECT_EQ(one(e, -104.0f), 0.0f);
     EXPECT_EQ(one(e, inf), inf);
     EXPECT_EQ(one(e, 89.0f), inf);
+    EXPECT_EQ(one(e, 0.0f), 1.0f);
+    const auto difference = [](V x) { return exp_of_difference(x); };
+    EXPECT_EQ(one(difference, -inf), 0.0f);
+    EXPECT_EQ(one(difference, -3.4e38f), 0.0f);
+    EXPECT_EQ(one(difference, 0.0f), 1.0f);
+    EXPECT_TRUE(std::isnan(one(difference, nan)));
     for (const float x : {3.4e38f, 1e30f, 100.0f}) {
         EXPECT_EQ(one(fn::gelu{}, x), x);
         EXPECT_EQ(one(fn::silu{}, x), x);

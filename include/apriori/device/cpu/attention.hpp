@@ -39,7 +39,7 @@ float exponentials(const float* scores, index_t count, float max, float* to, ind
     constexpr int L = lanes<V>::count;
     float sum = 0.0f;
     for_columns<V>(0, count, [&]<class W>(W, index_t c) {
-        const W e = fn::exp_from{max}(lanes<W>::load(scores + c));
+        const W e = exp_of_difference(lanes<W>::load(scores + c) - lanes<W>::set(max));
         float lane[L];
         store(lane, e);
         for (int l = 0; l < lanes<W>::count; ++l) {

@@ -3,9 +3,8 @@
 #pragma once
 
 #include "apriori/device/cpu/executor.hpp"
-#include "apriori/device/cpu/rows.hpp"
+#include "apriori/device/cpu/softmax.hpp"
 #include "apriori/expr/cached_attention.hpp"
-#include "apriori/expr/norms/softmax.hpp"
 
 namespace apriori {
 
@@ -54,10 +53,7 @@ void attend_group(const ops::cached_attention& op, const attention_group& g, ind
         index_t n = 0;
         for (const key_stretch& s : keys)
             for (index_t j = 0; j < s.count; ++j) scores[n++] = dot<V>(q, s.k + j * op.stride, d) * op.scale;
-        const auto stats = norms::softmax{}.reduce(make_program_row<V>(el::vector{scores}, n), n);
-        for_columns<V>(0, n, [&]<class W>(W, index_t c) {
-            store(scores + c, norms::softmax::apply(stats, lanes<W>::load(scores + c)));
-        });
+        softmax_in_place<V>(scores, n);
         float* out = op.out + (g.first_out + i) * op.out_stride + h * d;
         n = 0;
         for (const key_stretch& s : keys)

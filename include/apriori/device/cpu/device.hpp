@@ -5,6 +5,7 @@
 #include "apriori/device/concept.hpp"
 #include "apriori/device/cpu/attention.hpp"
 #include "apriori/device/cpu/cached_attention.hpp"
+#include "apriori/device/cpu/softmax.hpp"
 #include "apriori/device/host_memory.hpp"
 
 namespace apriori {
@@ -68,6 +69,11 @@ public:
     template <class P, class I, class O>
     status run(const ops::normalize<P, I, O>& op) {
         return over_rows(op, P::flops, [&](index_t first, index_t last) { normalize_rows<V>(op, first, last); });
+    }
+    template <class I, class O>
+    status run(const ops::normalize<norms::softmax, I, O>& op) {
+        return over_rows(op, norms::softmax::flops,
+                         [&](index_t first, index_t last) { softmax_rows<V>(op, first, last); });
     }
     template <class P, class I, class O>
     status run(const ops::reduce<P, I, O>& op) {

@@ -44,11 +44,15 @@ struct simd {
     friend APRIORI_INLINE simd operator/(simd a, simd b) noexcept { return a.v / b.v; }
     friend APRIORI_INLINE simd operator-(simd a) noexcept { return -a.v; }
 
-    // b where either is NaN, as the instructions have it
+    // b where either is NaN, as x86 has it in one instruction
+#if defined(__SSE2__)
+    friend APRIORI_INLINE simd fmin(simd a, simd b) noexcept { return xsimd::min(a.v, b.v); }
+    friend APRIORI_INLINE simd fmax(simd a, simd b) noexcept { return xsimd::max(a.v, b.v); }
+#else
     friend APRIORI_INLINE simd fmin(simd a, simd b) noexcept { return xsimd::select(a.v < b.v, a.v, b.v); }
     friend APRIORI_INLINE simd fmax(simd a, simd b) noexcept { return xsimd::select(a.v > b.v, a.v, b.v); }
+#endif
 
-    friend APRIORI_INLINE simd exp(simd x) noexcept { return xsimd::exp(x.v); }
     friend APRIORI_INLINE simd log(simd x) noexcept { return xsimd::log(x.v); }
     friend APRIORI_INLINE simd sqrt(simd x) noexcept { return xsimd::sqrt(x.v); }
     friend APRIORI_INLINE simd sin(simd x) noexcept { return xsimd::sin(x.v); }
