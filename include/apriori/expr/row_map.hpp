@@ -29,6 +29,14 @@ struct row_map {
 
     /// From extents and strides of `count` <= 3 leading axes, outermost first.
     static constexpr row_map of(const index_t* sizes, const index_t* strides, int count) noexcept {
+        if (count > 1) return merged(sizes, strides, count);
+        row_map m;
+        if (count == 1 && sizes[0] != 1) m.inner = strides[0];
+        return m;
+    }
+
+private:
+    static constexpr row_map merged(const index_t* sizes, const index_t* strides, int count) noexcept {
         index_t n[3]{}, s[3]{};
         int top = 0; // merged axes, innermost first
         for (int i = count - 1; i >= 0; --i) {

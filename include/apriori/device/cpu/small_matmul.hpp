@@ -30,10 +30,21 @@ APRIORI_INLINE void multiply_columns(const float* a, index_t row, index_t col, c
     for (int i = 0; i < M; ++i) store(sums + i * L, sum[i]);
 }
 
-/// Item `item` of a batch of small products.
-template <class Arch, class E>
-void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
-    using V = value_t<Arch>;
+/// Vectors of N floats where this build has such, for products that would not fill those of Arch.
+template <class Arch, int N, class Batch>
+struct value_of_lanes {
+    using type = simd<typename Batch::arch_type>;
+};
+template <class Arch, int N>
+struct value_of_lanes<Arch, N, void> {
+    using type = value_t<Arch>;
+};
+template <class Arch, int N>
+using narrow_value_t = typename value_of_lanes<Arch, N, xsimd::make_sized_batch_t<float, N>>::type;
+
+/// Item `item` of a batch of small products, in vectors V.
+template <class V, class E>
+void multiply_small_by(const ops::matmul<E>& op, index_t item) noexcept {
     constexpr int L = lanes<V>::count, M = 4;
     const float* a = op.a.p + op.a.batch(item);
     const float* b = op.b.p + op.b.batch(item);
@@ -60,6 +71,15 @@ void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
             put(1);
         }
     }
+}
+template <class Arch, class E>
+void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
+    constexpr int L = lanes<value_t<Arch>>::count;
+    if constexpr (L > 4)
+        if (op.n <= 4) return multiply_small_by<narrow_value_t<Arch, 4>>(op, item);
+    if constexpr (L > 8)
+        if (op.n <= 8) return multiply_small_by<narrow_value_t<Arch, 8>>(op, item);
+    multiply_small_by<value_t<Arch>>(op, item);
 }
 
 } // namespace apriori
