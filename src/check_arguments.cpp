@@ -31,7 +31,7 @@ result<void> check_arguments(const PriorConfig& c, const forward_arguments& a) {
     if (auto r = check_rows("hidden_states", a.hidden_states, c.embedding_dim, true, false); !r) return r;
     if (auto r = check_rows("proj_embedding", a.proj_embedding, c.embedding_proj_dim, true, false); !r) return r;
     if (auto r = check_rows("encoder_hidden_states", a.encoder_hidden_states, text, false, true); !r) return r;
-    if (a.timestep.rank() != 1)
+    if (c.time_embedding && a.timestep.rank() != 1)
         return wrong(errc::shape_mismatch,
                      fmt::format("timestep is {}; allowed: [1] or [rows]", shape_text(a.timestep.shape)));
     for (std::size_t i = 0; i < a.timestep.values.size(); ++i)

@@ -78,7 +78,7 @@ public:
     result<kandinsky_embeddings> emb2emb(std::span<const std::string_view> texts,
                                          const std::variant<image_pixels, image_embeds>& images, double strength,
                                          Random& random, const embedding_options& options = {}) const {
-        const auto encoded = std::visit([this](const auto& given) { return encode(given); }, images);
+        const auto encoded = std::visit([this](const auto& given) { return this->encode(given); }, images);
         if (!encoded) return encoded.error();
         if (encoded->empty() || encoded->size() % static_cast<std::size_t>(width()) != 0)
             return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded->size()) +
