@@ -35,30 +35,27 @@ def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_
         if raced and (best is None or raced[3] > best[1][3]): best = (f, raced)
     if best is None: return None
     weights, (peer, theirs, mine, ratio) = best
-    floor = results.floor(model, kept=work == "sample_kept", weights=weights, **kind)
+    floor = results.floor(model, work, weights=weights, **kind)
     if floor is None: return None
-    # The ratio of a run at that share of its floor's speed. Float multiply-adds are no floor of w8a8: its bar stands.
-    allowed = bar if weights == "w8a8" else share * theirs / floor[0]
-    asked = min(bar, allowed)
-    note = f"{title}: floor {floor[1]}"
-    note += f"; the ratio at {share:.0%} of the floor's speed: {allowed:.1f}, below the bar, so it is the bar" if allowed < bar else ""
+    lowest, reached_share, words = floor
+    # Where even this share of the floor's speed is no such ratio, the share is the bar. Float multiply-adds are no floor of w8a8.
+    forbidden = weights != "w8a8" and share * theirs / lowest < bar
+    note = f"{title}: floor {words}"
+    note += f"; {share:.0%} of its speed are {share * theirs / lowest:.1f} ×, below the bar: so they are the bar" if forbidden else ""
     return Verdict(title + (f" ({weights})" if len(formats) > 1 else ""),
-                   f"{bar:g} ×" + (f", here {asked:.1f} ×" if asked < bar else ""), seconds(mine), f"{peer} {seconds(theirs)}",
-                   f"{ratio:.2f} ×", f"{seconds(floor[0])}, {floor[0] / mine:.0%}", ratio >= asked, note)
+                   f"{bar:g} ×" + (f", here {share:.0%} of the floor's speed" if forbidden else ""), seconds(mine),
+                   f"{peer} {seconds(theirs)}", f"{ratio:.2f} ×", f"{seconds(lowest)}, {reached_share:.0%}",
+                   reached_share >= share if forbidden else ratio >= bar, note)
 
 
 def forward_bar(results, title, bar, model, share_of_fma=None):
     raced = results.race(model, results.peers(model), "forward_1", "forward_1")
     if raced is None: return None
     peer, theirs, mine, ratio = raced
-    benches = results.ours(model)
-    limit = results.ceilings()["gflops"]
-    flops = benches[0]["gflops"]["forward_1"] * benches[0]["seconds"]["forward_1"]
-    floor = flops / limit
-    reached = ratio >= bar and (share_of_fma is None or floor / mine >= share_of_fma)
+    lowest, share, words = results.forward_floor(model)
+    reached = ratio >= bar and (share_of_fma is None or share >= share_of_fma)
     return Verdict(title, f"{bar:g} ×" + (f", {share_of_fma:.0%} of FMA" if share_of_fma else ""), seconds(mine),
-                   f"{peer} {seconds(theirs)}", f"{ratio:.2f} ×", f"{seconds(floor)}, {floor / mine:.0%}", reached,
-                   f"{title}: floor {flops:.5g} GFLOP / {limit:.1f} = {floor:.4g} s")
+                   f"{peer} {seconds(theirs)}", f"{ratio:.2f} ×", f"{seconds(lowest)}, {share:.0%}", reached, f"{title}: floor {words}")
 
 
 def share_bar(title, bar, measured, ceiling, unit, what):
@@ -67,11 +64,12 @@ def share_bar(title, bar, measured, ceiling, unit, what):
 
 
 def step_bar(results):
-    from results import median
     benches = results.ours("karlo")
     if not benches: return None
-    return share_bar("a step, f32 weights", 0.90, median(o["gbytes_per_second"]["step"] for o in benches),
-                     results.ceilings()["gbytes_per_second"], "GB/s", "the read bandwidth")
+    shares = sorted(((o["gbytes_per_second"]["step"] / o["ceilings"]["gbytes_per_second"], o) for o in benches), key=lambda s: s[0])
+    share, o = shares[(len(shares) - 1) // 2]
+    return share_bar("a step, f32 weights", 0.90, o["gbytes_per_second"]["step"], o["ceilings"]["gbytes_per_second"], "GB/s",
+                     f"the read bandwidth, the median of {len(shares)} runs")
 
 
 def contraction_bar(results):

@@ -64,10 +64,10 @@ def format_table(results):
     for f in bars_formats(results, "karlo"):
         benches = results.ours("karlo", f)
         if not benches: continue
-        floor, mine = results.floor("karlo", weights=f), results.our_seconds("karlo", "sample", weights=f)
+        floor, mine = results.floor("karlo", "sample", weights=f), results.our_seconds("karlo", "sample", weights=f)
         error = results.data["models"]["karlo"].get("formats", {}).get(f)
         rows.append([f, f"{benches[0]['weight_bytes'] / 1e9:.3f} GB", shown(results.our_seconds("karlo", "step", weights=f)), shown(mine),
-                     f"{floor[0] / mine:.0%}" if floor and mine else "–", f"{error['error']:.1e} of {error['largest']:.3g}" if error else "–"])
+                     f"{floor[1]:.0%}" if floor else "–", f"{error['error']:.1e} of {error['largest']:.3g}" if error else "–"])
     return table(["weights", "packed", "step", f"{STEPS} steps", "of the floor", "largest error of a forward, synthetic weights"], rows)
 
 
@@ -83,23 +83,24 @@ def split_text(results):
 
 def page(results, picture):
     d = results.data
-    m, limit = d["machine"], results.ceilings()
+    m, (limit, highest) = d["machine"], results.ceilings()
     verdicts = bars.verdicts(results)
     over = results.over_ceiling()
     text = ["# Performance\n",
             "Written by `scripts/race`, which times the program against its peers on the same synthetic weights. A sampling is guided: two "
             "branches, 4 rows a step.\n",
             table(["", ""], [["processor", m["cpu"]], ["cores used", d["options"]["threads"]], ["instruction sets", ", ".join(m["flags"]) or "–"],
-                             ["memory", f"{m['memory_gb']} GB"], ["system", m["system"]], ["ceilings, measured in this run",
-                              f"{limit['gflops']:.1f} GFLOP/s of float32 multiply-adds, {limit['gbytes_per_second']:.1f} GB/s of reading as much as the default model's float32 weights"],
+                             ["memory", f"{m['memory_gb']} GB"], ["system", m["system"]], ["ceilings, measured beside every run of ours",
+                              f"{limit['gflops']:.1f} GFLOP/s of float32 multiply-adds, {limit['gbytes_per_second']:.1f} GB/s of reading as much as the "
+                              f"default model's float32 weights (medians; at most {highest['gflops']:.1f} and {highest['gbytes_per_second']:.1f})"],
                              ["rounds", d["options"]["rounds"]], ["load average before and after", f"{d['load'][0]:.2f}, {d['load'][1]:.2f}"],
                              ["versions", ", ".join(f"{k} {v}" for k, v in d["versions"].items())]])]
     if d["options"]["quick"]: text.append("**A quick run: models of two layers, one round. Its figures are for trying the race itself.**\n")
     if max(d["load"][0] - 0.5, 0) > 0: text.append("**Other work ran on this machine when the race began.**\n")
     text += ["## The bars\n", f"![seconds of {STEPS} guided steps]({picture})\n",
              "A ratio is the fastest float32 peer's time over ours, from rounds in which both ran in turn; where the peer's row of the table is "
-             "no sampling, it is its time of one step, scaled. Where this run's ceilings forbid a bar, it is the share of the floor's speed "
-             "that the arithmetic below gives.\n", bar_table(verdicts)]
+             "no sampling, it is its time of one step, scaled. Where a run's own ceilings forbid a bar, it is the share of the floor's speed, by the "
+             "arithmetic below.\n", bar_table(verdicts)]
     text += [f"- {v.arithmetic}\n" for v in verdicts if v.arithmetic]
     text.append("- The floor counts float32 multiply-adds; w8a8 multiplies bytes and may go below it.\n")
     text += [f"- **over the measured ceiling: {line}**\n" for line in over]

@@ -62,37 +62,44 @@ class Results:
             if best is None or theirs / mine < best[3]: best = (peer, theirs, mine, theirs / mine)
         return best
 
-    def ceilings(self, model="karlo", weights="f32"):
-        """The highest that the run saw: {gflops, gbytes_per_second}. `apriori bench` reads as many bytes as a step's weights
-        have; the ceiling of some weights is that of all that are as large or larger, for smaller ones may lie in a cache."""
+    def ceilings(self):
+        """(median, highest) of what our runs measured, each beside its own works: {gflops, gbytes_per_second}. The bytes are as many
+        as a step of the default model reads in float32."""
         benches = [o for name in self.data["models"] for o in self.every_bench(name) if o.get("ceilings")]
-        least = min((read_by_step(o) for o in self.every_bench(model) if o["weights"] == weights), default=0.0)
-        return {"gflops": max((o["ceilings"]["gflops"] for o in benches), default=0.0),
-                "gbytes_per_second": max((o["ceilings"]["gbytes_per_second"] for o in benches if read_by_step(o) >= least), default=0.0)}
+        largest = max((read_by_step(o) for o in benches), default=0.0)
+        seen = {"gflops": [o["ceilings"]["gflops"] for o in benches],
+                "gbytes_per_second": [o["ceilings"]["gbytes_per_second"] for o in benches if read_by_step(o) == largest]}
+        return {k: median(v) or 0.0 for k, v in seen.items()}, {k: max(v, default=0.0) for k, v in seen.items()}
 
     def every_bench(self, model):
         return [o for m in self.data["models"][model].get("matches", []) for r in m["rounds"] for o in r["ours"]]
 
-    def floor(self, model, kept=False, weights="f32", tokens=12, samples=1):
-        """The issue's formula, and its arithmetic in words: seconds that STEPS guided steps take at the run's ceilings."""
-        benches = self.ours(model, weights, tokens, samples)
-        limit = self.ceilings(model, weights)
-        if not benches or not limit["gflops"]: return None
-        o = benches[0]
-        read = read_by_step(o)
-        config = o["config"]
+    def floor(self, model, work, **kind):
+        """(seconds, share, words) of the run whose share of its floor's speed is the median: what STEPS guided steps take at the
+        ceilings which that run measured, by the issue's formula, and its arithmetic."""
+        runs = sorted((o for o in self.ours(model, **kind) if work in o["of_floor"]), key=lambda o: o["of_floor"][work])
+        if not runs: return None
+        o = runs[(len(runs) - 1) // 2]
+        read, limit, config = read_by_step(o), o["ceilings"], o["config"]
         row = 24e-9 * (config["num_attention_heads"] * config["attention_head_dim"])**2 * config["num_layers"]  # GFLOP
-        rows = o["tokens"] + 1 + STEPS if kept else o["tokens"] + 1 + UNCONDITIONAL + 1 + 2 * STEPS
-        step = max(read / limit["gbytes_per_second"], 4 * samples * row / limit["gflops"])
-        seconds = rows * row / limit["gflops"] + STEPS * step
+        rows = o["tokens"] + 1 + STEPS if work == "sample_kept" else o["tokens"] + 1 + UNCONDITIONAL + 1 + 2 * STEPS
         words = (f"{rows} rows × {row:.4g} GFLOP / {limit['gflops']:.1f} + {STEPS} × max({read:.4g} GB / "
-                 f"{limit['gbytes_per_second']:.1f}, {4 * samples} rows × {row:.4g} / {limit['gflops']:.1f}) = {seconds:.4g} s")
-        return seconds, words
+                 f"{limit['gbytes_per_second']:.1f}, {4 * o['samples']} rows × {row:.4g} / {limit['gflops']:.1f}) = "
+                 f"{o['floor_seconds'][work]:.4g} s of {o['seconds'][work]:.4g} s, the median of {len(runs)} runs")
+        return o["floor_seconds"][work], o["of_floor"][work], words
+
+    def forward_floor(self, model):
+        """The same of a forward of one row."""
+        runs = sorted(self.ours(model), key=lambda o: o["gflops"]["forward_1"] / o["ceilings"]["gflops"])
+        o = runs[(len(runs) - 1) // 2]
+        flops, limit, took = o["gflops"]["forward_1"] * o["seconds"]["forward_1"], o["ceilings"]["gflops"], o["seconds"]["forward_1"]
+        words = f"{flops:.5g} GFLOP / {limit:.1f} = {flops / limit:.4g} s of {took:.4g} s, the median of {len(runs)} runs"
+        return flops / limit, flops / limit / took, words
 
     def over_ceiling(self):
         """Float peers that computed faster than the measured ceiling: then the ceiling, or the peer, is wrong."""
         from works import forward_flops
-        limit, found = self.ceilings()["gflops"], []
+        limit, found = self.ceilings()[1]["gflops"], []
         for model in self.data["models"]:
             for peer in self.peers(model):
                 for name, work in MODELS[model].works.items():
