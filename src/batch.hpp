@@ -1,13 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file of prompts, a line of JSON each, sampled line by line into a folder: what is there already is not made again.
+// A file of work, a line of JSON each, made line by line into a folder: what is there already is not made again.
 #pragma once
 
-#include "draw_words.hpp"
+#include "apriori/io/json_fields.hpp"
+#include "embeddings_file.hpp"
+#include "run_report.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
 
 namespace apriori::program {
 
-/// Samples the lines of options.batch into options.out/<line>.safetensors, each with a generator of its own. A file that is
-/// there is kept if it was made in the same way, and refused if not; so a run that was stopped goes on where it was.
-result<exit_code> run_batch(const sample_options& options, pipeline_parts& parts);
+/// What a command makes of a line.
+struct batch_line {
+    std::string label;                      ///< for people
+    int steps = 0;                          ///< that it samples, in all
+    std::function<run_settings()> settings; ///< all that the file depends on; called once the models are there
+    std::function<result<void>(const std::filesystem::path& file, run_progress& progress)> make;
+};
+/// Reads a line's fields, and checks them; `where`, "prompts.jsonl:3", opens messages.
+using read_line = std::function<result<batch_line>(io::json_fields& fields, const std::string& where)>;
+
+/// Fields by diffusers' names: that which must be there, such as may be, and those that all sampling commands have.
+void read_prompt(io::json_fields& fields, std::string& prompt);
+void read_optional(io::json_fields& fields, const char* key, std::optional<std::string>& text);
+result<void> read_sampling_fields(io::json_fields& fields, const std::string& where,
+                                  const any_scheduler_config& scheduler, pipeline_options& options);
+
+/// Makes out/<line>.safetensors of each line of `lines`, "-" the standard input; `load` gets the models ready once all lines of
+/// a file have been checked. A file that is there is kept if it was made in the same way, and refused if not; so a run that
+/// was stopped goes on where it was.
+result<exit_code> run_batch(const std::filesystem::path& lines, const std::filesystem::path& out, const read_line& read,
+                            const std::function<result<void>()>& load);
 
 } // namespace apriori::program

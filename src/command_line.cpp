@@ -5,6 +5,7 @@
 #include "apriori/io/text.hpp"
 #include "instances.hpp"
 #include "presets.hpp"
+#include "usage.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -106,6 +107,15 @@ void add_loras(CLI::App& command, std::vector<std::string>& loras) {
         ->check(path());
 }
 
+void add_batch(CLI::App& command, std::filesystem::path& batch) {
+    command
+        .add_option(
+            "--batch", batch,
+            "Work as lines of JSON, each written to a file in --out DIR as it is done; - reads the standard input")
+        ->type_name("FILE")
+        ->check(path());
+}
+
 /// What all commands that sample have.
 void add_pipeline(CLI::App& command, pipeline_options& o) {
     add_model(command, o.model);
@@ -143,6 +153,7 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
         ->type_name("FILE")
         ->check(path());
     add_mask(command, o.mask_text_encoder);
+    add_batch(command, o.batch);
 }
 
 void add_negative(CLI::App& command, pipeline_options& o) {
@@ -157,11 +168,6 @@ void add_sample(CLI::App& command, sample_options& o) {
         .add_option("--conditions", o.conditions,
                     "Text-encoder outputs by name instead of words: <NAME>.text_embeds, .last_hidden_state, "
                     ".attention_mask")
-        ->type_name("FILE")
-        ->check(path());
-    command
-        .add_option("--batch", o.batch,
-                    "Prompts, a line of JSON each, written to --out DIR as they are made; - reads the standard input")
         ->type_name("FILE")
         ->check(path());
     command.add_option("PROMPT", o.names, "Words; with --conditions names in that file, none: all but unconditional");
@@ -187,13 +193,12 @@ void add_emb2emb(CLI::App& command, emb2emb_options& o) {
     add_negative(command, o);
     command.add_option("--image", o.image, "Image embeddings to start from: one, or one for each text")
         ->type_name("FILE")
-        ->check(path())
-        ->required();
+        ->check(path());
     command.add_option("--strength", o.strength, "The share of the steps that is taken: above 0, to 1")
         ->type_name("S")
         ->check(between(1e-6, 1.0))
         ->capture_default_str();
-    command.add_option("TEXT", o.texts, "Words")->required();
+    command.add_option("TEXT", o.texts, "Words");
 }
 
 void add_encode(CLI::App& command, encode_options& o) {
@@ -204,37 +209,8 @@ void add_encode(CLI::App& command, encode_options& o) {
         ->type_name("FILE")
         ->check(path())
         ->required();
-    command.add_option("TEXT", o.texts, "Words")->required();
-}
-
-/// What CLI11 cannot say of an option alone.
-result<void> check(const sample_options& o) {
-    const bool conditions = !o.conditions.empty(), batch = !o.batch.empty();
-    const auto refuse = [](const char* what) {
-        return failure{errc::invalid_argument, std::string("sample: ") + what + "; see apriori sample --help"};
-    };
-    if (!conditions && !batch && o.names.empty()) return refuse("needs words, --conditions or --batch");
-    if (batch && (conditions || !o.names.empty())) return refuse("--batch stands alone: its lines are the prompts");
-    if (batch && o.out.empty()) return refuse("--batch needs --out, the folder for a file of each line");
-    if (batch && !o.png.empty()) return refuse("--png is one picture; --batch has none");
-    if (conditions && (o.negative || o.mask_text_encoder))
-        return refuse("--negative and --mask-text-encoder are for words; --conditions are encoded already");
-    return {};
-}
-result<void> check(const interpolate_options& o) {
-    const std::size_t count = o.texts.size() + o.images.size();
-    if (count == 0 || (o.frames > 0 && count != 2))
-        return failure{errc::invalid_argument,
-                       std::string("interpolate: needs ") +
-                           (o.frames > 0 ? "two of --text and --image for --frames" : "--text or --image") +
-                           "; see apriori interpolate --help"};
-    for (const auto& all : {o.texts, o.images})
-        for (const auto& [what, weight] : all)
-            if (!std::isfinite(weight))
-                return failure{errc::invalid_argument,
-                               fmt::format("interpolate: the weight of {} is {}; it must be a finite number",
-                                           io::quote(what), weight)};
-    return {};
+    add_batch(command, o.batch);
+    command.add_option("TEXT", o.texts, "Words");
 }
 
 CLI::Validator preset_name() {
@@ -360,30 +336,29 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
         return failure{errc::invalid_argument, one_line(e.what()) + "; see apriori --help"};
     }
     if (sample_command->parsed()) {
-        if (auto r = check(sample); !r) return r.error();
+        if (auto r = check_usage(sample); !r) return r.error();
         return {sample};
     }
     if (interpolate_command->parsed()) {
-        if (auto r = check(interpolate); !r) return r.error();
+        if (auto r = check_usage(interpolate); !r) return r.error();
         return {interpolate};
     }
-    if (emb2emb_command->parsed()) return {emb2emb};
-    if (encode_command->parsed()) return {encode};
+    if (emb2emb_command->parsed()) {
+        if (auto r = check_usage(emb2emb); !r) return r.error();
+        return {emb2emb};
+    }
+    if (encode_command->parsed()) {
+        if (auto r = check_usage(encode); !r) return r.error();
+        return {encode};
+    }
     if (verify_command->parsed()) return {verify};
     if (info_command->parsed()) return {info};
     if (pack_command->parsed()) {
-        const bool one = pack.model.empty() != pack.preset.empty();
-        if (!pack.verify.empty()
-                ? !pack.model.empty() || !pack.preset.empty() || !pack.out.empty() || !pack.loras.empty()
-                : !one || pack.out.empty())
-            return failure{errc::invalid_argument, "pack: needs --model or --preset, and --out; or --verify alone; see "
-                                                   "apriori pack --help"};
+        if (auto r = check_usage(pack); !r) return r.error();
         return {pack};
     }
     if (bench_command->parsed()) {
-        if (bench.model.empty() == bench.preset.empty())
-            return failure{errc::invalid_argument, "bench: --model or --preset is required, and not both; see apriori "
-                                                   "bench --help"};
+        if (auto r = check_usage(bench); !r) return r.error();
         return {bench};
     }
     return failure{errc::invalid_argument,

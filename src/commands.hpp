@@ -36,11 +36,11 @@ struct pipeline_options {
     std::optional<std::string> negative; ///< what to lead away from, in place of the empty text
     bool mask_text_encoder = false;
     std::filesystem::path out, png; ///< empty: not wanted
+    std::filesystem::path batch; ///< work as lines of JSON, "-" the standard input; `out` is then a folder; empty: none
 };
 
 struct sample_options : pipeline_options {
     std::filesystem::path conditions; ///< empty: the names are words
-    std::filesystem::path batch;      ///< prompts as lines of JSON, "-" the standard input; empty: the names
     std::vector<std::string> names;   ///< words, or names in the file of conditions; empty: all of them
 };
 /// Draws image embeddings for prompts.
@@ -68,6 +68,7 @@ result<exit_code> run_emb2emb(const emb2emb_options& options);
 struct encode_options {
     device_options on;
     std::filesystem::path model, out;
+    std::filesystem::path batch; ///< as in pipeline_options
     bool mask_text_encoder = false;
     std::vector<std::string> texts;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori emb2emb: image embeddings, noised and sampled towards texts, as KandinskyV22PriorEmb2EmbPipeline does.
+#include "batch.hpp"
 #include "commands.hpp"
 #include "draw_words.hpp"
 #include "interrupt.hpp"
@@ -10,45 +11,103 @@
 
 namespace apriori::program {
 
-result<exit_code> run_emb2emb(const emb2emb_options& options) {
-    auto parts = open_pipeline(options);
-    if (!parts) return parts.error();
-    const auto images = read_embeddings(options.image, parts->config.embedding_dim);
+namespace {
+
+/// options.image's embeddings: one, or one for each text.
+result<std::vector<float>> read_images(const emb2emb_options& options, index_t width) {
+    auto images = read_embeddings(options.image, width);
     if (!images) return images.error();
-    const auto count = static_cast<std::int64_t>(images->size()) / parts->config.embedding_dim;
+    const auto count = static_cast<std::int64_t>(images->size()) / width;
     const auto texts = static_cast<std::int64_t>(options.texts.size());
     if (count != 1 && count != texts)
         return failure{errc::shape_mismatch,
                        fmt::format("{}: holds {}; allowed: one, or one for each of the {}", options.image.string(),
                                    counted(count, "image embedding"), counted(texts, "text"))};
-    auto words = open_words(options, parts->config);
-    if (!words) return words.error();
-    parts->words.emplace(std::move(*words));
-    if (auto r = load_prior(options, {options.image}, *parts); !r) return r.error();
+    return images;
+}
 
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<std::string_view> words_of = views_of(options.texts);
-    const std::vector<std::string_view> negative(options.negative ? words_of.size() : 0,
+result<made_embeddings> draw(const emb2emb_options& options, const pipeline_parts& parts, std::span<const float> images,
+                             run_progress& progress) {
+    const std::vector<std::string_view> texts = views_of(options.texts);
+    const std::vector<std::string_view> negative(options.negative ? texts.size() : 0,
                                                  options.negative ? *options.negative : std::string_view());
-    run_progress progress(static_cast<int>(options.steps * options.strength), 1);
-    progress.name(counted(texts, "text"));
     torch_generator random(options.seed);
-    auto made = parts->kandinsky().emb2emb(words_of, image_embeds{*images}, options.strength, random,
-                                           embedding_options_of(options, negative, progress));
+    auto made = parts.kandinsky().emb2emb(texts, image_embeds{images}, options.strength, random,
+                                          embedding_options_of(options, negative, progress));
     progress.clear();
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!made) return failure{made.error().code, "--strength, --image: " + made.error().message};
-    report_cut(options.texts, made->cut, parts->words->tokenizer.model_max_length());
-    const made_embeddings all{made->width, std::move(made->image_embeds), std::move(made->negative_image_embeds)};
-    run_report report(*parts);
-    const std::size_t each = all.image_embeds.size() / options.texts.size(); // floats of a text
-    for (std::size_t t = 0; t < options.texts.size(); ++t)
-        if (auto r = report.add(options.texts[t], std::span(all.image_embeds).subspan(t * each, each)); !r)
-            return r.error();
-    run_settings settings = settings_of(options, *parts, options.texts);
+    report_cut(options.texts, made->cut, parts.words->tokenizer.model_max_length());
+    return made_embeddings{made->width, std::move(made->image_embeds), std::move(made->negative_image_embeds)};
+}
+
+run_settings settings_of(const emb2emb_options& options, const pipeline_parts& parts) {
+    run_settings settings = program::settings_of(options, parts, options.texts);
+    settings.emplace_back("image", options.image.filename().string());
     settings.emplace_back("strength", fmt::format("{}", options.strength));
+    return settings;
+}
+
+int steps_of(const emb2emb_options& options) { return static_cast<int>(options.steps * options.strength); }
+
+result<exit_code> run_lines(const emb2emb_options& options, pipeline_parts& parts) {
+    run_report report(parts);
+    const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
+        emb2emb_options line = options;
+        line.texts.resize(1);
+        read_prompt(fields, line.texts.front());
+        read_optional(fields, "negative_prompt", line.negative);
+        std::string image = line.image.string();
+        fields.text("image", image);
+        line.image = image;
+        fields.number("strength", line.strength, 1e-6, 1.0);
+        if (auto r = read_sampling_fields(fields, where, parts.scheduler, line); !r) return r.error();
+        if (image.empty())
+            return failure{errc::invalid_argument, where + ": has no field 'image', nor is there --image"};
+        auto images = read_images(line, parts.config.embedding_dim);
+        if (!images) return failure{images.error().code, where + ": " + images.error().message};
+        return batch_line{line.texts.front(), steps_of(line), [=, &parts] { return settings_of(line, parts); },
+                          [=, &parts, &report, images = std::move(*images)](const std::filesystem::path& file,
+                                                                            run_progress& progress) -> result<void> {
+                              const auto made = draw(line, parts, images, progress);
+                              if (!made) return made.error();
+                              if (auto r = report.add(line.texts.front(), made->image_embeds); !r) return r.error();
+                              return write_embeddings(file, *made, settings_of(line, parts));
+                          }};
+    };
+    return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); });
+}
+
+} // namespace
+
+result<exit_code> run_emb2emb(const emb2emb_options& options) {
+    auto parts = open_pipeline(options);
+    if (!parts) return parts.error();
+    std::vector<float> images;
+    if (options.batch.empty()) {
+        auto read = read_images(options, parts->config.embedding_dim);
+        if (!read) return read.error();
+        images = std::move(*read);
+    }
+    auto words = open_words(options, parts->config);
+    if (!words) return words.error();
+    parts->words.emplace(std::move(*words));
+    if (!options.batch.empty()) return run_lines(options, *parts);
+    if (auto r = load_prior(options, {options.image}, *parts); !r) return r.error();
+
+    const auto start = std::chrono::steady_clock::now();
+    const auto texts = static_cast<std::int64_t>(options.texts.size());
+    run_progress progress(steps_of(options), 1);
+    progress.name(counted(texts, "text"));
+    const auto made = draw(options, *parts, images, progress);
+    if (!made) return made.error();
+    run_report report(*parts);
+    const std::size_t each = made->image_embeds.size() / options.texts.size(); // floats of a text
+    for (std::size_t t = 0; t < options.texts.size(); ++t)
+        if (auto r = report.add(options.texts[t], std::span(made->image_embeds).subspan(t * each, each)); !r)
+            return r.error();
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    if (auto r = report.finish(options, all, settings,
+    if (auto r = report.finish(options, *made, settings_of(options, *parts),
                                fmt::format("{} of {}", counted(options.samples, "sample"), counted(texts, "text")),
                                spent.count());
         !r)

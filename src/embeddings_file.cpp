@@ -38,11 +38,15 @@ result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
 
 } // namespace
 
-run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,
-                         std::span<const std::string> prompts) {
+std::string prompts_text(std::span<const std::string> prompts) {
     std::string list;
     for (const std::string& p : prompts) list += (list.empty() ? "" : ",") + json_text(p);
-    run_settings settings{{"prompts", "[" + list + "]"},
+    return "[" + list + "]";
+}
+
+run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,
+                         std::span<const std::string> prompts) {
+    run_settings settings{{"prompts", prompts_text(prompts)},
                           {"samples", std::to_string(options.samples)},
                           {"steps", std::to_string(options.steps)},
                           {"guidance", fmt::format("{}", options.guidance)},

@@ -19,6 +19,9 @@ namespace apriori::program {
 /// Keys and values of a file's metadata.
 using run_settings = std::vector<std::pair<std::string, std::string>>;
 
+/// ["a","b"]: prompts for the metadata.
+std::string prompts_text(std::span<const std::string> prompts);
+
 /// How a run samples these prompts: everything that its numbers depend on, and the program's version last.
 run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,
                          std::span<const std::string> prompts);

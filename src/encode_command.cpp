@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori encode: what the text encoder gives, as a file of conditions that `sample --conditions` reads.
+// apriori encode: what the text encoder gives, as files of conditions that `sample --conditions` reads.
 #include "apriori/io/safetensors_writer.hpp"
+#include "batch.hpp"
 #include "commands.hpp"
 #include "conditions.hpp"
 #include "output_file.hpp"
 #include "pipeline_parts.hpp"
-#include "run_report.hpp"
 
 #include <fmt/format.h>
 
@@ -13,29 +13,35 @@
 
 namespace apriori::program {
 
-result<exit_code> run_encode(const encode_options& options) {
-    if (auto r = check_outputs({{"--out", options.out}}, {}); !r) return r.error();
-    std::vector<std::string> names{std::string(conditions_file::unconditional)}, texts{""};
-    for (const std::string& text : options.texts) {
-        if (text.empty() || text == conditions_file::unconditional)
-            return failure{errc::invalid_argument,
-                           fmt::format("a text is {}; the empty text is written in any case, as {}", io::quote(text),
-                                       conditions_file::unconditional)};
+namespace {
+
+result<void> check_text(const std::string& text) {
+    if (!text.empty() && text != conditions_file::unconditional) return {};
+    return failure{errc::invalid_argument, fmt::format("a text is {}; the empty text is written in any case, as {}",
+                                                       io::quote(text), conditions_file::unconditional)};
+}
+
+run_settings settings_of(const encode_options& options, const pipeline_parts& parts,
+                         const std::vector<std::string>& texts) {
+    return {{"prompts", prompts_text(texts)},
+            {"mask_text_encoder", options.mask_text_encoder ? "true" : "false"},
+            {"model", parts.model_name}};
+}
+
+/// Writes the texts and the empty one.
+result<void> write_conditions(const std::filesystem::path& file, const encode_options& options,
+                              const pipeline_parts& parts, const std::vector<std::string>& texts) {
+    const word_parts& words = *parts.words;
+    std::vector<std::string> names{std::string(conditions_file::unconditional)};
+    std::vector<std::string_view> all{""};
+    for (const std::string& text : texts) {
         if (std::find(names.begin(), names.end(), text) != names.end()) continue; // said twice
         names.push_back(text);
-        texts.push_back(text);
+        all.push_back(text);
     }
-    pipeline_options folder;
-    folder.on = options.on;
-    folder.model = options.model;
-    const auto parts = open_pipeline(folder);
-    if (!parts) return parts.error();
-    const auto words = open_words(folder, parts->config);
-    if (!words) return words.error();
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
-    const auto encoded = encode_texts(words->tokenizer, words->text, views, {options.mask_text_encoder});
+    const auto encoded = encode_texts(words.tokenizer, words.text, all, {options.mask_text_encoder});
     if (!encoded) return encoded.error();
-    report_cut(names, encoded->cut, words->tokenizer.model_max_length());
+    report_cut(names, encoded->cut, words.tokenizer.model_max_length());
 
     io::safetensors_writer out; // refers to what is added
     const std::vector<float> masks(encoded->attention_mask.begin(), encoded->attention_mask.end());
@@ -43,15 +49,46 @@ result<exit_code> run_encode(const encode_options& options) {
         const prior_prompt p = (*encoded)[static_cast<index_t>(t)];
         const auto mask = std::span(masks).subspan(t * p.attention_mask.size(), p.attention_mask.size());
         const auto tokens = static_cast<index_t>(mask.size());
-        if (auto r = out.add(names[t] + ".text_embeds", {words->text.embedding}, p.text_embeds); !r) return r.error();
-        if (auto r = out.add(names[t] + ".last_hidden_state", {tokens, words->text.width}, p.last_hidden_state); !r)
+        if (auto r = out.add(names[t] + ".text_embeds", {words.text.embedding}, p.text_embeds); !r) return r.error();
+        if (auto r = out.add(names[t] + ".last_hidden_state", {tokens, words.text.width}, p.last_hidden_state); !r)
             return r.error();
         if (auto r = out.add(names[t] + ".attention_mask", {tokens}, mask); !r) return r.error();
     }
-    if (auto r = out.metadata("model", parts->model_name); !r) return r.error();
-    if (auto r = out.metadata("mask_text_encoder", options.mask_text_encoder ? "true" : "false"); !r) return r.error();
-    if (auto r = out.write(options.out); !r) return r.error();
-    fmt::print("{}, and the empty one: {}\n", counted(static_cast<std::int64_t>(texts.size()) - 1, "text"),
+    for (const auto& [key, value] : settings_of(options, parts, texts))
+        if (auto r = out.metadata(key, value); !r) return r.error();
+    return out.write(file);
+}
+
+} // namespace
+
+result<exit_code> run_encode(const encode_options& options) {
+    for (const std::string& text : options.texts)
+        if (auto r = check_text(text); !r) return r.error();
+    pipeline_options folder;
+    folder.on = options.on;
+    folder.model = options.model;
+    auto parts = open_pipeline(folder);
+    if (!parts) return parts.error();
+    auto words = open_words(folder, parts->config);
+    if (!words) return words.error();
+    parts->words.emplace(std::move(*words));
+    if (!options.batch.empty()) {
+        const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
+            std::vector<std::string> texts(1);
+            read_prompt(fields, texts.front());
+            if (auto r = fields.finish("a line"); !r) return r.error();
+            if (auto r = check_text(texts.front()); !r)
+                return failure{r.error().code, where + ": " + r.error().message};
+            return batch_line{texts.front(), 0, [=, &options, &parts] { return settings_of(options, *parts, texts); },
+                              [=, &options, &parts](const std::filesystem::path& file, run_progress&) {
+                                  return write_conditions(file, options, *parts, texts);
+                              }};
+        };
+        return run_batch(options.batch, options.out, read, [] { return result<void>(); });
+    }
+    if (auto r = check_outputs({{"--out", options.out}}, {}); !r) return r.error();
+    if (auto r = write_conditions(options.out, options, *parts, options.texts); !r) return r.error();
+    fmt::print("{}, and the empty one: {}\n", counted(static_cast<std::int64_t>(options.texts.size()), "text"),
                options.out.string());
     return done;
 }

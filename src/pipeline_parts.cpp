@@ -119,7 +119,8 @@ result<void> load_prior(const pipeline_options& options, std::vector<std::filesy
     if (!entry) return entry.error();
     parts.weights = (*entry)->weights;
     parts.arch = models->arch_of(on.device);
-    const std::vector<output_file> outputs{{"--out", options.out}, {"--png", options.png}};
+    const std::vector<output_file> outputs{{"--out", options.batch.empty() ? options.out : std::filesystem::path()},
+                                           {"--png", options.png}};
     if (*image) {
         inputs.push_back(options.packed);
         if (auto r = check_outputs(outputs, inputs); !r) return r.error();

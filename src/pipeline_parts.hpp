@@ -51,8 +51,8 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options);
 /// Opens the tokenizer and the encoders, for a prior of `config`.
 result<word_parts> open_words(const pipeline_options& options, const PriorConfig& config);
 
-/// Loads the prior's weights, or maps options.packed, after checking that options.out and .png can be written, and replace
-/// neither the weights nor one of `inputs`.
+/// Loads the prior's weights, or maps options.packed, after checking that options.out, unless it is a batch's folder, and .png
+/// can be written, and replace neither the weights nor one of `inputs`.
 result<void> load_prior(const pipeline_options& options, std::vector<std::filesystem::path> inputs,
                         pipeline_parts& parts);
 

@@ -111,6 +111,30 @@ result<exit_code> sample_words(const sample_options& options, pipeline_parts& pa
     return done;
 }
 
+/// A line of a batch is a prompt with a generator of its own.
+result<exit_code> sample_batch(const sample_options& options, pipeline_parts& parts) {
+    run_report report(parts);
+    const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
+        pipeline_options line = options;
+        std::string prompt;
+        read_prompt(fields, prompt);
+        read_optional(fields, "negative_prompt", line.negative);
+        if (auto r = read_sampling_fields(fields, where, parts.scheduler, line); !r) return r.error();
+        const std::vector<std::string> prompts{prompt};
+        return batch_line{
+            prompt, line.steps, [=, &parts] { return settings_of(line, parts, prompts); },
+            [=, &parts, &report](const std::filesystem::path& file, run_progress& progress) -> result<void> {
+                torch_generator random(line.seed);
+                const auto made = draw_words(line, parts, prompts, random, progress);
+                progress.clear();
+                if (!made) return made.error();
+                if (auto r = report.add(prompt, made->image_embeds); !r) return r.error();
+                return write_embeddings(file, *made, settings_of(line, parts, prompts));
+            }};
+    };
+    return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); });
+}
+
 } // namespace
 
 result<exit_code> run_sample(const sample_options& options) {
@@ -120,7 +144,7 @@ result<exit_code> run_sample(const sample_options& options) {
     auto words = open_words(options, parts->config);
     if (!words) return words.error();
     parts->words.emplace(std::move(*words));
-    return options.batch.empty() ? sample_words(options, *parts) : run_batch(options, *parts);
+    return options.batch.empty() ? sample_words(options, *parts) : sample_batch(options, *parts);
 }
 
 } // namespace apriori::program

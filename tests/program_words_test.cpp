@@ -221,7 +221,7 @@ TEST_F(Batch, GoesOnWhereItWasStopped) {
     std::filesystem::remove(last);
     const outcome o = run_batch(three, {"--steps", "4"});
     ASSERT_EQ(o.code, 0) << o.err;
-    EXPECT_NE(o.out.find("1 prompt sampled, 2 there already, in"), std::string::npos) << o.out;
+    EXPECT_NE(o.out.find("1 file made, 2 there already, in"), std::string::npos) << o.out;
     EXPECT_EQ(read_all(last), bytes);
     EXPECT_EQ(std::filesystem::last_write_time(first), written);
     // what another run made is neither kept nor replaced
@@ -264,7 +264,7 @@ TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {
     refuse("{\"prompt\": \"a\", \"promt\": 1}", "prompts.jsonl:1: unknown field 'promt'; a line has ");
     refuse("{\"prompt\": \"a\", \"seed\": -1}", "prompts.jsonl:1: field 'seed' is -1; allowed: a whole number");
     refuse("{\"prompt\": \"a\", \"num_inference_steps\": 5000}", "prompts.jsonl:1: num_inference_steps 5000: ");
-    refuse("\n\n", "prompts.jsonl: holds no prompts");
+    refuse("\n\n", "prompts.jsonl: holds no lines");
     expect_refused(run_batch(good, {"words"}), "--batch stands alone");
     expect_refused(run_batch(good, {"--png", "e.png"}), "--batch has none");
     expect_refused(command(reference_program, {"sample", "--model", "m", "--batch", "b"}).run(), "--batch needs --out");
@@ -274,17 +274,68 @@ TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {
                    "none: cannot be read");
 }
 
+/// A batch of each of the other commands: what a line gives is what the command gives alone.
+TEST_F(Words, EveryCommandTakesABatch) {
+    const path results = folder.path / "results", first = results / "000001.safetensors";
+    const auto batch = [&](const std::string& kind, const std::string& name, const std::string& line) {
+        const path lines = folder.write(name + ".jsonl", line);
+        std::filesystem::remove_all(results);
+        return command(reference_program, {name, "--model", (folder.path / kind).string(), "--batch", lines.string(),
+                                           "--out", results.string()})
+            .run();
+    };
+    const auto embeds = recorded("embeds");
+    const std::string image = embeds_file({embeds.begin(), embeds.begin() + 12}, {12}).string();
+    outcome o = batch("kandinsky", "emb2emb",
+                      "{\"prompt\": \"" + seven + "\", \"image\": \"" + image +
+                          "\", \"strength\": 0.5, \"num_inference_steps\": 6, \"seed\": 3}");
+    ASSERT_EQ(o.code, 0) << o.err;
+    ASSERT_EQ(
+        run_on("kandinsky", "emb2emb", {"--image", image, "--strength", "0.5", "--steps", "6", "--seed", "3", seven})
+            .code,
+        0);
+    EXPECT_EQ(tensor_of(first, "image_embeds"), tensor_of(out, "image_embeds"));
+    EXPECT_EQ(tensor_of(first, "negative_image_embeds"), tensor_of(out, "negative_image_embeds"));
+
+    const std::string mixture = "{\"images_and_prompts\": [\"" + seven + "\", {\"image\": \"" + image +
+                                "\"}], \"weights\": [0.25, 2], \"num_inference_steps\": 4";
+    o = batch("unclip", "interpolate", mixture + "}");
+    ASSERT_EQ(o.code, 0) << o.err;
+    ASSERT_EQ(run_on("unclip", "interpolate", {"--steps", "4", "--text", seven, "0.25", "--image", image, "2"}).code,
+              0);
+    EXPECT_EQ(tensor_of(first, "image_embeds"), tensor_of(out, "image_embeds"));
+
+    o = batch("unclip", "encode", "{\"prompt\": \"" + two + "\"}");
+    ASSERT_EQ(o.code, 0) << o.err;
+    ASSERT_EQ(run_on("unclip", "encode", {two}).code, 0);
+    EXPECT_EQ(tensor_of(first, two + ".last_hidden_state"), tensor_of(out, two + ".last_hidden_state"));
+
+    expect_refused(batch("unclip", "emb2emb", "{\"prompt\": \"a\"}"), "emb2emb.jsonl:1: has no field 'image'");
+    expect_refused(batch("unclip", "emb2emb", "{\"prompt\": \"a\", \"image\": \"none.npy\"}"),
+                   "emb2emb.jsonl:1: none.npy");
+    expect_refused(batch("unclip", "encode", "{\"prompt\": \"\"}"), "encode.jsonl:1: a text is ''");
+    expect_refused(batch("unclip", "interpolate", "{\"prompt\": \"a\"}"),
+                   "has no fields 'images_and_prompts' and 'weights'");
+    expect_refused(batch("unclip", "interpolate", "{\"images_and_prompts\": [\"a\"], \"weights\": [1, 2]}"),
+                   "field 'weights' is [1,2]; allowed: a list of 1 numbers");
+    expect_refused(batch("unclip", "interpolate", "{\"images_and_prompts\": [3], \"weights\": [1]}"),
+                   "field 'images_and_prompts' is [3]; allowed: a list of texts");
+}
+
 TEST_F(Words, BadInputIsRefused) {
     const auto refuse = [&](const std::string& kind, const std::string& name, std::vector<std::string> more,
                             const std::string& part) {
         expect_refused(run_on(kind, name, std::move(more)), part);
         EXPECT_FALSE(std::filesystem::exists(out)) << part;
     };
-    refuse("unclip", "sample", {}, "needs words, --conditions or --batch");
+    refuse("unclip", "sample", {}, "needs words or --conditions, or --batch");
     refuse("unclip", "sample", {"--scheduler", "EulerScheduler", seven},
            "scheduler \"EulerScheduler\"; allowed: \"UnCLIPScheduler\"");
     refuse("unclip", "sample", {"--conditions", "c", "--negative", "x", seven}, "--conditions are encoded already");
-    refuse("unclip", "interpolate", {}, "needs --text or --image");
+    refuse("unclip", "interpolate", {}, "needs --text or --image, or --batch");
+    refuse("unclip", "emb2emb", {}, "needs words, or --batch");
+    refuse("unclip", "emb2emb", {seven}, "needs --image");
+    refuse("unclip", "encode", {}, "needs words, or --batch");
     refuse("unclip", "interpolate", {"--frames", "3", "--text", seven, "1"}, "needs two of --text and --image");
     refuse("unclip", "interpolate", {"--text", seven, "inf"}, "it must be a finite number");
     refuse("unclip", "interpolate", {"--text", seven}, "--text");

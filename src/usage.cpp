@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "usage.hpp"
+
+#include "apriori/io/text.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace apriori::program {
+
+namespace {
+
+/// `what` is said where the condition holds; the first counts.
+struct usage {
+    std::string command;
+    result<void> outcome{};
+
+    void refuse(bool condition, const std::string& what) {
+        if (condition && outcome.ok())
+            outcome =
+                failure{errc::invalid_argument, fmt::format("{}: {}; see apriori {} --help", command, what, command)};
+    }
+    /// What all have that take a batch; `own` is whether the command line has work of its own.
+    void check_batch(const std::filesystem::path& batch, bool own, const std::string& work,
+                     const std::filesystem::path& out, const std::filesystem::path& png) {
+        refuse(batch.empty() && !own, "needs " + work + ", or --batch");
+        refuse(!batch.empty() && own, "--batch stands alone: its lines are the work");
+        refuse(!batch.empty() && out.empty(), "--batch needs --out, the folder for a file of each line");
+        refuse(!batch.empty() && !png.empty(), "--png is one picture; --batch has none");
+    }
+};
+
+} // namespace
+
+result<void> check_usage(const sample_options& o) {
+    usage u{"sample"};
+    const bool conditions = !o.conditions.empty();
+    u.check_batch(o.batch, conditions || !o.names.empty(), "words or --conditions", o.out, o.png);
+    u.refuse(conditions && (o.negative || o.mask_text_encoder),
+             "--negative and --mask-text-encoder are for words; --conditions are encoded already");
+    return u.outcome;
+}
+result<void> check_usage(const interpolate_options& o) {
+    usage u{"interpolate"};
+    const std::size_t count = o.texts.size() + o.images.size();
+    u.check_batch(o.batch, count > 0, "--text or --image", o.out, o.png);
+    u.refuse(o.frames > 0 && count != 2, "needs two of --text and --image for --frames");
+    for (const auto& all : {o.texts, o.images})
+        for (const auto& [what, weight] : all)
+            u.refuse(!std::isfinite(weight),
+                     fmt::format("the weight of {} is {}; it must be a finite number", io::quote(what), weight));
+    return u.outcome;
+}
+result<void> check_usage(const emb2emb_options& o) {
+    usage u{"emb2emb"};
+    u.check_batch(o.batch, !o.texts.empty(), "words", o.out, o.png);
+    u.refuse(o.batch.empty() && o.image.empty(), "needs --image");
+    return u.outcome;
+}
+result<void> check_usage(const encode_options& o) {
+    usage u{"encode"};
+    u.check_batch(o.batch, !o.texts.empty(), "words", o.out, {});
+    return u.outcome;
+}
+
+result<void> check_usage(const pack_options& o) {
+    usage u{"pack"};
+    const bool work = !o.model.empty() || !o.preset.empty() || !o.out.empty() || !o.loras.empty();
+    u.refuse(o.verify.empty() ? o.model.empty() == o.preset.empty() || o.out.empty() : work,
+             "needs --model or --preset, and --out; or --verify alone");
+    return u.outcome;
+}
+
+result<void> check_usage(const bench_options& o) {
+    usage u{"bench"};
+    u.refuse(o.model.empty() == o.preset.empty(), "--model or --preset is required, and not both");
+    return u.outcome;
+}
+
+} // namespace apriori::program
