@@ -41,7 +41,7 @@ result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
 std::string prompts_text(std::span<const std::string> prompts) {
     std::string list;
     for (const std::string& p : prompts) list += (list.empty() ? "" : ",") + json_text(p);
-    return "[" + list + "]";
+    return fmt::format("[{}]", list);
 }
 
 run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,

@@ -3,6 +3,7 @@
 // to the module's weight.
 #pragma once
 
+#include "apriori/core/check_tensors.hpp"
 #include "apriori/io/lora_config.hpp"
 #include "apriori/io/lora_keys.hpp"
 #include "apriori/io/safetensors.hpp"
