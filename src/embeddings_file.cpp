@@ -40,7 +40,7 @@ result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
 
 std::string prompts_text(std::span<const std::string> prompts) {
     std::string list;
-    for (const std::string& p : prompts) list += (list.empty() ? "" : ",") + json_text(p);
+    for (const std::string& p : prompts) list += fmt::format("{}{}", list.empty() ? "" : ",", json_text(p));
     return fmt::format("[{}]", list);
 }
 
