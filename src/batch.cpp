@@ -90,6 +90,18 @@ result<bool> is_made(const std::filesystem::path& path, const run_settings& sett
 
 } // namespace
 
+batch_line sampled_line(std::string label, int steps, run_report& report, std::function<run_settings()> settings,
+                        std::function<result<made_embeddings>(run_progress&)> draw) {
+    return {label, steps, std::move(settings),
+            [label, &report, draw = std::move(draw)](const std::filesystem::path& file, const run_settings& how,
+                                                     run_progress& progress) -> result<void> {
+                const auto made = draw(progress);
+                if (!made) return made.error();
+                if (auto r = report.add(label, made->image_embeds); !r) return r;
+                return write_embeddings(file, *made, how);
+            }};
+}
+
 void read_prompt(io::json_fields& fields, std::string& prompt) {
     if (fields.finish() && fields.next("prompt") == nullptr) fields.refuse("has no field 'prompt'");
     fields.text("prompt", prompt);
@@ -143,7 +155,8 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
         const auto line = parse(text, lines->where(), read);
         if (!line) return line.error();
         const auto file = out / fmt::format("{:06}.safetensors", lines->number());
-        const auto there = is_made(file, line->settings());
+        const run_settings settings = line->settings();
+        const auto there = is_made(file, settings);
         if (!there) return there.error();
         if (*there) {
             ++kept;
@@ -151,7 +164,7 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
         }
         run_progress progress(line->steps, 1);
         progress.name(*count > 0 ? fmt::format("{} of {}: {}", made + kept + 1, *count, line->label) : line->label);
-        auto done_line = line->make(file, progress);
+        auto done_line = line->make(file, settings, progress);
         progress.clear();
         if (interrupt_signal() != 0)
             return failure{

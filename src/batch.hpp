@@ -18,8 +18,13 @@ struct batch_line {
     std::string label;                      ///< for people
     int steps = 0;                          ///< that it samples, in all
     std::function<run_settings()> settings; ///< all that the file depends on; called once the models are there
-    std::function<result<void>(const std::filesystem::path& file, run_progress& progress)> make;
+    std::function<result<void>(const std::filesystem::path& file, const run_settings& settings, run_progress& progress)>
+        make;
 };
+/// The line of a command that samples: its embeddings are reported under its label, and written.
+batch_line sampled_line(std::string label, int steps, run_report& report, std::function<run_settings()> settings,
+                        std::function<result<made_embeddings>(run_progress&)> draw);
+
 /// Reads a line's fields, and checks them; `where`, "prompts.jsonl:3", opens messages.
 using read_line = std::function<result<batch_line>(io::json_fields& fields, const std::string& where)>;
 

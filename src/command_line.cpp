@@ -335,32 +335,18 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& e) {
         return failure{errc::invalid_argument, one_line(e.what()) + "; see apriori --help"};
     }
-    if (sample_command->parsed()) {
-        if (auto r = check_usage(sample); !r) return r.error();
-        return {sample};
-    }
-    if (interpolate_command->parsed()) {
-        if (auto r = check_usage(interpolate); !r) return r.error();
-        return {interpolate};
-    }
-    if (emb2emb_command->parsed()) {
-        if (auto r = check_usage(emb2emb); !r) return r.error();
-        return {emb2emb};
-    }
-    if (encode_command->parsed()) {
-        if (auto r = check_usage(encode); !r) return r.error();
-        return {encode};
-    }
+    const auto checked = [](const auto& options) -> result<any_command> {
+        if (auto r = check_usage(options); !r) return r.error();
+        return {options};
+    };
+    if (sample_command->parsed()) return checked(sample);
+    if (interpolate_command->parsed()) return checked(interpolate);
+    if (emb2emb_command->parsed()) return checked(emb2emb);
+    if (encode_command->parsed()) return checked(encode);
     if (verify_command->parsed()) return {verify};
     if (info_command->parsed()) return {info};
-    if (pack_command->parsed()) {
-        if (auto r = check_usage(pack); !r) return r.error();
-        return {pack};
-    }
-    if (bench_command->parsed()) {
-        if (auto r = check_usage(bench); !r) return r.error();
-        return {bench};
-    }
+    if (pack_command->parsed()) return checked(pack);
+    if (bench_command->parsed()) return checked(bench);
     return failure{errc::invalid_argument,
                    "no command is given; allowed: sample, interpolate, emb2emb, encode, verify, info, pack, bench; "
                    "see apriori --help"};

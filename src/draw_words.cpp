@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "draw_words.hpp"
 
-#include "interrupt.hpp"
-
 namespace apriori::program {
+
+std::vector<std::string_view> views_of(std::span<const std::string> texts) { return {texts.begin(), texts.end()}; }
+
+std::vector<std::string_view> negatives_of(const pipeline_options& options, std::size_t texts) {
+    if (!options.negative) return {};
+    return std::vector<std::string_view>(texts, *options.negative);
+}
 
 embedding_options embedding_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
                                        run_progress& progress) {
@@ -17,30 +22,21 @@ embedding_options embedding_options_of(const pipeline_options& options, std::spa
             .callback_on_step_end = progress.on_step()};
 }
 
-std::vector<std::string_view> views_of(std::span<const std::string> texts) { return {texts.begin(), texts.end()}; }
-
 result<made_embeddings> draw_words(const pipeline_options& options, const pipeline_parts& parts,
                                    std::span<const std::string> texts, torch_generator& random,
                                    run_progress& progress) {
-    const std::vector<std::string_view> words = views_of(texts);
-    const std::vector<std::string_view> negative(options.negative ? words.size() : 0,
-                                                 options.negative ? *options.negative : std::string_view());
+    const std::vector<std::string_view> words = views_of(texts), negative = negatives_of(options, texts.size());
     const embedding_options each = embedding_options_of(options, negative, progress);
-    const auto report = [&](const std::vector<index_t>& cut) {
-        progress.clear();
-        report_cut(texts, cut, parts.words->tokenizer.model_max_length());
-    };
+    const index_t tokens = parts.words->tokenizer.model_max_length();
     if (parts.is_kandinsky()) {
         auto made = parts.kandinsky()(words, random, each);
-        if (interrupt_signal() != 0) return interrupt_failure();
-        if (!made) return made.error();
-        report(made->cut);
+        if (auto r = check_made(made, progress); !r) return r.error();
+        report_cut(texts, made->cut, tokens);
         return made_embeddings{made->width, std::move(made->image_embeds), std::move(made->negative_image_embeds)};
     }
     auto made = parts.unclip()(words, random, each);
-    if (interrupt_signal() != 0) return interrupt_failure();
-    if (!made) return made.error();
-    report(made->cut);
+    if (auto r = check_made(made, progress); !r) return r.error();
+    report_cut(texts, made->cut, tokens);
     return made_embeddings{made->width, std::move(made->values)};
 }
 

@@ -8,7 +8,11 @@
 
 namespace apriori::program {
 
-/// The options of a library's pipeline; `negative` holds options.negative for as many texts as there are.
+/// As the library's pipelines take texts, and options.negative for each of them.
+std::vector<std::string_view> views_of(std::span<const std::string> texts);
+std::vector<std::string_view> negatives_of(const pipeline_options& options, std::size_t texts);
+
+/// The options of a library's pipeline.
 embedding_options embedding_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
                                        run_progress& progress);
 
@@ -16,8 +20,5 @@ embedding_options embedding_options_of(const pipeline_options& options, std::spa
 /// encoder, KandinskyV22PriorPipeline's. What did not fit is reported on stderr.
 result<made_embeddings> draw_words(const pipeline_options& options, const pipeline_parts& parts,
                                    std::span<const std::string> texts, torch_generator& random, run_progress& progress);
-
-/// As the library's pipelines take texts.
-std::vector<std::string_view> views_of(std::span<const std::string> texts);
 
 } // namespace apriori::program

@@ -3,11 +3,8 @@
 #include "batch.hpp"
 #include "commands.hpp"
 #include "draw_words.hpp"
-#include "interrupt.hpp"
 
 #include <fmt/format.h>
-
-#include <chrono>
 
 namespace apriori::program {
 
@@ -28,15 +25,12 @@ result<std::vector<float>> read_images(const emb2emb_options& options, index_t w
 
 result<made_embeddings> draw(const emb2emb_options& options, const pipeline_parts& parts, std::span<const float> images,
                              run_progress& progress) {
-    const std::vector<std::string_view> texts = views_of(options.texts);
-    const std::vector<std::string_view> negative(options.negative ? texts.size() : 0,
-                                                 options.negative ? *options.negative : std::string_view());
+    const std::vector<std::string_view> texts = views_of(options.texts), negative = negatives_of(options, texts.size());
     torch_generator random(options.seed);
     auto made = parts.kandinsky().emb2emb(texts, image_embeds{images}, options.strength, random,
                                           embedding_options_of(options, negative, progress));
-    progress.clear();
-    if (interrupt_signal() != 0) return interrupt_failure();
-    if (!made) return failure{made.error().code, "--strength, --image: " + made.error().message};
+    if (auto r = check_made(made, progress); !r)
+        return made ? r.error() : failure{r.error().code, "--strength, --image: " + r.error().message};
     report_cut(options.texts, made->cut, parts.words->tokenizer.model_max_length());
     return made_embeddings{made->width, std::move(made->image_embeds), std::move(made->negative_image_embeds)};
 }
@@ -66,14 +60,11 @@ result<exit_code> run_lines(const emb2emb_options& options, pipeline_parts& part
             return failure{errc::invalid_argument, where + ": has no field 'image', nor is there --image"};
         auto images = read_images(line, parts.config.embedding_dim);
         if (!images) return failure{images.error().code, where + ": " + images.error().message};
-        return batch_line{line.texts.front(), steps_of(line), [=, &parts] { return settings_of(line, parts); },
-                          [=, &parts, &report, images = std::move(*images)](const std::filesystem::path& file,
-                                                                            run_progress& progress) -> result<void> {
-                              const auto made = draw(line, parts, images, progress);
-                              if (!made) return made.error();
-                              if (auto r = report.add(line.texts.front(), made->image_embeds); !r) return r.error();
-                              return write_embeddings(file, *made, settings_of(line, parts));
-                          }};
+        return sampled_line(
+            line.texts.front(), steps_of(line), report, [=, &parts] { return settings_of(line, parts); },
+            [=, &parts, images = std::move(*images)](run_progress& progress) {
+                return draw(line, parts, images, progress);
+            });
     };
     return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); });
 }
@@ -89,30 +80,17 @@ result<exit_code> run_emb2emb(const emb2emb_options& options) {
         if (!read) return read.error();
         images = std::move(*read);
     }
-    auto words = open_words(options, parts->config);
-    if (!words) return words.error();
-    parts->words.emplace(std::move(*words));
+    if (auto r = open_words(options, *parts); !r) return r.error();
     if (!options.batch.empty()) return run_lines(options, *parts);
     if (auto r = load_prior(options, {options.image}, *parts); !r) return r.error();
 
-    const auto start = std::chrono::steady_clock::now();
-    const auto texts = static_cast<std::int64_t>(options.texts.size());
+    run_report report(*parts);
     run_progress progress(steps_of(options), 1);
-    progress.name(counted(texts, "text"));
+    progress.name(counted(static_cast<std::int64_t>(options.texts.size()), "text"));
     const auto made = draw(options, *parts, images, progress);
     if (!made) return made.error();
-    run_report report(*parts);
-    const std::size_t each = made->image_embeds.size() / options.texts.size(); // floats of a text
-    for (std::size_t t = 0; t < options.texts.size(); ++t)
-        if (auto r = report.add(options.texts[t], std::span(made->image_embeds).subspan(t * each, each)); !r)
-            return r.error();
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    if (auto r = report.finish(options, *made, settings_of(options, *parts),
-                               fmt::format("{} of {}", counted(options.samples, "sample"), counted(texts, "text")),
-                               spent.count());
-        !r)
-        return r.error();
-    return done;
+    if (auto r = report.add_each(options.texts, made->image_embeds); !r) return r.error();
+    return report.finish(options, *made, settings_of(options, *parts), options.texts.size(), "text");
 }
 
 } // namespace apriori::program

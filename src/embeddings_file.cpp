@@ -18,9 +18,7 @@ namespace {
 
 bool is_npy(const std::filesystem::path& path) { return path.extension() == ".npy"; }
 
-std::string json_text(const std::string& text) {
-    return io::json(text).dump(-1, ' ', false, io::json::error_handler_t::replace);
-}
+std::string json_text(const io::json& value) { return value.dump(-1, ' ', false, io::json::error_handler_t::replace); }
 
 result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
     if (is_npy(path)) return io::read_npy(path);
@@ -39,9 +37,7 @@ result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
 } // namespace
 
 std::string prompts_text(std::span<const std::string> prompts) {
-    std::string list;
-    for (const std::string& p : prompts) list += fmt::format("{}{}", list.empty() ? "" : ",", json_text(p));
-    return fmt::format("[{}]", list);
+    return json_text(std::vector<std::string>(prompts.begin(), prompts.end()));
 }
 
 run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,

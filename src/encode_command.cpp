@@ -29,8 +29,9 @@ run_settings settings_of(const encode_options& options, const pipeline_parts& pa
 }
 
 /// Writes the texts and the empty one.
-result<void> write_conditions(const std::filesystem::path& file, const encode_options& options,
-                              const pipeline_parts& parts, const std::vector<std::string>& texts) {
+result<void> write_conditions(const std::filesystem::path& file, const run_settings& settings,
+                              const encode_options& options, const pipeline_parts& parts,
+                              const std::vector<std::string>& texts) {
     const word_parts& words = *parts.words;
     std::vector<std::string> names{std::string(conditions_file::unconditional)};
     std::vector<std::string_view> all{""};
@@ -54,7 +55,7 @@ result<void> write_conditions(const std::filesystem::path& file, const encode_op
             return r.error();
         if (auto r = out.add(names[t] + ".attention_mask", {tokens}, mask); !r) return r.error();
     }
-    for (const auto& [key, value] : settings_of(options, parts, texts))
+    for (const auto& [key, value] : settings)
         if (auto r = out.metadata(key, value); !r) return r.error();
     return out.write(file);
 }
@@ -69,9 +70,7 @@ result<exit_code> run_encode(const encode_options& options) {
     folder.model = options.model;
     auto parts = open_pipeline(folder);
     if (!parts) return parts.error();
-    auto words = open_words(folder, parts->config);
-    if (!words) return words.error();
-    parts->words.emplace(std::move(*words));
+    if (auto r = open_words(folder, *parts); !r) return r.error();
     if (!options.batch.empty()) {
         const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
             std::vector<std::string> texts(1);
@@ -79,15 +78,19 @@ result<exit_code> run_encode(const encode_options& options) {
             if (auto r = fields.finish("a line"); !r) return r.error();
             if (auto r = check_text(texts.front()); !r)
                 return failure{r.error().code, where + ": " + r.error().message};
-            return batch_line{texts.front(), 0, [=, &options, &parts] { return settings_of(options, *parts, texts); },
-                              [=, &options, &parts](const std::filesystem::path& file, run_progress&) {
-                                  return write_conditions(file, options, *parts, texts);
-                              }};
+            return batch_line{
+                texts.front(), 0, [=, &options, &parts] { return settings_of(options, *parts, texts); },
+                [=, &options, &parts](const std::filesystem::path& file, const run_settings& settings, run_progress&) {
+                    return write_conditions(file, settings, options, *parts, texts);
+                }};
         };
         return run_batch(options.batch, options.out, read, [] { return result<void>(); });
     }
     if (auto r = check_outputs({{"--out", options.out}}, {}); !r) return r.error();
-    if (auto r = write_conditions(options.out, options, *parts, options.texts); !r) return r.error();
+    if (auto r =
+            write_conditions(options.out, settings_of(options, *parts, options.texts), options, *parts, options.texts);
+        !r)
+        return r.error();
     fmt::print("{}, and the empty one: {}\n", counted(static_cast<std::int64_t>(options.texts.size()), "text"),
                options.out.string());
     return done;

@@ -3,38 +3,29 @@
 #include "batch.hpp"
 #include "commands.hpp"
 #include "draw_words.hpp"
-#include "interrupt.hpp"
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 
 namespace apriori::program {
 
 namespace {
 
-/// Texts in their order, then images.
-struct mixture {
-    std::vector<weighted_condition> conditions;
-    std::vector<std::vector<float>> images; ///< what the conditions refer to, as they do to the options
-
-    static result<mixture> open(const interpolate_options& options, index_t width) {
-        mixture m;
-        for (const auto& [text, weight] : options.texts) m.conditions.push_back({std::string_view(text), weight});
-        for (const auto& [file, weight] : options.images) {
-            auto embeds = read_embeddings(file, width);
-            if (!embeds) return embeds.error();
-            if (static_cast<index_t>(embeds->size()) != width)
-                return failure{errc::shape_mismatch,
-                               fmt::format("{}: holds {} image embeddings; interpolate takes files of one", file,
-                                           static_cast<index_t>(embeds->size()) / width)};
-            m.images.push_back(std::move(*embeds));
-            m.conditions.push_back({image_embeds{m.images.back()}, weight});
-        }
-        return m;
+/// The embeddings of the options' images, in their order.
+result<std::vector<std::vector<float>>> read_images(const interpolate_options& options, index_t width) {
+    std::vector<std::vector<float>> images;
+    for (const auto& [file, weight] : options.images) {
+        auto embeds = read_embeddings(file, width);
+        if (!embeds) return embeds.error();
+        if (static_cast<index_t>(embeds->size()) != width)
+            return failure{errc::shape_mismatch,
+                           fmt::format("{}: holds {} image embeddings; interpolate takes files of one", file,
+                                       static_cast<index_t>(embeds->size()) / width)};
+        images.push_back(std::move(*embeds));
     }
-};
+    return images;
+}
 
 /// "0.50 a cat + 0.50 a dog".
 std::string label_of(const interpolate_options& options) {
@@ -50,18 +41,19 @@ int runs_of(const interpolate_options& options) {
     return static_cast<int>(options.texts.size()) + (options.negative || options.negative_embedding ? 1 : 0);
 }
 
-result<made_embeddings> draw(const interpolate_options& options, const pipeline_parts& parts, run_progress& progress) {
-    const auto mix = mixture::open(options, parts.config.embedding_dim);
-    if (!mix) return mix.error();
+/// Texts in their order, then images.
+result<made_embeddings> draw(const interpolate_options& options, const std::vector<std::vector<float>>& images,
+                             const pipeline_parts& parts, run_progress& progress) {
+    std::vector<weighted_condition> conditions;
+    for (const auto& [text, weight] : options.texts) conditions.push_back({std::string_view(text), weight});
+    for (std::size_t i = 0; i < images.size(); ++i)
+        conditions.push_back({image_embeds{images[i]}, options.images[i].second});
     interpolation_options more;
     if (options.negative) more.negative_prior_prompt = *options.negative;
     if (options.negative_embedding) more.negative_prompt = *options.negative_embedding;
     torch_generator random(options.seed);
-    auto made =
-        parts.kandinsky().interpolate(mix->conditions, random, embedding_options_of(options, {}, progress), more);
-    progress.clear();
-    if (interrupt_signal() != 0) return interrupt_failure();
-    if (!made) return made.error();
+    auto made = parts.kandinsky().interpolate(conditions, random, embedding_options_of(options, {}, progress), more);
+    if (auto r = check_made(made, progress); !r) return r.error();
     return made_embeddings{made->width, std::move(made->image_embeds), std::move(made->negative_image_embeds)};
 }
 
@@ -101,17 +93,14 @@ result<exit_code> run_lines(const interpolate_options& options, pipeline_parts& 
         read_optional(fields, "negative_prior_prompt", line.negative);
         read_optional(fields, "negative_prompt", line.negative_embedding);
         if (auto r = read_sampling_fields(fields, where, parts.scheduler, line); !r) return r.error();
-        if (auto mix = mixture::open(line, parts.config.embedding_dim); !mix)
-            return failure{mix.error().code, where + ": " + mix.error().message};
+        auto images = read_images(line, parts.config.embedding_dim);
+        if (!images) return failure{images.error().code, where + ": " + images.error().message};
         const std::string label = label_of(line);
-        return batch_line{
-            label, line.steps * runs_of(line), [=, &parts] { return settings_of(line, parts, {label}); },
-            [=, &parts, &report](const std::filesystem::path& file, run_progress& progress) -> result<void> {
-                const auto made = draw(line, parts, progress);
-                if (!made) return made.error();
-                if (auto r = report.add(label, made->image_embeds); !r) return r.error();
-                return write_embeddings(file, *made, settings_of(line, parts, {label}));
-            }};
+        return sampled_line(
+            label, line.steps * runs_of(line), report, [=, &parts] { return settings_of(line, parts, {label}); },
+            [=, &parts, images = std::move(*images)](run_progress& progress) {
+                return draw(line, images, parts, progress);
+            });
     };
     return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); });
 }
@@ -132,39 +121,31 @@ interpolate_options frame_of(const interpolate_options& options, int f) {
 result<exit_code> run_interpolate(const interpolate_options& options) {
     auto parts = open_pipeline(options);
     if (!parts) return parts.error();
-    if (auto mix = mixture::open(options, parts->config.embedding_dim); !mix) return mix.error();
-    auto words = open_words(options, parts->config);
-    if (!words) return words.error();
-    parts->words.emplace(std::move(*words));
+    const auto images = read_images(options, parts->config.embedding_dim);
+    if (!images) return images.error();
+    if (auto r = open_words(options, *parts); !r) return r.error();
     if (!options.batch.empty()) return run_lines(options, *parts);
     std::vector<std::filesystem::path> inputs;
     for (const auto& image : options.images) inputs.emplace_back(image.first);
     if (auto r = load_prior(options, inputs, *parts); !r) return r.error();
 
-    const auto start = std::chrono::steady_clock::now();
+    run_report report(*parts);
     const int frames = std::max(options.frames, 1);
     run_progress progress(options.steps, frames * runs_of(options));
-    run_report report(*parts);
     made_embeddings all{parts->config.embedding_dim};
     std::vector<std::string> labels;
     for (int f = 0; f < frames; ++f) {
         const interpolate_options frame = frame_of(options, f); // the same seed: the words alone differ
         labels.push_back(label_of(frame));
         progress.name(labels.back());
-        const auto made = draw(frame, *parts, progress);
+        const auto made = draw(frame, *images, *parts, progress);
         if (!made) return made.error();
         if (auto r = report.add(labels.back(), made->image_embeds); !r) return r.error();
         all.image_embeds.insert(all.image_embeds.end(), made->image_embeds.begin(), made->image_embeds.end());
         all.negative_image_embeds.insert(all.negative_image_embeds.end(), made->negative_image_embeds.begin(),
                                          made->negative_image_embeds.end());
     }
-    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    if (auto r = report.finish(options, all, settings_of(options, *parts, labels),
-                               fmt::format("{} of {}", counted(options.samples, "sample"), counted(frames, "mixture")),
-                               spent.count());
-        !r)
-        return r.error();
-    return done;
+    return report.finish(options, all, settings_of(options, *parts, labels), labels.size(), "mixture");
 }
 
 } // namespace apriori::program

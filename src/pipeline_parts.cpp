@@ -62,18 +62,19 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options) {
     return parts;
 }
 
-result<word_parts> open_words(const pipeline_options& options, const PriorConfig& config) {
+result<void> open_words(const pipeline_options& options, pipeline_parts& parts) {
+    const PriorConfig& config = parts.config;
     const auto models = catalogue::open(options.on);
     if (!models) return models.error();
-    const pipeline_folder parts{options.model};
-    for (const auto& part : {parts.tokenizer(), parts.text_encoder()})
+    const pipeline_folder files{options.model};
+    for (const auto& part : {files.tokenizer(), files.text_encoder()})
         if (!is_folder(part))
             return failure{errc::not_found, fmt::format("{}: holds no folder {}, which words need; without it give "
                                                         "--conditions",
                                                         options.model.string(), part.filename().string())};
-    auto tokenizer = io::load_clip_tokenizer(parts.tokenizer());
+    auto tokenizer = io::load_clip_tokenizer(files.tokenizer());
     if (!tokenizer) return tokenizer.error();
-    const auto folder = parts.text_encoder();
+    const auto folder = files.text_encoder();
     const auto text = io::load_clip_text_config(folder);
     if (!text) return text.error();
     if (text->hidden_size != config.embedding_dim)
@@ -83,16 +84,16 @@ result<word_parts> open_words(const pipeline_options& options, const PriorConfig
         return width_failure(folder / "config.json", "projection_dim", text->output_dim(), "embedding_proj_dim",
                              config.embedding_proj_dim);
     if (tokenizer->model_max_length() != config.num_embeddings)
-        return width_failure(parts.tokenizer(), "model_max_length", tokenizer->model_max_length(), "num_embeddings",
+        return width_failure(files.tokenizer(), "model_max_length", tokenizer->model_max_length(), "num_embeddings",
                              config.num_embeddings);
     auto text_model = load_encoder<any_text_encoder>(*models, *text, options.on, folder);
     if (!text_model) return text_model.error();
     const any_text_encoder* encoder = text_model->get();
-    word_parts words{
-        std::move(*tokenizer), {text->hidden_size, text->output_dim(), encoder}, std::move(*text_model), {}, {}};
+    word_parts& words = parts.words.emplace(word_parts{
+        std::move(*tokenizer), {text->hidden_size, text->output_dim(), encoder}, std::move(*text_model), {}, {}});
 
-    const auto images = parts.image_encoder();
-    if (!is_folder(images)) return words;
+    const auto images = files.image_encoder();
+    if (!is_folder(images)) return {};
     const auto vision = io::load_clip_vision_config(images);
     if (!vision) return vision.error();
     if (vision->output_dim() != config.embedding_dim)
@@ -102,13 +103,13 @@ result<word_parts> open_words(const pipeline_options& options, const PriorConfig
     if (!image_model) return image_model.error();
     words.image_model = std::move(*image_model);
     words.image = {*vision, words.image_model.get()};
-    return words;
+    return {};
 }
 
 result<void> load_prior(const pipeline_options& options, std::vector<std::filesystem::path> inputs,
                         pipeline_parts& parts) {
     device_options on = options.on;
-    const std::filesystem::path folder = options.model / "prior";
+    const std::filesystem::path folder = pipeline_folder{options.model}.prior();
     const auto image = open_image(options.packed, on);
     if (!image) return image.error();
     const auto loras = open_loras(options.loras, options.packed);

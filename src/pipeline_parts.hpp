@@ -48,8 +48,8 @@ struct pipeline_parts {
 /// Opens configuration and scheduler of options.model, and its pictures' decoder if there is one.
 result<pipeline_parts> open_pipeline(const pipeline_options& options);
 
-/// Opens the tokenizer and the encoders, for a prior of `config`.
-result<word_parts> open_words(const pipeline_options& options, const PriorConfig& config);
+/// Opens the tokenizer and the encoders: parts.words.
+result<void> open_words(const pipeline_options& options, pipeline_parts& parts);
 
 /// Loads the prior's weights, or maps options.packed, after checking that options.out, unless it is a batch's folder, and .png
 /// can be written, and replace neither the weights nor one of `inputs`.

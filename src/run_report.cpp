@@ -2,7 +2,6 @@
 #include "run_report.hpp"
 
 #include "apriori/io/text.hpp"
-#include "interrupt.hpp"
 #include "terminal.hpp"
 
 #include <fmt/format.h>
@@ -28,34 +27,42 @@ result<void> run_report::add(const std::string& prompt, std::span<const float> e
                 fmt::format("the embedding of {} is not finite: the weights, the conditions or --guidance are "
                             "out of range",
                             io::quote(prompt))};
-    last_hits_.reset();
     if (!parts_.pictures) return {};
     auto pictures = (*parts_.pictures)(embeds);
     if (!pictures) return pictures.error();
-    last_hits_ = parts_.pictures->count_hits(prompt, embeds);
+    const auto hits = parts_.pictures->count_hits(prompt, embeds);
     const index_t samples = static_cast<index_t>(embeds.size()) / parts_.config.embedding_dim;
-    fmt::print("{}{}\n{}\n", printable(prompt), last_hits_ ? fmt::format("  {} of {}", *last_hits_, samples) : "",
+    fmt::print("{}{}\n{}\n", printable(prompt), hits ? fmt::format("  {} of {}", *hits, samples) : "",
                picture_lines(*pictures, palette_of(stdout), terminal_width(stdout)));
     std::fflush(stdout);
     sheet_.add_row(*pictures);
-    if (last_hits_) {
-        hits_ += *last_hits_;
+    if (hits) {
+        hits_ += *hits;
         of_ += samples;
     }
     return {};
 }
 
-result<void> run_report::finish(const pipeline_options& options, const made_embeddings& made,
-                                const run_settings& settings, const std::string& what, double seconds) const {
+result<void> run_report::add_each(std::span<const std::string> prompts, std::span<const float> embeds) {
+    const std::size_t each = embeds.size() / prompts.size(); // floats of a prompt
+    for (std::size_t p = 0; p < prompts.size(); ++p)
+        if (auto r = add(prompts[p], embeds.subspan(p * each, each)); !r) return r;
+    return {};
+}
+
+result<exit_code> run_report::finish(const pipeline_options& options, const made_embeddings& made,
+                                     const run_settings& settings, std::size_t count, std::string_view what) const {
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
     if (!options.out.empty())
         if (auto r = write_embeddings(options.out, made, settings); !r) return r.error();
     if (!options.png.empty())
         if (auto r = sheet_.write(options.png); !r) return r.error();
     if (of_ > 0) fmt::print("nearest to the digit that the prompt names: {} of {}\n", hits_, of_);
-    fmt::print("{} in {:.2f} s\n", what, seconds);
+    fmt::print("{} of {} in {:.2f} s\n", counted(options.samples, "sample"),
+               counted(static_cast<std::int64_t>(count), what), spent.count());
     if (!options.out.empty()) fmt::print("embeddings: {}\n", options.out.string());
     if (!options.png.empty()) fmt::print("picture: {}\n", options.png.string());
-    return {};
+    return done;
 }
 
 std::string counted(std::int64_t count, std::string_view what) {

@@ -5,10 +5,11 @@
 #include "apriori/pipelines/sampler.hpp"
 #include "contact_sheet.hpp"
 #include "embeddings_file.hpp"
+#include "interrupt.hpp"
 #include "progress.hpp"
 
+#include <chrono>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,14 @@ private:
     progress bar_;
 };
 
+/// What a call of the sampler through a pipeline came to: its bar is taken away, and an interruption is told as such.
+template <class Made>
+result<void> check_made(const result<Made>& made, run_progress& progress) {
+    progress.clear();
+    if (interrupt_signal() != 0) return interrupt_failure();
+    return made ? result<void>() : made.error();
+}
+
 /// Prints prompts and pictures as they are made, and keeps what the PNG and the last lines need.
 class run_report {
 public:
@@ -39,17 +48,17 @@ public:
     /// The samples [rows, width] of a prompt. invalid_argument where one of them is not a finite number. Counts how many lie
     /// nearest to the digit that the prompt names, where the model has one.
     result<void> add(const std::string& prompt, std::span<const float> embeds);
-    /// How many of the samples of the last prompt that was added, if they were counted.
-    std::optional<int> hits() const noexcept { return last_hits_; }
+    /// The same of several prompts, one behind the other.
+    result<void> add_each(std::span<const std::string> prompts, std::span<const float> embeds);
 
-    /// Writes what the options ask for, and says so.
-    result<void> finish(const pipeline_options& options, const made_embeddings& made, const run_settings& settings,
-                        const std::string& what, double seconds) const;
+    /// Writes what the options ask for, and says so, of `count` prompts, texts, mixtures, and the time since the report began.
+    result<exit_code> finish(const pipeline_options& options, const made_embeddings& made, const run_settings& settings,
+                             std::size_t count, std::string_view what) const;
 
 private:
     const pipeline_parts& parts_;
     contact_sheet sheet_;
-    std::optional<int> last_hits_;
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     index_t hits_ = 0, of_ = 0;
 };
 

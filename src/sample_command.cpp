@@ -5,19 +5,10 @@
 #include "commands.hpp"
 #include "conditions.hpp"
 #include "draw_words.hpp"
-#include "interrupt.hpp"
-
-#include <fmt/format.h>
-
-#include <chrono>
 
 namespace apriori::program {
 
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// The prompts of a file of conditions, read and checked.
 struct read_conditions {
@@ -48,22 +39,16 @@ struct read_conditions {
     }
 };
 
-std::string summary(const sample_options& options, std::size_t prompts) {
-    return fmt::format("{} of {}", counted(options.samples, "sample"),
-                       counted(static_cast<std::int64_t>(prompts), "prompt"));
-}
-
 result<exit_code> sample_conditions(const sample_options& options, pipeline_parts& parts) {
     const auto in = read_conditions::open(options, parts.config);
     if (!in) return in.error();
     if (auto r = load_prior(options, {options.conditions}, parts); !r) return r.error();
-    const auto start = std::chrono::steady_clock::now();
+    run_report report(parts);
     const auto dim = static_cast<std::size_t>(parts.config.embedding_dim);
     torch_generator random(options.seed);
     std::vector<float> latents(static_cast<std::size_t>(options.samples) * dim);
     made_embeddings made{parts.config.embedding_dim};
     run_progress progress(static_cast<int>(parts.steps.steps().size()), static_cast<int>(in->prompts.size()));
-    run_report report(parts);
     for (std::size_t p = 0; p < in->prompts.size(); ++p) {
         std::vector<prior_prompt> branches;
         if (uses_guidance(options.guidance)) branches.push_back(in->unconditional.prompt());
@@ -77,38 +62,23 @@ result<exit_code> sample_conditions(const sample_options& options, pipeline_part
                                  .latents = latents,
                                  .noise = [&random](std::span<float> z) { random.randn(z); },
                                  .options = {.guidance_scale = options.guidance, .on_step = progress.on_step()}});
-        progress.clear();
-        if (interrupt_signal() != 0) return interrupt_failure();
-        if (!embeds) return embeds.error();
+        if (auto r = check_made(embeds, progress); !r) return r.error();
         if (auto r = report.add(in->prompts[p], *embeds); !r) return r.error();
         made.image_embeds.insert(made.image_embeds.end(), embeds->begin(), embeds->end());
     }
-    if (auto r = report.finish(options, made, settings_of(options, parts, in->prompts),
-                               summary(options, in->prompts.size()), seconds_since(start));
-        !r)
-        return r.error();
-    return done;
+    return report.finish(options, made, settings_of(options, parts, in->prompts), in->prompts.size(), "prompt");
 }
 
 result<exit_code> sample_words(const sample_options& options, pipeline_parts& parts) {
     if (auto r = load_prior(options, {}, parts); !r) return r.error();
-    const auto start = std::chrono::steady_clock::now();
+    run_report report(parts);
     torch_generator random(options.seed);
     run_progress progress(static_cast<int>(parts.steps.steps().size()), 1);
     progress.name(counted(static_cast<std::int64_t>(options.names.size()), "prompt"));
     const auto made = draw_words(options, parts, options.names, random, progress);
-    progress.clear();
     if (!made) return made.error();
-    run_report report(parts);
-    const std::size_t each = made->image_embeds.size() / options.names.size(); // floats of a prompt
-    for (std::size_t p = 0; p < options.names.size(); ++p)
-        if (auto r = report.add(options.names[p], std::span(made->image_embeds).subspan(p * each, each)); !r)
-            return r.error();
-    if (auto r = report.finish(options, *made, settings_of(options, parts, options.names),
-                               summary(options, options.names.size()), seconds_since(start));
-        !r)
-        return r.error();
-    return done;
+    if (auto r = report.add_each(options.names, made->image_embeds); !r) return r.error();
+    return report.finish(options, *made, settings_of(options, parts, options.names), options.names.size(), "prompt");
 }
 
 /// A line of a batch is a prompt with a generator of its own.
@@ -121,16 +91,12 @@ result<exit_code> sample_batch(const sample_options& options, pipeline_parts& pa
         read_optional(fields, "negative_prompt", line.negative);
         if (auto r = read_sampling_fields(fields, where, parts.scheduler, line); !r) return r.error();
         const std::vector<std::string> prompts{prompt};
-        return batch_line{
-            prompt, line.steps, [=, &parts] { return settings_of(line, parts, prompts); },
-            [=, &parts, &report](const std::filesystem::path& file, run_progress& progress) -> result<void> {
+        return sampled_line(
+            prompt, line.steps, report, [=, &parts] { return settings_of(line, parts, prompts); },
+            [=, &parts](run_progress& progress) {
                 torch_generator random(line.seed);
-                const auto made = draw_words(line, parts, prompts, random, progress);
-                progress.clear();
-                if (!made) return made.error();
-                if (auto r = report.add(prompt, made->image_embeds); !r) return r.error();
-                return write_embeddings(file, *made, settings_of(line, parts, prompts));
-            }};
+                return draw_words(line, parts, prompts, random, progress);
+            });
     };
     return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); });
 }
@@ -141,9 +107,7 @@ result<exit_code> run_sample(const sample_options& options) {
     auto parts = open_pipeline(options);
     if (!parts) return parts.error();
     if (!options.conditions.empty()) return sample_conditions(options, *parts);
-    auto words = open_words(options, parts->config);
-    if (!words) return words.error();
-    parts->words.emplace(std::move(*words));
+    if (auto r = open_words(options, *parts); !r) return r.error();
     return options.batch.empty() ? sample_words(options, *parts) : sample_batch(options, *parts);
 }
 
