@@ -9,6 +9,8 @@
 #include "apriori/device/cpu/executors/openmp.hpp"
 #endif
 
+#include <algorithm>
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -131,6 +133,17 @@ TEST(executors, ranges_cover_everything_once) {
             if (count < 1000) continue;
             EXPECT_EQ(executor.most_tasks, cost >= 1e9 ? 5 : cost >= 2.5e6 ? 3 : 0) << "tasks worth their threads";
         }
+}
+
+TEST(executors, ranges_are_shared_by_threads_that_come_back_for_more) {
+    eigen_thread_pool_executor executor(3);
+    for (const index_t count : {2, 3, 64, 1000, 100'000}) {
+        std::vector<std::atomic<int>> seen(static_cast<std::size_t>(count));
+        parallel_ranges(executor, count, 1e9, [&](index_t first, index_t last) {
+            for (index_t i = first; i < last; ++i) seen[static_cast<std::size_t>(i)].fetch_add(1);
+        });
+        EXPECT_TRUE(std::all_of(seen.begin(), seen.end(), [](const auto& n) { return n == 1; })) << count << " items";
+    }
 }
 
 // ---- models ----------------------------------------------------------------------------------------------------------

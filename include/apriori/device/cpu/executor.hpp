@@ -5,6 +5,7 @@
 
 #include "apriori/core/index.hpp"
 
+#include <atomic>
 #include <concepts>
 #include <type_traits>
 
@@ -40,9 +41,12 @@ struct serial_executor {
     }
 };
 
-/// Splits items 0 .. count into a contiguous range for each task, and calls body(first, last). `cost` is about the
+/// Calls body(first, last) for stretches of the items 0 .. count, on as many threads as are worth it. `cost` is about the
 /// floating-point operations of it all: a thread that has to be woken first comes after some thirty microseconds, so that less
 /// than about twenty are done by the caller alone.
+///
+/// A thread takes half of its share of what is left, and comes back for more: stretches are long as long as they can be, and
+/// all end together though one thread is slower than another (guided self-scheduling; Polychronopoulos and Kuck, 1987).
 template <executor E, class Body>
 void parallel_ranges(E& e, index_t count, double cost, const Body& body) {
     constexpr double worth_a_thread = 1e6;
@@ -53,7 +57,16 @@ void parallel_ranges(E& e, index_t count, double cost, const Body& body) {
         body(index_t{0}, count);
         return;
     }
-    const auto part = [&](int i) { body(count * i / tasks, count * (i + 1) / tasks); };
+    std::atomic<index_t> next = 0;
+    const auto part = [&](int) {
+        index_t first = next.load(std::memory_order_relaxed);
+        while (first < count) {
+            const index_t share = (count - first) / (2 * tasks), last = first + (share > 0 ? share : 1);
+            if (!next.compare_exchange_weak(first, last, std::memory_order_relaxed)) continue;
+            body(first, last);
+            first = next.load(std::memory_order_relaxed);
+        }
+    };
     e.run(static_cast<int>(tasks), part);
 }
 
