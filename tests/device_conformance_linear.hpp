@@ -11,7 +11,7 @@ using namespace apriori;
 template <class Factory>
 class device_linear : public device_test<Factory> {
 protected:
-    static constexpr auto some_rows = std::to_array<index_t>({1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17, 33});
+    static constexpr auto some_rows = std::to_array<index_t>({1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17, 33, 97, 109});
 
     template <index_t N, index_t K>
     void size() {

@@ -61,7 +61,7 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
     const index_t tokens = op.sequences.tokens, d = op.head_dim;
     const auto kernel = multiply_block_of<Arch, f32>[static_cast<std::size_t>(m - 1)];
     const auto multiply = [kernel](const float* a, const float* b, index_t k, float* tile, bool accumulate) {
-        kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate);
+        kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate, {});
     };
     alignas(buffer_alignment) float product[M * P], scores[M][T], weights[T * M];
     float max[M], sum[M];

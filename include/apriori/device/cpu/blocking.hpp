@@ -17,8 +17,16 @@ struct blocking {
     static constexpr int panel = vectors * lanes<V>::count; ///< outputs of a panel
     static constexpr index_t depth = 512;                   ///< of a panel worked off while it is in the L1 cache
     static constexpr index_t chunk = 96;                    ///< rows whose results wait on the stack for their epilogue
-    static_assert(chunk % rows == 0);
 };
+
+/// Rows of each block but the last, such that so many rows make as few blocks as they can, of about the same size: a block of
+/// two takes as long as one of five.
+template <class Arch>
+constexpr index_t even_block(index_t rows) noexcept {
+    constexpr index_t M = blocking<Arch>::rows;
+    const index_t blocks = rows > M ? (rows + M - 1) / M : 1;
+    return rows > 0 ? (rows + blocks - 1) / blocks : 1;
+}
 
 /// Outputs rounded up to whole panels.
 template <class Arch>

@@ -17,8 +17,8 @@ void multiply_panels(const Left& left, index_t rows, const cpu_packed<Arch, Form
                      const Epilogue& epilogue, const ops::output& out, index_t first_row) noexcept {
     using V = value_t<Arch>;
     constexpr int P = blocking<Arch>::panel;
-    constexpr index_t chunk = blocking<Arch>::chunk;
-    alignas(buffer_alignment) float tile[chunk * P];
+    alignas(buffer_alignment) float tile[blocking<Arch>::chunk * P];
+    const index_t chunk = blocking<Arch>::chunk / left.block() * left.block();
     for (index_t r0 = 0; r0 < rows; r0 += chunk) {
         const index_t count = rows - r0 < chunk ? rows - r0 : chunk;
         for (index_t p = first; p < last; ++p) {
@@ -40,10 +40,11 @@ constexpr std::size_t contraction_scratch(const ops::contraction<I, cpu_packed<A
 template <class Arch, class I, class Format, class E, executor X>
 void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
     const left_of<Arch, Format> left(op.scratch, op.rows, op.k);
-    constexpr int M = left_of<Arch, Format>::block, P = blocking<Arch>::panel;
+    constexpr int P = blocking<Arch>::panel;
+    const index_t block = left.block();
     const auto work = static_cast<double>(op.rows * op.k);
-    parallel_ranges(x, (op.rows + M - 1) / M, 8 * work, [&](index_t first, index_t last) {
-        left.fill(op.input, first * M, last * M < op.rows ? last * M : op.rows);
+    parallel_ranges(x, (op.rows + block - 1) / block, 8 * work, [&](index_t first, index_t last) {
+        left.fill(op.input, first * block, last * block < op.rows ? last * block : op.rows);
     });
     parallel_ranges(x, (op.n + P - 1) / P, 2 * work * static_cast<double>(op.n), [&](index_t first, index_t last) {
         multiply_panels<Arch>(left, op.rows, op.weights, first, last, op.epilogue, op.out, 0);

@@ -20,9 +20,9 @@ namespace apriori {
 ///     store(panel, j, k, row)           row [k] as output j of the panel; a null row: zeros
 ///     representable(row)                the status of a row that the format cannot hold
 /// and for interleaved_rows
-///     multiply<Ahead>(panel, k, k0, k1, body)
+///     multiply<Ahead>(panel, k, k0, k1, block, body)
 ///                                       body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
-///                                       k0 is a multiple of blocking::depth; Ahead: prefetch_ahead on the way
+///                                       k0 is a multiple of blocking::depth; Ahead: asks for what the block_turn says
 ///     ahead_from                        rows from which a product gains by that: with fewer it waits for memory anyway
 ///     finish(panel, k, tile, rows)      what is left to do to sums tile [rows][P]
 template <class Arch, class Format>
@@ -31,15 +31,30 @@ struct panel_format;
 template <class Arch>
 class interleaved_rows;
 
-/// Asks for the weights that are `blocking::depth` inputs ahead, of which one takes Bytes: while rows pass over a stretch of a
-/// panel that is in the cache, the next one comes from memory.
-template <class Arch, index_t Bytes>
-APRIORI_INLINE void prefetch_ahead(const void* now) noexcept {
-    constexpr index_t line = 64;
-    const char* p = static_cast<const char*>(now) + blocking<Arch>::depth * Bytes;
-#pragma GCC unroll 4
-    for (index_t at = 0; at < Bytes; at += line) __builtin_prefetch(p + at, 0, 2);
-}
+/// Which of the blocks of rows that pass over a stretch of a panel, one after the other.
+struct block_turn {
+    index_t turn = 0, of = 1;
+};
+
+/// Asks for the stretch of weights behind the one that is in the cache. Each block of rows asks for its part of it, evenly, so
+/// that memory is read all the time that there is something to multiply.
+class stretch_ahead {
+public:
+    /// The stretch that begins at `now` has `units` of unit_bytes each.
+    stretch_ahead(const void* now, index_t units, index_t unit_bytes, block_turn block) noexcept
+        : step_((unit_bytes + block.of - 1) / block.of),
+          next_(static_cast<const char*>(now) + units * unit_bytes + block.turn * units * unit_bytes / block.of),
+          due_(next_) {}
+    /// To be called for every unit.
+    APRIORI_INLINE void advance() noexcept {
+        constexpr index_t line = 64;
+        for (due_ += step_; next_ < due_; next_ += line) __builtin_prefetch(next_, 0, 2);
+    }
+
+private:
+    index_t step_;
+    const char *next_, *due_;
+};
 
 /// A weight matrix [n, k] in panels.
 template <class Arch, class Format>

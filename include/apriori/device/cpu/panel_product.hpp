@@ -18,7 +18,7 @@ namespace apriori {
 /// tile[M][panel] (+)= a[k0 .. k1][M]^T times a panel of weights, in a format.
 template <class Arch, class Format, int M>
 void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k0, index_t k1, float* tile,
-                    bool accumulate) noexcept {
+                    bool accumulate, block_turn block) noexcept {
     using V = value_t<Arch>;
     constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count;
     V sum[M][N];
@@ -29,7 +29,7 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
             sum[m][n] = accumulate ? lanes<V>::load(tile + (m * N + n) * L) : lanes<V>::set(0.0f);
     using format = panel_format<Arch, Format>;
     format::template multiply<(M >= format::ahead_from)>(
-        panel, k, k0, k1, [&](const V(&w)[N]) __attribute__((always_inline)) {
+        panel, k, k0, k1, block, [&](const V(&w)[N]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
             for (int m = 0; m < M; ++m) {
                 const V x = lanes<V>::set(a[m]);
@@ -44,7 +44,8 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
         for (int n = 0; n < N; ++n) store(tile + (m * N + n) * L, sum[m][n]);
 }
 
-using multiply_block_t = void (*)(const float*, const std::byte*, index_t, index_t, index_t, float*, bool) noexcept;
+using multiply_block_t = void (*)(const float*, const std::byte*, index_t, index_t, index_t, float*, bool,
+                                  block_turn) noexcept;
 
 /// The kernels for 1 .. blocking::rows rows.
 template <class Arch, class Format>
@@ -57,20 +58,22 @@ inline constexpr auto multiply_block_of = []<int... I>(std::integer_sequence<int
 template <class Arch>
 class interleaved_rows {
 public:
-    static constexpr int block = blocking<Arch>::rows; ///< rows that are filled together
-
     static constexpr std::size_t bytes(index_t rows, index_t k) {
         return static_cast<std::size_t>(rows * k) * sizeof(float);
     }
-    interleaved_rows(std::byte* memory, index_t, index_t k) noexcept : data_(reinterpret_cast<float*>(memory)), k_(k) {}
+    interleaved_rows(std::byte* memory, index_t rows, index_t k) noexcept
+        : data_(reinterpret_cast<float*>(memory)), k_(k), block_(even_block<Arch>(rows)) {}
 
-    /// Computes rows first .. last; `first` is a multiple of block.
+    /// Rows that are filled together.
+    index_t block() const noexcept { return block_; }
+
+    /// Computes rows first .. last; `first` is a multiple of block().
     template <class Input>
     void fill(const Input& in, index_t first, index_t last) const noexcept {
-        interleave_rows<Arch>(in, first, last, k_, data_);
+        interleave_rows<Arch>(in, first, last, block_, k_, data_);
     }
 
-    /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block.
+    /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
     /// A stretch of `depth` of the panel at a time stays in the cache while all rows pass over it.
     template <class Format>
     void multiply(index_t first, index_t count, const cpu_packed<Arch, Format>& w, index_t p,
@@ -80,10 +83,11 @@ public:
         const float* a = data_ + first * k_;
         for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
             const index_t k1 = k_ - k0 < D ? k_ : k0 + D;
-            for (index_t r = 0; r < count; r += block) {
-                const index_t m = count - r < block ? count - r : block;
+            const index_t blocks = (count + block_ - 1) / block_;
+            for (index_t b = 0; b < blocks; ++b) {
+                const index_t r = b * block_, m = count - r < block_ ? count - r : block_;
                 multiply_block_of<Arch, Format>[static_cast<std::size_t>(m - 1)](a + r * k_ + k0 * m, panel, k_, k0, k1,
-                                                                                 tile + r * P, k0 != 0);
+                                                                                 tile + r * P, k0 != 0, {b, blocks});
             }
         }
         panel_format<Arch, Format>::finish(panel, k_, tile, count);
@@ -91,7 +95,7 @@ public:
 
 private:
     float* data_;
-    index_t k_;
+    index_t k_, block_;
 };
 
 } // namespace apriori

@@ -95,11 +95,11 @@ inline constexpr auto interleave_columns_of = []<int... I>(std::integer_sequence
 
 /// Rows first .. last of a left operand, interleaved in blocks as panel_product.hpp describes; `to` is where row 0 lies.
 template <class Arch, class Input>
-void interleave_rows(const Input& in, index_t first, index_t last, index_t k, float* to) noexcept {
+void interleave_rows(const Input& in, index_t first, index_t last, index_t block, index_t k, float* to) noexcept {
     using V = value_t<Arch>;
     constexpr int M = blocking<Arch>::rows;
-    for (index_t r0 = first; r0 < last; r0 += M) {
-        const index_t m = last - r0 < M ? last - r0 : M;
+    for (index_t r0 = first; r0 < last; r0 += block) {
+        const index_t m = last - r0 < block ? last - r0 : block;
         decltype(prepare_row<V>(in, r0, k)) stats[M];
         for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
         const auto interleave = interleave_columns_of<M>[static_cast<std::size_t>(m - 1)];

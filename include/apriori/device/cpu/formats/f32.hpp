@@ -21,10 +21,12 @@ struct panel_format<Arch, f32> {
     }
     static constexpr int ahead_from = 5;
     template <bool Ahead, class Body>
-    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
+    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
+                                        Body&& body) noexcept {
         const float* p = reinterpret_cast<const float*>(panel) + k0 * P;
+        stretch_ahead ahead(p, k1 - k0, P * 4, block);
         for (index_t i = k0; i < k1; ++i, p += P) {
-            if constexpr (Ahead) prefetch_ahead<Arch, P * 4>(p);
+            if constexpr (Ahead) ahead.advance();
             V w[N];
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) w[n] = lanes<V>::load(p + n * lanes<V>::count);

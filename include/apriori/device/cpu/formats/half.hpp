@@ -50,10 +50,12 @@ struct half_panel {
     }
     static constexpr int ahead_from = 4;
     template <bool Ahead, class Body>
-    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
+    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
+                                        Body&& body) noexcept {
         const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + k0 * half;
+        stretch_ahead ahead(p, k1 - k0, half * 4, block);
         for (index_t i = k0; i < k1; ++i, p += half) {
-            if constexpr (Ahead) prefetch_ahead<Arch, half * 4>(p);
+            if constexpr (Ahead) ahead.advance();
             const auto x = words<V>::load(p);
             const V w[2] = {Codec::template upper<V>(x.template left<16>()),
                             Codec::template upper<V>(x.masked(0xffff0000u))};

@@ -51,11 +51,13 @@ struct panel_format<Arch, w8> {
     }
     static constexpr int ahead_from = 3;
     template <bool Ahead, class Body>
-    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
+    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
+                                        Body&& body) noexcept {
         const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + P + k0 / 2 * half;
+        stretch_ahead ahead(p, (k1 - k0) / 2, half * 4, block);
         index_t i = k0;
         for (; i + 2 <= k1; i += 2, p += half) {
-            if constexpr (Ahead) prefetch_ahead<Arch, half * 2>(p);
+            if constexpr (Ahead) ahead.advance();
             const auto x = words<V>::load(p);
             const V first[2] = {x.template left<24>().template upper_signed<8>(),
                                 x.template left<16>().template upper_signed<8>()};
@@ -113,14 +115,16 @@ struct panel_format<Arch, w4> {
     }
     static constexpr int ahead_from = 3;
     template <bool Ahead, class Body>
-    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, Body&& body) noexcept {
+    static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
+                                        Body&& body) noexcept {
         const auto* group = reinterpret_cast<const std::uint32_t*>(panel) + k0 / G * group_words;
+        stretch_ahead ahead(group, (k1 - k0) / 4, group_words * 16 / G, block); // a group has G / 4 units
         for (index_t g = k0; g < k1; g += G, group += group_words) {
             const auto* scales = reinterpret_cast<const float*>(group);
             const V scale[2] = {lanes<V>::load(scales), lanes<V>::load(scales + half)};
             const index_t count = std::min(G, k1 - g);
             for (index_t i = 0; i < count; i += 4) {
-                if constexpr (Ahead) prefetch_ahead<Arch, half>(group + P + i / 4 * half);
+                if constexpr (Ahead) ahead.advance();
                 const auto x = words<V>::load(group + P + i / 4 * half);
                 nibble<0>(x, scale, body);
                 if (i + 1 < count) nibble<1>(x, scale, body);

@@ -51,18 +51,20 @@ struct panel_format<Arch, w8a8> {
 
 /// sums[M][panel] (+)= quads of M rows, [quads][M][words_of_quad], times `quads` quads of a panel.
 template <class Arch, int M>
-void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quads, std::int32_t* sums,
-                    bool accumulate) noexcept {
+void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quads, std::int32_t* sums, bool accumulate,
+                    block_turn block) noexcept {
     using V = value_t<Arch>;
     using dot = byte_dot<V>;
-    constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count, W = dot::words_of_quad;
+    constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count, W = dot::words_of_quad, ahead_from = 5;
     typename dot::integers sum[M][N];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n)
             sum[m][n] = accumulate ? words<V>::load_integers(sums + (m * N + n) * L) : typename dot::integers(0);
+    stretch_ahead ahead(w, quads, N * L * 4, block);
     for (index_t q = 0; q < quads; ++q, w += N * L, a += M * W) {
+        if constexpr (M >= ahead_from) ahead.advance();
         typename dot::weights x[N];
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n) x[n] = dot::prepare(words<V>::load(w + n * L));
@@ -77,7 +79,8 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
         for (int n = 0; n < N; ++n) words<V>::store_integers(sums + (m * N + n) * L, sum[m][n]);
 }
 
-using multiply_quads_t = void (*)(const std::uint32_t*, const std::uint32_t*, index_t, std::int32_t*, bool) noexcept;
+using multiply_quads_t = void (*)(const std::uint32_t*, const std::uint32_t*, index_t, std::int32_t*, bool,
+                                  block_turn) noexcept;
 
 /// The kernels for 1 .. blocking::rows rows.
 template <class Arch>
@@ -91,24 +94,28 @@ inline constexpr auto multiply_quads_of = []<int... I>(std::integer_sequence<int
 template <class Arch>
 class quantized_rows {
 public:
-    static constexpr int block = blocking<Arch>::rows;
-
     static constexpr std::size_t bytes(index_t rows, index_t k) {
         return static_cast<std::size_t>(rows) * sizeof(row) + static_cast<std::size_t>(rows * row_words(k)) * 4;
     }
     quantized_rows(std::byte* memory, index_t rows, index_t k) noexcept
-        : rows_(reinterpret_cast<row*>(memory)), words_(reinterpret_cast<std::uint32_t*>(rows_ + rows)), k_(k) {}
+        : rows_(reinterpret_cast<row*>(memory)),
+          words_(reinterpret_cast<std::uint32_t*>(rows_ + rows)),
+          k_(k),
+          block_(even_block<Arch>(rows)) {}
+
+    /// Rows that are filled together.
+    index_t block() const noexcept { return block_; }
 
     /// Computes rows first .. last, twice: once for their largest magnitudes, and once to be rounded.
     template <class Input>
     void fill(const Input& in, index_t first, index_t last) const noexcept {
-        for (index_t r0 = first; r0 < last; r0 += block) {
-            const index_t m = last - r0 < block ? last - r0 : block;
+        for (index_t r0 = first; r0 < last; r0 += block_) {
+            const index_t m = last - r0 < block_ ? last - r0 : block_;
             for (index_t i = 0; i < m; ++i) fill_row_of_block(in, r0 + i, words_ + r0 * row_words(k_), m, i);
         }
     }
 
-    /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block.
+    /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
     void multiply(index_t first, index_t count, const cpu_packed<Arch, w8a8>& w, index_t p,
                   float* tile) const noexcept {
         constexpr index_t P = format::P, depth = 1024; // quads of a panel that stay in the cache
@@ -117,11 +124,12 @@ public:
         auto* sums = reinterpret_cast<std::int32_t*>(tile);
         for (index_t q0 = 0; q0 < quads || q0 == 0; q0 += depth) {
             const index_t n = quads - q0 < depth ? quads - q0 : depth;
-            for (index_t r = 0; r < count; r += block) {
-                const index_t m = count - r < block ? count - r : block;
+            const index_t blocks = (count + block_ - 1) / block_;
+            for (index_t b = 0; b < blocks; ++b) {
+                const index_t r = b * block_, m = count - r < block_ ? count - r : block_;
                 multiply_quads_of<Arch>[static_cast<std::size_t>(m - 1)](
                     words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
-                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0);
+                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, {b, blocks});
             }
         }
         for (index_t r = 0; r < count; ++r) {
@@ -183,7 +191,7 @@ private:
 
     row* rows_;
     std::uint32_t* words_;
-    index_t k_;
+    index_t k_, block_;
 };
 
 } // namespace apriori
