@@ -10,23 +10,33 @@
 
 namespace apriori {
 
-/// The results of all rows in panels first .. last of w, through the epilogue. Row 0 of the left operand is row
-/// `first_row` of the result.
+/// Chunks of the rows of a left operand, whose results wait on the stack for their epilogue, by panels of outputs: the tiles of
+/// a result, those of a chunk one after the other.
+template <class Arch, class Left>
+struct result_tiles {
+    index_t rows, chunk, panels;
+
+    result_tiles(const Left& left, index_t rows, index_t n)
+        : rows(rows),
+          chunk(blocking<Arch>::chunk / left.block() * left.block()),
+          panels(padded_outputs<Arch>(n) / blocking<Arch>::panel) {}
+    index_t count() const noexcept { return (rows + chunk - 1) / chunk * panels; }
+};
+
+/// Tiles first .. last of a result, through the epilogue. Row 0 of the left operand is row `first_row` of the result.
 template <class Arch, class Left, class Format, class Epilogue>
-void multiply_panels(const Left& left, index_t rows, const cpu_packed<Arch, Format>& w, index_t first, index_t last,
-                     const Epilogue& epilogue, const ops::output& out, index_t first_row) noexcept {
+void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, const cpu_packed<Arch, Format>& w,
+                    index_t first, index_t last, const Epilogue& epilogue, const ops::output& out,
+                    index_t first_row) noexcept {
     using V = value_t<Arch>;
     constexpr int P = blocking<Arch>::panel;
     alignas(buffer_alignment) float tile[blocking<Arch>::chunk * P];
-    const index_t chunk = blocking<Arch>::chunk / left.block() * left.block();
-    for (index_t r0 = 0; r0 < rows; r0 += chunk) {
-        const index_t count = rows - r0 < chunk ? rows - r0 : chunk;
-        for (index_t p = first; p < last; ++p) {
-            left.multiply(r0, count, w, p, tile);
-            const index_t cols = w.n - p * P < P ? w.n - p * P : P;
-            for (index_t r = 0; r < count; ++r)
-                store_row<V>(epilogue, out, first_row + r0 + r, tile + r * P, p * P, cols);
-        }
+    for (index_t t = first; t < last; ++t) {
+        const index_t p = t % tiles.panels, r0 = t / tiles.panels * tiles.chunk;
+        const index_t count = tiles.rows - r0 < tiles.chunk ? tiles.rows - r0 : tiles.chunk;
+        left.multiply(r0, count, w, p, tile);
+        const index_t cols = w.n - p * P < P ? w.n - p * P : P;
+        for (index_t r = 0; r < count; ++r) store_row<V>(epilogue, out, first_row + r0 + r, tile + r * P, p * P, cols);
     }
 }
 
@@ -40,14 +50,14 @@ constexpr std::size_t contraction_scratch(const ops::contraction<I, cpu_packed<A
 template <class Arch, class I, class Format, class E, executor X>
 void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
     const left_of<Arch, Format> left(op.scratch, op.rows, op.k);
-    constexpr int P = blocking<Arch>::panel;
     const index_t block = left.block();
     const auto work = static_cast<double>(op.rows * op.k);
     parallel_ranges(x, (op.rows + block - 1) / block, 8 * work, [&](index_t first, index_t last) {
         left.fill(op.input, first * block, last * block < op.rows ? last * block : op.rows);
     });
-    parallel_ranges(x, (op.n + P - 1) / P, 2 * work * static_cast<double>(op.n), [&](index_t first, index_t last) {
-        multiply_panels<Arch>(left, op.rows, op.weights, first, last, op.epilogue, op.out, 0);
+    const result_tiles<Arch, left_of<Arch, Format>> tiles(left, op.rows, op.n);
+    parallel_ranges(x, tiles.count(), 2 * work * static_cast<double>(op.n), [&](index_t first, index_t last) {
+        multiply_tiles<Arch>(left, tiles, op.weights, first, last, op.epilogue, op.out, 0);
     });
 }
 
@@ -65,7 +75,6 @@ constexpr std::size_t matmul_scratch(const ops::matmul<E>& op) {
 }
 template <class Arch, class E, executor X>
 void run_matmul(X& x, const ops::matmul<E>& op) {
-    constexpr int P = blocking<Arch>::panel;
     const double cost = 2.0 * static_cast<double>(op.batch * op.m * op.n) * static_cast<double>(op.k);
     if (is_small_matmul(op.m, op.n, op.k)) {
         parallel_ranges(x, op.batch, cost, [&](index_t first, index_t last) {
@@ -83,21 +92,21 @@ void run_matmul(X& x, const ops::matmul<E>& op) {
         pack_panels<Arch>(b + i * right, op.b.p + op.b.batch(i), op.b.col, op.b.row, op.n, op.k);
         left(i).fill(ops::mapped<el::strided>{{op.a.p + op.a.batch(i), row_map{.inner = op.a.row}, op.a.col}}, 0, op.m);
     };
+    const result_tiles<Arch, interleaved_rows<Arch>> tiles(left(0), op.m, op.n);
     const auto multiply = [&](index_t i, index_t first, index_t last) {
         const cpu_packed<Arch, f32> panels(reinterpret_cast<std::byte*>(b + i * right), op.n, op.k);
-        multiply_panels<Arch>(left(i), op.m, panels, first, last, op.epilogue, op.out, i * op.m);
+        multiply_tiles<Arch>(left(i), tiles, panels, first, last, op.epilogue, op.out, i * op.m);
     };
-    const index_t panels = (op.n + P - 1) / P;
     if (op.batch > 1)
         parallel_ranges(x, op.batch, cost, [&](index_t first, index_t last) {
             for (index_t i = first; i < last; ++i) {
                 pack(i);
-                multiply(i, 0, panels);
+                multiply(i, 0, tiles.count());
             }
         });
     else if (op.batch == 1) {
         pack(0);
-        parallel_ranges(x, panels, cost, [&](index_t first, index_t last) { multiply(0, first, last); });
+        parallel_ranges(x, tiles.count(), cost, [&](index_t first, index_t last) { multiply(0, first, last); });
     }
 }
 
