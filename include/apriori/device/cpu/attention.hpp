@@ -33,22 +33,42 @@ constexpr std::size_t attention_scratch(const ops::attention<E>& op) {
     return static_cast<std::size_t>(op.sequences.count * op.heads * blocks.floats()) * sizeof(float);
 }
 
-/// exp(scores - max) of one query over a tile of keys, interleaved at `to` with stride m; returns their sum.
+/// x = exp(x - max) for n elements; returns their sum.
 template <class V>
-float exponentials(const float* scores, index_t count, float max, float* to, index_t m) noexcept {
-    constexpr int L = lanes<V>::count;
-    float sum = 0.0f;
-    for_columns<V>(0, count, [&]<class W>(W, index_t c) {
-        const W e = exp_of_difference(lanes<W>::load(scores + c) - lanes<W>::set(max));
-        float lane[L];
-        store(lane, e);
-        for (int l = 0; l < lanes<W>::count; ++l) {
-            to[(c + l) * m] = lane[l];
-            sum += lane[l];
-        }
+float exponentials(float* x, index_t n, float max) noexcept {
+    V sums = lanes<V>::set(0.0f);
+    float rest = 0.0f;
+    for_columns<V>(0, n, [&]<class W>(W, index_t c) {
+        const W e = exp_of_difference(lanes<W>::load(x + c) - lanes<W>::set(max));
+        store(x + c, e);
+        if constexpr (std::is_same_v<W, V>)
+            sums = sums + e;
+        else
+            rest += e;
     });
-    return sum;
+    return sum_lanes(sums) + rest;
 }
+
+/// The two products of 1 .. rows queries over a tile of keys: scores [M][tile] of interleaved queries and a panel of keys, and
+/// sums [M][panel] of scores and a panel of values.
+template <class Arch>
+struct attention_products {
+    static constexpr index_t T = attention_blocks<Arch>::tile, P = blocking<Arch>::panel;
+    template <int M>
+    static constexpr block_steps to_scores{1, M, T};
+    static constexpr block_steps of_scores{T, 1, P};
+
+    template <int... I>
+    static constexpr auto with_keys_of(std::integer_sequence<int, I...>) {
+        return std::array<multiply_block_t, sizeof...(I)>{multiply_block<Arch, f32, I + 1, to_scores<I + 1>>...};
+    }
+    template <int... I>
+    static constexpr auto with_values_of(std::integer_sequence<int, I...>) {
+        return std::array<multiply_block_t, sizeof...(I)>{multiply_block<Arch, f32, I + 1, of_scores>...};
+    }
+    using numbers = std::make_integer_sequence<int, blocking<Arch>::rows>;
+    static constexpr auto with_keys = with_keys_of(numbers{}), with_values = with_values_of(numbers{});
+};
 
 /// Queries r0 .. r0 + m of head h of sequence s.
 template <class Arch, class E>
@@ -56,14 +76,17 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
                   const float* values, float* queries, float* sums) noexcept {
     using V = value_t<Arch>;
     using blocks = attention_blocks<Arch>;
+    using products = attention_products<Arch>;
     constexpr int M = blocks::rows, P = blocks::panel;
     constexpr index_t T = blocks::tile;
     const index_t tokens = op.sequences.tokens, d = op.head_dim;
-    const auto kernel = multiply_block_of<Arch, f32>[static_cast<std::size_t>(m - 1)];
-    const auto multiply = [kernel](const float* a, const float* b, index_t k, float* tile, bool accumulate) {
+    const auto multiply = [](multiply_block_t kernel, const float* a, const float* b, index_t k, float* tile,
+                             bool accumulate) {
         kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate, {});
     };
-    alignas(buffer_alignment) float product[M * P], scores[M][T], weights[T * M];
+    const auto with_keys = products::with_keys[static_cast<std::size_t>(m - 1)],
+               with_values = products::with_values[static_cast<std::size_t>(m - 1)];
+    alignas(buffer_alignment) float scores[M][T];
     float max[M], sum[M];
 
     for (index_t i = 0; i < m; ++i) {
@@ -74,24 +97,22 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
     }
     for (index_t j0 = 0; j0 < tokens; j0 += T) {
         const index_t count = tokens - j0 < T ? tokens - j0 : T;
-        for (index_t p = 0; p < count; p += P) {
-            multiply(queries, keys + (j0 + p) * d, d, product, false);
-            for (index_t i = 0; i < m; ++i)
-                for (index_t j = 0; j < P && p + j < count; ++j) scores[i][p + j] = product[i * P + j];
-        }
+        for (index_t p = 0; p < count; p += P)
+            multiply(with_keys, queries, keys + (j0 + p) * d, d, scores[0] + p, false);
         for (index_t i = 0; i < m; ++i) {
             if (op.sequences.causal || op.sequences.mask != nullptr)
                 for (index_t j = 0; j < count; ++j) scores[i][j] += op.sequences.bias(s, r0 + i, j0 + j);
             const auto row = make_program_row<V>(el::vector{scores[i]}, count);
             const float top = fn::fmax(max[i], row.max(fn::identity{}));
             const float shrink = std::exp(max[i] - top);
-            sum[i] = sum[i] * shrink + exponentials<V>(scores[i], count, top, weights + i, m);
+            sum[i] = sum[i] * shrink + exponentials<V>(scores[i], count, top);
             max[i] = top;
             if (j0 > 0)
                 for (index_t p = 0; p < round_up(d, P); p += P)
                     for (index_t j = 0; j < P; ++j) sums[p * m + i * P + j] *= shrink;
         }
-        for (index_t p = 0; p < d; p += P) multiply(weights, values + p * tokens + j0 * P, count, sums + p * m, j0 > 0);
+        for (index_t p = 0; p < d; p += P)
+            multiply(with_values, scores[0], values + p * tokens + j0 * P, count, sums + p * m, j0 > 0);
     }
     for (index_t i = 0; i < m; ++i) {
         const float inverse = 1.0f / sum[i];

@@ -15,8 +15,16 @@
 
 namespace apriori {
 
-/// tile[M][panel] (+)= a[k0 .. k1][M]^T times a panel of weights, in a format.
-template <class Arch, class Format, int M>
+/// Where the operands of a product of M rows lie: input i of row m of the left one at m * row + i * input, and the results of row
+/// m from m * tile on.
+struct block_steps {
+    index_t row, input, tile;
+};
+template <class Arch, int M>
+inline constexpr block_steps interleaved{1, M, blocking<Arch>::panel};
+
+/// tile[M][panel] (+)= a[M][k0 .. k1] times a panel of weights, in a format.
+template <class Arch, class Format, int M, block_steps Steps = interleaved<Arch, M>>
 void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k0, index_t k1, float* tile,
                     bool accumulate, block_turn block) noexcept {
     using V = value_t<Arch>;
@@ -26,22 +34,22 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n)
-            sum[m][n] = accumulate ? lanes<V>::load(tile + (m * N + n) * L) : lanes<V>::set(0.0f);
+            sum[m][n] = accumulate ? lanes<V>::load(tile + m * Steps.tile + n * L) : lanes<V>::set(0.0f);
     using format = panel_format<Arch, Format>;
     format::template multiply<(M >= format::ahead_from)>(
         panel, k, k0, k1, block, [&](const V(&w)[N]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
             for (int m = 0; m < M; ++m) {
-                const V x = lanes<V>::set(a[m]);
+                const V x = lanes<V>::set(a[m * Steps.row]);
 #pragma GCC unroll 4
                 for (int n = 0; n < N; ++n) sum[m][n] = multiply_add(x, w[n], sum[m][n]);
             }
-            a += M;
+            a += Steps.input;
         });
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) store(tile + (m * N + n) * L, sum[m][n]);
+        for (int n = 0; n < N; ++n) store(tile + m * Steps.tile + n * L, sum[m][n]);
 }
 
 using multiply_block_t = void (*)(const float*, const std::byte*, index_t, index_t, index_t, float*, bool,
