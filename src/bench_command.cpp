@@ -77,8 +77,8 @@ result<void> measure(bench_report& report, any_prior& model, int rounds) {
                 }
                 t.seconds.clear();
             } else if (ceilings.gflops) {
-                report.gflops = std::max(report.gflops, ceilings.gflops());
-                report.gbytes = std::max(report.gbytes, ceilings.gbytes());
+                report.gflops.push_back(ceilings.gflops());
+                report.gbytes.push_back(ceilings.gbytes());
             }
         }
     return {};

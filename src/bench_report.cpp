@@ -11,19 +11,19 @@
 
 namespace apriori::program {
 
-double timing::median() const {
-    if (seconds.empty()) return 0;
-    std::vector<double> sorted = seconds;
-    std::sort(sorted.begin(), sorted.end());
-    const std::size_t half = sorted.size() / 2;
-    return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+double median(std::vector<double> figures) {
+    if (figures.empty()) return 0;
+    std::sort(figures.begin(), figures.end());
+    const std::size_t half = figures.size() / 2;
+    return figures.size() % 2 == 1 ? figures[half] : (figures[half - 1] + figures[half]) / 2;
 }
 
 double bench_report::floor_of(const timed_work& work) const {
-    if (gflops <= 0 || gbytes <= 0) return 0;
+    const double computing = median(gflops), reading = median(gbytes);
+    if (computing <= 0 || reading <= 0) return 0;
     double seconds = 0;
     for (const work_part& p : work.parts)
-        seconds += p.times * std::max(p.flops * 1e-9 / gflops, p.bytes * 1e-9 / gbytes);
+        seconds += p.times * std::max(p.flops * 1e-9 / computing, p.bytes * 1e-9 / reading);
     return seconds;
 }
 
@@ -48,15 +48,17 @@ std::string bench_report::json() const {
     o["steps"] = steps;
     o["guidance"] = guidance;
     object seconds{{"load", load}, {"start_to_ready", ready}, {"first", first}};
-    seconds.update(of_each([](const timing& t) { return t.median(); }));
+    seconds.update(of_each([](const timing& t) { return median(t.seconds); }));
     o["seconds"] = seconds;
     o["runs"] = of_each([](const timing& t) { return t.seconds.size(); });
-    o["gflops"] = of_each([](const timing& t) { return t.work.flops * 1e-9 / t.median(); });
-    o["gbytes_per_second"] = of_each([](const timing& t) { return t.work.bytes * 1e-9 / t.median(); });
-    const bool limited = gflops > 0;
-    o["ceilings"] = limited ? object{{"gflops", gflops}, {"gbytes_per_second", gbytes}} : object(nullptr);
+    o["gflops"] = of_each([](const timing& t) { return t.work.flops * 1e-9 / median(t.seconds); });
+    o["gbytes_per_second"] = of_each([](const timing& t) { return t.work.bytes * 1e-9 / median(t.seconds); });
+    const bool limited = !gflops.empty();
+    o["ceilings"] =
+        limited ? object{{"gflops", median(gflops)}, {"gbytes_per_second", median(gbytes)}} : object(nullptr);
     o["floor_seconds"] = limited ? of_each([&](const timing& t) { return floor_of(t.work); }) : object(nullptr);
-    o["of_floor"] = limited ? of_each([&](const timing& t) { return floor_of(t.work) / t.median(); }) : object(nullptr);
+    o["of_floor"] =
+        limited ? of_each([&](const timing& t) { return floor_of(t.work) / median(t.seconds); }) : object(nullptr);
     o["peak_memory_bytes"] = peak_memory_bytes;
     o["apriori"] = version::string;
     return o.dump(2) + "\n";
@@ -68,10 +70,11 @@ std::string bench_report::table() const {
                                    scaled(static_cast<double>(weight_bytes)));
     text += fmt::format("{} tokens, {} of the unconditional prompt, {} sample{}, {} step{}, guidance {}\n", tokens,
                         unconditional_tokens, samples, samples == 1 ? "" : "s", steps, steps == 1 ? "" : "s", guidance);
-    if (gflops > 0) text += fmt::format("ceilings in this run: {:.1f} GFLOP/s, {:.1f} GB/s\n", gflops, gbytes);
+    if (!gflops.empty())
+        text += fmt::format("ceilings in this run: {:.1f} GFLOP/s, {:.1f} GB/s\n", median(gflops), median(gbytes));
     text += fmt::format("\n{:<16}{:>12}{:>10}{:>10}{:>12}{:>10}\n", "", "seconds", "GFLOP/s", "GB/s", "floor", "of it");
     for (const timing& t : works) {
-        const double s = t.median(), floor = floor_of(t.work);
+        const double s = median(t.seconds), floor = floor_of(t.work);
         text += fmt::format("{:<16}{:>12.6f}{:>10.1f}{:>10.1f}", t.work.name, s, t.work.flops * 1e-9 / s,
                             t.work.bytes * 1e-9 / s);
         if (floor > 0) text += fmt::format("{:>12.6f}{:>9.0f}%", floor, 100 * floor / s);

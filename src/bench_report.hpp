@@ -10,12 +10,13 @@
 
 namespace apriori::program {
 
+/// The middle one of some figures; 0 of none.
+double median(std::vector<double> figures);
+
 /// How long one work took.
 struct timing {
     timed_work work;
     std::vector<double> seconds; ///< of each run, the first not counted
-
-    double median() const;
 };
 
 struct bench_report {
@@ -24,10 +25,10 @@ struct bench_report {
     double guidance = 1;
     std::int64_t weight_bytes = 0, peak_memory_bytes = 0; ///< peak: of loading and one sampling
     double load = 0, ready = 0, first = 0; ///< seconds: to load, from the process's start, of the first work
-    double gflops = 0, gbytes = 0;         ///< the ceilings; 0: the device has none
+    std::vector<double> gflops, gbytes;    ///< readings of the ceilings; none: the device has none
     std::vector<timing> works;
 
-    /// Seconds that no program of this arithmetic on this machine goes below; 0 without ceilings.
+    /// Seconds that no program of this arithmetic goes below at the medians of the ceilings; 0 without ceilings.
     double floor_of(const timed_work& work) const;
 
     std::string json() const;

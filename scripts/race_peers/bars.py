@@ -2,6 +2,7 @@
 """What apriori must reach, one line a bar, and what this run says to it."""
 from dataclasses import dataclass
 
+from results import median, middle
 from works import IMAGES, STEPS
 
 
@@ -38,8 +39,7 @@ def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_
     floor = results.floor(model, work, weights=weights, **kind)
     if floor is None: return None
     lowest, reached_share, words = floor
-    # Where even this share of the floor's speed is no such ratio, the share is the bar. Float multiply-adds are no floor of w8a8.
-    forbidden = weights != "w8a8" and share * theirs / lowest < bar
+    forbidden = share * theirs / lowest < bar  # even this share of the floor's speed is no such ratio: then the share is the bar
     note = f"{title}: floor {words}"
     note += f"; {share:.0%} of its speed are {share * theirs / lowest:.1f} ×, below the bar: so they are the bar" if forbidden else ""
     return Verdict(title + (f" ({weights})" if len(formats) > 1 else ""),
@@ -66,10 +66,9 @@ def share_bar(title, bar, measured, ceiling, unit, what):
 def step_bar(results):
     benches = results.ours("karlo")
     if not benches: return None
-    shares = sorted(((o["gbytes_per_second"]["step"] / o["ceilings"]["gbytes_per_second"], o) for o in benches), key=lambda s: s[0])
-    share, o = shares[(len(shares) - 1) // 2]
+    o = middle(benches, lambda o: o["gbytes_per_second"]["step"] / o["ceilings"]["gbytes_per_second"])
     return share_bar("a step, f32 weights", 0.90, o["gbytes_per_second"]["step"], o["ceilings"]["gbytes_per_second"], "GB/s",
-                     f"the read bandwidth, the median of {len(shares)} runs")
+                     f"the read bandwidth, the median of {len(benches)} runs")
 
 
 def contraction_bar(results):
@@ -81,7 +80,6 @@ def contraction_bar(results):
 
 
 def memory_bar(results):
-    from results import median
     benches = results.ours("karlo")
     if not benches: return None
     peak, weights = median(o["peak_memory_bytes"] for o in benches), benches[0]["weight_bytes"]

@@ -92,7 +92,7 @@ def page(results, picture):
             table(["", ""], [["processor", m["cpu"]], ["cores used", d["options"]["threads"]], ["instruction sets", ", ".join(m["flags"]) or "–"],
                              ["memory", f"{m['memory_gb']} GB"], ["system", m["system"]], ["ceilings, measured beside every run of ours",
                               f"{limit['gflops']:.1f} GFLOP/s of float32 multiply-adds, {limit['gbytes_per_second']:.1f} GB/s of reading as much as the "
-                              f"default model's float32 weights (medians; at most {highest['gflops']:.1f} and {highest['gbytes_per_second']:.1f})"],
+                              f"default model's float32 weights (medians; of a run at most {highest['gflops']:.1f} and {highest['gbytes_per_second']:.1f})"],
                              ["rounds", d["options"]["rounds"]], ["load average before and after", f"{d['load'][0]:.2f}, {d['load'][1]:.2f}"],
                              ["versions", ", ".join(f"{k} {v}" for k, v in d["versions"].items())]])]
     if d["options"]["quick"]: text.append("**A quick run: models of two layers, one round. Its figures are for trying the race itself.**\n")
@@ -102,7 +102,8 @@ def page(results, picture):
              "no sampling, it is its time of one step, scaled. Where a run's own ceilings forbid a bar, it is the share of the floor's speed, by the "
              "arithmetic below.\n", bar_table(verdicts)]
     text += [f"- {v.arithmetic}\n" for v in verdicts if v.arithmetic]
-    text.append("- The floor counts float32 multiply-adds; w8a8 multiplies bytes and may go below it.\n")
+    text.append("- The floor of w8a8 counts multiply-adds of bytes, of which the instructions do four (VNNI) or four thirds (maddubs) in the time "
+                "of one of float32.\n")
     text += [f"- **over the measured ceiling: {line}**\n" for line in over]
     if not over: text.append("- No peer exceeds the measured ceiling.\n")
     for name in d["models"]:

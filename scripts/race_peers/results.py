@@ -18,6 +18,11 @@ def read_by_step(bench):
     return round(bench["gbytes_per_second"]["step"] * bench["seconds"]["step"], 6)
 
 
+def middle(runs, share):
+    """The run whose share is the median; the lower one of two."""
+    return sorted(runs, key=share)[(len(runs) - 1) // 2]
+
+
 class Results:
     """`data` as __main__ writes it: models -> matches -> rounds of a peer's seconds and of our bench objects."""
 
@@ -74,24 +79,33 @@ class Results:
     def every_bench(self, model):
         return [o for m in self.data["models"][model].get("matches", []) for r in m["rounds"] for o in r["ours"]]
 
+    def multiply_gain(self, weights):
+        """Multiply-adds of bytes that take as long as one of float32: vpdpbusd does four in a lane, maddubs and its two helpers
+        four thirds."""
+        if weights != "w8a8": return 1
+        return 4 if "avx512_vnni" in self.data["machine"]["flags"] else 4 / 3
+
     def floor(self, model, work, **kind):
         """(seconds, share, words) of the run whose share of its floor's speed is the median: what STEPS guided steps take at the
-        ceilings which that run measured, by the issue's formula, and its arithmetic."""
-        runs = sorted((o for o in self.ours(model, **kind) if work in o["of_floor"]), key=lambda o: o["of_floor"][work])
+        ceilings which that run measured, and its arithmetic."""
+        runs = [o for o in self.ours(model, **kind) if work in o["of_floor"]]
         if not runs: return None
-        o = runs[(len(runs) - 1) // 2]
-        read, limit, config = read_by_step(o), o["ceilings"], o["config"]
+        o = middle(runs, lambda o: o["of_floor"][work])
+        read, limit, config, took = read_by_step(o), o["ceilings"], o["config"], o["seconds"][work]
         row = 24e-9 * (config["num_attention_heads"] * config["attention_head_dim"])**2 * config["num_layers"]  # GFLOP
         rows = o["tokens"] + 1 + STEPS if work == "sample_kept" else o["tokens"] + 1 + UNCONDITIONAL + 1 + 2 * STEPS
-        words = (f"{rows} rows × {row:.4g} GFLOP / {limit['gflops']:.1f} + {STEPS} × max({read:.4g} GB / "
-                 f"{limit['gbytes_per_second']:.1f}, {4 * o['samples']} rows × {row:.4g} / {limit['gflops']:.1f}) = "
-                 f"{o['floor_seconds'][work]:.4g} s of {o['seconds'][work]:.4g} s, the median of {len(runs)} runs")
-        return o["floor_seconds"][work], o["of_floor"][work], words
+        gain = self.multiply_gain(o["weights"])
+        computing, reading, of_step = limit["gflops"] * gain, limit["gbytes_per_second"], 4 * o["samples"]
+        lowest = rows * row / computing + STEPS * max(read / reading, of_step * row / computing)
+        speed = f"{limit['gflops']:.1f}" if gain == 1 else f"({limit['gflops']:.1f} × {gain:.3g})"
+        words = (f"{rows} rows × {row:.4g} GFLOP / {speed} + {STEPS} × max({read:.4g} GB / {reading:.1f}, {of_step} rows × {row:.4g} / "
+                 f"{speed}) = {lowest:.4g} s of {took:.4g} s, the median of {len(runs)} runs")
+        return lowest, lowest / took, words
 
     def forward_floor(self, model):
         """The same of a forward of one row."""
-        runs = sorted(self.ours(model), key=lambda o: o["gflops"]["forward_1"] / o["ceilings"]["gflops"])
-        o = runs[(len(runs) - 1) // 2]
+        runs = self.ours(model)
+        o = middle(runs, lambda o: o["gflops"]["forward_1"] / o["ceilings"]["gflops"])
         flops, limit, took = o["gflops"]["forward_1"] * o["seconds"]["forward_1"], o["ceilings"]["gflops"], o["seconds"]["forward_1"]
         words = f"{flops:.5g} GFLOP / {limit:.1f} = {flops / limit:.4g} s of {took:.4g} s, the median of {len(runs)} runs"
         return flops / limit, flops / limit / took, words
