@@ -49,26 +49,16 @@ float exponentials(float* x, index_t n, float max) noexcept {
     return sum_lanes(sums) + rest;
 }
 
-/// The two products of 1 .. rows queries over a tile of keys: scores [M][tile] of interleaved queries and a panel of keys, and
-/// sums [M][panel] of scores and a panel of values.
+/// The products of 1 .. rows queries with a tile of keys: scores [M][tile] (+)= interleaved queries times a panel of keys, and sums
+/// [M][panel] (+)= scores times a panel of values.
 template <class Arch>
-struct attention_products {
-    static constexpr index_t T = attention_blocks<Arch>::tile, P = blocking<Arch>::panel;
-    template <int M>
-    static constexpr block_steps to_scores{1, M, T};
-    static constexpr block_steps of_scores{T, 1, P};
-
-    template <int... I>
-    static constexpr auto with_keys_of(std::integer_sequence<int, I...>) {
-        return std::array<multiply_block_t, sizeof...(I)>{multiply_block<Arch, f32, I + 1, to_scores<I + 1>>...};
-    }
-    template <int... I>
-    static constexpr auto with_values_of(std::integer_sequence<int, I...>) {
-        return std::array<multiply_block_t, sizeof...(I)>{multiply_block<Arch, f32, I + 1, of_scores>...};
-    }
-    using numbers = std::make_integer_sequence<int, blocking<Arch>::rows>;
-    static constexpr auto with_keys = with_keys_of(numbers{}), with_values = with_values_of(numbers{});
-};
+inline constexpr auto multiply_keys_of = by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_block_t {
+    return multiply_block<Arch, f32, M, block_steps{1, M, attention_blocks<Arch>::tile}>;
+});
+template <class Arch>
+inline constexpr auto multiply_values_of = by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_block_t {
+    return multiply_block<Arch, f32, M, block_steps{attention_blocks<Arch>::tile, 1, blocking<Arch>::panel}>;
+});
 
 /// Queries r0 .. r0 + m of head h of sequence s.
 template <class Arch, class E>
@@ -76,7 +66,6 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
                   const float* values, float* queries, float* sums) noexcept {
     using V = value_t<Arch>;
     using blocks = attention_blocks<Arch>;
-    using products = attention_products<Arch>;
     constexpr int M = blocks::rows, P = blocks::panel;
     constexpr index_t T = blocks::tile;
     const index_t tokens = op.sequences.tokens, d = op.head_dim;
@@ -84,8 +73,8 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
                              bool accumulate) {
         kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate, {});
     };
-    const auto with_keys = products::with_keys[static_cast<std::size_t>(m - 1)],
-               with_values = products::with_values[static_cast<std::size_t>(m - 1)];
+    const auto with_keys = multiply_keys_of<Arch>[static_cast<std::size_t>(m - 1)],
+               with_values = multiply_values_of<Arch>[static_cast<std::size_t>(m - 1)];
     alignas(buffer_alignment) float scores[M][T];
     float max[M], sum[M];
 

@@ -4,6 +4,9 @@
 
 #include "apriori/device/cpu/functions.hpp"
 
+#include <array>
+#include <utility>
+
 namespace apriori {
 
 /// A kernel keeps `rows` x `vectors` accumulators in registers, `vectors` of weights, and one broadcast value: at most
@@ -26,6 +29,13 @@ constexpr index_t even_block(index_t rows) noexcept {
     constexpr index_t M = blocking<Arch>::rows;
     const index_t blocks = rows > M ? (rows + M - 1) / M : 1;
     return rows > 0 ? (rows + blocks - 1) / blocks : 1;
+}
+
+/// A kernel compiled for each number of rows: at index m - 1 what make.operator()<m>() gives, for 1 .. Rows.
+template <int Rows, class Make>
+constexpr auto by_row_count(Make make) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) { return std::array{make.template operator()<I + 1>()...}; }
+    (std::make_integer_sequence<int, Rows>{});
 }
 
 /// Outputs rounded up to whole panels.

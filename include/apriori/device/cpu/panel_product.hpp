@@ -57,10 +57,9 @@ using multiply_block_t = void (*)(const float*, const std::byte*, index_t, index
 
 /// The kernels for 1 .. blocking::rows rows.
 template <class Arch, class Format>
-inline constexpr auto multiply_block_of = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array<multiply_block_t, sizeof...(I)>{multiply_block<Arch, Format, I + 1>...};
-}
-(std::make_integer_sequence<int, blocking<Arch>::rows>{});
+inline constexpr auto multiply_block_of = by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_block_t {
+    return multiply_block<Arch, Format, M>;
+});
 
 /// The left operand of a contraction in floats, [rows, k] interleaved.
 template <class Arch>

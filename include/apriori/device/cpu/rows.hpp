@@ -88,10 +88,7 @@ void interleave_columns(const float (*rows)[left_stretch], index_t count, float*
         for (int i = 0; i < M; ++i) to[i] = rows[i][j];
 }
 template <int Rows>
-inline constexpr auto interleave_columns_of = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array{interleave_columns<I + 1>...};
-}
-(std::make_integer_sequence<int, Rows>{});
+inline constexpr auto interleave_columns_of = by_row_count<Rows>([]<int M>() { return &interleave_columns<M>; });
 
 /// Rows first .. last of a left operand, interleaved in blocks as panel_product.hpp describes; `to` is where row 0 lies.
 template <class Arch, class Input>

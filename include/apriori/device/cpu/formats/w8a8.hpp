@@ -84,10 +84,9 @@ using multiply_quads_t = void (*)(const std::uint32_t*, const std::uint32_t*, in
 
 /// The kernels for 1 .. blocking::rows rows.
 template <class Arch>
-inline constexpr auto multiply_quads_of = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array<multiply_quads_t, sizeof...(I)>{multiply_quads<Arch, I + 1>...};
-}
-(std::make_integer_sequence<int, blocking<Arch>::rows>{});
+inline constexpr auto multiply_quads_of = by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_quads_t {
+    return multiply_quads<Arch, M>;
+});
 
 /// The left operand of a contraction in bytes: rows [rows, k] as integers, in blocks as panel_product.hpp describes, and for
 /// each row its scale and the sum of its integers.
