@@ -29,8 +29,10 @@ result<made_embeddings> draw(const emb2emb_options& options, const pipeline_part
     torch_generator random(options.seed);
     auto made = parts.kandinsky().emb2emb(texts, image_embeds{images}, options.strength, random,
                                           embedding_options_of(options, negative, progress));
-    if (auto r = check_made(made, progress); !r)
-        return made ? r.error() : failure{r.error().code, "--strength, --image: " + r.error().message};
+    if (auto r = check_made(made, progress); !r) {
+        if (r.error().code == errc::cancelled) return r.error(); // interrupted: no option's fault
+        return failure{r.error().code, "--strength, --image: " + r.error().message};
+    }
     report_cut(options.texts, made->cut, parts.words->tokenizer.model_max_length());
     return made_embeddings{made->width, std::move(made->image_embeds), std::move(made->negative_image_embeds)};
 }
