@@ -20,6 +20,7 @@ struct blocking {
     static constexpr int panel = vectors * lanes<V>::count; ///< outputs of a panel
     static constexpr index_t depth = 512;                   ///< of a panel worked off while it is in the L1 cache
     static constexpr index_t chunk = 96;                    ///< rows whose results wait on the stack for their epilogue
+    static_assert(chunk >= rows);
 };
 
 /// Rows of each block but the last, such that so many rows make as few blocks as they can, of about the same size: a block of
@@ -29,6 +30,21 @@ constexpr index_t even_block(index_t rows) noexcept {
     constexpr index_t M = blocking<Arch>::rows;
     const index_t blocks = rows > M ? (rows + M - 1) / M : 1;
     return rows > 0 ? (rows + blocks - 1) / blocks : 1;
+}
+
+/// Which of the blocks of rows that pass over a stretch of weights, one after the other.
+struct block_turn {
+    index_t turn = 0, of = 1;
+};
+
+/// body(first row, rows, block_turn) for `count` rows in blocks of `block`, the last of which may be smaller.
+template <class Body>
+APRIORI_INLINE void for_each_block(index_t count, index_t block, Body&& body) noexcept {
+    const index_t blocks = (count + block - 1) / block;
+    for (index_t b = 0; b < blocks; ++b) {
+        const index_t r = b * block;
+        body(r, count - r < block ? count - r : block, block_turn{b, blocks});
+    }
 }
 
 /// A kernel compiled for each number of rows: at index m - 1 what make.operator()<m>() gives, for 1 .. Rows.

@@ -31,11 +31,6 @@ struct panel_format;
 template <class Arch>
 class interleaved_rows;
 
-/// Which of the blocks of rows that pass over a stretch of a panel, one after the other.
-struct block_turn {
-    index_t turn = 0, of = 1;
-};
-
 /// Asks for the stretch of weights behind the one that is in the cache. Each block of rows asks for its part of it, evenly, so
 /// that memory is read all the time that there is something to multiply.
 class stretch_ahead {

@@ -90,12 +90,10 @@ public:
         const float* a = data_ + first * k_;
         for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
             const index_t k1 = k_ - k0 < D ? k_ : k0 + D;
-            const index_t blocks = (count + block_ - 1) / block_;
-            for (index_t b = 0; b < blocks; ++b) {
-                const index_t r = b * block_, m = count - r < block_ ? count - r : block_;
+            for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
                 multiply_block_of<Arch, Format>[static_cast<std::size_t>(m - 1)](a + r * k_ + k0 * m, panel, k_, k0, k1,
-                                                                                 tile + r * P, k0 != 0, {b, blocks});
-            }
+                                                                                 tile + r * P, k0 != 0, turn);
+            });
         }
         panel_format<Arch, Format>::finish(panel, k_, tile, count);
     }

@@ -108,10 +108,10 @@ public:
     /// Computes rows first .. last, twice: once for their largest magnitudes, and once to be rounded.
     template <class Input>
     void fill(const Input& in, index_t first, index_t last) const noexcept {
-        for (index_t r0 = first; r0 < last; r0 += block_) {
-            const index_t m = last - r0 < block_ ? last - r0 : block_;
-            for (index_t i = 0; i < m; ++i) fill_row_of_block(in, r0 + i, words_ + r0 * row_words(k_), m, i);
-        }
+        for_each_block(last - first, block_, [&](index_t r, index_t m, block_turn) {
+            for (index_t i = 0; i < m; ++i)
+                fill_row_of_block(in, first + r + i, words_ + (first + r) * row_words(k_), m, i);
+        });
     }
 
     /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
@@ -123,13 +123,11 @@ public:
         auto* sums = reinterpret_cast<std::int32_t*>(tile);
         for (index_t q0 = 0; q0 < quads || q0 == 0; q0 += depth) {
             const index_t n = quads - q0 < depth ? quads - q0 : depth;
-            const index_t blocks = (count + block_ - 1) / block_;
-            for (index_t b = 0; b < blocks; ++b) {
-                const index_t r = b * block_, m = count - r < block_ ? count - r : block_;
+            for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
                 multiply_quads_of<Arch>[static_cast<std::size_t>(m - 1)](
                     words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
-                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, {b, blocks});
-            }
+                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, turn);
+            });
         }
         for (index_t r = 0; r < count; ++r) {
             const row& x = rows_[first + r];
