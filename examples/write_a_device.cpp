@@ -84,9 +84,8 @@ public:
     status run(const ops::reduce<Policy, Inner, Outer>& op) {
         for (index_t r = 0; r < op.rows; ++r) {
             const auto x = op.input.inner.row(r);
-            store(op.out, op.input.outer, r, 1, [&](index_t) {
-                return op.input.policy.reduce(reduced_row{x, op.cols}, op.cols);
-            });
+            store(op.out, op.input.outer, r, 1,
+                  [&](index_t) { return op.input.policy.reduce(reduced_row{x, op.cols}, op.cols); });
         }
         return {};
     }

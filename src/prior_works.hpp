@@ -43,11 +43,9 @@ class prior_works {
 
 public:
     /// True where the model samples incrementally: prompts with masks, on a device that has the kernels.
-    static constexpr bool incremental = Model::has_step && Model::input::has_prd && config.clip_embed_dim == width &&
-                                        config.num_embeddings > 0 &&
-                                        requires(device_type& device, const ops::cached_attention& op) {
-        device.run(op);
-    };
+    static constexpr bool incremental =
+        Model::has_step && Model::input::has_prd && config.clip_embed_dim == width && config.num_embeddings > 0 &&
+        requires(device_type& device, const ops::cached_attention& op) { device.run(op); };
 
     /// Bytes of the packed matrices that a step reads.
     static constexpr std::size_t step_weight_bytes() {

@@ -68,28 +68,22 @@ void all_functions() {
     compare<V>(
         "sqrt", [](V x) { return sqrt(x); }, [](double x) { return std::sqrt(x); }, relative(0.5),
         [](float x) { return x >= 0 && std::isfinite(x); });
-    compare<V>(
-        "erf", [](V x) { return erf(x); }, [](double x) { return std::erf(x); }, relative(3.5), finite);
-    compare<V>(
-        "tanh", [](V x) { return tanh(x); }, [](double x) { return std::tanh(x); }, relative(1.5), finite);
+    compare<V>("erf", [](V x) { return erf(x); }, [](double x) { return std::erf(x); }, relative(3.5), finite);
+    compare<V>("tanh", [](V x) { return tanh(x); }, [](double x) { return std::tanh(x); }, relative(1.5), finite);
     // a timestep times a frequency of at most 1; the bound is that of rounding x itself
     const auto wave = [](double x, double) { return epsilon * std::fmax(1.0, std::fabs(x)); };
     const auto times = [](float x) { return std::fabs(x) <= 2000.0f; };
-    compare<V>(
-        "cos", [](V x) { return cos(x); }, [](double x) { return std::cos(x); }, wave, times);
-    compare<V>(
-        "sin", [](V x) { return sin(x); }, [](double x) { return std::sin(x); }, wave, times);
+    compare<V>("cos", [](V x) { return cos(x); }, [](double x) { return std::cos(x); }, wave, times);
+    compare<V>("sin", [](V x) { return sin(x); }, [](double x) { return std::sin(x); }, wave, times);
     compare<V>(
         "sigmoid", fn::sigmoid{}, [](double x) { return 1 / (1 + std::exp(-x)); }, relative(2),
         [](float x) { return x > -88.37f && std::isfinite(x); });
-    compare<V>(
-        "silu", fn::silu{}, [](double x) { return x / (1 + std::exp(-x)); }, of_x(1), finite);
+    compare<V>("silu", fn::silu{}, [](double x) { return x / (1 + std::exp(-x)); }, of_x(1), finite);
     compare<V>(
         "quick_gelu", fn::quick_gelu{}, [](double x) { return x / (1 + std::exp(-1.702 * x)); }, of_x(1), finite);
     compare<V>(
         "gelu", fn::gelu{}, [](double x) { return 0.5 * x * std::erfc(-x * 0.70710678118654752440); }, of_x(2), finite);
-    compare<V>(
-        "mish", fn::mish{}, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }, of_x(1.5), finite);
+    compare<V>("mish", fn::mish{}, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }, of_x(1.5), finite);
 }
 
 TEST(CpuFunctions, ErrAsStated) { all_functions<value_t<default_arch>>(); }

@@ -34,8 +34,7 @@ template <class F, class... P>
 real element(const el::apply<F, P...>& a, index_t r, index_t c, real acc) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return a.f(element(el::get<I>(a.programs), r, c, acc)...);
-    }
-    (std::index_sequence_for<P...>{});
+    }(std::index_sequence_for<P...>{});
 }
 
 // ---- norms and reductions of a row ----

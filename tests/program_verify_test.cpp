@@ -116,9 +116,8 @@ TEST(verify, refuses_cases_that_cannot_be_run) {
     };
     refused("timestep[0] is nan", [](tensors& t) { t.by_name["no_mask.in.timestep"].second[0] = NAN; });
     refused("timestep[2] is -inf", [](tensors& t) { t.by_name["mask_ragged.in.timestep"].second[2] = -INFINITY; });
-    refused("hidden_states is [1, 2, 4]; the configuration takes [rows, 8] or [rows, tokens, 8]", [](tensors& t) {
-        t.by_name["mask_ones.in.hidden_states"].first = {1, 2, 4};
-    });
+    refused("hidden_states is [1, 2, 4]; the configuration takes [rows, 8] or [rows, tokens, 8]",
+            [](tensors& t) { t.by_name["mask_ones.in.hidden_states"].first = {1, 2, 4}; });
     refused("proj_embedding is not there", [](tensors& t) { t.by_name.erase("no_mask.in.proj_embedding"); });
     refused("attention_mask[0, 3] is 0.5",
             [](tensors& t) { t.by_name["mask_ones.in.attention_mask"].second[3] = 0.5F; });
@@ -127,9 +126,8 @@ TEST(verify, refuses_cases_that_cannot_be_run) {
         shape = {1, 7, 8};
         values.resize(56);
     });
-    refused("sample.in.noise is [1, 6, 8]; it must be [6, 1, 8]", [](tensors& t) {
-        t.by_name["sample.in.noise"].first = {1, 6, 8};
-    });
+    refused("sample.in.noise is [1, 6, 8]; it must be [6, 1, 8]",
+            [](tensors& t) { t.by_name["sample.in.noise"].first = {1, 6, 8}; });
     refused("sample.timesteps are not those", [](tensors& t) { t.by_name["sample.timesteps"].second[1] = 801; });
     refused("holds no cases", [](tensors& t) {
         std::erase_if(t.by_name, [](const auto& item) { return item.first.find(".out.") != std::string::npos; });

@@ -117,9 +117,9 @@ TEST(Tokenizer, BytesThatAreNotUtf8AreReplacementCharacters) {
 /// Random texts of every kind: bytes, characters, words, special tokens, endings, marks.
 std::string random_text(std::mt19937& random) {
     static constexpr std::array<std::string_view, 24> pieces{
-        "a",      "cat",    "Zürich",   " ",      "\t\n", "'s",    "'LL", "''t",     "<|endoftext|>",
-        "<|END",  "OFTEXT", "|>",       "1000",   "½",    "İ",     "ẞ",   "e\u0301", "\u0327\u0301",
-        "\u1100", "\u1161", "👍🏽", "\u200D", "!?.",  "\u00A0"};
+        "a",      "cat",    "Zürich", " ",      "\t\n", "'s",    "'LL", "''t",     "<|endoftext|>",
+        "<|END",  "OFTEXT", "|>",     "1000",   "½",    "İ",     "ẞ",   "e\u0301", "\u0327\u0301",
+        "\u1100", "\u1161", "👍🏽",   "\u200D", "!?.",  "\u00A0"};
     std::string text;
     for (auto n = random() % 20; n > 0; --n) switch (random() % 4) {
         case 0:

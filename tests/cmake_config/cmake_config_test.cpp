@@ -2,8 +2,8 @@
 // The headers that apriori_add_config writes hold what their config.json says.
 #include "digits.hpp"
 #include "eclipse.hpp"
-#include "no_time.hpp"
 #include "image_encoder.hpp"
+#include "no_time.hpp"
 #include "nothing.hpp"
 #include "odd.hpp"
 #include "text_encoder.hpp"

@@ -32,7 +32,9 @@ class [[nodiscard]] result {
 public:
     // Two, not one by value: nvcc moves a returned variable only into a parameter that is a reference.
     result(T&& value) : state_(std::in_place_index<0>, std::move(value)) {}
-    result(const T& value) requires std::copy_constructible<T> : state_(std::in_place_index<0>, value) {}
+    result(const T& value)
+    requires std::copy_constructible<T>
+        : state_(std::in_place_index<0>, value) {}
     result(failure e) : state_(std::in_place_index<1>, std::move(e)) {}
 
     bool ok() const noexcept { return state_.index() == 0; }

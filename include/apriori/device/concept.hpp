@@ -15,11 +15,11 @@ namespace apriori {
 ///   stored_bytes(n, k)       constexpr; the bytes that the packed matrix takes, a multiple of buffer_alignment
 ///   packed(std::byte* p, n, k)   a handle to a matrix stored at p
 template <class P>
-concept packed_matrix = std::is_trivially_copyable_v<P> && std::default_initializable<P> &&
-    requires(std::byte* p, index_t n, index_t k) {
-    { P::stored_bytes(n, k) } -> std::same_as<std::size_t>;
-    P(p, n, k);
-};
+concept packed_matrix =
+    std::is_trivially_copyable_v<P> && std::default_initializable<P> && requires(std::byte* p, index_t n, index_t k) {
+        { P::stored_bytes(n, k) } -> std::same_as<std::size_t>;
+        P(p, n, k);
+    };
 
 /// Memory and packing, beside the primitives. A device supports a primitive Op by a member `status run(const Op&)`; an
 /// expression that needs one which is not there does not compile. `scratch_bytes(op)` is constexpr and static: the

@@ -114,7 +114,7 @@ inline constexpr bool is_one_norm = false;
 template <class P, class X>
 inline constexpr bool is_one_norm<type_list<normalize_node<P, X>>> = anchor_count<X> == 0;
 template <class List, class R>
-inline constexpr bool one_norm_of_shape = is_one_norm<List>&& root_anchor<List, R>::value == 0;
+inline constexpr bool one_norm_of_shape = is_one_norm<List> && root_anchor<List, R>::value == 0;
 template <class X>
 inline constexpr bool is_norm_prologue = one_norm_of_shape<typename anchors<X>::type, extents_of<X>>;
 

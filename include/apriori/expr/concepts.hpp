@@ -12,9 +12,7 @@ namespace apriori {
 
 /// A view, a tensor, or a lazy node over them.
 template <class T>
-concept expression = requires {
-    typename std::remove_cvref_t<T>::apriori_expression;
-};
+concept expression = requires { typename std::remove_cvref_t<T>::apriori_expression; };
 
 template <class T>
 concept operand = expression<T> || std::convertible_to<T, float>;
@@ -126,9 +124,13 @@ constexpr auto as_node(const tensor<T, E>& t) {
     return t.view();
 }
 template <expression N>
-requires(!is_view<N> && !is_tensor<N>) constexpr const N& as_node(const N& n) { return n; }
+requires(!is_view<N> && !is_tensor<N>)
+constexpr const N& as_node(const N& n) {
+    return n;
+}
 template <class S>
-requires(!expression<S> && std::convertible_to<S, float>) constexpr scalar_node as_node(S s) {
+requires(!expression<S> && std::convertible_to<S, float>)
+constexpr scalar_node as_node(S s) {
     return {static_cast<float>(s)};
 }
 

@@ -48,19 +48,23 @@ constexpr auto elementwise(F f, const Args&... args) {
 }
 
 template <operand A, operand B>
-requires(expression<A> || expression<B>) constexpr auto operator+(const A& a, const B& b) {
+requires(expression<A> || expression<B>)
+constexpr auto operator+(const A& a, const B& b) {
     return elementwise(fn::add{}, a, b);
 }
 template <operand A, operand B>
-requires(expression<A> || expression<B>) constexpr auto operator-(const A& a, const B& b) {
+requires(expression<A> || expression<B>)
+constexpr auto operator-(const A& a, const B& b) {
     return elementwise(fn::subtract{}, a, b);
 }
 template <operand A, operand B>
-requires(expression<A> || expression<B>) constexpr auto operator*(const A& a, const B& b) {
+requires(expression<A> || expression<B>)
+constexpr auto operator*(const A& a, const B& b) {
     return elementwise(fn::multiply{}, a, b);
 }
 template <operand A, operand B>
-requires(expression<A> || expression<B>) constexpr auto operator/(const A& a, const B& b) {
+requires(expression<A> || expression<B>)
+constexpr auto operator/(const A& a, const B& b) {
     return elementwise(fn::divide{}, a, b);
 }
 template <expression A>

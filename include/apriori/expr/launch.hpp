@@ -109,8 +109,7 @@ struct program_facts<el::apply<F, P...>> {
     static constexpr std::int64_t bytes(const el::apply<F, P...>& p, index_t rows, index_t cols) {
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             return (std::int64_t{0} + ... + program_facts<P>::bytes(el::get<I>(p.programs), rows, cols));
-        }
-        (std::index_sequence_for<P...>{});
+        }(std::index_sequence_for<P...>{});
     }
 };
 

@@ -119,8 +119,7 @@ private:
             return el::apply<F, decltype(program<Root, First + detail::anchors_before<I, A...>>(std::get<I>(x.args),
                                                                                                 result, s))...>{
                 x.f, {{program<Root, First + detail::anchors_before<I, A...>>(std::get<I>(x.args), result, s)}...}};
-        }
-        (std::index_sequence_for<A...>{});
+        }(std::index_sequence_for<A...>{});
     }
 
     /// x in memory: itself when it is a view, a temporary otherwise.
@@ -211,8 +210,7 @@ private:
             status s;
             ((s = s.ok() ? write_part<Axis>(out, std::get<I>(c.parts), first) : s), ...);
             return s;
-        }
-        (std::index_sequence_for<X...>{});
+        }(std::index_sequence_for<X...>{});
     }
     template <int Axis, class Out, class X>
     constexpr status write_part(const Out& out, const X& x, index_t& first) {

@@ -111,7 +111,8 @@ constexpr auto reshape(const X& x, extents<S...> to) {
     return detail::view_op(detail::reshape_op<extents<S...>>{to}, x);
 }
 template <index_t... S, expression X>
-requires(sizeof...(S) > 0 && extents<S...>::is_static) constexpr auto reshape(const X& x) {
+requires(sizeof...(S) > 0 && extents<S...>::is_static)
+constexpr auto reshape(const X& x) {
     return reshape(x, extents<S...>{});
 }
 /// The last axis as two: [.., Parts * d] becomes [.., Parts, d].
@@ -151,7 +152,8 @@ struct concat_node {
 };
 
 template <int Axis, expression... Xs>
-requires(sizeof...(Xs) > 0) constexpr auto concat(const Xs&... xs) {
+requires(sizeof...(Xs) > 0)
+constexpr auto concat(const Xs&... xs) {
     return concat_node<Axis, node_t<Xs>...>{{as_node(xs)...}};
 }
 

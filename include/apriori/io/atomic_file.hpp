@@ -28,7 +28,7 @@ public:
     /// Starts a file that is to be at `path`. Refused if the folder is not there or not writable, or if something
     /// other than a regular file is at `path`.
     static result<atomic_file> create(const std::filesystem::path& path) {
-        struct ::stat info {};
+        struct ::stat info{};
         if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
             return failure{errc::io_error, cat(path.string(), ": cannot write: is not a regular file")};
         if (!path.has_filename()) return failure{errc::io_error, cat(path.string(), ": cannot write: names no file")};

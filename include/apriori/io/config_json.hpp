@@ -32,25 +32,25 @@ inline constexpr choice<added_emb> added_emb_choices[] = {{nullptr, added_emb::n
 
 struct int_field {
     const char* name;
-    int PriorConfig::*member;
+    int PriorConfig::* member;
     int least;
     bool nullable = false;
     static constexpr int most = 1 << 20; ///< far above any model; keeps products of two in 64 bits
 };
 struct flag_field { ///< of ours: written where it is not the default, which diffusers does not know
     const char* name;
-    bool PriorConfig::*member;
+    bool PriorConfig::* member;
 };
 struct number_field {
     const char* name;
-    float PriorConfig::*member;
+    float PriorConfig::* member;
     float least;
     float most;
 };
 template <class E>
 struct choice_field {
     const char* name;
-    E PriorConfig::*member;
+    E PriorConfig::* member;
     std::span<const choice<E>> choices;
     const char* type; ///< of the enumerators, in C++
     letters match = letters::exact;

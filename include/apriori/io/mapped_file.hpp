@@ -34,7 +34,7 @@ public:
     static result<mapped_file> open(const std::filesystem::path& path) {
         const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0) return system_failure(path, "cannot open", errno);
-        struct ::stat info {};
+        struct ::stat info{};
         if (::fstat(fd, &info) != 0) {
             const int error = errno;
             ::close(fd);

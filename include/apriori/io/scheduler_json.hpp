@@ -188,8 +188,7 @@ result<any_scheduler_config> read_class(json_fields& fields, const json& name, c
             ((allowed += std::string(K == 0 ? "\"" : ", \"") +
                          std::variant_alternative_t<K, any_scheduler_config>::class_name + '"'),
              ...);
-        }
-        (std::make_index_sequence<std::variant_size_v<any_scheduler_config>>{});
+        }(std::make_index_sequence<std::variant_size_v<any_scheduler_config>>{});
         if (name != own) return failure{errc::unsupported, cat("scheduler ", shown(name), "; allowed: ", allowed)};
         return failure{errc::unsupported, cat(where, ": field '_class_name' is ", shown(name), "; allowed: ", allowed)};
     }

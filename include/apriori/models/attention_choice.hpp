@@ -54,8 +54,7 @@ struct per_layer {
             decltype(body(std::get<0>(std::tuple<Processors...>{}))) result{};
             ((static_cast<int>(I) == layer ? void(result = body(Processors{})) : void()), ...);
             return result;
-        }
-        (std::index_sequence_for<Processors...>{});
+        }(std::index_sequence_for<Processors...>{});
     }
 };
 

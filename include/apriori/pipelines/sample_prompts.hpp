@@ -12,9 +12,7 @@ namespace apriori {
 
 /// What draws standard normal numbers: torch_generator, philox_generator.
 template <class R>
-concept normal_generator = requires(R& random, std::span<float> out) {
-    random.randn(out);
-};
+concept normal_generator = requires(R& random, std::span<float> out) { random.randn(out); };
 
 namespace detail {
 
@@ -65,8 +63,8 @@ sample_prompts(const Model& model, const Scheduler& schedule, std::span<const pr
     const auto run = [&](auto denoiser) -> result<std::vector<float>> {
         if (!denoiser) return denoiser.error();
         std::vector<float> out(static_cast<std::size_t>(denoiser->rows() * Model::config.embedding_dim));
-        auto done = sample(
-            model, *denoiser, schedule, latents, [&](std::span<float> z) { random.randn(z); }, out, options);
+        auto done =
+            sample(model, *denoiser, schedule, latents, [&](std::span<float> z) { random.randn(z); }, out, options);
         if (!done) return done.error();
         return out;
     };

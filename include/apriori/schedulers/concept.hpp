@@ -17,14 +17,10 @@ namespace apriori {
 /// None of them allocates: planning (set_timesteps) does all of that.
 template <class S>
 concept scheduler = requires(const S& s) {
-    { s.timesteps() }
-    noexcept->std::convertible_to<std::span<const float>>;
-    { s.steps() }
-    noexcept->std::convertible_to<std::span<const step_coefficients>>;
-    { s.init_noise_sigma() }
-    noexcept->std::same_as<float>;
-    { s.history_slots() }
-    noexcept->std::same_as<int>;
+    { s.timesteps() } noexcept -> std::convertible_to<std::span<const float>>;
+    { s.steps() } noexcept -> std::convertible_to<std::span<const step_coefficients>>;
+    { s.init_noise_sigma() } noexcept -> std::same_as<float>;
+    { s.history_slots() } noexcept -> std::same_as<int>;
 };
 
 } // namespace apriori

@@ -72,16 +72,16 @@ struct schedule_request {
 ///   make_noise_levels(c)                         the tables of a valid configuration
 ///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met
 template <class C>
-concept scheduler_config = requires(const C& c, const noise_levels& levels, const schedule_request& request,
-                                    schedule& out) {
-    { C::model_calls(1) } -> std::same_as<int>;
-    { C::class_name } -> std::convertible_to<const char*>;
-    { C::custom_timesteps } -> std::convertible_to<bool>;
-    { C::noises_at_training_steps } -> std::convertible_to<bool>;
-    { validate(c) } -> std::same_as<status>;
-    { make_noise_levels(c) } -> std::same_as<noise_levels>;
-    { plan_schedule(c, levels, request, out) } -> std::same_as<status>;
-};
+concept scheduler_config =
+    requires(const C& c, const noise_levels& levels, const schedule_request& request, schedule& out) {
+        { C::model_calls(1) } -> std::same_as<int>;
+        { C::class_name } -> std::convertible_to<const char*>;
+        { C::custom_timesteps } -> std::convertible_to<bool>;
+        { C::noises_at_training_steps } -> std::convertible_to<bool>;
+        { validate(c) } -> std::same_as<status>;
+        { make_noise_levels(c) } -> std::same_as<noise_levels>;
+        { plan_schedule(c, levels, request, out) } -> std::same_as<status>;
+    };
 
 /// Noising of clean samples: signal * x0 + level * z.
 struct noising {
@@ -115,7 +115,9 @@ public:
     status set_timesteps(int num_inference_steps, int begin = 0) { return replan({num_inference_steps, {}, begin}); }
 
     /// Plans the given timesteps, descending.
-    status set_timesteps(std::span<const float> timesteps, int begin = 0) requires(Config::custom_timesteps) {
+    status set_timesteps(std::span<const float> timesteps, int begin = 0)
+    requires(Config::custom_timesteps)
+    {
         if (timesteps.empty()) return status::invalid("custom timesteps: give at least one", 0, 1);
         return replan({static_cast<int>(timesteps.size()), timesteps, begin});
     }
@@ -130,7 +132,9 @@ public:
 
     /// diffusers' add_noise: out = signal * x0 + level * noise at training step t, 0 to num_train_timesteps - 1.
     status add_noise(std::span<const float> x0, std::span<const float> noise, int t,
-                     std::span<float> out) const noexcept requires(Config::noises_at_training_steps) {
+                     std::span<float> out) const noexcept
+    requires(Config::noises_at_training_steps)
+    {
         if (!error_.ok()) return error_;
         if (t < 0 || t >= levels_.steps())
             return status::invalid("add_noise: timestep must be 0 to num_train_timesteps - 1", t, levels_.steps());

@@ -26,7 +26,8 @@ struct extents {
     constexpr extents() = default;
 
     template <class... I>
-    requires(sizeof...(I) == dynamic_rank && dynamic_rank > 0) constexpr explicit extents(I... dynamic) {
+    requires(sizeof...(I) == dynamic_rank && dynamic_rank > 0)
+    constexpr explicit extents(I... dynamic) {
         const std::array<index_t, sizeof...(I)> given{static_cast<index_t>(dynamic)...};
         std::size_t next = 0;
         for (std::size_t i = 0; i < sizes.size(); ++i)
@@ -61,8 +62,8 @@ struct extents {
 
 /// True where the sizes of two shapes of equal rank are equal, run-time ones included.
 template <index_t... A, index_t... B>
-requires(sizeof...(A) == sizeof...(B)) constexpr bool same_sizes(const extents<A...>& a,
-                                                                 const extents<B...>& b) noexcept {
+requires(sizeof...(A) == sizeof...(B))
+constexpr bool same_sizes(const extents<A...>& a, const extents<B...>& b) noexcept {
     for (std::size_t i = 0; i < sizeof...(A); ++i)
         if (a.sizes[i] != b.sizes[i]) return false;
     return true;

@@ -22,7 +22,7 @@ inline constexpr std::size_t large_page = std::size_t{1} << 21;
 
 struct aligned_delete {
     std::size_t alignment = buffer_alignment;
-    void operator()(std::byte* p) const noexcept { ::operator delete (p, std::align_val_t{alignment}); }
+    void operator()(std::byte* p) const noexcept { ::operator delete(p, std::align_val_t{alignment}); }
 };
 
 /// Bytes on the host, aligned to buffer_alignment; empty() after an allocation that failed.
@@ -32,7 +32,7 @@ public:
     explicit host_buffer(std::size_t bytes) {
         const std::size_t alignment = bytes >= large_page ? large_page : buffer_alignment;
         bytes_ = {
-            static_cast<std::byte*>(::operator new (bytes == 0 ? 1 : bytes, std::align_val_t{alignment}, std::nothrow)),
+            static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{alignment}, std::nothrow)),
             aligned_delete{alignment}};
         size_ = bytes_ ? bytes : 0;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

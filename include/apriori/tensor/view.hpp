@@ -39,21 +39,24 @@ struct view {
     sizes_type strides = dense_strides(shape); ///< in elements
 
     constexpr view() = default;
-    constexpr view(T* p, E e) requires(L == layout::dense) : data(p), shape(e) {}
+    constexpr view(T* p, E e)
+    requires(L == layout::dense)
+        : data(p), shape(e) {}
     constexpr view(T* p, E e, sizes_type s) : data(p), shape(e), strides(s) {}
 
     /// A view of const elements; and a dense view where a strided one is asked for.
     template <class U, layout M>
-    requires(std::is_same_v<T, U> || std::is_same_v<T, const U>) && (M <= L) constexpr view(const view<U, E, M>& o)
-        : data(o.data),
-    shape(o.shape), strides(o.strides) {}
+    requires(std::is_same_v<T, U> || std::is_same_v<T, const U>) && (M <= L)
+    constexpr view(const view<U, E, M>& o) : data(o.data), shape(o.shape), strides(o.strides) {}
 
     constexpr const E& ext() const noexcept { return shape; }
     constexpr index_t size() const noexcept { return shape.size(); }
     constexpr index_t stride(int axis) const noexcept { return strides[static_cast<std::size_t>(axis)]; }
 
     /// The elements as a span; dense views only.
-    constexpr std::span<T> flat() const noexcept requires(L == layout::dense) {
+    constexpr std::span<T> flat() const noexcept
+    requires(L == layout::dense)
+    {
         return {data, static_cast<std::size_t>(shape.size())};
     }
 
@@ -133,7 +136,8 @@ constexpr auto reshape_view(const view<T, E, layout::dense>& v, To to) {
 
 /// Columns of heads as an axis: rows [.., n * d] seen as [.., n, d] without moving data.
 template <index_t Heads, class T, index_t... S, layout L>
-requires(L != layout::strided) constexpr auto split_last(const view<T, extents<S...>, L>& v) {
+requires(L != layout::strided)
+constexpr auto split_last(const view<T, extents<S...>, L>& v) {
     using E = extents<S...>;
     constexpr index_t width = E::fixed(E::rank - 1);
     static_assert(width != dyn && width % Heads == 0,
@@ -143,8 +147,7 @@ requires(L != layout::strided) constexpr auto split_last(const view<T, extents<S
         using result = view<T, extents<E::fixed(static_cast<int>(I))..., Heads, part>, L>;
         typename result::sizes_type sizes{v.shape.sizes[I]..., Heads, part}, strides{v.strides[I]..., part, 1};
         return result(v.data, extents_of_sizes<typename result::extents_type>(sizes), strides);
-    }
-    (std::make_index_sequence<E::rank - 1>{});
+    }(std::make_index_sequence<E::rank - 1>{});
 }
 
 } // namespace apriori

@@ -21,7 +21,7 @@ struct attention_blocks {
     constexpr index_t keys() const { return round_up(tokens, panel) * head_dim; } // [panels of keys][head_dim][panel]
     constexpr index_t values() const {
         return round_up(head_dim, panel) * tokens;
-    }                                                                           // [panels of columns][tokens][panel]
+    } // [panels of columns][tokens][panel]
     constexpr index_t queries() const { return rows * head_dim; }               // [head_dim][rows]
     constexpr index_t sums() const { return rows * round_up(head_dim, panel); } // [panels of columns][rows][panel]
     constexpr index_t floats() const { return round_up(keys() + values() + queries() + sums(), 16); }

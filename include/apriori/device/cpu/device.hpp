@@ -21,7 +21,9 @@ public:
     template <class Format>
     using packed = cpu_packed<Arch, Format>;
 
-    cpu() requires std::is_same_v<Executor, serial_executor> : executor_(&serial()) {}
+    cpu()
+    requires std::is_same_v<Executor, serial_executor>
+        : executor_(&serial()) {}
     explicit cpu(Executor& e) : executor_(&e) {}
 
     template <class Format>

@@ -36,7 +36,8 @@ struct byte_dot {
 
 /// By an instruction that multiplies pairs of 16-bit integers and adds them in 32 bits.
 template <class Arch>
-requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>) struct byte_dot<simd<Arch>> {
+requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>)
+struct byte_dot<simd<Arch>> {
     using V = simd<Arch>;
     struct weights {
         words<V> even, odd; ///< inputs 0 and 2, 1 and 3 of each output
@@ -63,7 +64,8 @@ requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>) struct byt
 
 /// By an instruction that multiplies quads of bytes and adds them in 32 bits.
 template <class Arch>
-requires(has_quads<simd<Arch>::size>) struct byte_dot<simd<Arch>> {
+requires(has_quads<simd<Arch>::size>)
+struct byte_dot<simd<Arch>> {
     using weights = words<simd<Arch>>;
     using integers = typename weights::integers;
     static constexpr int words_of_quad = 1;

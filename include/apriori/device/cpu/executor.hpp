@@ -15,8 +15,8 @@ namespace apriori {
 class task_ref {
 public:
     template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, task_ref>) task_ref(const F& f)
-    noexcept : object_(&f), call_([](const void* o, int i) { (*static_cast<const F*>(o))(i); }) {}
+    requires(!std::is_same_v<std::remove_cvref_t<F>, task_ref>)
+    task_ref(const F& f) noexcept : object_(&f), call_([](const void* o, int i) { (*static_cast<const F*>(o))(i); }) {}
     void operator()(int task) const { call_(object_, task); }
 
 private:

@@ -16,8 +16,7 @@ APRIORI_INLINE V polynomial(const float (&c)[N], V x) noexcept {
     V y = lanes<V>::set(c[N - 1]);
     [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
         ((y = multiply_add(y, x, lanes<V>::set(c[N - 2 - I]))), ...);
-    }
-    (std::make_index_sequence<N - 1>{});
+    }(std::make_index_sequence<N - 1>{});
     return y;
 }
 
@@ -43,10 +42,9 @@ APRIORI_INLINE simd<Arch> exp(simd<Arch> x) noexcept {
     const auto set = [](float c) { return lanes<V>::set(c); };
     const V within = fmin(set(89.0f), fmax(set(-88.0f), x));
     // ln 2 in two parts, of which the first has nine bits: its product with n is exact
-    return detail::exp_of_reduced(
-        within, [&](V n) __attribute__((always_inline)) {
-            return multiply_add(n, set(0x1.bd0106p-13f), multiply_add(n, set(-0x1.63p-1f), within));
-        });
+    return detail::exp_of_reduced(within, [&](V n) __attribute__((always_inline)) {
+        return multiply_add(n, set(0x1.bd0106p-13f), multiply_add(n, set(-0x1.63p-1f), within));
+    });
 }
 
 /// e^x for the difference x of a number and one that is not smaller: with ln 2 as one float, which adds less to the error than
@@ -55,9 +53,9 @@ template <class Arch>
 APRIORI_INLINE simd<Arch> exp_of_difference(simd<Arch> x) noexcept {
     using V = simd<Arch>;
     const V within = fmax(lanes<V>::set(-88.0f), x);
-    return detail::exp_of_reduced(
-        within, [&](V n)
-                    __attribute__((always_inline)) { return multiply_add(n, lanes<V>::set(-0x1.62e430p-1f), within); });
+    return detail::exp_of_reduced(within, [&](V n) __attribute__((always_inline)) {
+        return multiply_add(n, lanes<V>::set(-0x1.62e430p-1f), within);
+    });
 }
 APRIORI_INLINE float exp_of_difference(float x) noexcept { return std::exp(x); }
 

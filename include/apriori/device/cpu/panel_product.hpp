@@ -36,16 +36,17 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
         for (int n = 0; n < N; ++n)
             sum[m][n] = accumulate ? lanes<V>::load(tile + m * Steps.tile + n * L) : lanes<V>::set(0.0f);
     using format = panel_format<Arch, Format>;
-    format::template multiply<(M >= format::ahead_from)>(
-        panel, k, k0, k1, block, [&](const V(&w)[N]) __attribute__((always_inline)) {
+    format::template multiply<(M >= format::ahead_from)>(panel, k, k0, k1, block,
+                                                         [&](const V(&w)[N]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
-            for (int m = 0; m < M; ++m) {
-                const V x = lanes<V>::set(a[m * Steps.row]);
+                                                             for (int m = 0; m < M; ++m) {
+                                                                 const V x = lanes<V>::set(a[m * Steps.row]);
 #pragma GCC unroll 4
-                for (int n = 0; n < N; ++n) sum[m][n] = multiply_add(x, w[n], sum[m][n]);
-            }
-            a += Steps.input;
-        });
+                                                                 for (int n = 0; n < N; ++n)
+                                                                     sum[m][n] = multiply_add(x, w[n], sum[m][n]);
+                                                             }
+                                                             a += Steps.input;
+                                                         });
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
@@ -57,9 +58,8 @@ using multiply_block_t = void (*)(const float*, const std::byte*, index_t, index
 
 /// The kernels for 1 .. blocking::rows rows.
 template <class Arch, class Format>
-inline constexpr auto multiply_block_of = by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_block_t {
-    return multiply_block<Arch, Format, M>;
-});
+inline constexpr auto multiply_block_of =
+    by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_block_t { return multiply_block<Arch, Format, M>; });
 
 /// The left operand of a contraction in floats, [rows, k] interleaved.
 template <class Arch>

@@ -14,7 +14,7 @@ inline constexpr index_t softmax_block = 8, softmax_blocks = 64;
 
 /// Elements of a row that softmax_row takes, at most.
 template <class V>
-inline constexpr index_t softmax_row_limit = softmax_blocks* softmax_block* lanes<V>::count;
+inline constexpr index_t softmax_row_limit = softmax_blocks * softmax_block * lanes<V>::count;
 
 /// A block of a row: the largest elements of it and those before, and the sums of its exponentials relative to them.
 template <class V>

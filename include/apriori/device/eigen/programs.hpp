@@ -57,7 +57,8 @@ value apply(const F& f, const program_context& c, const value& x, const value& y
 }
 /// Eigen's Tensor module has no expression of three operands or more.
 template <class F, class... Values>
-requires(sizeof...(Values) > 2) value apply(const F& f, const program_context& c, const Values&... x) {
+requires(sizeof...(Values) > 2)
+value apply(const F& f, const program_context& c, const Values&... x) {
     matrix m(c.rows, c.cols);
     for_each(c.on, c.rows * c.cols, static_cast<double>(F::flops), [&](index_t i) { m.data()[i] = f(x.data()[i]...); });
     return value(std::move(m));
@@ -67,8 +68,7 @@ template <class F, class... P>
 value evaluate(const el::apply<F, P...>& a, const program_context& c) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return apply(a.f, c, evaluate(el::get<I>(a.programs), c)...);
-    }
-    (std::index_sequence_for<P...>{});
+    }(std::index_sequence_for<P...>{});
 }
 
 /// A program as the last step of a kernel that has computed `acc`.

@@ -84,9 +84,8 @@ using multiply_quads_t = void (*)(const std::uint32_t*, const std::uint32_t*, in
 
 /// The kernels for 1 .. blocking::rows rows.
 template <class Arch>
-inline constexpr auto multiply_quads_of = by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_quads_t {
-    return multiply_quads<Arch, M>;
-});
+inline constexpr auto multiply_quads_of =
+    by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_quads_t { return multiply_quads<Arch, M>; });
 
 /// The left operand of a contraction in bytes: rows [rows, k] as integers, in blocks as panel_product.hpp describes, and for
 /// each row its scale and the sum of its integers.
