@@ -183,7 +183,7 @@ private:
         for (index_t c = 0; c < cols; ++c) out.row(r)[c] = e.template at<float>(c, value(c));
     }
 
-    /// What norms and reductions see of a row (expr/norms/row_functions.hpp).
+    /// What norms and reductions see of a row (expr/norms.hpp).
     template <class Row>
     struct reduced_row {
         const Row& x;

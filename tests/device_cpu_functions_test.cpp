@@ -2,11 +2,7 @@
 // The functions of the cpu device against double precision, over every 1021st of all floats, for each width of vector that this
 // machine has. The bounds are those that docs/devices.md states.
 #include "apriori/device/cpu/functions.hpp"
-#include "apriori/expr/functions/gelu.hpp"
-#include "apriori/expr/functions/mish.hpp"
-#include "apriori/expr/functions/quick_gelu.hpp"
-#include "apriori/expr/functions/sigmoid.hpp"
-#include "apriori/expr/functions/silu.hpp"
+#include "apriori/expr/functions.hpp"
 
 #include <bit>
 #include <cmath>

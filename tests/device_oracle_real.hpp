@@ -3,7 +3,7 @@
 // from it. Each operation adds what float rounding can add (a running error analysis, Higham 2002, section 3.3).
 #pragma once
 
-#include "apriori/expr/norms/row_functions.hpp"
+#include "apriori/expr/norms.hpp"
 
 #include <cfloat>
 #include <limits>

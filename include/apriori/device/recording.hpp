@@ -35,7 +35,7 @@ public:
     template <class Op>
     requires requires(Inner& d, const Op& op) { d.run(op); }
     status run(const Op& op) {
-        launches.push_back(describe(op));
+        launches.push_back(op.describe());
         return inner_->run(op);
     }
 

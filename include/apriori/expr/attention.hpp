@@ -3,30 +3,9 @@
 #pragma once
 
 #include "apriori/expr/elementwise.hpp"
-
-#include <cstdint>
+#include "apriori/expr/leaves.hpp"
 
 namespace apriori {
-
-/// Which rows attend to which. Rows come in `count` sequences of `tokens` rows each; a row sees its own sequence.
-/// Scores get diffusers' additive biases: mask_bias where mask[s, j] is 0 (j < masked; the keys from `masked` on are
-/// never masked), and mask_bias where `causal` and j > i.
-struct attention_rows {
-    static constexpr float mask_bias = -10000.0f;
-
-    index_t count = 1;
-    index_t tokens = 1;
-    const std::uint8_t* mask = nullptr; ///< [count, masked], 1: seen; null: all are
-    index_t masked = 0;
-    bool causal = false;
-
-    /// Bias of query i and key j of sequence s.
-    APRIORI_HD constexpr float bias(index_t s, index_t i, index_t j) const noexcept {
-        float b = causal && j > i ? mask_bias : 0.0f;
-        if (mask != nullptr && j < masked && mask[s * masked + j] == 0) b += mask_bias;
-        return b;
-    }
-};
 
 /// The device's own attention kernel: scores never leave it. The default processor.
 struct fused_attention {
@@ -35,54 +14,89 @@ struct fused_attention {
 
 /// softmax(scale q k^T + bias) v for `Heads` heads. Operands are q, k, v [rows, Heads * d] each, or one [rows, 3 * Heads * d]
 /// that holds them side by side. Processor is fused_attention or a composition of expressions (layers/).
-template <class Processor, int Heads, class... X>
+template <class Processor, int Heads, class First, class... Rest>
 struct attention_node {
-    static_assert(sizeof...(X) == 1 || sizeof...(X) == 3);
+    static_assert(sizeof...(Rest) == 0 || sizeof...(Rest) == 2);
     using apriori_expression = void;
-    using first = extents_of<std::tuple_element_t<0, std::tuple<X...>>>;
+    using first = extents_of<First>;
+    static constexpr bool is_fused = std::is_same_v<Processor, fused_attention>;
     static constexpr int heads = Heads;
-    static constexpr int parts = sizeof...(X) == 1 ? 3 : 1;
+    static constexpr int parts = sizeof...(Rest) == 0 ? 3 : 1;
     static constexpr bool fit = first::rank == 2 && first::fixed(1) % (parts * Heads) == 0;
-    static_assert((require_shapes < "attention", first, extents_of<X>,
-                   fit&& extents_of<X>::fixed(1) == first::fixed(1) > ::value && ...));
+    static_assert(require_shapes<"attention", first, extents<dyn, parts, Heads, dyn>, fit>::value);
+    static_assert((require_shapes < "attention", first, extents_of<Rest>,
+                   extents_of<Rest>::fixed(1) == first::fixed(1) > ::value && ...));
     static constexpr index_t width = first::fixed(1) / parts;
     static constexpr index_t head_dim = width / Heads;
     using extents_type = extents<first::fixed(0), width>;
+    static constexpr int epilogue_worth = is_fused ? 2 : 0;
 
     Processor processor;
     attention_rows rows;
     float scale;
-    std::tuple<X...> operands;
+    el::pack<First, Rest...> operands;
 
     constexpr extents_type ext() const {
-        return extents_of_sizes<extents_type>({std::get<0>(operands).ext()[0], width});
+        return extents_of_sizes<extents_type>({el::get<0>(operands).ext()[0], width});
+    }
+    constexpr status check() const {
+        const index_t all = rows.count * rows.tokens;
+        const auto one = [all](const auto& x) {
+            return detail::first_error(
+                detail::fitting(x.ext()[0] == all, "attention: rows are not sequences times tokens", x.ext()[0], all),
+                detail::check(x));
+        };
+        return el::unpack([&](const auto&... x) { return detail::first_error(one(x)...); }, operands);
+    }
+
+    template <class Context, class Out, class E>
+    requires is_fused
+    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
+        with_heads(to, [&](const auto& q, const auto& k, const auto& v) {
+            to.run(ops::attention<E>{q.data, k.data, v.data, q.stride(0), k.stride(0), v.stride(0), Heads, head_dim,
+                                     rows, scale, epilogue, detail::output_of(out)});
+        });
+    }
+    template <class Context, class Out>
+    requires(!is_fused)
+    constexpr void lower(Context& to, const Out& out) const {
+        with_heads(to, [&](const auto& q, const auto& k, const auto& v) {
+            if (to.state.ok()) to.check(processor.template run<Heads>(to, q, k, v, rows, scale, out));
+        });
+    }
+
+private:
+    /// body(q, k, v) with the three in memory, their columns contiguous.
+    template <class Context, class Body>
+    constexpr void with_heads(Context& to, Body&& body) const {
+        if constexpr (parts == 1) {
+            const auto q = to.rows_in_memory(el::get<0>(operands));
+            const auto k = to.rows_in_memory(el::get<1>(operands));
+            const auto v = to.rows_in_memory(el::get<2>(operands));
+            body(q, k, v);
+        } else {
+            const auto qkv = to.rows_in_memory(el::get<0>(operands));
+            body(slice_view<1, width>(qkv, 0, width), slice_view<1, width>(qkv, width, width),
+                 slice_view<1, width>(qkv, 2 * width, width));
+        }
     }
 };
 
 /// Attention over q, k, v side by side in one expression [rows, 3 * Heads * d].
 template <int Heads, class Processor = fused_attention, expression QKV>
 constexpr auto self_attention(const QKV& qkv, const attention_rows& rows, float scale, Processor processor = {}) {
-    return attention_node<Processor, Heads, node_t<QKV>>{processor, rows, scale, {as_node(qkv)}};
+    return attention_node<Processor, Heads, node_t<QKV>>{processor, rows, scale, {{as_node(qkv)}}};
 }
 /// Attention over q, k and v, [rows, Heads * d] each.
 template <int Heads, class Processor = fused_attention, expression Q, expression K, expression V>
 constexpr auto attention(const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
                          Processor processor = {}) {
     return attention_node<Processor, Heads, node_t<Q>, node_t<K>, node_t<V>>{
-        processor, rows, scale, {as_node(q), as_node(k), as_node(v)}};
+        processor, rows, scale, {{as_node(q)}, {as_node(k)}, {as_node(v)}}};
 }
 
-/// The biases of `rows` as an operand [count, heads, tokens, tokens], for processors that write scores out.
-struct attention_bias_node {
-    using apriori_expression = void;
-    using extents_type = extents<dyn, dyn, dyn, dyn>;
-    attention_rows rows;
-    index_t heads;
-    constexpr extents_type ext() const { return extents_type(rows.count, heads, rows.tokens, rows.tokens); }
-};
-constexpr attention_bias_node attention_bias(const attention_rows& rows, index_t heads) { return {rows, heads}; }
-
 namespace el {
+
 /// Row (s, h, i) and column j of attention_bias_node.
 struct attention_bias {
     struct cursor {
@@ -98,7 +112,31 @@ struct attention_bias {
     attention_rows rows{};
     index_t heads = 1;
     APRIORI_HD cursor row(index_t r) const noexcept { return {&rows, r / (rows.tokens * heads), r % rows.tokens}; }
+    /// Its bytes do not count: a mask is small beside the scores, and a plan is the same with it and without.
+    static constexpr void names(name_list& l) { l.add("attention_bias"); }
 };
+
 } // namespace el
+
+/// The biases of `rows` as an operand [count, heads, tokens, tokens], for processors that write scores out.
+struct attention_bias_node {
+    using apriori_expression = void;
+    using extents_type = extents<dyn, dyn, dyn, dyn>;
+    static constexpr bool is_leaf = true;
+    attention_rows rows;
+    index_t heads;
+
+    constexpr extents_type ext() const { return extents_type(rows.count, heads, rows.tokens, rows.tokens); }
+    template <class R>
+    constexpr status check_in(const R& result) const {
+        return detail::fitting(detail::equal_extents(ext(), result),
+                               "attention_bias: its extents are not those of the scores", ext().size(), result.size());
+    }
+    template <class R>
+    constexpr el::attention_bias program(const R&) const {
+        return {rows, heads};
+    }
+};
+constexpr attention_bias_node attention_bias(const attention_rows& rows, index_t heads) { return {rows, heads}; }
 
 } // namespace apriori

@@ -2,38 +2,9 @@
 // Attention of a few rows over keys and values that earlier passes left: what exact incremental sampling runs on.
 #pragma once
 
-#include "apriori/expr/concepts.hpp"
-
-#include <cstdint>
+#include "apriori/expr/leaves.hpp"
 
 namespace apriori {
-
-/// Rows that an earlier pass left, [layers][rows][3 D] with q, k and v side by side; the q is not read.
-struct cached_rows {
-    const float* p = nullptr; ///< the first of them in layer 0
-    index_t count = 0;
-    index_t layer_stride = 0; ///< in elements
-};
-
-/// One group of rows that belong together. Queries first_query .. first_query + queries are among the group's own rows,
-/// which begin at first_row; their results are rows first_out .. of the output. Each query sees all of its past, and of
-/// its own group the rows up to itself (causal) or itself alone.
-struct attention_group {
-    index_t first_row = 0;
-    index_t first_query = 0, queries = 0;
-    index_t first_out = 0;
-    cached_rows past[2]{};
-};
-
-/// Groups in the device's memory, and what they hold in all.
-struct attention_groups {
-    const attention_group* groups = nullptr;
-    index_t count = 0;
-    index_t max_keys = 0;    ///< past and own keys of any query, at most
-    index_t out_rows = 0;    ///< queries of all groups
-    std::int64_t scores = 0; ///< queries times keys over all groups: for plans
-    bool causal = true;      ///< false: of its own group a query sees itself alone
-};
 
 /// softmax(scale q k^T) v for Heads heads. `own` [rows, 3 D] holds q, k and v side by side, D = Heads * d.
 template <int Heads, class Own>
@@ -53,6 +24,14 @@ struct cached_attention_node {
     Own own;
 
     constexpr extents_type ext() const { return extents_type(groups.out_rows); }
+
+    template <class Context, class Out>
+    constexpr void lower(Context& to, const Out& out) const {
+        static_assert(Out::rank == 2 && Out::memory_layout != layout::strided,
+                      "apriori: cached_attention: the destination is rows of columns");
+        to.run(ops::cached_attention{own.data, own.stride(0), Heads, head_dim, layer, groups, scale, out.data,
+                                     out.stride(0)});
+    }
 };
 
 /// Attention of the rows of `own` in a layer, over their groups' past in that layer and their own.
@@ -60,21 +39,5 @@ template <int Heads, class Own>
 constexpr auto cached_attention(const Own& own, const attention_groups& groups, index_t layer, float scale) {
     return cached_attention_node<Heads, node_t<Own>>{groups, layer, scale, as_node(own)};
 }
-
-namespace ops {
-
-/// Row r of own lies at own + r * stride, row r of a group's past at past.p + layer * layer_stride + r * stride.
-struct cached_attention {
-    const float* own;
-    index_t stride;
-    index_t heads, head_dim, layer;
-    attention_groups groups;
-    float scale;
-    float* out; ///< [out_rows, heads * head_dim], a row every out_stride
-    index_t out_stride;
-    std::byte* scratch = nullptr;
-};
-
-} // namespace ops
 
 } // namespace apriori

@@ -1,18 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an expression is, and how the shapes of operands combine.
+//
+// A node is a struct with
+//     apriori_expression           a type, to know it by
+//     extents_type, ext()          its shape, and with run-time extents
+//     check()                      what is wrong with run-time extents in it and below; where there is nothing, left out
+// and is
+//     a leaf: is_leaf = true, program(result), how kernels read it in a result of that shape; see expr/leaves.hpp
+//     a function of elements: elementwise_node
+//     or else a kernel: lower(to, out) launches it (expr/lower.hpp). With an `epilogue_worth` above 0 it is
+//     lower(to, out, epilogue), and the element-wise nodes around it are that epilogue.
+// check_in(result) takes the place of check() in a result of another shape, and in_memory(to) gives a view of what needs no
+// kernel.
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/status.hpp"
+#include "apriori/expr/program.hpp"
 #include "apriori/tensor/tensor.hpp"
 
 #include <concepts>
-#include <tuple>
 
 namespace apriori {
 
 /// A view, a tensor, or a lazy node over them.
 template <class T>
 concept expression = requires { typename std::remove_cvref_t<T>::apriori_expression; };
+
+/// What kernels read as it lies in memory.
+template <class X>
+concept leaf = is_view<X> || requires { requires X::is_leaf; };
 
 template <class T>
 concept operand = expression<T> || std::convertible_to<T, float>;
@@ -36,9 +53,9 @@ struct require_shapes {
 
 namespace detail {
 
+/// The extent of E on an axis of a result of that rank, 1 where E has none.
 template <class E>
-constexpr index_t aligned_extent(int axis,
-                                 int rank) { // extent of E on an axis of a result of that rank, 1 where E has none
+constexpr index_t aligned_extent(int axis, int rank) {
     const int own = axis - (rank - E::rank);
     return own < 0 ? 1 : E::fixed(own);
 }
@@ -81,7 +98,7 @@ struct broadcast {
 template <fixed_string Operation, class... E>
 using broadcast_t = typename detail::broadcast<Operation>::template all<E...>::type;
 
-/// Run-time sizes of a broadcast; an extent that does not fit is found by `fits_into` later.
+/// Run-time sizes of a broadcast; an extent that does not fit is found by `check` later.
 template <class R, class... E>
 constexpr R broadcast_sizes(const E&... e) {
     R r;
@@ -97,22 +114,74 @@ constexpr R broadcast_sizes(const E&... e) {
     return r;
 }
 
-/// True where each run-time extent of E is 1 or the result's.
+namespace detail {
+
+/// True where an operand of shape E can be read in a result of shape R: each extent is 1 or the result's. A run-time extent of 1
+/// broadcasts on every axis but the last: kernels read columns side by side, or one number for the row, and which of them
+/// is compiled in.
 template <class E, class R>
-constexpr bool fits_into(const E& e, const R& r) {
-    for (int i = 0; i < E::rank; ++i) {
-        const index_t size = e[i];
-        if (size != 1 && size != r[i + R::rank - E::rank]) return false;
+constexpr bool operand_fits(const E& e, const R& r) {
+    if constexpr (E::rank > R::rank)
+        return false;
+    else {
+        for (int i = 0; i < E::rank; ++i)
+            if (e[i] != r[i + R::rank - E::rank] && (e[i] != 1 || (i + 1 == E::rank && E::fixed(i) != 1))) return false;
+        return true;
     }
-    return true;
 }
+
+/// True where two shapes are equal in rank and in every extent.
+template <class A, class B>
+constexpr bool equal_extents(const A& a, const B& b) {
+    if constexpr (A::rank != B::rank)
+        return false;
+    else
+        return same_sizes(a, b);
+}
+
+template <class... S>
+constexpr status first_error(const S&... all) {
+    status s;
+    ((s = s.ok() ? all : s), ...);
+    return s;
+}
+
+constexpr status fitting(bool fit, const char* what, index_t got, index_t limit) {
+    return fit ? status{} : status::shape(what, got, limit);
+}
+
+/// What is wrong with the run-time extents in x and below.
+template <class X>
+constexpr status check(const X& x) {
+    if constexpr (requires { x.check(); })
+        return x.check();
+    else
+        return {};
+}
+/// The same of x as an operand in a result of shape R.
+template <class X, class R>
+constexpr status check_operand(const X& x, const R& result) {
+    if constexpr (requires { x.check_in(result); })
+        return x.check_in(result);
+    else
+        return first_error(fitting(operand_fits(x.ext(), result), "expression: run-time extents do not fit together",
+                                   x.ext().size(), result.size()),
+                           check(x));
+}
+
+} // namespace detail
 
 /// An operand as it is stored in a node: a tensor as its view, a number as a scalar, anything else as itself.
 struct scalar_node {
     using apriori_expression = void;
     using extents_type = extents<>;
+    static constexpr bool is_leaf = true;
     float value = 0;
     constexpr extents<> ext() const noexcept { return {}; }
+    template <class R>
+    constexpr el::scalar program(const R&) const {
+        return {value};
+    }
 };
 
 template <class T, class E, layout L>

@@ -4,12 +4,6 @@
 
 #include "apriori/expr/concepts.hpp"
 #include "apriori/expr/functions.hpp"
-#include "apriori/expr/functions/gelu.hpp"
-#include "apriori/expr/functions/mish.hpp"
-#include "apriori/expr/functions/quick_gelu.hpp"
-#include "apriori/expr/functions/relu.hpp"
-#include "apriori/expr/functions/sigmoid.hpp"
-#include "apriori/expr/functions/silu.hpp"
 
 namespace apriori {
 
@@ -17,34 +11,26 @@ namespace apriori {
 template <class F, class... Args>
 struct elementwise_node {
     using apriori_expression = void;
-    using extents_type = broadcast_t<F::name_text, extents_of<Args>...>;
+    using extents_type = broadcast_t<name_of<F>, extents_of<Args>...>;
 
     F f;
-    std::tuple<Args...> args;
+    el::pack<Args...> args;
 
     constexpr extents_type ext() const {
-        return std::apply([](const auto&... a) { return broadcast_sizes<extents_type>(a.ext()...); }, args);
+        return el::unpack([](const Args&... a) { return broadcast_sizes<extents_type>(a.ext()...); }, args);
+    }
+    constexpr status check() const { return check_in(ext()); }
+    template <class R>
+    constexpr status check_in(const R& result) const {
+        return el::unpack([&](const Args&... a) { return detail::first_error(detail::check_operand(a, result)...); },
+                          args);
     }
 };
 
-/// A function object with its name as text of the type, for compile errors.
-template <class F>
-struct named : F {
-    static constexpr fixed_string<24> name_text = [] {
-        fixed_string<24> s{"                       "};
-        int i = 0;
-        for (; F::name[i] != 0 && i < 23; ++i) s.text[i] = F::name[i];
-        for (; i < 24; ++i) s.text[i] = 0;
-        return s;
-    }();
-    constexpr named() = default;
-    constexpr named(F f) : F(f) {}
-};
-
-/// Applies a function object of the user's own to operands that broadcast.
+/// Applies a function object to operands that broadcast.
 template <class F, operand... Args>
 constexpr auto elementwise(F f, const Args&... args) {
-    return elementwise_node<named<F>, node_t<Args>...>{named<F>(f), {as_node(args)...}};
+    return elementwise_node<F, node_t<Args>...>{f, {{as_node(args)}...}};
 }
 
 template <operand A, operand B>

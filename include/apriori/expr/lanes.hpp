@@ -8,7 +8,7 @@
 namespace apriori {
 
 /// Loads and broadcasts for a value type V. A SIMD device specialises it for its registers, so that a function object
-/// written once, as `template <class V> V operator()(V x)`, serves every device.
+/// written once, as `auto operator()(auto x)`, serves every device.
 template <class V>
 struct lanes;
 
@@ -19,5 +19,15 @@ struct lanes<float> {
     APRIORI_HD static float load_strided(const float* p, index_t) noexcept { return *p; }
     APRIORI_HD static float set(float value) noexcept { return value; }
 };
+
+namespace fn {
+
+/// A number in every lane of a value like x.
+template <class V>
+APRIORI_HD V set(V, float number) noexcept {
+    return lanes<V>::set(number);
+}
+
+} // namespace fn
 
 } // namespace apriori

@@ -2,8 +2,8 @@
 // Leaves of expressions as programs: how a view, broadcast into the shape of a result, is read row by row.
 #pragma once
 
+#include "apriori/expr/concepts.hpp"
 #include "apriori/expr/ops.hpp"
-#include "apriori/expr/shape_ops.hpp"
 
 namespace apriori::detail {
 
@@ -44,20 +44,11 @@ constexpr auto leaf_program(const view<T, E, L>& v, const R& result) {
     else
         return el::matrix{v.data, leading_map(v, result)};
 }
-template <class R>
-constexpr auto leaf_program(const scalar_node& s, const R&) {
-    return el::scalar{s.value};
-}
-template <class R>
-constexpr auto leaf_program(const attention_bias_node& b, const R&) {
-    return el::attention_bias{b.rows, b.heads};
-}
-template <class Table, class Rows, class R>
-constexpr auto leaf_program(const gather_node<Table, Rows>& g, const R&) {
-    using E = extents_of<gather_node<Table, Rows>>;
-    static_assert(R::rank == 2 && (E::fixed(0) != 1 || R::fixed(0) == 1) && (E::fixed(1) != 1 || R::fixed(1) == 1),
-                  "apriori: gathered rows combine with operands of two axes, and do not broadcast");
-    return el::gathered{g.table.data, g.rows.data, g.table.stride(0)};
+/// Any other leaf tells itself.
+template <class X, class R>
+requires(!is_view<X>)
+constexpr auto leaf_program(const X& x, const R& result) {
+    return x.program(result);
 }
 
 /// Where the rows of a result go.

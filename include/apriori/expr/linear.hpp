@@ -2,7 +2,8 @@
 // Contractions: linear layers over packed weights, and products of two activations.
 #pragma once
 
-#include "apriori/expr/elementwise.hpp"
+#include "apriori/expr/anchors.hpp"
+#include "apriori/expr/leaves.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
 namespace apriori {
@@ -20,6 +21,33 @@ inline constexpr bool is_weight = false;
 template <class P, index_t N, index_t K>
 inline constexpr bool is_weight<weight<P, N, K>> = true;
 
+namespace detail {
+
+/// x as the left operand of a contraction: rows of a program, where the device takes that or x is in memory; normalised rows
+/// where it takes those; or else rows of a temporary.
+template <class Context, class X>
+constexpr auto contraction_input(Context& to, const X& x) {
+    constexpr bool fuses = Context::device_type::fuses_prologue;
+    if constexpr (anchor_count<X> == 0 && (is_view<X> || fuses)) {
+        const auto p = to.program(x, x.ext());
+        return ops::mapped<std::remove_const_t<decltype(p)>>{p};
+    } else if constexpr (fuses && is_norm_prologue<X>) {
+        const auto& norm = find_anchor<0>(x);
+        to.check(fitting(same_sizes(norm.ext(), x.ext()),
+                         "linear: a norm of one row is broadcast; write it to a temporary first", norm.ext().rows(),
+                         x.ext().rows()));
+        const auto inner = to.program(norm.x, norm.x.ext());
+        const auto outer = to.template program_around<0>(x, x.ext());
+        return ops::normalized<std::remove_cvref_t<decltype(norm.policy)>, std::remove_const_t<decltype(inner)>,
+                               std::remove_const_t<decltype(outer)>>{norm.policy, inner, outer};
+    } else {
+        const auto p = leaf_program(to.in_memory(x), x.ext());
+        return ops::mapped<std::remove_const_t<decltype(p)>>{p};
+    }
+}
+
+} // namespace detail
+
 /// x [.., In] times W^T -> [.., Out].
 template <class X, class W>
 struct linear_node {
@@ -29,6 +57,7 @@ struct linear_node {
     static_assert(require_shapes<"linear", x_extents, extents<W::out_features, W::in_features>,
                                  (x_extents::rank > 0 && x_extents::fixed(last) == W::in_features)>::value);
     using extents_type = typename with_extent<x_extents, last, W::out_features>::type;
+    static constexpr int epilogue_worth = 3;
 
     X x;
     W w;
@@ -37,6 +66,14 @@ struct linear_node {
         auto sizes = x.ext().sizes;
         sizes[static_cast<std::size_t>(last)] = W::out_features;
         return extents_of_sizes<extents_type>(sizes);
+    }
+    constexpr status check() const { return detail::check(x); }
+
+    template <class Context, class Out, class E>
+    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
+        const auto in = detail::contraction_input(to, x);
+        to.run(ops::contraction<std::remove_const_t<decltype(in)>, std::remove_cvref_t<decltype(w.packed)>, E>{
+            in, w.packed, epilogue, detail::output_of(out), out.ext().rows(), W::out_features, W::in_features});
     }
 };
 
@@ -55,6 +92,7 @@ struct matmul_node {
     }();
     static_assert(require_shapes<"matmul", ea, eb, fit>::value);
     using extents_type = typename with_extent<ea, rank - 1, eb::fixed(rank - 1)>::type;
+    static constexpr int epilogue_worth = 3;
 
     A a;
     B b;
@@ -63,6 +101,26 @@ struct matmul_node {
         auto sizes = a.ext().sizes;
         sizes[static_cast<std::size_t>(rank - 1)] = b.ext()[rank - 1];
         return extents_of_sizes<extents_type>(sizes);
+    }
+    constexpr status check() const {
+        const auto sa = a.ext();
+        const auto sb = b.ext();
+        status s = detail::fitting(sa[rank - 1] == sb[rank - 2], "matmul: the inner extents differ", sa[rank - 1],
+                                   sb[rank - 2]);
+        for (int i = 0; i + 2 < rank; ++i)
+            s = detail::first_error(s,
+                                    detail::fitting(sa[i] == sb[i], "matmul: the batch extents differ", sa[i], sb[i]));
+        return detail::first_error(s, detail::check(a), detail::check(b));
+    }
+
+    template <class Context, class Out, class E>
+    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
+        const auto left = to.in_memory(a);
+        const auto right = to.in_memory(b);
+        index_t batch = 1;
+        for (int i = 0; i + 2 < rank; ++i) batch *= out.ext()[i];
+        to.run(ops::matmul<E>{detail::matrices_of(left), detail::matrices_of(right), epilogue, detail::output_of(out),
+                              batch, out.ext()[rank - 2], out.ext()[rank - 1], left.ext()[rank - 1]});
     }
 };
 

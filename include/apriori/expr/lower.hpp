@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lowering: from an expression to launches of a device's primitives. The element-wise nodes around a contraction become
-// its epilogue, a norm under it becomes its prologue, and what is left between two kernels becomes a temporary.
+// Lowering: from an expression to launches of a device's primitives. The element-wise nodes around a kernel become its
+// epilogue, a norm under a contraction becomes its prologue, and what is left between two kernels becomes a temporary.
 //
-// The same code plans (expr/plan.hpp) and runs: it is constexpr, and a planning device writes launches down.
+// The same code plans (expr/plan.hpp) and runs: it is constexpr, and a planning device writes launches down. Each node lowers
+// itself (see expr/concepts.hpp); what they share is here.
 #pragma once
 
-#include "apriori/expr/anchors.hpp"
-#include "apriori/expr/leaves.hpp"
-#include "apriori/expr/sizes.hpp"
+#include "apriori/expr/attention.hpp"
+#include "apriori/expr/cached_attention.hpp"
+#include "apriori/expr/linear.hpp"
+#include "apriori/expr/normalize.hpp"
 #include "apriori/expr/workspace.hpp"
 
 namespace apriori {
@@ -36,247 +38,163 @@ inline constexpr bool assignable = [] {
 
 } // namespace detail
 
-/// A device and the memory for temporaries: what an expression is assigned with.
+/// A device, the memory for temporaries, and the first error: what expressions are assigned with.
+///
+///     to(h) = gelu(linear(x, w, b));   // does nothing where something before it has failed
+///     to(y) = x + linear(h, v);
+///     return to.state;
 template <class Device>
 class context {
 public:
+    using device_type = Device;
+
     Device& device;
     workspace& memory;
+    status state{}; ///< the first error
 
     constexpr context(Device& d, workspace& m) : device(d), memory(m) {}
 
-    /// A dense temporary of that shape; lives until the enclosing workspace::scope ends.
+    /// What to(out) is: its assignment writes an expression.
+    template <class Out>
+    class destination {
+    public:
+        constexpr destination(context& to, const Out& out) : to_(to), out_(out) {}
+        template <operand X>
+        constexpr void operator=(const X& x) const {
+            to_.assign_checked(out_, as_node(x));
+        }
+
+    private:
+        context& to_;
+        Out out_;
+    };
+
+    /// to(out) = x. The shape of x broadcasts into that of out; out may be an operand of element-wise parts of x at the same
+    /// place, never of a contraction's or norm's input. shape_mismatch where run-time extents do not fit.
+    template <class T, class E, layout L>
+    constexpr auto operator()(const view<T, E, L>& out) {
+        return destination<view<T, E, L>>(*this, out);
+    }
+    template <class T, class E>
+    constexpr auto operator()(tensor<T, E>& out) {
+        return (*this)(out.view());
+    }
+    /// The same, and the state after it.
+    template <class Out, operand X>
+    constexpr status assign(Out&& out, const X& x) {
+        (*this)(out) = x;
+        return state;
+    }
+    /// Keeps s if it is the first error.
+    constexpr void check(const status& s) {
+        if (state.ok()) state = s;
+    }
+
+    /// A dense temporary of that shape; it lives until the enclosing scope ends.
     template <class E>
     constexpr view<float, E> temporary(E shape) {
         return {memory.template take<float>(shape.size()), shape};
     }
+    /// Gives back the temporaries that are made during its life.
+    constexpr workspace::scope scope() { return workspace::scope(memory); }
 
-    /// out = x. The shape of x broadcasts into that of out; out may be an operand of element-wise parts of x at the same
-    /// place, never of a contraction's or norm's input. Returns shape_mismatch where run-time extents do not fit.
-    template <class T, class E, layout L, operand X>
-    constexpr status assign(const view<T, E, L>& out, const X& x) {
-        const auto& node = as_node(x);
-        using N = node_t<X>;
-        static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
-        static_assert(require_shapes<"assign", E, extents_of<N>, detail::assignable<E, extents_of<N>>>::value);
-        if (const status fit = detail::check_operand(node, out.ext()); !fit.ok()) return fit;
-        workspace::scope temporaries(memory);
-        return write(out, node);
-    }
+    // ---- for nodes that lower themselves ---------------------------------------------------------------------------
 
-private:
+    /// Launches a primitive.
     template <class Op>
-    constexpr status emit(Op op) {
+    constexpr void run(Op op) {
         static_assert(device_operation<Device, Op, requires { device.run(op); }>::value);
-        workspace::scope s(memory);
+        if (!state.ok()) return;
+        const auto s = scope();
         op.scratch = memory.template take<std::byte>(static_cast<index_t>(Device::scratch_bytes(op)));
-        if (memory.overflowed()) return workspace_too_small(0, memory.high_water());
-        return device.run(op);
+        state = memory.overflowed() ? workspace_too_small(0, memory.high_water()) : device.run(op);
     }
 
-    // ---- results -------------------------------------------------------------------------------------------------
-
-    template <class Out, class X>
-    constexpr status write(const Out& out, const X& x) {
-        using list = typename detail::anchors<X>::type;
-        constexpr int root = detail::root_anchor<list, extents_of<Out>>::value;
-        status s;
-        if constexpr (root >= 0) {
-            const auto& anchor = detail::find_anchor<root>(x);
-            if (!same_sizes(anchor.ext(), out.ext()))
-                return status::shape(
-                    "assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first");
-            const auto epilogue = program<root, 0>(x, out.ext(), s);
-            return s.ok() ? write_anchor(out, anchor, epilogue) : s;
-        } else if constexpr (std::is_same_v<list, detail::type_list<X>> &&
-                             detail::same_extents<extents_of<X>, extents_of<Out>>) {
-            return write_whole(out, x);
-        } else {
-            const auto p = program<-1, 0>(x, out.ext(), s);
-            if (!s.ok()) return s;
-            return emit(ops::map<std::remove_const_t<decltype(p)>>{p, detail::output_of(out), out.ext().rows(),
-                                                                   out.ext().cols()});
-        }
+    /// x in a result of that shape as a program: its element-wise part, with kernels below it written to temporaries.
+    template <class X, class R>
+    constexpr auto program(const X& x, const R& result) {
+        return program_around<-1>(x, result);
     }
-
-    /// The element-wise part of x as a program; the anchor numbered Root is `acc`, others are written to temporaries.
-    template <int Root, int First, class X, class R>
-    constexpr auto program(const X& x, const R& result, status& s) {
-        if constexpr (!std::is_same_v<typename detail::anchors<X>::type, detail::type_list<X>>) {
-            if constexpr (requires { detail::leaf_program(x, result); })
-                return detail::leaf_program(x, result);
-            else
-                return program_of_args<Root, First>(x, result, s);
-        } else if constexpr (First == Root)
+    /// The same with the anchor numbered Root as what the kernel computes; the anchors of x are numbered from First on.
+    template <int Root, int First = 0, class X, class R>
+    constexpr auto program_around(const X& x, const R& result) {
+        if constexpr (leaf<X>)
+            return detail::leaf_program(x, result);
+        else if constexpr (detail::is_elementwise<X>)
+            return program_of_args<Root, First>(x, result);
+        else if constexpr (First == Root)
             return el::acc{};
         else
-            return detail::leaf_program(materialize(x, s), result);
-    }
-    template <int Root, int First, class F, class... A, class R>
-    constexpr auto program_of_args(const elementwise_node<F, A...>& x, const R& result, status& s) {
-        return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            // braces: operands are lowered left to right, as the anchors are counted
-            return el::apply<F, decltype(program<Root, First + detail::anchors_before<I, A...>>(std::get<I>(x.args),
-                                                                                                result, s))...>{
-                x.f, {{program<Root, First + detail::anchors_before<I, A...>>(std::get<I>(x.args), result, s)}...}};
-        }(std::index_sequence_for<A...>{});
+            return detail::leaf_program(in_memory(x), result);
     }
 
     /// x in memory: itself when it is a view, a temporary otherwise.
     template <class X>
-    constexpr auto materialize(const X& x, status& s) {
+    constexpr auto in_memory(const X& x) {
         if constexpr (is_view<X>)
             return x;
-        else if constexpr (requires { x.op; }) // a view operation: its operand in memory, seen through it
-            return x.op(materialize(x.x, s));
+        else if constexpr (requires { x.in_memory(*this); })
+            return x.in_memory(*this);
         else {
             const auto t = temporary(x.ext());
-            if (s.ok()) {
-                workspace::scope inner(memory);
-                s = write(t, x);
-            }
+            const auto inner = scope();
+            write(t, x);
             return view<const float, extents_of<X>>(t);
         }
     }
-
     /// x in memory with contiguous columns.
     template <class X>
-    constexpr auto materialize_rows(const X& x, status& s) {
-        const auto v = materialize(x, s);
+    constexpr auto rows_in_memory(const X& x) {
+        const auto v = in_memory(x);
         if constexpr (std::remove_const_t<decltype(v)>::memory_layout != layout::strided)
             return v;
         else {
             const auto t = temporary(v.ext());
-            if (s.ok()) s = write(t, v);
+            write(t, v);
             return view<const float, extents_of<X>>(t);
         }
     }
 
-    // ---- anchors with an epilogue ----------------------------------------------------------------------------------
-
-    template <class Out, class X, class W, class E>
-    constexpr status write_anchor(const Out& out, const linear_node<X, W>& a, const E& epilogue) {
-        status s;
-        const auto in = input(a.x, s);
-        if (!s.ok()) return s;
-        return emit(ops::contraction<std::remove_const_t<decltype(in)>, std::remove_cvref_t<decltype(a.w.packed)>, E>{
-            in, a.w.packed, epilogue, detail::output_of(out), out.ext().rows(), W::out_features, W::in_features});
-    }
-    template <class Out, class A, class B, class E>
-    constexpr status write_anchor(const Out& out, const matmul_node<A, B>& m, const E& epilogue) {
-        constexpr int last = extents_of<Out>::rank - 1;
-        status s;
-        const auto a = materialize(m.a, s);
-        const auto b = materialize(m.b, s);
-        if (!s.ok()) return s;
-        index_t batch = 1;
-        for (int i = 0; i < last - 1; ++i) batch *= out.ext()[i];
-        return emit(ops::matmul<E>{detail::matrices_of(a), detail::matrices_of(b), epilogue, detail::output_of(out),
-                                   batch, out.ext()[last - 1], out.ext()[last], a.ext()[last]});
-    }
-    template <class Out, class P, class X, class E>
-    constexpr status write_anchor(const Out& out, const normalize_node<P, X>& a, const E& epilogue) {
-        status s;
-        const auto inner = program<-1, 0>(a.x, a.x.ext(), s);
-        if (!s.ok()) return s;
-        return emit(ops::normalize<P, std::remove_const_t<decltype(inner)>, E>{
-            {a.policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), a.x.ext().cols()});
-    }
-    template <class Out, class P, class X, class E>
-    constexpr status write_anchor(const Out& out, const reduce_node<P, X>& a, const E& epilogue) {
-        status s;
-        const auto inner = program<-1, 0>(a.x, a.x.ext(), s);
-        if (!s.ok()) return s;
-        return emit(ops::reduce<P, std::remove_const_t<decltype(inner)>, E>{
-            {a.policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), a.x.ext().cols()});
-    }
-    template <class Out, int H, class... X, class E>
-    constexpr status write_anchor(const Out& out, const attention_node<fused_attention, H, X...>& a,
-                                  const E& epilogue) {
-        status s;
-        const auto [q, k, v] = heads_of(a, s);
-        if (!s.ok()) return s;
-        return emit(ops::attention<E>{q.data, k.data, v.data, q.stride(0), k.stride(0), v.stride(0), H,
-                                      std::remove_cvref_t<decltype(a)>::head_dim, a.rows, a.scale, epilogue,
-                                      detail::output_of(out)});
+private:
+    template <class Out, class X>
+    constexpr void assign_checked(const Out& out, const X& x) {
+        using E = extents_of<Out>;
+        static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
+        static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
+        if (!state.ok()) return;
+        state = detail::check_operand(x, out.ext());
+        const auto temporaries = scope();
+        if (state.ok()) write(out, x);
     }
 
-    // ---- anchors without: they write the whole destination -------------------------------------------------------------
-
-    template <class Out, int Axis, class... X>
-    constexpr status write_whole(const Out& out, const concat_node<Axis, X...>& c) {
-        return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            index_t first = 0;
-            status s;
-            ((s = s.ok() ? write_part<Axis>(out, std::get<I>(c.parts), first) : s), ...);
-            return s;
-        }(std::index_sequence_for<X...>{});
-    }
-    template <int Axis, class Out, class X>
-    constexpr status write_part(const Out& out, const X& x, index_t& first) {
-        const index_t count = x.ext()[Axis];
-        const auto part = slice_view<Axis, extents_of<X>::fixed(Axis)>(out, first, count);
-        first += count;
-        return assign(part, x);
-    }
-    template <class Out, class Op, class X>
-    constexpr status write_whole(const Out& out, const view_op_node<Op, X>& x) {
-        status s;
-        const auto v = materialize(x, s);
-        return s.ok() ? assign(out, v) : s;
-    }
-    template <class Out, class Processor, int H, class... X>
-    constexpr status write_whole(const Out& out, const attention_node<Processor, H, X...>& a) {
-        status s;
-        const auto [q, k, v] = heads_of(a, s);
-        return s.ok() ? a.processor.template run<H>(*this, q, k, v, a.rows, a.scale, out) : s;
-    }
-
-    template <class Out, int H, class Own>
-    constexpr status write_whole(const Out& out, const cached_attention_node<H, Own>& a) {
-        static_assert(Out::rank == 2 && Out::memory_layout != layout::strided,
-                      "apriori: cached_attention: the destination is rows of columns");
-        return emit(ops::cached_attention{a.own.data, a.own.stride(0), H, cached_attention_node<H, Own>::head_dim,
-                                          a.layer, a.groups, a.scale, out.data, out.stride(0)});
-    }
-
-    /// q, k and v in memory.
-    template <class P, int H, class... X>
-    constexpr auto heads_of(const attention_node<P, H, X...>& a, status& s) {
-        if constexpr (sizeof...(X) == 3) {
-            // braces: operands are written from left to right
-            return std::tuple{materialize_rows(std::get<0>(a.operands), s),
-                              materialize_rows(std::get<1>(a.operands), s),
-                              materialize_rows(std::get<2>(a.operands), s)};
+    template <class Out, class X>
+    constexpr void write(const Out& out, const X& x) {
+        constexpr int root = detail::root_anchor<X, extents_of<Out>>;
+        if constexpr (root >= 0) {
+            const auto& anchor = detail::find_anchor<root>(x);
+            check(detail::fitting(
+                same_sizes(anchor.ext(), out.ext()),
+                "assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first",
+                anchor.ext().size(), out.ext().size()));
+            anchor.lower(*this, out, program_around<root>(x, out.ext()));
+        } else if constexpr (detail::anchor<X> && detail::epilogue_worth<X> == 0 &&
+                             detail::same_extents<extents_of<X>, extents_of<Out>>) {
+            x.lower(*this, out);
         } else {
-            constexpr index_t width = std::remove_cvref_t<decltype(a)>::width;
-            const auto qkv = materialize_rows(std::get<0>(a.operands), s);
-            return std::tuple{slice_view<1, width>(qkv, 0, width), slice_view<1, width>(qkv, width, width),
-                              slice_view<1, width>(qkv, 2 * width, width)};
+            const auto p = program(x, out.ext());
+            run(ops::map<std::remove_const_t<decltype(p)>>{p, detail::output_of(out), out.ext().rows(),
+                                                           out.ext().cols()});
         }
     }
 
-    // ---- the left operand of a contraction ------------------------------------------------------------------------------
-
-    template <class X>
-    constexpr auto input(const X& x, status& s) {
-        using list = typename detail::anchors<X>::type;
-        if constexpr (list::size == 0 && (is_view<X> || Device::fuses_prologue)) {
-            const auto p = program<-1, 0>(x, x.ext(), s);
-            return ops::mapped<std::remove_const_t<decltype(p)>>{p};
-        } else if constexpr (detail::is_norm_prologue<X> && Device::fuses_prologue) {
-            const auto& norm = detail::find_anchor<0>(x);
-            if (!same_sizes(norm.ext(), x.ext()))
-                s = status::shape("linear: a norm of one row is broadcast; write it to a temporary first",
-                                  norm.ext().rows(), x.ext().rows());
-            const auto inner = program<-1, 0>(norm.x, norm.x.ext(), s);
-            const auto outer = program<0, 0>(x, x.ext(), s);
-            return ops::normalized<std::remove_cvref_t<decltype(norm.policy)>, std::remove_const_t<decltype(inner)>,
-                                   std::remove_const_t<decltype(outer)>>{norm.policy, inner, outer};
-        } else {
-            const auto p = detail::leaf_program(materialize(x, s), x.ext());
-            return ops::mapped<std::remove_const_t<decltype(p)>>{p};
-        }
+    template <int Root, int First, class F, class... A, class R>
+    constexpr auto program_of_args(const elementwise_node<F, A...>& x, const R& result) {
+        return [&]<int... I>(std::integer_sequence<int, I...>) {
+            // braces: operands are lowered left to right, as the anchors are counted
+            return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<I, A...>>(el::get<I>(x.args),
+                                                                                                     result))...>{
+                x.f, {{program_around<Root, First + detail::first_anchor<I, A...>>(el::get<I>(x.args), result)}...}};
+        }(std::make_integer_sequence<int, sizeof...(A)>{});
     }
 };
 

@@ -2,35 +2,44 @@
 // Row-wise nodes: norms and softmax, which keep the shape, and reductions of an axis to one number.
 #pragma once
 
-#include "apriori/expr/elementwise.hpp"
-#include "apriori/expr/norms/layer_norm.hpp"
-#include "apriori/expr/norms/reductions.hpp"
-#include "apriori/expr/norms/rms_norm.hpp"
-#include "apriori/expr/norms/softmax.hpp"
+#include "apriori/expr/anchors.hpp"
+#include "apriori/expr/leaves.hpp"
+#include "apriori/expr/norms.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
 namespace apriori {
 
-/// Each row of x (the last axis) normalised by a policy as in expr/norms/.
+/// Each row of x (the last axis) normalised by a policy as in expr/norms.hpp.
 template <class Policy, class X>
 struct normalize_node {
     using apriori_expression = void;
     using extents_type = extents_of<X>;
     static_assert(extents_type::rank > 0, "apriori: a norm works on an axis: its operand has none");
+    static constexpr int epilogue_worth = 1;
+    static constexpr bool is_prologue = detail::anchor_count<X> == 0;
 
     Policy policy;
     X x;
 
     constexpr extents_type ext() const { return x.ext(); }
+    constexpr status check() const { return detail::check(x); }
+
+    template <class Context, class Out, class E>
+    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
+        const auto inner = to.program(x, x.ext());
+        to.run(ops::normalize<Policy, std::remove_const_t<decltype(inner)>, E>{
+            {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
+    }
 };
 
-/// The last axis of x reduced to extent 1 by a policy as in expr/norms/reductions.hpp.
+/// The last axis of x reduced to extent 1 by a policy as in expr/norms.hpp.
 template <class Policy, class X>
 struct reduce_node {
     using apriori_expression = void;
     static constexpr int last = extents_of<X>::rank - 1;
     static_assert(last >= 0, "apriori: a reduction works on an axis: its operand has none");
     using extents_type = typename with_extent<extents_of<X>, last, 1>::type;
+    static constexpr int epilogue_worth = 1;
 
     Policy policy;
     X x;
@@ -39,6 +48,14 @@ struct reduce_node {
         auto sizes = x.ext().sizes;
         sizes[static_cast<std::size_t>(last)] = 1;
         return extents_of_sizes<extents_type>(sizes);
+    }
+    constexpr status check() const { return detail::check(x); }
+
+    template <class Context, class Out, class E>
+    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
+        const auto inner = to.program(x, x.ext());
+        to.run(ops::reduce<Policy, std::remove_const_t<decltype(inner)>, E>{
+            {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
     }
 };
 

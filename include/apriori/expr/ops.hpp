@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The primitives: what expressions are lowered to and what a device implements, as `status run(const Op&)` for each.
-// They carry programs, pointers, strides and run-time extents, and never a configuration.
+// They carry programs, pointers, strides and run-time extents, and never a configuration; each describes its launch.
 #pragma once
 
-#include "apriori/expr/attention.hpp"
+#include "apriori/expr/attention_rows.hpp"
 #include "apriori/expr/program.hpp"
 
 #include <cstddef>
@@ -23,6 +23,8 @@ struct mapped {
     using program_type = Program;
     static constexpr bool direct = std::is_same_v<Program, el::matrix>; ///< rows in memory as they are
     Program program;
+
+    constexpr void describe(launch& l, index_t rows, index_t k) const { l.add(program, l.prologue, rows, k); }
 };
 
 /// The left operand of a contraction: normalised rows. `inner` gives what is normalised, `outer` is applied after.
@@ -32,6 +34,17 @@ struct normalized {
     Policy policy;
     Inner inner;
     Outer outer;
+
+    /// The norm and what is below it.
+    constexpr void describe_inner(launch& l, index_t rows, index_t k) const {
+        l.add(inner, l.prologue, rows, k);
+        l.flops += Policy::flops * rows * k;
+    }
+    constexpr void describe(launch& l, index_t rows, index_t k) const {
+        describe_inner(l, rows, k);
+        l.prologue.add(Policy::name);
+        l.add(outer, l.prologue, rows, k);
+    }
 };
 
 /// out[r, j] = epilogue(sum_k input[r, k] W[j, k]).
@@ -43,6 +56,15 @@ struct contraction {
     output out;
     index_t rows, n, k;
     std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        launch l{.primitive = "contraction", .rows = rows, .cols = n, .depth = k};
+        input.describe(l, rows, k);
+        l.flops += 2 * rows * n * k;
+        l.bytes += static_cast<std::int64_t>(Packed::stored_bytes(n, k));
+        l.add_epilogue(epilogue, rows, n);
+        return l;
+    }
 };
 
 /// A matrix per batch item, addressed by strides in elements.
@@ -60,6 +82,14 @@ struct matmul {
     output out;
     index_t batch, m, n, k;
     std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        launch l{.primitive = "matmul", .batch = batch, .rows = m, .cols = n, .depth = k};
+        l.flops = 2 * batch * m * n * k;
+        l.bytes = 4 * batch * (m * k + k * n);
+        l.add_epilogue(epilogue, batch * m, n);
+        return l;
+    }
 };
 
 /// out[r, c] = outer(policy(inner[r, :])[c]).
@@ -69,6 +99,13 @@ struct normalize {
     output out;
     index_t rows, cols;
     std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        launch l{.primitive = Policy::name, .rows = rows, .cols = cols};
+        input.describe_inner(l, rows, cols);
+        l.add_epilogue(input.outer, rows, cols);
+        return l;
+    }
 };
 
 /// out[r, 0] = outer(policy(inner[r, :])), one number a row.
@@ -78,6 +115,13 @@ struct reduce {
     output out;
     index_t rows, cols;
     std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        launch l{.primitive = Policy::name, .rows = rows, .cols = 1, .depth = cols};
+        input.describe_inner(l, rows, cols);
+        l.add_epilogue(input.outer, rows, 1);
+        return l;
+    }
 };
 
 /// out[r, c] = program[r, c].
@@ -87,6 +131,12 @@ struct map {
     output out;
     index_t rows, cols;
     std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        launch l{.primitive = "map", .rows = rows, .cols = cols};
+        l.add_epilogue(program, rows, cols);
+        return l;
+    }
 };
 
 /// out = epilogue(softmax(scale q k^T + bias) v); row r of q, k and v lies at r * their stride, head h at column h * head_dim.
@@ -100,6 +150,40 @@ struct attention {
     Epilogue epilogue;
     output out;
     std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        const index_t t = sequences.tokens, rows = sequences.count * t, width = heads * head_dim;
+        launch l{.primitive = "attention", .batch = sequences.count * heads, .rows = t, .cols = head_dim, .depth = t};
+        l.flops = sequences.count * heads * t * t * (4 * head_dim + 6);
+        l.bytes = 4 * rows * width * 3;
+        l.add_epilogue(epilogue, rows, width);
+        return l;
+    }
+};
+
+/// Attention of a few rows over keys and values that earlier passes left. Row r of own lies at own + r * stride, row r of a
+/// group's past at past.p + layer * layer_stride + r * stride; q, k and v are side by side.
+struct cached_attention {
+    const float* own;
+    index_t stride;
+    index_t heads, head_dim, layer;
+    attention_groups groups;
+    float scale;
+    float* out; ///< [out_rows, heads * head_dim], a row every out_stride
+    index_t out_stride;
+    std::byte* scratch = nullptr;
+
+    /// Keys and values count as read once for each query that sees them, the bound for caches that are not shared.
+    constexpr launch describe() const {
+        launch l{.primitive = "cached_attention",
+                 .batch = heads,
+                 .rows = groups.out_rows,
+                 .cols = head_dim,
+                 .depth = groups.max_keys};
+        l.flops = groups.scores * heads * (4 * head_dim + 6);
+        l.bytes = 4 * heads * head_dim * (2 * groups.scores + 2 * groups.out_rows);
+        return l;
+    }
 };
 
 } // namespace apriori::ops

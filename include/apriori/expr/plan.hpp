@@ -49,21 +49,24 @@ struct planner {
         if constexpr (Capacity > 0) {
             if (plan.count == Capacity)
                 return status::invalid("plan: more launches than its capacity", plan.count, Capacity);
-            plan.launches[static_cast<std::size_t>(plan.count++)] = describe(op);
+            plan.launches[static_cast<std::size_t>(plan.count++)] = op.describe();
         }
         return {};
     }
 };
 
-/// The plan of whatever `body(context)` assigns, on Device.
+/// The plan of whatever `body(context)` assigns, on Device; its count is -1 where that fails.
 template <class Device, int Capacity = 64, class Body>
 constexpr launch_plan<Capacity> plan_body(Body&& body) {
     planner<Device, Capacity> device;
     workspace memory;
-    context ctx(device, memory);
-    const status s = body(ctx);
+    context to(device, memory);
+    if constexpr (std::is_void_v<decltype(body(to))>)
+        body(to);
+    else
+        to.check(body(to));
     launch_plan<Capacity> plan = device.plan;
-    if (!s.ok()) plan.count = -1;
+    if (!to.state.ok()) plan.count = -1;
     plan.workspace = memory.high_water();
     return plan;
 }
@@ -72,7 +75,7 @@ constexpr launch_plan<Capacity> plan_body(Body&& body) {
 template <class Device, expression X>
 constexpr launch_plan<64> plan(const X& x) {
     using E = extents_of<node_t<X>>;
-    return plan_body<Device>([&](auto& ctx) { return ctx.assign(view<float, E>(nullptr, as_node(x).ext()), x); });
+    return plan_body<Device>([&](auto& to) { return to.assign(view<float, E>(nullptr, as_node(x).ext()), x); });
 }
 
 /// The plan of an expression type; run-time extents count as 1.

@@ -7,11 +7,12 @@
 #pragma once
 
 #include "apriori/expr/lanes.hpp"
+#include "apriori/expr/launch.hpp"
+#include "apriori/expr/pack.hpp"
 #include "apriori/expr/row_map.hpp"
 
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 
 namespace apriori::el {
 
@@ -42,13 +43,15 @@ struct vector {
     APRIORI_HD V at(index_t c, V) const noexcept {
         return lanes<V>::load(p + c);
     }
+    static constexpr std::int64_t bytes(index_t, index_t cols) { return 4 * cols; }
 };
 
-/// Rows whose columns lie side by side.
+/// Rows whose columns are contiguous.
 struct matrix {
     const float* p = nullptr;
     row_map map{};
     APRIORI_HD vector row(index_t r) const noexcept { return {p + map(r)}; }
+    static constexpr std::int64_t bytes(index_t rows, index_t cols) { return 4 * rows * cols; }
 };
 
 /// One number for each row.
@@ -56,6 +59,7 @@ struct column {
     const float* p = nullptr;
     row_map map{};
     APRIORI_HD scalar row(index_t r) const noexcept { return {p[map(r)]}; }
+    static constexpr std::int64_t bytes(index_t rows, index_t) { return 4 * rows; }
 };
 
 /// Rows whose columns have a stride: a transposed view.
@@ -72,29 +76,19 @@ struct strided {
     row_map map{};
     index_t stride = 1;
     APRIORI_HD cursor row(index_t r) const noexcept { return {p + map(r), stride}; }
+    static constexpr void names(name_list& l) { l.add("strided"); }
+    static constexpr std::int64_t bytes(index_t rows, index_t cols) { return 4 * rows * cols; }
 };
 
-/// Row r is row rows[r] of a table; `map` gives where a row of the table begins.
+/// Row r is row rows[r] of a table.
 struct gathered {
     const float* p = nullptr;
     const std::int32_t* rows = nullptr;
     index_t stride = 0;
     APRIORI_HD vector row(index_t r) const noexcept { return {p + rows[r] * stride}; }
+    static constexpr void names(name_list& l) { l.add("gather"); }
+    static constexpr std::int64_t bytes(index_t r, index_t cols) { return 4 * r * (cols + 1); }
 };
-
-/// A few values side by side, usable on every device (std::tuple is not).
-template <std::size_t I, class T>
-struct slot {
-    T value;
-};
-template <class Seq, class... T>
-struct pack;
-template <std::size_t... I, class... T>
-struct pack<std::index_sequence<I...>, T...> : slot<I, T>... {};
-template <std::size_t I, class T>
-APRIORI_HD constexpr const T& get(const slot<I, T>& s) noexcept {
-    return s.value;
-}
 
 /// F of the values of other programs.
 template <class F, class... P>
@@ -104,7 +98,7 @@ struct apply {
     template <class... R>
     struct cursor {
         F f;
-        pack<indices, R...> rows;
+        pack<R...> rows;
         template <class V>
         APRIORI_HD V at(index_t c, V a) const noexcept {
             return call(c, a, indices{});
@@ -116,18 +110,22 @@ struct apply {
     };
 
     F f;
-    pack<indices, P...> programs;
+    pack<P...> programs;
 
     APRIORI_HD auto row(index_t r) const noexcept { return rows_of(r, indices{}); }
     template <std::size_t... I>
     APRIORI_HD auto rows_of(index_t r, std::index_sequence<I...>) const noexcept {
         return cursor<decltype(get<I>(programs).row(r))...>{f, {{get<I>(programs).row(r)}...}};
     }
-};
 
-template <class F, class... P>
-constexpr apply<F, P...> make_apply(F f, P... p) {
-    return {f, {{p}...}};
-}
+    static constexpr void names(name_list& l) {
+        (add_names<P>(l), ...);
+        l.add(F::name);
+    }
+    static constexpr std::int64_t flops = (std::int64_t{F::flops} + ... + flops_of<P>);
+    constexpr std::int64_t bytes(index_t rows, index_t cols) const {
+        return unpack([&](const P&... p) { return (std::int64_t{0} + ... + bytes_of(p, rows, cols)); }, programs);
+    }
+};
 
 } // namespace apriori::el

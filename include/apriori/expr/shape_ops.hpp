@@ -22,6 +22,16 @@ struct view_op_node {
     X x;
 
     constexpr extents_type ext() const { return op(operand_view(nullptr, x.ext())).ext(); }
+    constexpr status check() const { return detail::first_error(op.check(x.ext()), detail::check(x)); }
+
+    template <class Context>
+    constexpr auto in_memory(Context& to) const {
+        return op(to.in_memory(x));
+    }
+    template <class Context, class Out>
+    constexpr void lower(Context& to, const Out& out) const {
+        to(out) = in_memory(to);
+    }
 };
 
 namespace detail {
@@ -121,13 +131,12 @@ constexpr auto split(const X& x) {
     return detail::view_op(detail::split_op<Parts>{}, x);
 }
 
-/// Operands one behind the other along an axis; their other extents are equal.
-template <int Axis, class... Xs>
+/// Operands in sequence along an axis; their other extents are equal.
+template <int Axis, class First, class... Rest>
 struct concat_node {
     using apriori_expression = void;
-    static constexpr int axis = Axis;
-    using first_extents = extents_of<std::tuple_element_t<0, std::tuple<Xs...>>>;
-    static_assert(((extents_of<Xs>::rank == first_extents::rank) && ...),
+    using first_extents = extents_of<First>;
+    static_assert(((extents_of<Rest>::rank == first_extents::rank) && ...),
                   "apriori: concat: operands of different rank");
     static_assert(Axis >= 0 && Axis < first_extents::rank, "apriori: concat: no such axis");
 
@@ -137,24 +146,49 @@ struct concat_node {
             if (i != Axis && E::fixed(i) != first_extents::fixed(i)) return false;
         return true;
     }();
-    static_assert((require_shapes<"concat", first_extents, extents_of<Xs>, fits<extents_of<Xs>>>::value && ...));
-    static constexpr index_t total =
-        ((extents_of<Xs>::fixed(Axis) == dyn) || ...) ? dyn : (0 + ... + extents_of<Xs>::fixed(Axis));
+    static_assert((require_shapes<"concat", first_extents, extents_of<Rest>, fits<extents_of<Rest>>>::value && ...));
+    static constexpr bool fixed = first_extents::fixed(Axis) != dyn && ((extents_of<Rest>::fixed(Axis) != dyn) && ...);
+    static constexpr index_t total = fixed ? (first_extents::fixed(Axis) + ... + extents_of<Rest>::fixed(Axis)) : dyn;
     using extents_type = typename with_extent<first_extents, Axis, total>::type;
 
-    std::tuple<Xs...> parts;
+    el::pack<First, Rest...> parts;
 
     constexpr extents_type ext() const {
-        auto sizes = std::get<0>(parts).ext().sizes;
-        sizes[Axis] = std::apply([](const auto&... p) { return (index_t{0} + ... + p.ext()[Axis]); }, parts);
+        auto sizes = el::get<0>(parts).ext().sizes;
+        sizes[Axis] = el::unpack([](const auto&... p) { return (index_t{0} + ... + p.ext()[Axis]); }, parts);
         return extents_of_sizes<extents_type>(sizes);
+    }
+    constexpr status check() const {
+        const auto whole = ext();
+        const auto one = [&whole](const auto& part) {
+            status s;
+            for (int i = 0; i < extents_type::rank; ++i)
+                if (i != Axis)
+                    s = detail::first_error(s, detail::fitting(part.ext()[i] == whole[i],
+                                                               "concat: extents differ on another axis than that of "
+                                                               "the concatenation",
+                                                               part.ext()[i], whole[i]));
+            return detail::first_error(s, detail::check(part));
+        };
+        return el::unpack([&](const auto&... part) { return detail::first_error(one(part)...); }, parts);
+    }
+
+    template <class Context, class Out>
+    constexpr void lower(Context& to, const Out& out) const {
+        index_t first = 0;
+        const auto write = [&]<class X>(const X& x) {
+            const index_t count = x.ext()[Axis];
+            to(slice_view<Axis, extents_of<X>::fixed(Axis)>(out, first, count)) = x;
+            first += count;
+        };
+        el::unpack([&](const auto&... x) { (write(x), ...); }, parts);
     }
 };
 
 template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
 constexpr auto concat(const Xs&... xs) {
-    return concat_node<Axis, node_t<Xs>...>{{as_node(xs)...}};
+    return concat_node<Axis, node_t<Xs>...>{{{as_node(xs)}...}};
 }
 
 /// Rows of a table [n, d] by index: result row r is table row rows[r]. Indices are not checked by kernels.
@@ -166,11 +200,24 @@ struct gather_node {
                   "apriori: gather: the indices are a dense view of one axis");
     using apriori_expression = void;
     using extents_type = extents<extents_of<Rows>::fixed(0), extents_of<Table>::fixed(1)>;
+    static constexpr bool is_leaf = true;
 
     Table table;
     Rows rows;
 
     constexpr extents_type ext() const { return extents_of_sizes<extents_type>({rows.ext()[0], table.ext()[1]}); }
+    template <class R>
+    constexpr status check_in(const R& result) const {
+        return detail::fitting(detail::equal_extents(ext(), result), "gather: gathered rows do not broadcast",
+                               ext().size(), result.size());
+    }
+    template <class R>
+    constexpr el::gathered program(const R&) const {
+        using E = extents_type;
+        static_assert(R::rank == 2 && (E::fixed(0) != 1 || R::fixed(0) == 1) && (E::fixed(1) != 1 || R::fixed(1) == 1),
+                      "apriori: gathered rows combine with operands of two axes, and do not broadcast");
+        return {table.data, rows.data, table.stride(0)};
+    }
 };
 
 template <expression Table, class E>

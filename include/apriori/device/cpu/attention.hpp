@@ -4,7 +4,7 @@
 #pragma once
 
 #include "apriori/device/cpu/contraction.hpp"
-#include "apriori/expr/norms/row_functions.hpp"
+#include "apriori/expr/norms.hpp"
 
 #include <cmath>
 

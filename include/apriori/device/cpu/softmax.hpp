@@ -5,7 +5,7 @@
 #pragma once
 
 #include "apriori/device/cpu/rows.hpp"
-#include "apriori/expr/norms/softmax.hpp"
+#include "apriori/expr/norms.hpp"
 
 namespace apriori {
 

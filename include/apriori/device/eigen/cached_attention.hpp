@@ -4,7 +4,7 @@
 
 #include "apriori/device/eigen/contraction.hpp"
 #include "apriori/expr/cached_attention.hpp"
-#include "apriori/expr/norms/softmax.hpp"
+#include "apriori/expr/norms.hpp"
 
 namespace apriori::eigen_device {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and reductions: policies of expr/norms/ over rows, as Eigen's reductions of one axis.
+// Norms and reductions: policies of expr/norms.hpp over rows, as Eigen's reductions of one axis.
 #pragma once
 
 #include "apriori/device/eigen/programs.hpp"

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who attends to whom: rows in sequences, and groups of rows over what earlier passes cached.
+#pragma once
+
+#include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
+
+#include <cstdint>
+
+namespace apriori {
+
+/// Which rows attend to which. Rows come in `count` sequences of `tokens` rows each; a row sees its own sequence.
+/// Scores get diffusers' additive biases: mask_bias where mask[s, j] is 0 (j < masked; the keys from `masked` on are
+/// never masked), and mask_bias where `causal` and j > i.
+struct attention_rows {
+    static constexpr float mask_bias = -10000.0f;
+
+    index_t count = 1;
+    index_t tokens = 1;
+    const std::uint8_t* mask = nullptr; ///< [count, masked], 1: seen; null: all are
+    index_t masked = 0;
+    bool causal = false;
+
+    /// Bias of query i and key j of sequence s.
+    APRIORI_HD constexpr float bias(index_t s, index_t i, index_t j) const noexcept {
+        float b = causal && j > i ? mask_bias : 0.0f;
+        if (mask != nullptr && j < masked && mask[s * masked + j] == 0) b += mask_bias;
+        return b;
+    }
+};
+
+/// Rows that an earlier pass left, [layers][rows][3 D] with q, k and v side by side; the q is not read.
+struct cached_rows {
+    const float* p = nullptr; ///< the first of them in layer 0
+    index_t count = 0;
+    index_t layer_stride = 0; ///< in elements
+};
+
+/// One group of rows that belong together. Queries first_query .. first_query + queries are among the group's own rows,
+/// which begin at first_row; their results are rows first_out .. of the output. Each query sees all of its past, and of
+/// its own group the rows up to itself (causal) or itself alone.
+struct attention_group {
+    index_t first_row = 0;
+    index_t first_query = 0, queries = 0;
+    index_t first_out = 0;
+    cached_rows past[2]{};
+};
+
+/// Groups in the device's memory, and what they hold in all.
+struct attention_groups {
+    const attention_group* groups = nullptr;
+    index_t count = 0;
+    index_t max_keys = 0;    ///< past and own keys of any query, at most
+    index_t out_rows = 0;    ///< queries of all groups
+    std::int64_t scores = 0; ///< queries times keys over all groups: for plans
+    bool causal = true;      ///< false: of its own group a query sees itself alone
+};
+
+} // namespace apriori

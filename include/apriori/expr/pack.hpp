@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// A few values of different types, in nodes and in programs: std::tuple is not for device code, and slow to compile.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+
+#include <cstddef>
+#include <utility>
+
+namespace apriori::el {
+
+template <std::size_t I, class T>
+struct pack_element {
+    T value;
+};
+template <class Indices, class... T>
+struct indexed_pack;
+template <std::size_t... I, class... T>
+struct indexed_pack<std::index_sequence<I...>, T...> : pack_element<I, T>... {};
+
+/// An aggregate: pack<A, B>{{a}, {b}}.
+template <class... T>
+using pack = indexed_pack<std::index_sequence_for<T...>, T...>;
+
+template <std::size_t I, class T>
+APRIORI_HD constexpr const T& get(const pack_element<I, T>& p) noexcept {
+    return p.value;
+}
+
+/// f(value, ...) of all values.
+template <class F, std::size_t... I, class... T>
+constexpr decltype(auto) unpack(F&& f, const indexed_pack<std::index_sequence<I...>, T...>& p) {
+    return f(get<I>(p)...);
+}
+
+} // namespace apriori::el
