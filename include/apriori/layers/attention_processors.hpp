@@ -4,8 +4,8 @@
 //
 // A processor has
 //     static constexpr const char* name;
-//     template <int Heads> constexpr status run(ctx, q, k, v, rows, scale, out) const;
-// with q, k, v and out views [rows, Heads * d] and ctx a context to assign with.
+//     template <int Heads> constexpr status run(to, q, k, v, rows, scale, out) const;
+// with q, k, v and out views [rows, Heads * d] and `to` a context to assign with, whose state it returns.
 #pragma once
 
 #include "apriori/expr/lower.hpp"
@@ -26,20 +26,18 @@ struct plain_attention {
     static constexpr const char* name = "plain";
 
     template <int Heads, class Context, class Q, class K, class V, class Out>
-    constexpr status run(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
+    constexpr status run(Context& to, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
                          const Out& out) const {
-        workspace::scope s(ctx.memory);
+        const auto temporaries = to.scope();
         const auto queries = heads_first<Heads>(q, rows); // [B, H, T, d]
         const auto keys = heads_first<Heads>(k, rows);    // [B, H, T, d]
         const auto values = heads_first<Heads>(v, rows);  // [B, H, T, d]
         const auto scores =
-            ctx.temporary(extents<dyn, Heads, dyn, dyn>(rows.count, rows.tokens, rows.tokens)); // [B, H, T, T]
-        if (const status r =
-                ctx.assign(scores, matmul(queries, transpose<2, 3>(keys)) * scale + attention_bias(rows, Heads));
-            !r.ok())
-            return r;
-        if (const status r = ctx.assign(scores, softmax(scores)); !r.ok()) return r;
-        return ctx.assign(heads_first<Heads>(out, rows), matmul(scores, values));
+            to.temporary(extents<dyn, Heads, dyn, dyn>(rows.count, rows.tokens, rows.tokens)); // [B, H, T, T]
+        to(scores) = matmul(queries, transpose<2, 3>(keys)) * scale + attention_bias(rows, Heads);
+        to(scores) = softmax(scores);
+        to(heads_first<Heads>(out, rows)) = matmul(scores, values);
+        return to.state;
     }
 };
 
@@ -50,24 +48,17 @@ struct sliced_attention {
     static constexpr const char* name = "sliced";
 
     template <int Heads, class Context, class Q, class K, class V, class Out>
-    constexpr status run(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
+    constexpr status run(Context& to, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
                          const Out& out) const {
-        constexpr int size = Slice < Heads ? Slice : Heads;
-        status s;
-        for (int first = 0; first + size <= Heads && s.ok(); first += size)
-            s = part<size, Heads>(ctx, q, k, v, rows, scale, out, first);
-        if constexpr (Heads % size != 0)
-            if (s.ok()) s = part<Heads % size, Heads>(ctx, q, k, v, rows, scale, out, Heads - Heads % size);
-        return s;
-    }
-
-private:
-    template <int Count, int Heads, class Context, class Q, class K, class V, class Out>
-    static constexpr status part(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows,
-                                 float scale, const Out& out, int first) {
+        constexpr int size = Slice < Heads ? Slice : Heads, rest = Heads % size;
         constexpr index_t d = extents_of<Q>::fixed(1) / Heads;
-        const auto heads = [first](const auto& x) { return slice_view<1, Count * d>(x, first * d, Count * d); };
-        return plain_attention{}.template run<Count>(ctx, heads(q), heads(k), heads(v), rows, scale, heads(out));
+        const auto some = [&]<int Count>(std::integral_constant<int, Count>, int first) {
+            const auto heads = [first](const auto& x) { return slice_view<1, Count * d>(x, first * d, Count * d); };
+            to.check(plain_attention{}.template run<Count>(to, heads(q), heads(k), heads(v), rows, scale, heads(out)));
+        };
+        for (int first = 0; first + size <= Heads; first += size) some(std::integral_constant<int, size>{}, first);
+        if constexpr (rest != 0) some(std::integral_constant<int, rest>{}, Heads - rest);
+        return to.state;
     }
 };
 

@@ -15,14 +15,13 @@ inline float timestep_frequency(index_t i, index_t half) {
 
 /// out [rows, Dim] = [cos(t f), sin(t f), 0 when Dim is odd] for timesteps t [rows, 1] and frequencies f [Dim / 2].
 template <class Context, class Out, class T, class F>
-constexpr status embed_timesteps(Context& ctx, const Out& out, const T& t, const F& frequencies) {
+constexpr void embed_timesteps(Context& to, const Out& out, const T& t, const F& frequencies) {
     constexpr index_t dim = extents_of<Out>::fixed(1), half = dim / 2;
     if constexpr (half > 0) {
-        if (const status s = ctx.assign(slice<1, half>(out, 0), cos(t * frequencies)); !s.ok()) return s;
-        if (const status s = ctx.assign(slice<1, half>(out, half), sin(t * frequencies)); !s.ok()) return s;
+        to(slice<1, half>(out, 0)) = cos(t * frequencies);
+        to(slice<1, half>(out, half)) = sin(t * frequencies);
     }
-    if constexpr (dim % 2 != 0) return ctx.assign(slice<1, 1>(out, dim - 1), 0.0f);
-    return {};
+    if constexpr (dim % 2 != 0) to(slice<1, 1>(out, dim - 1)) = 0.0f;
 }
 
 } // namespace apriori

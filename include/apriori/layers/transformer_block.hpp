@@ -26,6 +26,24 @@ struct transformer_block {
     vector<Width> ff_out_bias{};
     float eps = 1e-5f; ///< of the layer norms
 
+    /// The block of a layer's weights, which have these names.
+    template <class Weights>
+    static constexpr transformer_block of(const Weights& w, float eps = 1e-5f) {
+        return {w["norm1.weight"_w],
+                w["norm1.bias"_w],
+                w["to_qkv.weight"_w],
+                w["to_qkv.bias"_w],
+                w["to_out.weight"_w],
+                w["to_out.bias"_w],
+                w["norm3.weight"_w],
+                w["norm3.bias"_w],
+                w["ff_in.weight"_w],
+                w["ff_in.bias"_w],
+                w["ff_out.weight"_w],
+                w["ff_out.bias"_w],
+                eps};
+    }
+
     /// The attention half, as an expression of the rows x [rows, Width] that go in.
     template <class X, class Processor>
     constexpr auto attention_half(const X& x, const attention_rows& rows, float scale,
@@ -48,42 +66,42 @@ struct transformer_block {
         return linear(layer_norm(x, norm1_weight, norm1_bias, eps), to_qkv, to_qkv_bias); // [rows, 3 * Width]
     }
 
-    /// The rows y [groups.out_rows, Width] through the rest of the block, in place: attention over their groups' cached rows
-    /// and their own qkv, then the feed-forward.
-    template <class Context, class Y, class QKV>
-    constexpr status attend_cached(Context& ctx, const Y& y, const QKV& qkv, const attention_groups& groups,
-                                   index_t layer, float scale) const {
-        workspace::scope s(ctx.memory);
-        const auto a = ctx.temporary(extents<dyn, Width>(groups.out_rows)); // [out_rows, Width]
-        if (const status r = ctx.assign(a, cached_attention<Heads>(qkv, groups, layer, scale)); !r.ok()) return r;
-        return after_attention(ctx, y, a);
+    /// x [rows, Width] through the block, in place.
+    template <class Context, class X, class Processor>
+    constexpr void operator()(Context& to, const X& x, const attention_rows& rows, float scale,
+                              const Processor& processor) const {
+        to(x) = attention_half(x, rows, scale, processor);
+        to(x) = feed_forward_half(x);
     }
 
     /// The block for some of the rows alone, in place: pick(x) gives those of rows x [rows, Width] whose results are wanted. All
     /// of them are attended to.
     template <class Context, class X, class Processor, class Pick>
-    constexpr status picked(Context& ctx, const X& x, const attention_rows& rows, float scale,
-                            const Processor& processor, const Pick& pick) const {
-        workspace::scope s(ctx.memory);
-        const auto a = ctx.temporary(extents<dyn, Width>(x.ext()[0])); // [rows, Width]
-        if (const status r = ctx.assign(a, self_attention<Heads>(qkv_of(x), rows, scale, processor)); !r.ok()) return r;
-        return after_attention(ctx, pick(x), pick(a));
+    constexpr void picked(Context& to, const X& x, const attention_rows& rows, float scale, const Processor& processor,
+                          const Pick& pick) const {
+        const auto temporaries = to.scope();
+        const auto a = to.temporary(extents<dyn, Width>(x.ext()[0])); // [rows, Width]
+        to(a) = self_attention<Heads>(qkv_of(x), rows, scale, processor);
+        after_attention(to, pick(x), pick(a));
     }
 
-    /// x [rows, Width] through the block, in place.
-    template <class Context, class X, class Processor>
-    constexpr status operator()(Context& ctx, const X& x, const attention_rows& rows, float scale,
-                                const Processor& processor) const {
-        if (const status s = ctx.assign(x, attention_half(x, rows, scale, processor)); !s.ok()) return s;
-        return ctx.assign(x, feed_forward_half(x));
+    /// The rows y [groups.out_rows, Width] through the rest of the block, in place: attention over their groups' cached rows
+    /// and their own qkv, then the feed-forward.
+    template <class Context, class Y, class QKV>
+    constexpr void attend_cached(Context& to, const Y& y, const QKV& qkv, const attention_groups& groups, index_t layer,
+                                 float scale) const {
+        const auto temporaries = to.scope();
+        const auto a = to.temporary(extents<dyn, Width>(groups.out_rows)); // [out_rows, Width]
+        to(a) = cached_attention<Heads>(qkv, groups, layer, scale);
+        after_attention(to, y, a);
     }
 
 private:
     /// Rows y [.., Width] through what follows attention, whose rows are `attended` [.., Width], in place.
     template <class Context, class Y, class A>
-    constexpr status after_attention(Context& ctx, const Y& y, const A& attended) const {
-        if (const status r = ctx.assign(y, y + linear(attended, to_out, to_out_bias)); !r.ok()) return r;
-        return ctx.assign(y, feed_forward_half(y));
+    constexpr void after_attention(Context& to, const Y& y, const A& attended) const {
+        to(y) = y + linear(attended, to_out, to_out_bias);
+        to(y) = feed_forward_half(y);
     }
 };
 

@@ -9,9 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <string>
-#include <tuple>
-#include <type_traits>
-#include <utility>
+#include <string_view>
 
 namespace apriori {
 
@@ -21,9 +19,10 @@ struct every_layer {
     template <int Layers>
     static constexpr bool fits = true;
 
+    /// body(the processor of a layer).
     template <class Body>
-    static constexpr auto visit(int, Body&& body) {
-        return body(Processor{});
+    static constexpr void visit(int, Body&& body) {
+        body(Processor{});
     }
     /// Layers whose workspace differs: the last one, and any before it.
     template <int Layers>
@@ -49,12 +48,9 @@ struct per_layer {
     static constexpr int distinct = Layers;
 
     template <class Body>
-    static constexpr auto visit(int layer, Body&& body) {
-        return [&]<std::size_t... I>(std::index_sequence<I...>) {
-            decltype(body(std::get<0>(std::tuple<Processors...>{}))) result{};
-            ((static_cast<int>(I) == layer ? void(result = body(Processors{})) : void()), ...);
-            return result;
-        }(std::index_sequence_for<Processors...>{});
+    static constexpr void visit(int layer, Body&& body) {
+        int i = 0;
+        ((i++ == layer ? body(Processors{}) : void()), ...);
     }
 };
 
@@ -96,10 +92,8 @@ struct by_name {
     static constexpr int distinct = Layers;
 
     template <class Body>
-    static constexpr auto visit(int layer, Body&& body) {
-        decltype(body(typename std::tuple_element_t<0, std::tuple<Named...>>::type{})) result{};
-        ((Named::layer == layer ? void(result = body(typename Named::type{})) : void()), ...);
-        return result;
+    static constexpr void visit(int layer, Body&& body) {
+        ((Named::layer == layer ? body(typename Named::type{}) : void()), ...);
     }
 };
 

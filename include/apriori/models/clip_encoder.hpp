@@ -1,47 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
-// What CLIP's two encoders have in common, as expressions of their inputs: the stack of blocks, and the projection.
+// What CLIP's two encoders have in common: the stack of blocks, the projection, and encoding from the host to the host.
 #pragma once
 
 #include "apriori/layers/transformer_block.hpp"
-#include "apriori/models/block_operands.hpp"
 #include "apriori/models/clip_parameters.hpp"
-#include "apriori/models/packed_operands.hpp"
+#include "apriori/models/clip_source.hpp"
+#include "apriori/models/model.hpp"
 
 #include <type_traits>
+#include <vector>
 
 namespace apriori::detail {
 
-template <auto C, class Packed>
+template <auto C, class W>
 struct clip_layers {
-    using operands = packed_operands<model_of<C>, Packed>;
     using activation = std::conditional_t<C.hidden_act == clip_activation::gelu, fn::gelu, fn::quick_gelu>;
-    using block_type = transformer_block<C.num_attention_heads, C.hidden_size, Packed, C.intermediate_size, activation>;
-    static constexpr index_t width = C.hidden_size;
-    static constexpr float scale = remaining_attention_scale(C.head_dim());
+    using block =
+        transformer_block<C.num_attention_heads, C.hidden_size, typename W::packed, C.intermediate_size, activation>;
 
-    /// x [rows, hidden_size] through `count` layers, in place.
+    W w;
+
+    /// x [rows, hidden_size] through `depth` layers, in place.
     template <class Context, class X>
-    static constexpr status run(Context& ctx, const operands& w, const X& x, const attention_rows& attends, int count) {
-        for (int i = 0; i < count; ++i) {
-            block_type block = block_operands<block_type, clip_slot>(w, i);
-            block.eps = C.layer_norm_eps;
-            if (const status s = block(ctx, x, attends, scale, fused_attention{}); !s.ok()) return s;
-        }
-        return {};
+    constexpr void run(Context& to, const X& x, const attention_rows& attends, int depth) const {
+        constexpr float scale = remaining_attention_scale(C.head_dim());
+        for (int i = 0; i < depth; ++i)
+            block::of(w.layer(i), C.layer_norm_eps)(to, x, attends, scale, fused_attention{});
     }
-    /// final_layer_norm or post_layernorm.
-    template <class X>
-    static constexpr auto final_norm(const operands& w, const X& x) {
-        return layer_norm(x, w.template vector<clip_slot::final_norm>(),
-                          w.template vector<clip_slot::final_norm_bias>(), C.layer_norm_eps);
+    /// The norm of that name of x [.., hidden_size].
+    template <fixed_string Name, class X>
+    constexpr auto norm(const X& x) const {
+        return layer_norm(x, w[weight_name<Name + ".weight">{}], w[weight_name<Name + ".bias">{}], C.layer_norm_eps);
     }
-    /// Pooled rows x [rows, hidden_size] -> [rows, output_dim()].
-    template <class X>
-    static constexpr auto project(const operands& w, const X& x) {
+    /// Pooled rows x [rows, hidden_size] -> [rows, output_dim()], by the matrix of that name where there is one.
+    template <fixed_string Name, class X>
+    constexpr auto project(const X& x) const {
         if constexpr (C.projection_dim > 0)
-            return linear(x, w.template matrix<clip_slot::projection>());
+            return linear(x, w[weight_name<Name>{}]);
         else
             return x;
+    }
+};
+
+/// A model that gives hidden states and an embedding of each row. Its architecture has, besides (models/model.hpp),
+///   prefix             of the names of its weights
+///   encoding, embeds   what encode gives on the host, and its member for the embeddings
+template <class Architecture, class Device, class Format>
+class clip_encoder : public model<Architecture, Device, Format> {
+    using base = model<Architecture, Device, Format>;
+
+public:
+    static constexpr index_t width = base::config.hidden_size, embedding = base::config.output_dim();
+    using base::base;
+    using typename base::input, typename base::output;
+
+    /// Encodes rows. `last_hidden_state` receives [rows, tokens, hidden_size] floats and `embeds` [rows, output_dim()], in the
+    /// device's memory; `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More
+    /// than l.rows rows are processed l.rows at a time. Errors, before anything is written: shape_mismatch,
+    /// workspace_too_small, invalid_argument.
+    output forward(const input& in, float* last_hidden_state, float* embeds, std::span<std::byte> memory,
+                   typename Architecture::limits l = {}) const {
+        return this->forward_into(output::of(in, last_hidden_state, embeds), in, memory, l);
+    }
+
+protected:
+    /// Loads the weights from a tensor source, as an Encoder.
+    template <class Encoder, tensor_source Source>
+    static result<Encoder> load_encoder(Device& device, const Source& source) {
+        return base::template load_weights<Encoder>(device, clip_source(source, Architecture::prefix));
+    }
+
+    /// Encodes an input that lies in arrays of `on`, up to l.rows rows together.
+    result<typename Architecture::encoding> encode_on(device_staging<Device>& on, const input& in,
+                                                      typename Architecture::limits l) const {
+        l.rows = std::min(l.rows, in.rows());
+        typename Architecture::encoding out{in.rows(), in.tokens()};
+        out.last_hidden_state.resize(static_cast<std::size_t>(in.rows() * in.tokens() * width));
+        (out.*Architecture::embeds).resize(static_cast<std::size_t>(in.rows() * embedding));
+        auto hidden = on.template array<float>(in.rows() * in.tokens() * width);
+        auto embeds = on.template array<float>(in.rows() * embedding);
+        auto memory = on.template array<std::byte>(static_cast<index_t>(base::workspace_bytes(l)));
+        if (on.state.ok()) on.check(forward(in, hidden.data(), embeds.data(), memory.bytes(), l).state);
+        on.read(hidden, std::span(out.last_hidden_state));
+        on.read(embeds, std::span(out.*Architecture::embeds));
+        if (!on.state.ok()) return to_failure(on.state);
+        return out;
     }
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Arrays in a device's memory, and what moves between them and the host.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -36,6 +37,49 @@ private:
     Device* device_ = nullptr;
     typename Device::buffer buffer_{};
     index_t count_ = 0;
+};
+
+/// Makes arrays of a device and copies to and from them; remembers the first error, and does nothing after it.
+template <class Device>
+class device_staging {
+public:
+    status state{}; ///< the first error
+
+    /// `no_memory`, a literal, is what an allocation that fails says.
+    device_staging(Device& device, const char* no_memory) : device_(&device), no_memory_(no_memory) {}
+
+    /// Keeps s if it is the first error.
+    void check(const status& s) {
+        if (state.ok()) state = s;
+    }
+    template <class T>
+    device_array<T, Device> array(index_t count) {
+        if (!state.ok()) return {};
+        device_array<T, Device> a(*device_, count);
+        if (!a.ok()) state = {errc::device_error, no_memory_};
+        return a;
+    }
+    template <class T>
+    void write(device_array<T, Device>& to, std::span<const T> from, index_t at = 0) {
+        if (state.ok()) state = to.write(from, at);
+    }
+    /// An array with the elements of a vector or span.
+    template <class Values>
+    auto copy(const Values& values) {
+        auto a = array<std::remove_cvref_t<decltype(values[0])>>(static_cast<index_t>(values.size()));
+        write(a, std::span(values.data(), values.size()));
+        return a;
+    }
+    /// Waits for the device, then copies to the host.
+    template <class T>
+    void read(const device_array<T, Device>& from, std::span<T> to) {
+        if (state.ok()) state = device_->synchronize();
+        if (state.ok()) state = from.read(to);
+    }
+
+private:
+    Device* device_;
+    const char* no_memory_;
 };
 
 } // namespace apriori

@@ -2,103 +2,128 @@
 // A model's packed memory as operands of expressions: its layout is a constant of the type.
 #pragma once
 
+#include "apriori/core/fixed_string.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/models/parameter_table.hpp"
 
 #include <algorithm>
+#include <span>
+#include <string_view>
+#include <type_traits>
 
 namespace apriori {
 
-/// A canonical configuration as a type: what a layout, operands and weights are made for.
+/// A canonical configuration as a type: what a layout, operands and weights are made for. parameters_of(Config) is its table.
 template <auto Config>
 struct model_of {
     static constexpr auto config = Config;
-    static constexpr auto parameters = parameters_of(Config);
-    using slot_type = typename decltype(parameters_of(Config))::slot_type;
+    static constexpr parameter_table parameters = parameters_of(Config);
 };
 
-/// Where each slot lies. `Packed` is a device's handle to packed matrices of a format.
+/// Where each slot lies: those of a layer after all others, and again for each further layer. `Packed` is a device's handle to
+/// packed matrices of a format.
 template <class Model, class Packed>
 struct packed_layout {
-    using slot = typename Model::slot_type;
-
     struct place {
-        bool used = false, packed = false;
-        index_t n = 0, k = 1; ///< a matrix [n, k], or a vector [n]
+        std::string_view slot{};
+        bool in_block = false, packed = false, table = false;
+        index_t n = 0, k = 1; ///< a matrix or a table [n, k], or a vector [n]
         std::size_t offset = 0;
+
+        constexpr std::size_t bytes() const {
+            if (packed) return Packed::stored_bytes(n, k);
+            return static_cast<std::size_t>(round_up(n * k * 4, static_cast<index_t>(buffer_alignment)));
+        }
     };
-    static constexpr std::size_t slots = static_cast<std::size_t>(slot::count);
 
-    static constexpr std::size_t index_of(slot s) noexcept { return static_cast<std::size_t>(s); }
-
-    std::array<place, slots> places{};
+    std::array<place, 50> places{};
+    int count = 0;
     std::size_t block_bytes = 0; ///< of one layer
     std::size_t bytes = 0;       ///< in all
 
     constexpr packed_layout() {
-        const auto reserve = [this](slot s, index_t n) {
-            places[index_of(s)].used = true;
-            places[index_of(s)].n = std::max(places[index_of(s)].n, n);
-        };
-        for (int i = 0; i < Model::parameters.constant_count; ++i) {
-            const auto c = Model::parameters.constants[static_cast<std::size_t>(i)];
-            reserve(c.where, c.n);
+        const auto& table = Model::parameters;
+        for (int i = 0; i < table.constant_count; ++i) {
+            const auto c = table.constants[static_cast<std::size_t>(i)];
+            slot(c.slot).n = c.n;
         }
-        for (const auto& p : Model::parameters) {
-            place& at = places[index_of(p.where)];
+        for (const parameter& p : table) {
+            place& at = slot(p.slot);
+            at.in_block = p.in_block();
             at.packed = p.packed;
-            if (p.packed) at.k = p.width();
-            reserve(p.where, p.row + (p.packed ? p.dims[0] : p.size()));
+            at.table = p.table;
+            at.k = p.width();
+            at.n = std::max(at.n, p.row + p.rows());
         }
-        for (std::size_t i = 0; i < slots; ++i) {
-            std::size_t& end = i < index_of(slot::block) ? bytes : block_bytes;
-            places[i].offset = end;
-            if (places[i].used) end += stored_bytes(places[i]);
+        for (const bool block : {false, true}) {
+            const std::size_t begin = bytes;
+            for (int i = 0; i < count; ++i)
+                if (place& at = places[static_cast<std::size_t>(i)]; at.in_block == block) {
+                    at.offset = bytes;
+                    bytes += at.bytes();
+                }
+            if (block) block_bytes = bytes - begin;
         }
-        for (std::size_t i = index_of(slot::block); i < slots; ++i) places[i].offset += bytes;
-        bytes += block_bytes * static_cast<std::size_t>(Model::parameters.layers);
+        bytes += block_bytes * static_cast<std::size_t>(table.layers - 1);
     }
 
-    static constexpr std::size_t stored_bytes(const place& p) {
-        if (p.packed) return Packed::stored_bytes(p.n, p.k);
-        return static_cast<std::size_t>(round_up(p.n * 4, static_cast<index_t>(buffer_alignment)));
+    /// The place called that; past the last where there is none.
+    constexpr const place& at(std::string_view name) const { return places[index_of(name)]; }
+    constexpr bool has(std::string_view name) const { return index_of(name) < static_cast<std::size_t>(count); }
+    constexpr std::size_t offset(const place& p, int layer = 0) const {
+        return p.offset + (p.in_block ? static_cast<std::size_t>(layer) * block_bytes : 0);
     }
-    constexpr std::size_t offset(slot s, int layer = 0) const {
-        return places[index_of(s)].offset + (s >= slot::block ? static_cast<std::size_t>(layer) * block_bytes : 0);
+    constexpr std::span<const place> all() const { return {places.data(), static_cast<std::size_t>(count)}; }
+
+private:
+    constexpr std::size_t index_of(std::string_view name) const {
+        std::size_t i = 0;
+        while (i < static_cast<std::size_t>(count) && places[i].slot != name) ++i;
+        return i;
+    }
+    constexpr place& slot(std::string_view name) {
+        place& p = places[index_of(name)];
+        if (p.slot.empty()) {
+            p.slot = name;
+            ++count;
+        }
+        return p;
     }
 };
 
-/// Operands of expressions over the memory at `base`; null operands over none, for plans.
+/// Compile error for a weight that a model does not have.
+template <class Model, class Name, bool There>
+struct weight_of_model {
+    static_assert(There,
+                  "apriori: the model has no weight of this name; the template arguments of weight_of_model name both");
+    static constexpr bool value = There;
+};
+
+/// The weights of a model as operands of expressions, over the memory at `base`; null operands over none, for plans.
 template <class Model, class Packed>
 struct packed_operands {
-    using slot = typename Model::slot_type;
+    using packed = Packed;
     static constexpr packed_layout<Model, Packed> layout{};
-    static constexpr auto place_of(slot s) { return layout.places[layout.index_of(s)]; }
 
     std::byte* base = nullptr;
+    int of_layer = 0;
 
-    template <slot S>
-    constexpr auto vector(int layer = 0) const {
-        using V = view<const float, extents<place_of(S).n>>;
-        return base == nullptr ? V{} : V(reinterpret_cast<const float*>(base + layout.offset(S, layer)), {});
+    /// The weight called that (a weight_name): a `weight` [out, in], a view [rows, columns] of a table, or a view [n] of a vector.
+    template <class Name>
+    constexpr auto operator[](Name) const {
+        static_assert(weight_of_model<Model, Name, layout.has(Name::view)>::value);
+        constexpr auto place = layout.at(Name::view);
+        constexpr auto n = place.n, k = place.k;
+        if constexpr (place.packed) {
+            using W = weight<Packed, n, k>;
+            return base == nullptr ? W{} : W{Packed(base + layout.offset(place, of_layer), n, k)};
+        } else {
+            using V = view<const float, std::conditional_t<place.table, extents<n, k>, extents<n>>>;
+            return base == nullptr ? V{} : V(reinterpret_cast<const float*>(base + layout.offset(place, of_layer)), {});
+        }
     }
-    /// A vector slot as the rows [n / Width, Width] of a table.
-    template <slot S, index_t Width>
-    constexpr auto table(int layer = 0) const {
-        constexpr index_t rows = place_of(S).n / Width;
-        return reshape_view(vector<S>(layer), extents<rows, Width>{});
-    }
-    template <slot S>
-    constexpr auto matrix(int layer = 0) const {
-        using W = weight<Packed, place_of(S).n, place_of(S).k>;
-        return base == nullptr ? W{} : W{packed<S>(layer)};
-    }
-
-private:
-    template <slot S>
-    Packed packed(int layer) const {
-        return Packed(base + layout.offset(S, layer), place_of(S).n, place_of(S).k);
-    }
+    /// Those of a layer, which have no prefix.
+    constexpr packed_operands layer(int i) const { return {base, i}; }
 };
 
 } // namespace apriori

@@ -21,8 +21,6 @@ class packed_weights {
 public:
     using packed = typename Device::template packed<Format>;
     using operands_type = packed_operands<Model, packed>;
-    using slot = typename Model::slot_type;
-    using parameter_type = parameter<slot>;
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about one
     /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
@@ -151,13 +149,10 @@ private:
     /// Zeros where a slot may end in padding, so that equal weights are equal bytes.
     static status clear_gaps(Device& device, std::byte* base) {
         constexpr std::array<std::byte, buffer_alignment> zeros{};
-        for (std::size_t i = 0; i < operands_type::layout.slots; ++i) {
-            const auto place = operands_type::layout.places[i];
-            const auto s = static_cast<slot>(i);
-            const bool filled = place.used && place.n > 0; // the narrowest model has no frequencies
-            for (int layer = 0; filled && layer < (s >= slot::block ? Model::parameters.layers : 1); ++layer) {
-                const std::size_t end =
-                    operands_type::layout.offset(s, layer) + operands_type::layout.stored_bytes(place);
+        for (const auto& place : operands_type::layout.all()) {
+            if (place.n == 0) continue; // the narrowest model has no frequencies
+            for (int layer = 0; layer < (place.in_block ? Model::parameters.layers : 1); ++layer) {
+                const std::size_t end = operands_type::layout.offset(place, layer) + place.bytes();
                 if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment);
                     !r.ok())
                     return r;
@@ -173,8 +168,8 @@ private:
                 const auto at = Model::parameters.constants[static_cast<std::size_t>(c)];
                 values.resize(static_cast<std::size_t>(at.n));
                 for (index_t i = 0; i < at.n; ++i)
-                    values[static_cast<std::size_t>(i)] = constant_of(Model::config, at.where, i);
-                if (const status s = device.upload(base + operands_type::layout.offset(at.where), values.data(),
+                    values[static_cast<std::size_t>(i)] = constant_of(Model::config, at.slot, i);
+                if (const status s = device.upload(base + operands_type::layout.at(at.slot).offset, values.data(),
                                                    values.size() * sizeof(float));
                     !s.ok())
                     return s;
@@ -189,12 +184,13 @@ private:
                                std::byte* base, const Wanted& wanted) {
         std::vector<float> rows;
         std::size_t tensor = 0;
-        for (const parameter_type& p : Model::parameters)
+        for (const parameter& p : Model::parameters)
             for (int layer = 0; layer < Model::parameters.layers_of(p); ++layer, ++tensor) {
                 const std::string name = parameter_name(p, layer);
                 if (!wanted(name)) continue;
                 if (const status s = store(device, source, found[tensor], p,
-                                           base + operands_type::layout.offset(p.where, layer), rows, hashes_[tensor]);
+                                           base + operands_type::layout.offset(operands_type::layout.at(p.slot), layer),
+                                           rows, hashes_[tensor]);
                     !s.ok()) {
                     failure f = to_failure(s);
                     f.message = "tensor " + name + ": " + f.message;
@@ -208,12 +204,11 @@ private:
     }
 
     template <class Source>
-    static status store(Device& device, const Source& source, std::size_t tensor, const parameter_type& p,
-                        std::byte* to, std::vector<float>& rows, std::uint64_t& hash) {
+    static status store(Device& device, const Source& source, std::size_t tensor, const parameter& p, std::byte* to,
+                        std::vector<float>& rows, std::uint64_t& hash) {
         constexpr index_t stretch = index_t{1} << 20;
-        const index_t width = p.width();
-        const index_t count = p.packed ? p.dims[0] : p.size();
-        const auto place = operands_type::place_of(p.where);
+        const index_t width = p.packed ? p.width() : 1, count = p.size() / width;
+        const auto& place = operands_type::layout.at(p.slot);
         const index_t step = std::max<index_t>(1, stretch / width);
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {

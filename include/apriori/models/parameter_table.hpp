@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of a model's parameters: names, shapes, and where each goes in packed memory. Loading, packing, checking and
-// counting all read it.
-//
-// A model has
-//   an enum Slot    a place in its packed memory each; those from Slot::block on exist once per layer, Slot::count is last
-//   a config        a structural type with canonical(config) and parameters_of(config), its parameter_table<Slot>
+// counting all read it, and weights are operands by its names (models/packed_operands.hpp).
 #pragma once
 
 #include "apriori/core/tensor_source.hpp"
@@ -17,58 +13,73 @@
 
 namespace apriori {
 
-/// One tensor of the state dict: "prefix" + "name", in which "{}" stands for the layer.
-template <class Slot>
+/// One tensor of the state dict: "prefix" + "name", in which "{}" stands for the layer. It lies in a slot, alone, or beside others
+/// that are used as one: `row` is where it begins.
 struct parameter {
     std::string_view prefix{}, name{};
-    Slot where{};
+    std::string_view slot{}; ///< what operands call it; that of a layer's parameter exists once for each layer
     int rank = 0;
     std::array<index_t, 4> dims{};
     bool packed = false; ///< a matrix in the device's layout: dims[0] rows, the product of the others wide
-    index_t row = 0;     ///< where it begins in its slot: rows of a matrix, elements of a vector
+    index_t row = 0;     ///< rows of a matrix, elements of a vector
     float scale = 1;     ///< what its elements are multiplied by when they are packed
+    bool table = false;  ///< not packed: rows as long as the last dimension, and not one vector
 
-    constexpr bool in_block() const noexcept { return where >= Slot::block; }
+    constexpr bool in_block() const noexcept { return prefix.find("{}") != std::string_view::npos; }
     constexpr index_t size() const noexcept {
         index_t n = 1;
         for (int i = 0; i < rank; ++i) n *= dims[static_cast<std::size_t>(i)];
         return n;
     }
-    constexpr index_t width() const noexcept { return packed ? size() / dims[0] : 1; }
+    constexpr index_t width() const noexcept {
+        return packed ? size() / dims[0] : table ? dims[static_cast<std::size_t>(rank - 1)] : 1;
+    }
+    constexpr index_t rows() const noexcept { return size() / width(); }
 };
 
-template <class Slot>
-struct parameter_table {
-    using slot_type = Slot;
+/// Where a parameter lies that is not called what it is in the state dict, or is part of a slot.
+struct placed {
+    std::string_view slot{};
+    index_t row = 0;
+    float scale = 1;
+};
 
+struct parameter_table {
     /// A vector that is no parameter: its elements are constant_of(config, slot, i).
     struct constant {
-        Slot where{};
+        std::string_view slot{};
         index_t n = 0;
     };
 
     int layers = 0;
-    std::array<parameter<Slot>, 48> rows{};
+    std::array<parameter, 48> rows{};
     int count = 0;
     std::array<constant, 2> constants{};
     int constant_count = 0;
     std::string_view prefix{}; ///< of the rows that are added from now on
 
-    constexpr void add(parameter<Slot> p) {
-        p.prefix = prefix;
-        rows[static_cast<std::size_t>(count++)] = p;
+    constexpr parameter& add(std::string_view name, int rank, std::array<index_t, 4> dims, placed at = {}) {
+        parameter& p = rows[static_cast<std::size_t>(count++)];
+        p = {.prefix = prefix,
+             .name = name,
+             .slot = at.slot.empty() ? name : at.slot,
+             .rank = rank,
+             .dims = dims,
+             .row = at.row,
+             .scale = at.scale};
+        return p;
     }
-    constexpr void vector(std::string_view name, Slot s, index_t n, index_t row = 0, float scale = 1) {
-        add({{}, name, s, 1, {n}, false, row, scale});
+    constexpr void vector(std::string_view name, index_t n, placed at = {}) { add(name, 1, {n}, at); }
+    constexpr void matrix(std::string_view name, index_t out, index_t in, placed at = {}) {
+        add(name, 2, {out, in}, at).packed = true;
     }
-    constexpr void matrix(std::string_view name, Slot s, index_t out, index_t in, index_t row = 0, float scale = 1) {
-        add({{}, name, s, 2, {out, in}, true, row, scale});
+    constexpr void add_constant(std::string_view slot, index_t n) {
+        constants[static_cast<std::size_t>(constant_count++)] = {slot, n};
     }
-    constexpr void add_constant(Slot s, index_t n) { constants[static_cast<std::size_t>(constant_count++)] = {s, n}; }
-    constexpr const parameter<Slot>* begin() const { return rows.data(); }
-    constexpr const parameter<Slot>* end() const { return rows.data() + count; }
+    constexpr const parameter* begin() const { return rows.data(); }
+    constexpr const parameter* end() const { return rows.data() + count; }
     /// How often a parameter occurs.
-    constexpr int layers_of(const parameter<Slot>& p) const { return p.in_block() ? layers : 1; }
+    constexpr int layers_of(const parameter& p) const { return p.in_block() ? layers : 1; }
 };
 
 /// The factor of attention scores, 1 / sqrt(head_dim), when it is a power of two and so can be multiplied into the queries'
@@ -105,8 +116,7 @@ constexpr std::int64_t parameter_count(const Config& config) {
 }
 
 /// The name of a parameter in a layer.
-template <class Slot>
-std::string parameter_name(const parameter<Slot>& p, int layer) {
+inline std::string parameter_name(const parameter& p, int layer) {
     std::string name(p.prefix);
     name += p.name;
     if (const auto at = name.find("{}"); at != std::string::npos) name.replace(at, 2, std::to_string(layer));

@@ -114,7 +114,7 @@ struct PriorTransformerInput {
     }
 
     /// Whether the shapes fit together and into the limits; diffusers' requirements, before anything is computed.
-    constexpr status check(const limits& l) const {
+    constexpr status check(const limits& l, const PriorConfig& = C) const {
         if (rows() < 1 || hidden_states.data == nullptr || hidden_tokens() < 1)
             return status::shape("hidden_states: at least one row is needed", rows(), 1);
         if (proj_embedding.data == nullptr || proj_embedding.rows != rows() || proj_tokens() < 1)
@@ -163,8 +163,14 @@ struct PriorTransformerInput {
 /// What forward returns: predicted_image_embedding [rows, tokens, clip_embed_dim], tokens 1 where there is prd.
 template <PriorConfig C>
 struct PriorTransformerOutput {
+    using extents_type = extents<dyn, dyn, C.clip_embed_dim>;
+
     status state{};
-    view<float, extents<dyn, dyn, C.clip_embed_dim>> predicted_image_embedding{};
+    view<float, extents_type> predicted_image_embedding{};
+
+    static constexpr PriorTransformerOutput of(const PriorTransformerInput<C>& in, float* to = nullptr) {
+        return {{}, {to, extents_type(in.rows(), in.output_tokens())}};
+    }
 };
 
 } // namespace apriori

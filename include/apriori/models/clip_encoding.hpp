@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What CLIP's encoders give, on the host.
+#pragma once
+
+#include "apriori/core/index.hpp"
+
+#include <vector>
+
+namespace apriori {
+
+/// Of texts.
+struct clip_text_encoding {
+    index_t rows = 0, tokens = 0;
+    std::vector<float> last_hidden_state{}; ///< [rows, tokens, hidden_size]
+    std::vector<float> text_embeds{};       ///< [rows, projection_dim or hidden_size]
+};
+
+/// Of images.
+struct clip_vision_encoding {
+    index_t rows = 0, tokens = 0;
+    std::vector<float> last_hidden_state{}; ///< [rows, tokens, hidden_size]; the class token is the first
+    std::vector<float> image_embeds{};      ///< [rows, projection_dim or hidden_size]
+};
+
+} // namespace apriori

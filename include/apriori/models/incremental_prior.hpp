@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact incremental sampling. With an attention mask PriorTransformer is causal over [text, proj, time, x_t, prd], and a masked
+// token has attention weight exactly 0 in every row that reaches the answer (exp(-10000) is 0 in float32). So masked tokens are
+// dropped, the rows of text and proj are computed once for a prompt (prefix), the time rows of all steps in one pass
+// (condition), and a step computes x_t and prd alone. In the last layer only the answer needs a query and a feed-forward.
+//
+// It agrees with the full forward within rounding, as long as no score differs from another by about 10,000.
+#pragma once
+
+#include "apriori/core/result.hpp"
+#include "apriori/expr/plan.hpp"
+#include "apriori/models/packed_weights.hpp"
+#include "apriori/models/prior_cache.hpp"
+#include "apriori/models/prior_layers.hpp"
+#include "apriori/models/prior_prompt.hpp"
+#include "apriori/models/prior_rows.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+namespace apriori::detail {
+
+/// The passes of a model over its weights; PriorTransformer's members call them. C is canonical.
+template <PriorConfig C, class Device, class Format>
+class incremental_prior {
+    using weights = packed_weights<model_of<C>, Device, Format>;
+    using operands = typename weights::operands_type;
+    using layers_type = prior_layers<C, operands>;
+    static constexpr index_t inner = C.inner_dim(), clip = C.clip_embed_dim, text_width = layers_type::text_width;
+    static constexpr index_t prd = C.added_emb_type == added_emb::prd ? 1 : 0;
+    using rows_view = view<float, extents<dyn, inner>>;
+    using index_view = view<const std::int32_t, extents<dyn>>;
+    using prefix_ptr = std::shared_ptr<const prior_prefix<Device>>;
+    using condition_ptr = std::shared_ptr<const prior_condition<Device>>;
+
+public:
+    incremental_prior(Device& device, const weights& w)
+        : device_(device), layers_{w.operands()}, weights_hash_(w.hash()) {}
+
+    /// Tokens of the latents: what text, proj, time and prd leave of the sequence.
+    static index_t hidden_tokens(const prior_prefix<Device>& p) noexcept {
+        return C.additional_embeddings - p.proj_tokens - 1 - prd;
+    }
+
+    // ---- once for a prompt ----------------------------------------------------------------------------------------------
+
+    result<prefix_ptr> prefix(std::span<const prior_prompt> prompts) const {
+        if (prompts.empty()) return failure{errc::invalid_argument, "prefix: at least one prompt is needed"};
+        auto made = std::make_shared<prior_prefix<Device>>();
+        std::vector<float> text, pooled; // rows that are not masked
+        std::int32_t text_rows = 0, pooled_rows = 0;
+        for (const prior_prompt& p : prompts) {
+            if (auto r = check(p); !r) return r.error();
+            text_rows += static_cast<std::int32_t>(std::ranges::count_if(p.attention_mask, [](auto m) { return m != 0; }));
+        }
+        prior_pass_rows pass{.causal = true};
+        std::int32_t next_text = 0;
+        for (const prior_prompt& p : prompts) {
+            const index_t first = pass.count();
+            for (std::int32_t i = 0; i < C.num_embeddings; ++i) {
+                if (p.attention_mask[static_cast<std::size_t>(i)] == 0) continue;
+                const auto row = p.last_hidden_state.subspan(static_cast<std::size_t>(i * text_width), text_width);
+                text.insert(text.end(), row.begin(), row.end());
+                pass.add_row(next_text++, i);
+            }
+            pooled.insert(pooled.end(), p.text_embeds.begin(), p.text_embeds.end());
+            const auto proj = static_cast<std::int32_t>(p.text_embeds.size()) / C.embedding_proj_dim;
+            for (std::int32_t i = 0; i < proj; ++i) pass.add_row(text_rows + pooled_rows++, C.num_embeddings + i);
+            if (made->proj_tokens == 0) made->proj_tokens = proj;
+            if (proj != made->proj_tokens || hidden_tokens(*made) < 1)
+                return failure{
+                    errc::shape_mismatch,
+                    "prompt: text_embeds has " + std::to_string(proj) +
+                        " tokens; all prompts must have the same number, and leave room for time and latents "
+                        "among additional_embeddings = " +
+                        std::to_string(C.additional_embeddings)};
+            const index_t count = pass.count() - first;
+            made->prompts.push_back({first, count});
+            pass.add_group({first, first, count, first, {}}, count * (count + 1) / 2, count);
+        }
+        device_staging on(device_, no_memory);
+        const auto text_there = on.copy(text), pooled_there = on.copy(pooled);
+        const view<const float, extents<dyn, text_width>> text_in(text_there.data(), extents<dyn, text_width>(text_rows));
+        const view<const float, extents<dyn, C.embedding_proj_dim>> pooled_in(
+            pooled_there.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
+        fill_cache(on, pass, text_rows + pooled_rows, made->cache, [&](auto& to, const rows_view& table) {
+            if (text_rows > 0) to(slice<0>(table, 0, text_rows)) = layers_.text_rows(text_in);
+            to(slice<0>(table, text_rows, pooled_rows)) = layers_.pooled_rows(pooled_in);
+        });
+        if (!on.state.ok()) return to_failure(on.state);
+        return prefix_ptr(std::move(made));
+    }
+
+    result<condition_ptr> condition(prefix_ptr prefix, std::span<const float> timesteps) const {
+        if (prefix == nullptr || prefix->cache.weights_hash != weights_hash_)
+            return failure{errc::invalid_argument, "condition: the prefix was made with other weights"};
+        if (timesteps.empty()) return failure{errc::invalid_argument, "condition: at least one timestep is needed"};
+        auto made = std::make_shared<prior_condition<Device>>();
+        made->prefix = std::move(prefix);
+        made->timesteps.assign(timesteps.begin(), timesteps.end());
+        const auto count = static_cast<index_t>(timesteps.size());
+        prior_pass_rows pass;
+        for (const row_range seen : made->prefix->prompts) {
+            const index_t first = pass.count();
+            for (std::int32_t k = 0; k < count; ++k)
+                pass.add_row(k, static_cast<std::int32_t>(C.num_embeddings + made->prefix->proj_tokens));
+            pass.add_group({first, first, count, first, {made->prefix->cache.range(seen), {}}},
+                           count * (seen.count + 1), seen.count + 1);
+        }
+        device_staging on(device_, no_memory);
+        const auto times = on.copy(timesteps);
+        const view<const float, extents<dyn, 1>> t(times.data(), extents<dyn, 1>(count));
+        fill_cache(on, pass, count, made->cache,
+                   [&](auto& to, const rows_view& table) { layers_.embed_time(to, table, t, 0.0f); });
+        if (!on.state.ok()) return to_failure(on.state);
+        return condition_ptr(std::move(made));
+    }
+
+    // ---- every step -----------------------------------------------------------------------------------------------------
+
+    status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
+                float* out, std::span<std::byte> memory, step_limits l) const {
+        const index_t hidden = l.hidden_tokens, latent_rows = x_t.ext()[0];
+        if (l.rows < 1 || l.samples < 1 || hidden < 1)
+            return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
+                                   std::min({l.rows, l.samples, hidden}), 1);
+        if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s.ok()) return s;
+        if (hidden != hidden_tokens(*steps.front().condition->prefix) || latent_rows % hidden != 0 ||
+            latent_rows > l.samples * hidden)
+            return status::shape(
+                "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples", latent_rows,
+                l.samples * hidden);
+        if (const status s = check_workspace(memory, workspace_bytes(l)); !s.ok()) return s;
+        for (std::size_t first = 0; first < steps.size(); first += static_cast<std::size_t>(l.rows)) {
+            const auto part = steps.subspan(first, std::min(static_cast<std::size_t>(l.rows), steps.size() - first));
+            workspace work(memory);
+            context to(device_, work);
+            prior_step_rows index(work, static_cast<index_t>(part.size()), hidden, prd);
+            if (work.overflowed()) return workspace_too_small(0, work.high_water());
+            index.write(to, part, C.num_embeddings, latent_rows);
+            run_step(to, layers_, x_t, index, C.num_layers,
+                     out + static_cast<index_t>(first) * index.answers_of_step() * clip);
+            if (!to.state.ok()) return to.state;
+        }
+        return {};
+    }
+
+    static constexpr std::size_t workspace_bytes(step_limits l) {
+        return plan_step<0>(l, std::min(C.num_layers, 2)).workspace; // the last layer, and any before it: those are alike
+    }
+    static constexpr auto plan(step_limits l) { return plan_step<24 + 16 * C.num_layers>(l, C.num_layers); }
+
+private:
+    static constexpr const char* no_memory = "no memory for the condition of the prompts";
+
+    static result<void> check(const prior_prompt& p) {
+        const auto wrong = [](const char* what, std::size_t got, index_t want) {
+            return failure{errc::shape_mismatch, std::string("prompt: ") + what + " has " + std::to_string(got) +
+                                                     " elements, the model takes " + std::to_string(want)};
+        };
+        constexpr index_t text = C.num_embeddings * text_width;
+        if (p.attention_mask.size() != static_cast<std::size_t>(C.num_embeddings) || C.num_embeddings == 0)
+            return failure{errc::invalid_argument,
+                           "prompt: incremental sampling needs an attention_mask of num_embeddings = " +
+                               std::to_string(C.num_embeddings) + " elements, not " +
+                               std::to_string(p.attention_mask.size()) + "; without one use forward"};
+        if (p.last_hidden_state.size() != static_cast<std::size_t>(text))
+            return wrong("last_hidden_state", p.last_hidden_state.size(), text);
+        if (p.text_embeds.empty() || p.text_embeds.size() % static_cast<std::size_t>(C.embedding_proj_dim) != 0)
+            return wrong("text_embeds", p.text_embeds.size(), C.embedding_proj_dim);
+        return {};
+    }
+
+    /// Fills `cache` with the rows that `pass` takes from a table [table_rows, inner], which embed(to, table) writes: planned, given
+    /// memory, and run once.
+    template <class Embed>
+    void fill_cache(device_staging<Device>& on, const prior_pass_rows& pass, index_t table_rows,
+                    layer_cache<Device>& cache, Embed&& embed) const {
+        const index_t rows = pass.count();
+        const auto order = on.copy(pass.order), positions = on.copy(pass.positions);
+        const auto groups = on.copy(pass.groups);
+        if (on.state.ok()) on.check(cache.allocate(device_, C.num_layers, rows, 3 * inner, weights_hash_));
+        const auto body = [&](auto& to) {
+            const auto temporaries = to.scope();
+            const rows_view table = to.temporary(extents<dyn, inner>(table_rows)); // [table_rows, inner]
+            const rows_view x = to.temporary(extents<dyn, inner>(rows));           // [rows, inner]
+            embed(to, table);
+            place(to, layers_, x, table, order.data(), positions.data());
+            cache_layers(to, x, cache.values.data(),
+                         {groups.data(), groups.size(), pass.max_keys, rows, pass.scores, pass.causal});
+        };
+        const auto memory = on.template array<std::byte>(static_cast<index_t>(plan_body<Device, 0>(body).workspace));
+        workspace w(memory.bytes());
+        context to(device_, w);
+        to.state = on.state;
+        body(to);
+        on.check(to.state);
+        if (on.state.ok()) on.check(device_.synchronize());
+    }
+
+    /// Rows x through all layers, each layer's q, k and v left in `cache`; after the last one nothing more is needed.
+    template <class Context>
+    void cache_layers(Context& to, const rows_view& x, float* cache, const attention_groups& groups) const {
+        const index_t rows = x.ext()[0];
+        for (int i = 0; i < C.num_layers; ++i) {
+            const auto block = layers_.block(i);
+            const view qkv(advance(cache, i * rows * 3 * inner), extents<dyn, 3 * inner>(rows)); // [rows, 3 * inner]
+            to(qkv) = block.qkv_of(x);
+            if (i + 1 < C.num_layers) block.attend_cached(to, x, qkv, groups, i, layers_.scale);
+        }
+    }
+
+    /// x = rows of `table` in that order, each with its position, and normalised where the model has norm_in.
+    template <class Context>
+    static constexpr void place(Context& to, const layers_type& layers, const rows_view& x, const rows_view& table,
+                                const std::int32_t* order, const std::int32_t* positions) {
+        const extents<dyn> rows(x.ext()[0]);
+        to(x) = gather(table, index_view(order, rows)) +
+                gather(layers.w["positional_embedding"_w], index_view(positions, rows));
+        layers.norm_in(to, x);
+    }
+
+    /// Latents x [latents * hidden, embedding_dim] -> answers [steps, 1 or hidden tokens, clip_embed_dim], through `depth` layers:
+    /// all of the model's, or fewer of them for a plan of the workspace.
+    template <class Context>
+    static constexpr void run_step(Context& to, const layers_type& layers,
+                                   const view<const float, extents<dyn, C.embedding_dim>>& x_t,
+                                   const prior_step_rows& index, int depth, float* out) {
+        const index_t rows = index.rows(), own = index.rows_of_step(), answers = index.answers(),
+                      latent_rows = x_t.ext()[0];
+        const rows_view table = to.temporary(extents<dyn, inner>(latent_rows + prd)); // [latent rows and prd, inner]
+        const rows_view x = to.temporary(extents<dyn, inner>(rows));                  // [steps * own, inner]
+        to(slice<0>(table, 0, latent_rows)) = layers.latent_rows(x_t);
+        if constexpr (prd != 0) to(slice<0>(table, latent_rows, 1)) = layers.w["prd_embedding"_w];
+        place(to, layers, x, table, index.order, index.positions);
+        const auto qkv = to.temporary(extents<dyn, 3 * inner>(rows)); // [steps * own, 3 * inner]
+        for (int i = 0; i + 1 < depth; ++i) {
+            const auto block = layers.block(i);
+            to(qkv) = block.qkv_of(x);
+            block.attend_cached(to, x, qkv, index.all(), i, layers.scale);
+        }
+        // of the last layer only the answers are wanted: with prd every own-th row, without it all
+        const auto block = layers.block(depth - 1);
+        const view<float, extents<dyn, inner>, layout::rows> y(
+            advance(x.data, (own - index.answers_of_step()) * inner), extents<dyn, inner>(answers),
+            {prd != 0 ? own * inner : inner, 1});
+        to(qkv) = block.qkv_of(x);
+        block.attend_cached(to, y, qkv, index.last(), depth - 1, layers.scale);
+        to(view(out, extents<dyn, clip>(answers))) = layers.answer_rows(y);
+    }
+
+    template <int Capacity>
+    static constexpr auto plan_step(step_limits l, int depth) {
+        return plan_body<Device, Capacity>([&](auto& to) {
+            prior_step_rows index(to.memory, l.rows, l.hidden_tokens, prd);
+            index.assume(l.max_keys(C));
+            const view<const float, extents<dyn, C.embedding_dim>> x_t(
+                nullptr, extents<dyn, C.embedding_dim>(l.samples * l.hidden_tokens));
+            run_step(to, layers_type{}, x_t, index, depth, nullptr);
+        });
+    }
+
+    Device& device_;
+    layers_type layers_;
+    std::uint64_t weights_hash_;
+};
+
+} // namespace apriori::detail

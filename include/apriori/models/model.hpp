@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all models have: a device, weights that they share, a plan, a workspace, and a forward that takes rows in chunks.
+#pragma once
+
+#include "apriori/core/weight_format.hpp"
+#include "apriori/expr/plan.hpp"
+#include "apriori/models/device_array.hpp"
+#include "apriori/models/packed_weights.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <span>
+
+namespace apriori::detail {
+
+/// A model of an architecture on a device, its weights packed in a Format. An architecture is a struct of static members:
+///   config                       a canonical configuration; parameters_of(config) is the table of its weights
+///   limits                       how much a workspace must hold at once: `rows`, and filled_in(config)
+///   input                        rows(), check(limits, config), and shaped(limits): without memory, for plans
+///   output                       `state`, and of(input, pointers...): where an input's results go
+///   layers, distinct_layers      of the model, and as many as have all workspaces that there are
+///   launches                     more than its plan has
+///   run(to, w, in, out, first, count, depth)    rows first .. first + count through `depth` layers: the mathematics
+template <class Architecture, class Device, class Format>
+class model {
+public:
+    static constexpr auto config = Architecture::config;
+    using device_type = Device;
+    using format = Format;
+    using input = typename Architecture::input;
+    using output = typename Architecture::output;
+    using weights = packed_weights<model_of<config>, Device, Format>;
+
+    /// A model on `device`, which must outlive it, with weights that it shares.
+    model(Device& device, std::shared_ptr<const weights> w) : device_(&device), weights_(std::move(w)) {}
+
+    /// Bytes that forward needs for up to `l.rows` rows at a time.
+    static constexpr std::size_t workspace_bytes(typename Architecture::limits l) {
+        return plan_forward<0>(l, Architecture::distinct_layers).workspace;
+    }
+    /// All launches of one forward of l.rows rows, in order, with their costs.
+    static constexpr auto plan(typename Architecture::limits l) {
+        return plan_forward<Architecture::launches>(l, Architecture::layers);
+    }
+
+    Device& device() const noexcept { return *device_; }
+    const std::shared_ptr<const weights>& shared_weights() const noexcept { return weights_; }
+
+protected:
+    using operands = typename weights::operands_type;
+
+    /// The output of `in`, computed l.rows rows at a time. Errors, before anything is written: those of the input's check,
+    /// workspace_too_small, invalid_argument.
+    output forward_into(output out, const input& in, std::span<std::byte> memory,
+                        typename Architecture::limits l) const {
+        l = l.filled_in(config);
+        out.state = in.check(l, config);
+        if (out.state.ok()) out.state = check_workspace(memory, workspace_bytes(l));
+        workspace w(memory);
+        context to(*device_, w);
+        to.state = out.state;
+        for (index_t first = 0; first < in.rows() && to.state.ok(); first += l.rows)
+            Architecture::run(to, weights_->operands(), in, out, first, std::min(l.rows, in.rows() - first),
+                              Architecture::layers);
+        out.state = to.state;
+        return out;
+    }
+
+    /// Weights from a tensor source, as a Model.
+    template <class Model, tensor_source Source>
+    static result<Model> load_weights(Device& device, const Source& source) {
+        auto w = weights::load(device, source);
+        if (!w) return w.error();
+        return Model(device, std::move(*w));
+    }
+
+private:
+    template <int Capacity>
+    static constexpr auto plan_forward(typename Architecture::limits l, int layers) {
+        l = l.filled_in(config);
+        return plan_body<Device, Capacity>([&](auto& to) {
+            const auto in = input::shaped(l);
+            Architecture::run(to, operands{}, in, output::of(in), 0, l.rows, layers);
+        });
+    }
+
+    Device* device_;
+    std::shared_ptr<const weights> weights_;
+};
+
+} // namespace apriori::detail

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which rows the passes of incremental sampling compute, and what each sees.
+#pragma once
+
+#include "apriori/expr/attention_rows.hpp"
+#include "apriori/expr/workspace.hpp"
+#include "apriori/models/prior_cache.hpp"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+namespace apriori::detail {
+
+/// The rows of a prefix or a condition, on the host: which row of a table each is, its position, and who sees whom.
+struct prior_pass_rows {
+    std::vector<std::int32_t> order{}, positions{};
+    std::vector<attention_group> groups{};
+    std::int64_t scores = 0;
+    index_t max_keys = 0;
+    bool causal = false;
+
+    index_t count() const noexcept { return static_cast<index_t>(order.size()); }
+    void add_row(std::int32_t of_table, std::int32_t position) {
+        order.push_back(of_table);
+        positions.push_back(position);
+    }
+    void add_group(const attention_group& g, std::int64_t group_scores, index_t keys) {
+        groups.push_back(g);
+        scores += group_scores;
+        max_keys = std::max(max_keys, keys);
+    }
+};
+
+/// What is wrong with steps over so many latents, for weights of that hash.
+template <class Device>
+status check_steps(std::span<const prior_step<Device>> steps, index_t latents, std::uint64_t weights_hash) {
+    if (steps.empty()) return status::invalid("step: at least one row is needed");
+    const auto* first = steps.front().condition;
+    for (const auto& s : steps) {
+        if (s.condition == nullptr) return status::invalid("step: a row has no condition");
+        if (s.condition->cache.weights_hash != weights_hash)
+            return status::invalid("step: the condition was made with other weights");
+        if (s.condition->prefix->proj_tokens != first->prefix->proj_tokens)
+            return status::invalid("step: conditions of different proj tokens", s.condition->prefix->proj_tokens,
+                                   first->prefix->proj_tokens);
+        if (s.prompt < 0 || s.prompt >= s.condition->prompts())
+            return status::invalid("step: no such prompt in the condition", s.prompt, s.condition->prompts() - 1);
+        if (s.k < 0 || s.k >= static_cast<index_t>(s.condition->timesteps.size()))
+            return status::invalid("step: no such timestep in the condition", s.k,
+                                   static_cast<std::int64_t>(s.condition->timesteps.size()) - 1);
+        if (s.latent < 0 || s.latent >= latents)
+            return status::invalid("step: no such latents", s.latent, latents - 1);
+    }
+    return {};
+}
+
+/// The rows of steps, in the device's memory: of each step its latents' tokens, and prd.
+class prior_step_rows {
+public:
+    std::int32_t *order, *positions; ///< [rows()]: which row of [latents, prd] each is, and its position
+
+    /// Takes memory for them; none when the workspace only counts.
+    constexpr prior_step_rows(workspace& memory, index_t steps, index_t hidden, index_t prd)
+        : order(memory.take<std::int32_t>(steps * (hidden + prd))),
+          positions(memory.take<std::int32_t>(steps * (hidden + prd))),
+          all_(memory.take<attention_group>(steps)),
+          last_(memory.take<attention_group>(steps)),
+          steps_(steps),
+          hidden_(hidden),
+          prd_(prd) {}
+
+    constexpr index_t rows_of_step() const noexcept { return hidden_ + prd_; }
+    constexpr index_t answers_of_step() const noexcept { return prd_ != 0 ? 1 : hidden_; }
+    constexpr index_t rows() const noexcept { return steps_ * rows_of_step(); }
+    constexpr index_t answers() const noexcept { return steps_ * answers_of_step(); }
+
+    /// Every row is a query.
+    constexpr attention_groups all() const noexcept { return {all_, steps_, max_keys_, rows(), scores_, true}; }
+    /// In the last layer: only the answers are.
+    constexpr attention_groups last() const noexcept {
+        return {last_, steps_, max_keys_, answers(), last_scores_, true};
+    }
+
+    /// For plans: each query sees so many keys.
+    constexpr void assume(index_t max_keys) noexcept {
+        max_keys_ = max_keys;
+        scores_ = rows() * max_keys;
+        last_scores_ = answers() * max_keys;
+    }
+
+    /// Writes the arrays, a few elements at a time by way of the stack. prd's position is behind the latents', theirs behind
+    /// num_embeddings, proj and time.
+    template <class Context, class Device>
+    void write(Context& to, std::span<const prior_step<Device>> steps, index_t num_embeddings, index_t latent_rows) {
+        const index_t own = rows_of_step(), answers = answers_of_step();
+        in_stretches<attention_group>(to, all_, steps_, [&](index_t i) {
+            const attention_group g = group_of(steps[static_cast<std::size_t>(i)], i * own);
+            const index_t past = g.past[0].count + g.past[1].count;
+            max_keys_ = std::max(max_keys_, past + own);
+            scores_ += own * past + own * (own + 1) / 2;
+            last_scores_ += answers * (past + own);
+            return g;
+        });
+        in_stretches<attention_group>(to, last_, steps_, [&](index_t i) {
+            attention_group g = group_of(steps[static_cast<std::size_t>(i)], i * own);
+            g.queries = answers;
+            g.first_query += own - answers;
+            g.first_out = i * answers;
+            return g;
+        });
+        in_stretches<std::int32_t>(to, order, rows(), [&](index_t i) {
+            const index_t j = i % own;
+            return static_cast<std::int32_t>(
+                j < hidden_ ? steps[static_cast<std::size_t>(i / own)].latent * hidden_ + j : latent_rows);
+        });
+        in_stretches<std::int32_t>(to, positions, rows(), [&](index_t i) {
+            const auto& s = steps[static_cast<std::size_t>(i / own)];
+            return static_cast<std::int32_t>(num_embeddings + s.condition->prefix->proj_tokens + 1 + i % own);
+        });
+    }
+
+private:
+    /// A step's rows, from `first` on, over its prompt's rows and its time row.
+    template <class Device>
+    attention_group group_of(const prior_step<Device>& s, index_t first) const {
+        const auto& p = *s.condition->prefix;
+        const auto timesteps = static_cast<index_t>(s.condition->timesteps.size());
+        return {first,
+                first,
+                rows_of_step(),
+                first,
+                {p.cache.range(p.prompts[static_cast<std::size_t>(s.prompt)]),
+                 s.condition->cache.range({s.prompt * timesteps + s.k, 1})}};
+    }
+
+    template <class T, class Context, class Element>
+    static void in_stretches(Context& to, T* there, index_t count, Element&& element) {
+        constexpr index_t most = 16;
+        T here[most];
+        for (index_t first = 0; first < count; first += most) {
+            const index_t n = std::min(most, count - first);
+            for (index_t i = 0; i < n; ++i) here[i] = element(first + i);
+            to.check(to.device.upload(there + first, here, static_cast<std::size_t>(n) * sizeof(T)));
+        }
+    }
+
+    attention_group *all_, *last_;
+    index_t steps_, hidden_, prd_;
+    index_t max_keys_ = 0;
+    std::int64_t scores_ = 0, last_scores_ = 0;
+};
+
+} // namespace apriori::detail
