@@ -45,19 +45,11 @@ public:
         device_type& device = platform_->device();
         const std::vector<std::uint8_t> mask_bytes(a.attention_mask.values.begin(), a.attention_mask.values.end());
 
-        device_array<float, device_type> hidden, timestep, pooled, text, answer;
-        device_array<std::uint8_t, device_type> mask;
-        device_array<std::byte, device_type> memory;
-        const auto upload = [&device](auto& to, const auto& values) -> result<void> {
-            to = {device, static_cast<index_t>(values.size())};
-            if (!to.ok()) return no_memory();
-            return to.write(values);
-        };
-        if (auto r = upload(hidden, a.hidden_states.values); !r) return r.error();
-        if (auto r = upload(timestep, a.timestep.values); !r) return r.error();
-        if (auto r = upload(pooled, a.proj_embedding.values); !r) return r.error();
-        if (auto r = upload(text, a.encoder_hidden_states.values); !r) return r.error();
-        if (auto r = upload(mask, mask_bytes); !r) return r.error();
+        device_staging<device_type> on(device, no_memory);
+        const auto hidden = on.copy(a.hidden_states.values), timestep = on.copy(a.timestep.values),
+                   pooled = on.copy(a.proj_embedding.values), text = on.copy(a.encoder_hidden_states.values);
+        const auto mask = on.copy(mask_bytes);
+        if (!on.state.ok()) return to_failure(on.state);
 
         input_type in;
         in.hidden_states = {hidden.data(), a.hidden_states.rows(), a.hidden_states.tokens()};
@@ -74,18 +66,17 @@ public:
                                 .text_tokens = in.text_tokens()}
                              .filled_in(config);
         if (const status s = in.check(l); !s.ok()) return to_failure(s);
-        memory = {device, static_cast<index_t>(model_type::workspace_bytes(l))};
-        answer = {device, in.rows() * in.output_tokens() * model_type::clip};
-        if (!memory.ok() || !answer.ok()) return no_memory();
-        if (const status s = model_.forward(in, answer.data(), memory.bytes(), l).state; !s.ok()) return to_failure(s);
-        if (const status s = device.synchronize(); !s.ok()) return to_failure(s);
+        auto answer = on.template array<float>(in.rows() * in.output_tokens() * model_type::clip);
+        auto memory = on.template array<std::byte>(static_cast<index_t>(model_type::workspace_bytes(l)));
+        if (on.state.ok()) on.check(model_.forward(in, answer.data(), memory.bytes(), l).state);
 
         host_tensor out;
         out.shape = {in.rows()};
         if (!input_type::has_prd) out.shape.push_back(in.output_tokens());
         out.shape.push_back(model_type::clip);
         out.values.resize(static_cast<std::size_t>(answer.size()));
-        if (const status s = answer.read(out.values); !s.ok()) return to_failure(s);
+        on.read(answer, std::span(out.values));
+        if (!on.state.ok()) return to_failure(on.state);
         return out;
     }
 
@@ -133,7 +124,7 @@ private:
     prior_instance(std::unique_ptr<Platform> platform, model_type model)
         : platform_(std::move(platform)), model_(std::move(model)) {}
 
-    static failure no_memory() { return {errc::device_error, std::string("no memory on device ") + device_type::name}; }
+    static constexpr const char* no_memory = "no memory on the device for a forward";
 
     static forward_plan make_plan(index_t rows) {
         const limits l = limits{.rows = rows}.filled_in(config);

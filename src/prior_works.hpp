@@ -61,9 +61,9 @@ public:
         s->latents.resize(static_cast<std::size_t>(task.samples * task.hidden_tokens * width));
         s->out.resize(s->latents.size());
         s->generator.randn(s->latents);
-        s->x = device_array<float, device_type>(model.device(), static_cast<index_t>(s->latents.size()));
-        if (!s->x.ok()) return failure{errc::device_error, "no memory for the latents"};
-        if (const status written = s->x.write(s->latents); !written.ok()) return to_failure(written);
+        device_staging on(model.device(), "no memory for the latents");
+        s->x = on.copy(s->latents);
+        if (!on.state.ok()) return to_failure(on.state);
 
         std::vector<timed_work> works;
         if constexpr (incremental)
@@ -216,9 +216,9 @@ private:
             prompt.attention_mask = seen;
             std::vector<float> values(static_cast<std::size_t>(count * width));
             s->generator.randn(values);
-            f->x = device_array<float, device_type>(s->model.device(), count * width);
-            if (!f->x.ok()) return failure{errc::device_error, "no memory for the latents of a forward"};
-            if (const status written = f->x.write(values); !written.ok()) return to_failure(written);
+            device_staging on(s->model.device(), "no memory for the latents of a forward");
+            f->x = on.copy(values);
+            if (!on.state.ok()) return to_failure(on.state);
             return keep(f->denoiser, denoiser_type::make(s->model, std::span(&prompt, 1), rows, s->task.hidden_tokens));
         };
         w.run = [s, f, count] {

@@ -54,16 +54,13 @@ public:
     /// The model's answers to latents x [rows, embedding_dim] at `timestep`: a view [branches * rows, clip_embed_dim].
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
                                                              float timestep) {
-        auto& device = model_.device();
-        workspace none;
-        context ctx(device, none);
-        for (index_t b = 0; b < branches_; ++b) {
-            const view<float, extents<dyn, width>> to(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()));
-            if (const status s = ctx.assign(to, x); !s.ok()) return to_failure(s);
-        }
-        if (const status s = timestep_.write({&timestep, 1}); !s.ok()) return to_failure(s);
-        const auto out = model_.forward(input_, answer_.data(), memory_.bytes(), limits_);
-        if (!out.state.ok()) return to_failure(out.state);
+        workspace no_temporaries;
+        context to(model_.device(), no_temporaries);
+        for (index_t b = 0; b < branches_; ++b)
+            to(view(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()))) = x;
+        to.check(timestep_.write({&timestep, 1}));
+        if (to.state.ok()) to.check(model_.forward(input_, answer_.data(), memory_.bytes(), limits_).state);
+        if (!to.state.ok()) return to_failure(to.state);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches_ * rows()));
     }
 
@@ -79,7 +76,6 @@ private:
     }
 
     result<void> fill(std::span<const prior_prompt> prompts) {
-        auto& device = model_.device();
         const prior_prompt& first = prompts.front();
         const auto text_tokens = static_cast<index_t>(first.last_hidden_state.size()) / input_type::text_width;
         const auto proj_tokens = static_cast<index_t>(first.text_embeds.size()) / config.embedding_proj_dim;
@@ -94,19 +90,14 @@ private:
                          .proj_tokens = proj_tokens,
                          .text_tokens = text_tokens}
                       .filled_in(config);
-        hidden_ = {device, count * tokens_ * width};
-        pooled_ = {device, count * proj};
-        text_ = {device, count * text};
-        mask_ = {device, count * mask};
-        timestep_ = {device, 1};
-        answer_ = {device, count * tokens_ * clip};
-        memory_ = {device, static_cast<index_t>(Model::workspace_bytes(limits_))};
-        if (!(hidden_.ok() && pooled_.ok() && text_.ok() && mask_.ok() && timestep_.ok() && answer_.ok() &&
-              memory_.ok()))
-            return failure{errc::device_error, "no memory for " + std::to_string(samples_) +
-                                                   " samples: " + std::to_string(memory_.size()) +
-                                                   " bytes of workspace; ask for fewer"};
-
+        device_staging<device_type> on(model_.device(), "no memory for the samples; ask for fewer");
+        hidden_ = on.template array<float>(count * tokens_ * width);
+        pooled_ = on.template array<float>(count * proj);
+        text_ = on.template array<float>(count * text);
+        mask_ = on.template array<std::uint8_t>(count * mask);
+        timestep_ = on.template array<float>(1);
+        answer_ = on.template array<float>(count * tokens_ * clip);
+        memory_ = on.template array<std::byte>(static_cast<index_t>(Model::workspace_bytes(limits_)));
         for (index_t p = 0; p < branches_ * prompts_; ++p) {
             const prior_prompt& c = prompts[static_cast<std::size_t>(p)];
             if (static_cast<index_t>(c.text_embeds.size()) != proj)
@@ -116,11 +107,12 @@ private:
             if (static_cast<index_t>(c.attention_mask.size()) != mask)
                 return wrong("attention_mask", c.attention_mask.size(), mask);
             for (index_t i = p * samples_; i < (p + 1) * samples_; ++i) {
-                if (const status s = pooled_.write(c.text_embeds, i * proj); !s.ok()) return s;
-                if (const status s = text_.write(c.last_hidden_state, i * text); !s.ok()) return s;
-                if (const status s = mask_.write(c.attention_mask, i * mask); !s.ok()) return s;
+                on.write(pooled_, c.text_embeds, i * proj);
+                on.write(text_, c.last_hidden_state, i * text);
+                on.write(mask_, c.attention_mask, i * mask);
             }
         }
+        if (!on.state.ok()) return on.state;
         input_.hidden_states = {hidden_.data(), count, tokens_};
         input_.timestep = {timestep_.data(), extents<dyn>(1)};
         input_.proj_embedding = {pooled_.data(), count, proj_tokens};

@@ -62,19 +62,18 @@ public:
 private:
     /// The prior's answers to the latents in `values`, in their place.
     result<void> one_pass(std::span<const prior_prompt> prompts, index_t samples, std::vector<float>& values) const {
-        auto& device = prior_.device();
         auto denoiser = forward_denoiser<Prior>::make(prior_, prompts, samples, 1, 1);
         if (!denoiser) return denoiser.error();
-        device_array<float, typename Prior::device_type> latents(device, static_cast<index_t>(values.size()));
-        if (!latents.ok())
-            return failure{errc::device_error,
-                           "no memory for the latents of " + std::to_string(denoiser->rows()) + " rows"};
-        if (const status s = latents.write(values); !s.ok()) return s;
+        device_staging<typename Prior::device_type> on(prior_.device(), "no memory for the latents; ask for fewer");
+        const auto latents = on.copy(values);
+        if (!on.state.ok()) return on.state;
         const view<const float, extents<dyn, width>> x(latents.data(), extents<dyn, width>(denoiser->rows()));
         const auto answers = (*denoiser)(x, 0.0f); // a timestep that nobody looks at
         if (!answers) return answers.error();
-        if (const status s = device.synchronize(); !s.ok()) return s;
-        return device.download(values.data(), answers->data, values.size() * sizeof(float));
+        on.check(prior_.device().synchronize());
+        if (on.state.ok())
+            on.check(prior_.device().download(values.data(), answers->data, values.size() * sizeof(float)));
+        return on.state;
     }
 
     const Tokenizer* tokenizer_;

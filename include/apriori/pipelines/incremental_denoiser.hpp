@@ -33,9 +33,7 @@ public:
         if (!each) return each.error();
         incremental_denoiser d(model, std::move(prompts), *each, samples);
         if (!d.answer_.ok() || !d.memory_.ok())
-            return failure{errc::device_error, "no memory for " + std::to_string(samples) +
-                                                   " samples: " + std::to_string(d.memory_.size()) +
-                                                   " bytes of workspace; ask for fewer"};
+            return failure{errc::device_error, "no memory for the samples; ask for fewer"};
         return d;
     }
     /// The same from prompts: one for each branch.

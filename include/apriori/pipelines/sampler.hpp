@@ -48,15 +48,21 @@ constexpr auto predicted_x0(const step_coefficients& c, const X& x, const Y& y) 
 
 /// next = x0 * to_x0 + x * to_sample + y * to_output + history * to_history + z * noise.
 template <class Context, class Next, class X, class Y, class Z, class History, class Deviation>
-status write_next(Context& ctx, const Next& next, const step_coefficients& c, const X& x, const Y& y, const Z& z,
-                  const History& history, int slots, const Deviation& deviation) {
+void write_next(Context& to, const Next& next, const step_coefficients& c, const X& x, const Y& y, const Z& z,
+                const History& history, int slots, const Deviation& deviation) {
     const auto mean = predicted_x0(c, x, y) * c.to_x0 + x * c.to_sample + y * c.to_output;
     const auto noised = [&](const auto& m) {
-        return c.draws_noise ? ctx.assign(next, m + z * deviation) : ctx.assign(next, m);
+        if (c.draws_noise)
+            to(next) = m + z * deviation;
+        else
+            to(next) = m;
     };
-    if (slots == 0) return noised(mean);
-    if (slots == 1) return noised(mean + history[0] * c.to_history[0]);
-    return noised(mean + history[0] * c.to_history[0] + history[1] * c.to_history[1]);
+    if (slots == 0)
+        noised(mean);
+    else if (slots == 1)
+        noised(mean + history[0] * c.to_history[0]);
+    else
+        noised(mean + history[0] * c.to_history[0] + history[1] * c.to_history[1]);
 }
 
 } // namespace detail
@@ -90,76 +96,74 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
         return failure{errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = " +
                                                  std::to_string(count) + " floats"};
 
-    using array = device_array<float, typename Model::device_type>;
-    std::array<array, 4 + max_history_slots> memory; // latents, next latents, model input, noise, histories
-    std::array<rows_view, 4 + max_history_slots> views;
-    std::vector<float> host(static_cast<std::size_t>(count), 0.0f);
-    for (std::size_t i = 0; i < 4 + static_cast<std::size_t>(schedule.history_slots()); ++i) {
-        memory[i] = array(device, count);
-        if (!memory[i].ok())
-            return failure{errc::device_error, "no memory for the latents of " + std::to_string(rows) + " rows"};
-        views[i] = rows_view(memory[i].data(), extents<dyn, width>(rows));
-        if (const status s = memory[i].write(host); !s.ok())
-            return s; // histories that are not yet written count as zero
-    }
-    auto &x = views[0], &next = views[1];
-    const auto scaled = views[2], z = views[3];
-    const std::array<rows_view, max_history_slots> history{views[4], views[5]};
-
-    const float scale = options.scale_latents ? schedule.init_noise_sigma() : 1.0f;
-    for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * scale;
-    if (const status s = memory[0].write(host); !s.ok()) return s;
-    const auto download = [&](std::span<float> to) { return device.download(to.data(), x.data, to.size_bytes()); };
-    workspace none;
-    context ctx(device, none);
     const auto steps = schedule.steps();
     if (clip == width && std::any_of(steps.begin(), steps.end(), [](const auto& c) { return c.learned_variance; }))
         return failure{
             errc::invalid_argument,
             "the scheduler's variance_type is learned_range, which needs a model whose clip_embed_dim is twice "
             "its embedding_dim"};
+
+    device_staging<typename Model::device_type> on(device, "no memory for the latents; ask for fewer samples");
+    std::array<device_array<float, typename Model::device_type>, 4 + max_history_slots> memory;
+    std::array<rows_view, 4 + max_history_slots> views; // latents, next latents, model input, noise, histories
+    std::vector<float> host(static_cast<std::size_t>(count), 0.0f);
+    for (std::size_t i = 0; i < 4 + static_cast<std::size_t>(schedule.history_slots()); ++i) {
+        memory[i] = on.copy(host); // histories that are not yet written count as zero
+        views[i] = rows_view(memory[i].data(), extents<dyn, width>(rows));
+    }
+    auto &x = views[0], &next = views[1];
+    const auto scaled = views[2], z = views[3];
+    const std::array<rows_view, max_history_slots> history{views[4], views[5]};
+    const float scale = options.scale_latents ? schedule.init_noise_sigma() : 1.0f;
+    for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * scale;
+    on.write(memory[0], std::span<const float>(host));
+    if (!on.state.ok()) return on.state;
+
+    const auto download = [&](std::span<float> values) {
+        const status s = device.synchronize();
+        return s.ok() ? device.download(values.data(), x.data, values.size_bytes()) : s;
+    };
+    workspace no_temporaries;
+    context to(device, no_temporaries);
     for (std::size_t i = 0; i < steps.size(); ++i) {
         const step_coefficients& c = steps[i];
-        view<const float, extents<dyn, width>> asked = x;
-        if (c.input_scale != 1.0f) {
-            if (const status s = ctx.assign(scaled, x * c.input_scale); !s.ok()) return s;
-            asked = scaled;
-        }
-        const auto answers = denoiser(asked, c.timestep);
+        if (c.input_scale != 1.0f) to(scaled) = x * c.input_scale;
+        if (!to.state.ok()) return to.state;
+        const auto answers = denoiser(c.input_scale != 1.0f ? scaled : x, c.timestep);
         if (!answers) return answers.error();
         const auto y = detail::guided<width>(*answers, rows, options.guidance_scale, 0);
         if (c.draws_noise) {
             noise(std::span<float>(host));
-            if (const status s = memory[3].write(host); !s.ok()) return s;
+            to.check(memory[3].write(host));
         }
-        status s;
+        const int slots = schedule.history_slots();
         if constexpr (clip == 2 * width) {
             // the second half of the answer sets the deviation of each element: exp(((v + 1) / 2 (max - min) + min) / 2)
             const auto v = detail::guided<width>(*answers, rows, options.guidance_scale, width);
-            s = c.learned_variance
-                    ? detail::write_next(ctx, next, c, x, y, z, history, 0,
-                                         exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)))
-                    : detail::write_next(ctx, next, c, x, y, z, history, schedule.history_slots(), c.noise);
+            if (c.learned_variance)
+                detail::write_next(to, next, c, x, y, z, history, 0,
+                                   exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)));
+            else
+                detail::write_next(to, next, c, x, y, z, history, slots, c.noise);
         } else
-            s = detail::write_next(ctx, next, c, x, y, z, history, schedule.history_slots(), c.noise);
-        for (std::size_t k = 0; k < history.size() && s.ok(); ++k)
+            detail::write_next(to, next, c, x, y, z, history, slots, c.noise);
+        for (std::size_t k = 0; k < history.size(); ++k)
             if (const history_write& w = c.keep[k]; w.active)
-                s = ctx.assign(history[k], detail::predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output);
-        if (!s.ok()) return s;
+                to(history[k]) = detail::predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output;
+        if (!to.state.ok()) return to.state;
         std::swap(x, next);
         if (options.on_step) {
             sampling_step done{static_cast<int>(i), static_cast<int>(steps.size()), c.timestep};
             if (options.latents_for_callback) {
-                if (const status r = download(host); !r.ok()) return r;
+                if (const status s = download(host); !s.ok()) return s;
                 done.latents = host;
             }
             if (!options.on_step(done))
                 return failure{errc::cancelled, "sampling was stopped after step " + std::to_string(i + 1)};
         }
     }
-    if constexpr (clip == width)
-        if (const status s = model.post_process_latents(x); !s.ok()) return s;
-    if (const status s = device.synchronize(); !s.ok()) return s;
+    if constexpr (clip == width) to.check(model.post_process_latents(x));
+    if (!to.state.ok()) return to.state;
     return download(out);
 }
 
