@@ -51,10 +51,10 @@ function(apriori_write_config name config header)
     set(check_of_PriorTransformer validate)
     set(header_of_CLIPTextModel clip_config)
     set(type_of_CLIPTextModel CLIPTextConfig)
-    set(check_of_CLIPTextModel validate_text)
+    set(check_of_CLIPTextModel validate)
     set(header_of_CLIPVisionModel clip_config)
     set(type_of_CLIPVisionModel CLIPVisionConfig)
-    set(check_of_CLIPVisionModel validate_vision)
+    set(check_of_CLIPVisionModel validate)
     string(CONCAT text
         "// Written by apriori_add_config from ${config}; do not edit.\n"
         "#pragma once\n\n"

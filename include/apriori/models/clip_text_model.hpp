@@ -235,7 +235,7 @@ private:
 
 template <CLIPTextConfig C>
 consteval CLIPTextConfig checked_text() {
-    static_assert(validate_text<C>());
+    static_assert(validate<C>());
     return canonical(C);
 }
 
