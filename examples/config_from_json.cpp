@@ -34,12 +34,12 @@ alignas(buffer_alignment) std::byte workspace_memory[Model::workspace_bytes({.ro
 
 int main() {
     // The same file, read at run time: for a program that has several models compiled in and looks for the right one.
-    const auto config = io::load_prior_config("examples/digits/digits-unclip/prior");
+    const auto config = io::load_config<PriorConfig>("examples/digits/digits-unclip/prior");
     if (!config || canonical(*config) != Model::config) return 1;
     cpu<> device;
     const auto weights = io::open_weights("examples/digits/digits-unclip/prior");
     if (!weights || !Model::load(device, *weights)) return 1;
-    std::printf("%s\n", io::to_cpp(*config).c_str());
+    std::printf("%s\n", io::to_json_text(*config).c_str());
     std::printf("%zu bytes of packed weights, %zu of workspace for 4 rows\n", Model::weights::bytes(),
                 sizeof workspace_memory);
     std::printf("%s", describe(Model::plan({.rows = 4})).c_str());

@@ -35,7 +35,7 @@ result<subject> find_subject(const catalogue& models, const device_options& on, 
     }
     const auto file = find_config(model);
     if (!file) return file.error();
-    const auto config = io::load_prior_config(*file);
+    const auto config = io::load_config<PriorConfig>(*file);
     if (!config) return config.error();
     const auto entry = models.find(*config, on, *file);
     if (!entry) return entry.error();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline_parts.hpp"
 
-#include "apriori/io/clip_config_json.hpp"
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/safetensors.hpp"
@@ -43,7 +42,7 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options) {
     if (!folder) return folder.error();
     pipeline_parts parts;
     parts.model_name = folder->name();
-    const auto config = io::load_prior_config(folder->prior());
+    const auto config = io::load_config<PriorConfig>(folder->prior());
     if (!config) return config.error();
     parts.config = canonical(*config);
     const auto scheduler = io::load_scheduler_config(folder->scheduler(), options.scheduler);
@@ -75,7 +74,7 @@ result<void> open_words(const pipeline_options& options, pipeline_parts& parts) 
     auto tokenizer = io::load_clip_tokenizer(files.tokenizer());
     if (!tokenizer) return tokenizer.error();
     const auto folder = files.text_encoder();
-    const auto text = io::load_clip_text_config(folder);
+    const auto text = io::load_config<CLIPTextConfig>(folder);
     if (!text) return text.error();
     if (text->hidden_size != config.embedding_dim)
         return width_failure(folder / "config.json", "hidden_size", text->hidden_size, "embedding_dim",
@@ -94,7 +93,7 @@ result<void> open_words(const pipeline_options& options, pipeline_parts& parts) 
 
     const auto images = files.image_encoder();
     if (!is_folder(images)) return {};
-    const auto vision = io::load_clip_vision_config(images);
+    const auto vision = io::load_config<CLIPVisionConfig>(images);
     if (!vision) return vision.error();
     if (vision->output_dim() != config.embedding_dim)
         return width_failure(images / "config.json", "projection_dim", vision->output_dim(), "embedding_dim",

@@ -111,7 +111,7 @@ result<void> verify_sampling(const std::filesystem::path& folder, const referenc
 
 result<void> verify_model(const catalogue& models, const std::filesystem::path& folder, const device_options& on,
                           tally& t) {
-    auto config = io::load_prior_config(folder);
+    auto config = io::load_config<PriorConfig>(folder);
     if (!config) return config.error();
     const auto entry = models.find(*config, on, folder / "config.json");
     if (!entry) return entry.error();

@@ -5,7 +5,7 @@
 
 #include "model_testing.hpp"
 
-#include "apriori/io/clip_config_json.hpp"
+#include "apriori/io/config_json.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "apriori/models/clip_text_model.hpp"
@@ -185,7 +185,7 @@ void check(const tensor_file& file, const std::string& name, index_t rows, index
 
 template <CLIPTextConfig C, class Device>
 void check_text(Device& device, const std::string& folder, chunks promise) {
-    const auto config = io::load_clip_text_config(folder_of_cases / folder);
+    const auto config = io::load_config<CLIPTextConfig>(folder_of_cases / folder);
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(*config, C);
     const auto model = load<CLIPTextModelWithProjection<C, Device>>(device, folder_of_cases / folder);
@@ -207,7 +207,7 @@ void check_text(Device& device, const std::string& folder, chunks promise) {
 
 template <CLIPVisionConfig C, class Device>
 void check_vision(Device& device, const std::string& folder, chunks promise) {
-    const auto config = io::load_clip_vision_config(folder_of_cases / folder);
+    const auto config = io::load_config<CLIPVisionConfig>(folder_of_cases / folder);
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(*config, C);
     const auto model = load<CLIPVisionModelWithProjection<C, Device>>(device, folder_of_cases / folder);
@@ -238,7 +238,7 @@ void check_vision(Device& device, const std::string& folder, chunks promise) {
 template <class Device>
 void check_digits(Device& device) {
     const std::filesystem::path digits = APRIORI_DIGITS;
-    const auto config = io::load_clip_text_config(digits / "text_encoder");
+    const auto config = io::load_config<CLIPTextConfig>(digits / "text_encoder");
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(*config, presets::digits_text);
     using model_type = CLIPTextModelWithProjection<presets::digits_text, Device>;

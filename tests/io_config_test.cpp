@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // config.json: diffusers' files are understood, and every wrong field is named with what is allowed.
 #include "apriori/io/config_json.hpp"
+#include "apriori/io/json_fields.hpp"
 #include "io_testing.hpp"
 
 #include <filesystem>
-#include <limits>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -12,10 +13,10 @@
 namespace {
 
 using namespace apriori;
-using io::parse_prior_config;
+using io::parse_config;
 using io_testing::temporary_folder;
 
-auto parse(std::string_view text) { return parse_prior_config(text, "m/config.json"); }
+auto parse(std::string_view text) { return parse_config<PriorConfig>(text, "m/config.json"); }
 
 /// A configuration that differs from the defaults in every field.
 constexpr PriorConfig unusual{.num_attention_heads = 3,
@@ -37,12 +38,12 @@ constexpr PriorConfig unusual{.num_attention_heads = 3,
 constexpr PriorConfig one_pass{.additional_embeddings = 3, .time_embedding = false};
 
 TEST(ConfigJson, TheTableHoldsEveryField) {
-    // Fails to compile when PriorConfig gains a field; then prior_config_fields needs it, too.
+    // Fails to compile when PriorConfig gains a field; then fields() needs it, too.
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = unusual;
     static_cast<void>(std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p));
-    static_assert(std::tuple_size_v<decltype(io::detail::prior_config_fields)> == 16);
+    static_assert(fields_of<PriorConfig>.size() == 16);
     std::vector<std::string> names;
-    io::detail::for_each_prior_field([&](const auto& field) { names.emplace_back(field.name); });
+    for_each_field<PriorConfig>([&](const auto& field) { names.emplace_back(field.name); });
     EXPECT_EQ(names, (std::vector<std::string>{"num_attention_heads", "attention_head_dim", "num_layers",
                                                "embedding_dim", "num_embeddings", "additional_embeddings", "dropout",
                                                "time_embed_act_fn", "norm_in_type", "embedding_proj_norm_type",
@@ -64,21 +65,21 @@ TEST(ConfigJson, ReadsTheRecordedModels) {
     int models = 0;
     for (const auto& folder : std::filesystem::directory_iterator(io_testing::data / "cases")) {
         if (!folder.is_directory()) continue;
-        const auto config = io::load_prior_config(folder.path());
+        const auto config = io::load_config<PriorConfig>(folder.path());
         EXPECT_TRUE(config.ok()) << config.error().message;
         ++models;
     }
     EXPECT_GE(models, 12);
     const auto cases = io_testing::data / "cases";
-    EXPECT_EQ(*io::load_prior_config(cases / "karlo_full"), presets::karlo_v1_alpha);
-    EXPECT_EQ(*io::load_prior_config(cases / "kandinsky22_full/config.json"), presets::kandinsky_2_2);
-    EXPECT_EQ(io::load_prior_config(cases / "tiny_mish")->time_embed_act_fn, activation::mish);
-    EXPECT_EQ(io::load_prior_config(cases / "tiny_no_prd")->added_emb_type, added_emb::none);
-    EXPECT_EQ(io::load_prior_config(cases / "tiny_norms")->norm_in_type, norm_type::layer);
+    EXPECT_EQ(*io::load_config<PriorConfig>(cases / "karlo_full"), presets::karlo_v1_alpha);
+    EXPECT_EQ(*io::load_config<PriorConfig>(cases / "kandinsky22_full/config.json"), presets::kandinsky_2_2);
+    EXPECT_EQ(io::load_config<PriorConfig>(cases / "tiny_mish")->time_embed_act_fn, activation::mish);
+    EXPECT_EQ(io::load_config<PriorConfig>(cases / "tiny_no_prd")->added_emb_type, added_emb::none);
+    EXPECT_EQ(io::load_config<PriorConfig>(cases / "tiny_norms")->norm_in_type, norm_type::layer);
 }
 
 TEST(ConfigJson, EclipsePriorsHaveNoTimeEmbedding) {
-    const auto recorded = io::load_prior_config(io_testing::data / "eclipse");
+    const auto recorded = io::load_config<PriorConfig>(io_testing::data / "eclipse");
     ASSERT_TRUE(recorded.ok()) << recorded.error().message;
     EXPECT_FALSE(recorded->time_embedding);
     EXPECT_EQ(recorded->additional_embeddings, 3);
@@ -122,8 +123,9 @@ TEST(ConfigJson, WrongValuesNameTheFieldAndWhatIsAllowed) {
     for (const char* field : {"num_embeddings", "additional_embeddings"})
         refused(field, "-1", "an integer from 0 to 1048576");
     for (const char* field : {"time_embed_dim", "embedding_proj_dim", "clip_embed_dim"}) {
-        EXPECT_TRUE(parse(std::string("{\"") + field + "\": null}").ok());
-        refused(field, "0", "null or an integer from 1 to 1048576");
+        EXPECT_EQ(*parse(std::string("{\"") + field + "\": null}"), PriorConfig{});
+        EXPECT_EQ(*parse(std::string("{\"") + field + "\": 0}"), PriorConfig{}); // Python's `or` takes 0 for null
+        refused(field, "-5", "null or an integer from 1 to 1048576");
         refused(field, "\"768\"", "null or an integer from 1 to 1048576");
     }
     EXPECT_EQ(parse(R"({"dropout": 1})")->dropout, 1.0F);
@@ -136,7 +138,7 @@ TEST(ConfigJson, WrongValuesNameTheFieldAndWhatIsAllowed) {
     refused("added_emb_type", "\"none\"", R"(null, "prd")");
     EXPECT_FAILS(
         parse(R"({"num_attention_heads": 1048576, "attention_head_dim": 1048576})"), errc::invalid_argument,
-        "num_attention_heads 1048576 times attention_head_dim 1048576 is 1099511627776; allowed: at most 1048576");
+        "num_attention_heads times attention_head_dim must be at most 1048576 (got 1099511627776, limit 1048576)");
 }
 
 TEST(ConfigJson, UnknownFieldsAndOtherClassesAreErrors) {
@@ -151,7 +153,7 @@ TEST(ConfigJson, UnknownFieldsAndOtherClassesAreErrors) {
     EXPECT_FAILS(parse(R"({"num_layers": 3, "num_layers": 4})"), errc::bad_format, "the key 'num_layers' occurs twice");
     EXPECT_FAILS(parse(R"({"num_layers": NaN})"), errc::bad_format, "not well-formed");
     const temporary_folder folder;
-    EXPECT_FAILS(io::load_prior_config(folder.path), errc::not_found, (folder.path / "config.json").string(),
+    EXPECT_FAILS(io::load_config<PriorConfig>(folder.path), errc::not_found, (folder.path / "config.json").string(),
                  "No such file or directory");
 }
 
@@ -169,25 +171,68 @@ TEST(ConfigJson, TheTextOfAConfigReadsBackAsItself) {
     EXPECT_EQ(text.find("time_embedding"), std::string::npos); // diffusers does not know it
 }
 
-// One sequence of tokens as a value and as text: what to_cpp writes is C++ that means what it was made of.
-// clang-format off
-#define UNUSUAL_IN_CPP \
-    apriori::PriorConfig{.num_attention_heads = 3, .attention_head_dim = 5, .num_layers = 7, .embedding_dim = 11, \
-    .num_embeddings = 0, .additional_embeddings = 2, .dropout = 0.1F, .time_embed_act_fn = \
-    apriori::activation::gelu, .norm_in_type = apriori::norm_type::layer, .embedding_proj_norm_type = \
-    apriori::norm_type::rms, .encoder_hid_proj_type = apriori::hid_proj_type::none, .added_emb_type = \
-    apriori::added_emb::none, .time_embed_dim = 13, .embedding_proj_dim = 17, .clip_embed_dim = 19, \
-    .time_embedding = true}
-// clang-format on
-#define TEXT_OF(...) #__VA_ARGS__
-#define EXPANDED_TEXT_OF(...) TEXT_OF(__VA_ARGS__)
-static_assert(UNUSUAL_IN_CPP == unusual);
+// ---- every row of every table ------------------------------------------------------------------------------------------
 
-TEST(ConfigJson, ToCppIsTheExpression) {
-    EXPECT_EQ(io::to_cpp(unusual), EXPANDED_TEXT_OF(UNUSUAL_IN_CPP));
-    EXPECT_NE(io::to_cpp({}).find(".dropout = 0.0F, .time_embed_act_fn = apriori::activation::silu"),
-              std::string::npos);
-    EXPECT_NE(io::to_cpp({}).find(".time_embed_dim = apriori::none"), std::string::npos);
+template <class Config>
+class EveryField : public testing::Test {};
+using configs = testing::Types<PriorConfig, CLIPTextConfig, CLIPVisionConfig>;
+TYPED_TEST_SUITE(EveryField, configs);
+
+/// Another value of a field than that of the class.
+template <class Config>
+double other_value(const field<Config>& f) {
+    const double value = f.get(Config{});
+    for (const double other : {2 * value, value + 1, 0.0, 1.0, 2.0})
+        if (other != value && f.holds(other)) return other;
+    ADD_FAILURE() << f.name;
+    return value;
+}
+std::string named(std::string_view name, std::string_view value) {
+    return '"' + std::string(name) + "\": " + std::string(value);
+}
+
+TYPED_TEST(EveryField, IsReadHashedComparedAndChecked) {
+    std::set<std::uint64_t> hashes{config_hash(TypeParam{})};
+    std::size_t expected = 1;
+    EXPECT_EQ(first_difference(TypeParam{}, TypeParam{}).name, "");
+    for_each_field<TypeParam>([&](const field<TypeParam>& f) {
+        SCOPED_TRACE(f.name);
+        TypeParam changed;
+        f.set(changed, other_value(f));
+        short_text<64> value, own;
+        f.add_value(value, f.get(changed));
+        f.add_value(own, f.get(canonical(TypeParam{})));
+        const auto read = io::parse_config<TypeParam>('{' + named(f.name, value.view()) + '}');
+        EXPECT_EQ(read.ok() ? *read : changed, changed);
+        EXPECT_EQ(read.ok(), changed.together().ok());
+        EXPECT_EQ(refusal(changed).size == 0, read.ok());
+
+        const auto differs = first_difference(changed, TypeParam{});
+        EXPECT_EQ(differs.name, f.inert ? "" : f.name);
+        EXPECT_EQ(differs.first.view(), f.inert ? "" : value.view());
+        EXPECT_EQ(differs.second.view(), f.inert ? "" : own.view());
+        hashes.insert(config_hash(changed));
+        expected += f.inert ? 0 : 1;
+
+        EXPECT_FAILS(io::parse_config<TypeParam>('{' + named(f.name, "[]") + '}'), errc::invalid_argument,
+                     "config.json: field '" + std::string(f.name) + "' is []; allowed: ");
+        const auto twice = '{' + named(f.name, "[]") + ", " + named(f.name, "1") + '}';
+        EXPECT_FAILS(io::parse_config<TypeParam>(twice), errc::bad_format,
+                     "the key '" + std::string(f.name) + "' occurs twice");
+    });
+    EXPECT_EQ(hashes.size(), expected);
+}
+
+TEST(ConfigJson, TheFirstDifferenceIsOfMeanings) {
+    const auto d = first_difference(presets::digits, presets::karlo_v1_alpha);
+    EXPECT_EQ(d.name, "num_attention_heads");
+    EXPECT_EQ(d.first.view(), "4");
+    EXPECT_EQ(d.second.view(), "32");
+    EXPECT_EQ(first_difference(PriorConfig{.time_embed_dim = 2048}, PriorConfig{.dropout = 0.5F}).name, "");
+    const auto norm = first_difference(presets::shap_e, presets::shap_e_img2img);
+    EXPECT_EQ(first_difference(PriorConfig{.norm_in_type = norm_type::layer}, PriorConfig{}).first.view(), "\"layer\"");
+    EXPECT_EQ(first_difference(PriorConfig{.norm_in_type = norm_type::layer}, PriorConfig{}).second.view(), "null");
+    EXPECT_EQ(norm.name, "num_attention_heads");
 }
 
 TEST(JsonFields, NumbersTextsAndFlagsForOtherFiles) {

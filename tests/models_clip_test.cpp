@@ -147,8 +147,8 @@ TEST(Clip, LoadsOldFilesAndNamesWhatIsMissing) {
 // ---- config.json ----------------------------------------------------------------------------------------------------------
 
 TEST(ClipConfig, ReadsDefaultsAndNamesWhatIsWrong) {
-    const auto text = [](std::string_view s) { return io::parse_clip_text_config(s); };
-    const auto vision = [](std::string_view s) { return io::parse_clip_vision_config(s); };
+    const auto text = [](std::string_view s) { return io::parse_config<CLIPTextConfig>(s); };
+    const auto vision = [](std::string_view s) { return io::parse_config<CLIPVisionConfig>(s); };
     EXPECT_EQ(*text("{}"), CLIPTextConfig{});
     EXPECT_EQ(*vision("{}"), CLIPVisionConfig{});
     EXPECT_EQ(text(R"({"projection_dim": null})")->projection_dim, 0);
@@ -162,10 +162,11 @@ TEST(ClipConfig, ReadsDefaultsAndNamesWhatIsWrong) {
     EXPECT_FAILS(vision(R"({"model_type": "siglip"})"), errc::unsupported, "\"clip_vision_model\"");
     EXPECT_FAILS(text(R"({"hidden_act": "gelu_new"})"), errc::invalid_argument, "\"quick_gelu\", \"gelu\"");
     EXPECT_FAILS(text(R"({"hidden_size": 100})"), errc::invalid_argument,
-                 "hidden_size 100 is not a multiple of num_attention_heads 8");
+                 "hidden_size must be a multiple of num_attention_heads (got 100, limit 8)");
     EXPECT_FAILS(text(R"({"num_attention_heads": 0})"), errc::invalid_argument, "field 'num_attention_heads' is 0");
     EXPECT_FAILS(text(R"({"eos_token_id": [1, 2]})"), errc::invalid_argument, "field 'eos_token_id'");
-    EXPECT_FAILS(vision(R"({"image_size": 16})"), errc::invalid_argument, "image_size 16 is less than patch_size 32");
+    EXPECT_FAILS(vision(R"({"image_size": 16})"), errc::invalid_argument,
+                 "image_size must be patch_size or more (got 16, limit 32)");
     EXPECT_FAILS(vision(R"({"patch_size": [14, 14]})"), errc::invalid_argument, "field 'patch_size'");
 }
 

@@ -11,7 +11,7 @@ TEST(models_oracle, is_diffusers) {
     for (const char* variant : {"tiny", "tiny_dims", "tiny_gelu", "tiny_mish", "tiny_no_prd", "tiny_no_text",
                                 "tiny_norms", "tiny_relu", "unclip_like", "shap_e_image_like"}) {
         const auto folder = reference_cases / variant;
-        const auto config = apriori::io::load_prior_config(folder / "config.json");
+        const auto config = apriori::io::load_config<PriorConfig>(folder / "config.json");
         ASSERT_TRUE(config) << config.error().message;
         with_weights(folder, *config, [&](const auto& source) {
             const prior_oracle oracle(*config, source);

@@ -2,6 +2,7 @@
 // What the compiler knows of a model: which types are one, how many parameters, which launches, how much workspace.
 // Almost all of it is checked by compiling this file.
 #include "apriori/device/cpu/device.hpp"
+#include "apriori/models/clip_config.hpp"
 #include "apriori/models/prior_transformer.hpp"
 
 #include <gtest/gtest.h>
@@ -63,9 +64,14 @@ static_assert(parameter_count(presets::digits) == 862'400);
 static_assert(parameter_count(PriorConfig{.additional_embeddings = 3}) - parameter_count(one_pass) ==
               2 * (2048 * 2048 + 2048)); // the two layers of the time embedding
 
-// Hashes are in stored conditions and packed images: that of a configuration stays what it was.
-static_assert(config_hash(presets::karlo_v1_alpha) == 0xa7d13c090e8dbf32u);
+// Hashes are in stored conditions and packed images: that of a configuration stays what it was. A field counts where it would
+// mean something else if it had its default, so that a field that the class gains changes none.
+static_assert(config_hash(presets::karlo_v1_alpha) == 0x302f66ea0432c4d2u);
+static_assert(config_hash(PriorConfig{.num_attention_heads = 4, .time_embed_dim = 256}) ==
+              config_hash(PriorConfig{.num_attention_heads = 4, .dropout = 0.1f}));
 static_assert(config_hash(one_pass) != config_hash(PriorConfig{.additional_embeddings = 3}));
+static_assert(config_hash(CLIPTextConfig{}) != config_hash(without_projection(CLIPTextConfig{})));
+static_assert(config_hash(presets::clip_vit_l_14_vision) != config_hash(presets::clip_vit_big_g_14_vision));
 
 // ---- the launches of a block on cpu -----------------------------------------------------------------------------------
 

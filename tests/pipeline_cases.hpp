@@ -6,7 +6,6 @@
 #include "model_testing.hpp"
 
 #include "apriori/core/torch_random.hpp"
-#include "apriori/io/clip_config_json.hpp"
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/safetensors.hpp"
@@ -180,8 +179,8 @@ struct models {
 template <class Device>
 void check_unclip() {
     const models<Device> m;
-    EXPECT_EQ(value_of(io::load_clip_text_config(models_folder / "text_encoder")), text_config);
-    EXPECT_EQ(canonical(value_of(io::load_prior_config(models_folder / "prior"))), canonical(prior_config));
+    EXPECT_EQ(value_of(io::load_config<CLIPTextConfig>(models_folder / "text_encoder")), text_config);
+    EXPECT_EQ(canonical(value_of(io::load_config<PriorConfig>(models_folder / "prior"))), canonical(prior_config));
     const auto pipeline = m.text_to_embedding();
     for (const bool masked : {false, true})
         each_call(masked ? "unclip_masked" : "unclip", masked ? 1 : 6, [&](const call& c) {
@@ -315,8 +314,9 @@ inline constexpr double shap_e_tolerance = 5e-5;
 template <class Device>
 void check_shap_e() {
     Device device;
-    EXPECT_EQ(canonical(value_of(io::load_prior_config(models_folder / "shap_e_prior"))), canonical(shap_e_config));
-    EXPECT_EQ(canonical(value_of(io::load_prior_config(models_folder / "shap_e_img2img_prior"))),
+    EXPECT_EQ(canonical(value_of(io::load_config<PriorConfig>(models_folder / "shap_e_prior"))),
+              canonical(shap_e_config));
+    EXPECT_EQ(canonical(value_of(io::load_config<PriorConfig>(models_folder / "shap_e_img2img_prior"))),
               canonical(shap_e_img2img_config));
     const auto scheduler = load_scheduler("shap_e_scheduler");
     const models<Device> m;

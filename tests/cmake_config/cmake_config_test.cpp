@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The headers that apriori_add_config writes hold what their config.json says.
+// The headers that apriori_add_config writes hold what their config.json says; what one may not say is an error of the code that
+// reads it, in constant expressions as at run time.
 #include "digits.hpp"
 #include "eclipse.hpp"
 #include "image_encoder.hpp"
@@ -10,6 +11,9 @@
 #include "time_given.hpp"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string_view>
 
 using namespace apriori;
 
@@ -49,3 +53,77 @@ TEST(cmake_config, every_kind_of_value) {
     EXPECT_EQ(odd.clip_embed_dim, 10);
     EXPECT_EQ(odd.num_layers, 20);
 }
+
+namespace {
+
+struct refused {
+    std::string_view json, message;
+};
+/// What PriorTransformer's file may not say, and what the end of the message is.
+constexpr refused refusals[] = {
+    {R"({"num_attention_heads": 0})", ": field 'num_attention_heads' is 0; allowed: an integer from 1 to 1048576"},
+    {R"({"attention_head_dim": 0})", ": field 'attention_head_dim' is 0; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": 0})", ": field 'num_layers' is 0; allowed: an integer from 1 to 1048576"},
+    {R"({"embedding_dim": 0})", ": field 'embedding_dim' is 0; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": -20})", ": field 'num_layers' is -20; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": 4.5})", ": field 'num_layers' is 4.5; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": 4.0})", ": field 'num_layers' is 4.0; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": 1e3})", ": field 'num_layers' is 1e3; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": 99999999999})", ": field 'num_layers' is 99999999999; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": "4"})", ": field 'num_layers' is \"4\"; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": null})", ": field 'num_layers' is null; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": [ 4 ]})", ": field 'num_layers' is [4]; allowed: an integer from 1 to 1048576"},
+    {R"({"num_layers": {"a": 4}})", ": field 'num_layers' is an object; allowed: an integer from 1 to 1048576"},
+    {R"({"additional_embeddings": -1})",
+     ": field 'additional_embeddings' is -1; allowed: an integer from 0 to 1048576"},
+    {R"({"clip_embed_dim": -5})", ": field 'clip_embed_dim' is -5; allowed: null or an integer from 1 to 1048576"},
+    {R"({"dropout": 1.5})", ": field 'dropout' is 1.5; allowed: a number from 0.0 to 1.0"},
+    {R"({"dropout": true})", ": field 'dropout' is true; allowed: a number from 0.0 to 1.0"},
+    {R"({"time_embed_act_fn": "tanh"})",
+     R"(: field 'time_embed_act_fn' is "tanh"; allowed: "silu", "swish", "mish", "gelu", "relu")"},
+    {R"({"time_embed_act_fn": "silu;gelu"})",
+     R"(: field 'time_embed_act_fn' is "silu;gelu"; allowed: "silu", "swish", "mish", "gelu", "relu")"},
+    {R"({"norm_in_type": "batch"})", R"(: field 'norm_in_type' is "batch"; allowed: null, "layer", "rms")"},
+    {R"({"encoder_hid_proj_type": "conv"})", R"(: field 'encoder_hid_proj_type' is "conv"; allowed: null, "linear")"},
+    {R"({"added_emb_type": "text"})", R"(: field 'added_emb_type' is "text"; allowed: null, "prd")"},
+    {R"({"time_embedding": 0})", ": field 'time_embedding' is 0; allowed: true or false"},
+    {R"({"num_heads": 4})",
+     ": unknown field 'num_heads'; PriorTransformer has num_attention_heads, attention_head_dim, num_layers, "
+     "embedding_dim, "
+     "num_embeddings, additional_embeddings, dropout, time_embed_act_fn, norm_in_type, embedding_proj_norm_type, "
+     "encoder_hid_proj_type, added_emb_type, time_embed_dim, embedding_proj_dim, clip_embed_dim, time_embedding"},
+    {R"({"_class_name": "CLIPTextModel"})", R"(: field '_class_name' is "CLIPTextModel"; allowed: "PriorTransformer")"},
+    {R"({"num_layers": 3, "num_layers": 4})", ": the key 'num_layers' occurs twice"},
+    {R"({"num_layers": )", ":1:16: is not well-formed JSON"},
+    {"[1, 2]", ": is [1,2], not an object"},
+    {"", ":1:1: is not well-formed JSON"},
+};
+constexpr refused refusals_of_encoders[] = {
+    {R"({"model_type": "clip_text_model", "hidden_size": 0})",
+     ": field 'hidden_size' is 0; allowed: an integer from 1 to 1048576"},
+    {R"({"model_type": "clip_text_model", "hidden_act": "relu"})",
+     R"(: field 'hidden_act' is "relu"; allowed: "quick_gelu", "gelu")"},
+    {R"({"model_type": "clip_text_model", "hidden_size": 100})",
+     ": hidden_size must be a multiple of num_attention_heads (got 100, limit 8)"},
+    {R"({"architectures": ["CLIPModel"]})",
+     R"(: field 'architectures' is ["CLIPModel"]; allowed: ["CLIPTextModel"], ["CLIPTextModelWithProjection"], null )"
+     "(nothing else is supported)"},
+};
+
+template <class Config>
+constexpr bool says(const refused& r) {
+    return read_config<Config>(r.json).message.view() == r.message;
+}
+static_assert(std::ranges::all_of(refusals, says<PriorConfig>));
+static_assert(std::ranges::all_of(refusals_of_encoders, says<CLIPTextConfig>));
+static_assert(read_config<CLIPVisionConfig>(R"({"patch_size": "14"})").message.view() ==
+              ": field 'patch_size' is \"14\"; allowed: an integer from 1 to 32768");
+static_assert(read_config<CLIPVisionConfig>(R"({"model_type": "siglip"})").code == errc::unsupported);
+
+TEST(cmake_config, messages_are_the_same_at_run_time) {
+    for (const refused& r : refusals) EXPECT_EQ(read_config<PriorConfig>(r.json).message.view(), r.message) << r.json;
+    for (const refused& r : refusals_of_encoders)
+        EXPECT_EQ(read_config<CLIPTextConfig>(r.json).message.view(), r.message) << r.json;
+}
+
+} // namespace

@@ -1,4 +1,4 @@
-// expect: config_field<.*time_embed_act_fn.*9.*silu .swish., mish, gelu, relu
+// expect: config_error<.*time_embed_act_fn.*9.*silu.*swish.*mish.*gelu.*relu
 // SPDX-License-Identifier: Apache-2.0
 // A number cast to an activation that is none.
 #include "apriori/models/prior_config.hpp"

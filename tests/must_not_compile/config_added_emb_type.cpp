@@ -1,4 +1,4 @@
-// expect: config_field<.*added_emb_type.*2.*none, prd
+// expect: config_error<.*added_emb_type.*2.*null,.*prd
 // SPDX-License-Identifier: Apache-2.0
 // A number cast to one past the last added_emb.
 #include "apriori/models/prior_config.hpp"

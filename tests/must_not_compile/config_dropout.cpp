@@ -1,4 +1,4 @@
-// expect: config_field<.*dropout.*1[.]5.*0 to 1
+// expect: config_error<.*dropout.*1[.]5.*0.0.*to.*1.0
 // SPDX-License-Identifier: Apache-2.0
 // A real number out of its range.
 #include "apriori/models/prior_config.hpp"

@@ -1,4 +1,4 @@
-// expect: config_field<.*embedding_dim.*0.*1 or more
+// expect: config_error<.*embedding_dim.*0.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
 // A width that leaves nothing to compute.
 #include "apriori/models/prior_config.hpp"

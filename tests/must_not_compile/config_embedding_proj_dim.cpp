@@ -1,4 +1,4 @@
-// expect: config_field<.*embedding_proj_dim.*-8.*none or 1 or more
+// expect: config_error<.*embedding_proj_dim.*-8.*null.*or.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
 // A null dimension is written none; a negative one is a mistake.
 #include "apriori/models/prior_config.hpp"

@@ -1,4 +1,4 @@
-// expect: config_field<.*embedding_proj_norm_type.*3.*none, layer, rms
+// expect: config_error<.*embedding_proj_norm_type.*3.*null,.*layer.*rms
 // SPDX-License-Identifier: Apache-2.0
 // A number cast to one past the last norm_type.
 #include "apriori/models/prior_config.hpp"

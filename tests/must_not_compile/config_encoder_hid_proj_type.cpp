@@ -1,4 +1,4 @@
-// expect: config_field<.*encoder_hid_proj_type.*2.*none, linear
+// expect: config_error<.*encoder_hid_proj_type.*2.*null,.*linear
 // SPDX-License-Identifier: Apache-2.0
 // A number cast to one past the last hid_proj_type.
 #include "apriori/models/prior_config.hpp"

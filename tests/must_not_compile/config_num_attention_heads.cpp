@@ -1,4 +1,4 @@
-// expect: config_field<.*num_attention_heads.*0.*1 or more
+// expect: config_error<.*num_attention_heads.*0.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
 // The error names the field, its value and what is allowed.
 #include "apriori/models/prior_config.hpp"

@@ -1,4 +1,4 @@
-// expect: config_field<.*num_embeddings.*-1.*0 or more
+// expect: config_error<.*num_embeddings.*-1.*an.*integer.*from.*0.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
 // None is a number of tokens, less than none is not.
 #include "apriori/models/prior_config.hpp"

@@ -1,4 +1,4 @@
-// expect: config_field<.*time_embedding.*false.*true, or false with added_emb_type prd
+// expect: config_error<.*time_embedding.*is.*false.*allowed.*added_emb_type.*prd
 // SPDX-License-Identifier: Apache-2.0
 // In one pass the answer is prd's row.
 #include "apriori/models/prior_config.hpp"

@@ -1,4 +1,4 @@
-// expect: config_field<.*num_layers.*0.*1 or more
+// expect: config_error<.*num_layers.*0.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
 // A model of a bad configuration says so itself.
 #include "apriori/device/cpu/device.hpp"

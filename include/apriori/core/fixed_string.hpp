@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text as a template argument: in compile errors, and as the names of weights.
+// Text in constant expressions: as a template argument, in compile errors and as the names of weights, and put together there.
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace apriori {
@@ -14,6 +16,11 @@ struct fixed_string {
 
     constexpr fixed_string() = default;
     constexpr fixed_string(const char (&s)[N]) { std::copy_n(s, N, text); }
+    /// As much of `s` as there is room for.
+    constexpr explicit fixed_string(std::string_view s) {
+        std::copy_n(s.data(), std::min(s.size(), N - 1), text);
+        text[N - 1] = '\0'; // written, or clang shows some lengths as a list of numbers
+    }
     constexpr std::string_view view() const { return {text, N - 1}; }
     constexpr bool operator==(const fixed_string&) const = default;
 
@@ -28,11 +35,7 @@ struct fixed_string {
 
 /// The name of a type F that has a `name`, as long as it is.
 template <class F>
-inline constexpr auto name_of = [] {
-    fixed_string<std::string_view(F::name).size() + 1> s;
-    std::copy_n(std::string_view(F::name).data(), std::string_view(F::name).size(), s.text);
-    return s;
-}();
+inline constexpr auto name_of = fixed_string<std::string_view(F::name).size() + 1>(std::string_view(F::name));
 
 /// The name of a weight as a type: w["proj_in.weight"_w].
 template <fixed_string Text>
@@ -43,5 +46,37 @@ template <fixed_string Text>
 consteval weight_name<Text> operator""_w() {
     return {};
 }
+
+/// Text of at most N - 1 characters; what is beyond is cut off. It allocates nothing.
+template <std::size_t N>
+struct short_text {
+    char text[N]{}; ///< with a zero behind
+    std::size_t size = 0;
+
+    constexpr std::string_view view() const noexcept { return {text, size}; }
+
+    /// Appends texts, characters and integers.
+    template <class... Parts>
+    constexpr void add(const Parts&... parts) noexcept {
+        (put(parts), ...);
+    }
+
+private:
+    constexpr void put(char c) noexcept {
+        if (size + 1 < N) text[size++] = c;
+    }
+    constexpr void put(std::string_view s) noexcept {
+        for (const char c : s) put(c);
+    }
+    template <std::integral Integer>
+    constexpr void put(Integer number) noexcept {
+        auto n = static_cast<std::int64_t>(number);
+        char digits[20]{};
+        int count = 0;
+        if (n < 0) put('-');
+        for (; n != 0 || count == 0; n /= 10) digits[count++] = static_cast<char>('0' + (n < 0 ? -(n % 10) : n % 10));
+        while (count > 0) put(digits[--count]);
+    }
+};
 
 } // namespace apriori

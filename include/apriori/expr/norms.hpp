@@ -70,9 +70,7 @@ struct softmax {
         const float max = row.max(fn::identity{});
         return {max, 1.0f / row.sum(fn::exp_from{max})};
     }
-    APRIORI_HD static auto apply(stats s, auto x) noexcept {
-        return fn::exp_from{s.max}(x)*fn::set(x, s.inverse_sum);
-    }
+    APRIORI_HD static auto apply(stats s, auto x) noexcept { return fn::exp_from{s.max}(x)*fn::set(x, s.inverse_sum); }
 };
 
 struct sum {

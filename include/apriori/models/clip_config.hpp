@@ -2,12 +2,46 @@
 // The hyperparameters of CLIP's two encoders (Radford et al. 2021) as structural types, and the named presets.
 #pragma once
 
-#include "apriori/models/config_field.hpp"
+#include "apriori/models/config_error.hpp"
+
+#include <array>
 
 namespace apriori {
 
 /// hidden_act.
 enum class clip_activation { quick_gelu, gelu };
+inline constexpr spelling clip_activation_spellings[] = {{"quick_gelu", clip_activation::quick_gelu},
+                                                         {"gelu", clip_activation::gelu}};
+
+namespace detail {
+
+/// The fields that both encoders have, and `own`.
+template <class c, class... Own>
+constexpr auto clip_fields(const Own&... own) noexcept {
+    using f = field<c>;
+    return std::array{f::template integer<&c::hidden_size>("hidden_size", 1),
+                      f::template integer<&c::intermediate_size>("intermediate_size", 1),
+                      f::template integer_or_null<&c::projection_dim>("projection_dim"),
+                      f::template integer<&c::num_hidden_layers>("num_hidden_layers", 1, 4096),
+                      f::template integer<&c::num_attention_heads>("num_attention_heads", 1),
+                      f::template choice<&c::hidden_act>("hidden_act", clip_activation_spellings),
+                      f::template real<&c::layer_norm_eps>("layer_norm_eps", "1e-30", "1.0"),
+                      own...};
+}
+
+template <class Config>
+constexpr status check_heads(const Config& c) noexcept {
+    if (c.hidden_size % c.num_attention_heads == 0) return {};
+    return status::invalid("hidden_size must be a multiple of num_attention_heads", c.hidden_size,
+                           c.num_attention_heads);
+}
+
+/// Whether `architectures` names the class without a projection.
+constexpr bool names_plain_class(const json_token& architectures) noexcept {
+    return architectures.is(json_kind::array) && architectures.text.find("WithProjection") == std::string_view::npos;
+}
+
+} // namespace detail
 
 /// Fields and defaults of transformers 5.23 `CLIPTextConfig`, by the same names; those that change nothing at inference
 /// (dropouts, initialisation, bos and pad ids) are left out.
@@ -26,6 +60,24 @@ struct CLIPTextConfig {
     constexpr int head_dim() const noexcept { return hidden_size / num_attention_heads; }
     /// Width of what is pooled.
     constexpr int output_dim() const noexcept { return projection_dim > 0 ? projection_dim : hidden_size; }
+
+    static constexpr const char* class_name = "CLIPTextModel";
+    static constexpr other_fields others = other_fields::ignored;
+    static constexpr auto fields() noexcept {
+        using c = CLIPTextConfig;
+        using f = field<c>;
+        return detail::clip_fields<c>(
+            f::integer<&c::vocab_size>("vocab_size", 1, 1 << 24),
+            f::integer<&c::max_position_embeddings>("max_position_embeddings", 1),
+            f::integer<&c::eos_token_id>("eos_token_id", 0, 1 << 24), f::only("model_type", "\"clip_text_model\""),
+            f::only("architectures", R"(["CLIPTextModel"], ["CLIPTextModelWithProjection"], null)"));
+    }
+    constexpr status together() const noexcept { return detail::check_heads(*this); }
+    /// The class without a projection has the field all the same.
+    template <class Json>
+    constexpr void infer(const Json& json) noexcept {
+        if (detail::names_plain_class(json("architectures"))) projection_dim = 0;
+    }
 
     constexpr bool operator==(const CLIPTextConfig&) const = default;
 };
@@ -50,6 +102,27 @@ struct CLIPVisionConfig {
     /// The class token and the patches.
     constexpr int tokens() const noexcept { return grid() * grid() + 1; }
 
+    static constexpr const char* class_name = "CLIPVisionModel";
+    static constexpr other_fields others = other_fields::ignored;
+    static constexpr auto fields() noexcept {
+        using c = CLIPVisionConfig;
+        using f = field<c>;
+        return detail::clip_fields<c>(
+            f::integer<&c::num_channels>("num_channels", 1, 4096), f::integer<&c::image_size>("image_size", 1, 1 << 15),
+            f::integer<&c::patch_size>("patch_size", 1, 1 << 15), f::only("model_type", "\"clip_vision_model\""),
+            f::only("architectures", R"(["CLIPVisionModel"], ["CLIPVisionModelWithProjection"], null)"));
+    }
+    constexpr status together() const noexcept {
+        if (image_size < patch_size)
+            return status::invalid("image_size must be patch_size or more", image_size, patch_size);
+        return detail::check_heads(*this);
+    }
+    /// The class without a projection has the field all the same.
+    template <class Json>
+    constexpr void infer(const Json& json) noexcept {
+        if (detail::names_plain_class(json("architectures"))) projection_dim = 0;
+    }
+
     constexpr bool operator==(const CLIPVisionConfig&) const = default;
 };
 
@@ -65,40 +138,6 @@ constexpr CLIPVisionConfig without_projection(CLIPVisionConfig c) noexcept {
 
 constexpr CLIPTextConfig canonical(const CLIPTextConfig& c) noexcept { return c; }
 constexpr CLIPVisionConfig canonical(const CLIPVisionConfig& c) noexcept { return c; }
-
-namespace detail {
-
-/// What both encoders ask of a configuration.
-template <auto C>
-constexpr bool validate_clip() {
-    return config_field<"num_attention_heads", C.num_attention_heads, "1 or more", (C.num_attention_heads > 0)>::ok &&
-           config_field<"hidden_size", C.hidden_size, "a multiple of num_attention_heads",
-                        (C.hidden_size > 0 && C.hidden_size % C.num_attention_heads == 0)>::ok &&
-           config_field<"intermediate_size", C.intermediate_size, "1 or more", (C.intermediate_size > 0)>::ok &&
-           config_field<"projection_dim", C.projection_dim, "0 (none) or more", (C.projection_dim >= 0)>::ok &&
-           config_field<"num_hidden_layers", C.num_hidden_layers, "1 or more", (C.num_hidden_layers > 0)>::ok &&
-           config_field<"hidden_act", C.hidden_act, "quick_gelu, gelu",
-                        (C.hidden_act == clip_activation::quick_gelu || C.hidden_act == clip_activation::gelu)>::ok &&
-           config_field<"layer_norm_eps", real{C.layer_norm_eps}, "above 0", (C.layer_norm_eps > 0)>::ok;
-}
-
-} // namespace detail
-
-/// True for a supported configuration; anything else is a compile error that names the field (see config_field).
-template <CLIPTextConfig C>
-constexpr bool validate_text() {
-    return detail::validate_clip<C>() &&
-           config_field<"vocab_size", C.vocab_size, "1 or more", (C.vocab_size > 0)>::ok &&
-           config_field<"max_position_embeddings", C.max_position_embeddings, "1 or more",
-                        (C.max_position_embeddings > 0)>::ok;
-}
-template <CLIPVisionConfig C>
-constexpr bool validate_vision() {
-    return detail::validate_clip<C>() &&
-           config_field<"num_channels", C.num_channels, "1 or more", (C.num_channels > 0)>::ok &&
-           config_field<"patch_size", C.patch_size, "1 or more", (C.patch_size > 0)>::ok &&
-           config_field<"image_size", C.image_size, "patch_size or more", (C.image_size >= C.patch_size)>::ok;
-}
 
 /// The configurations of published models.
 namespace presets {

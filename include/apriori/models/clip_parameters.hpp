@@ -5,9 +5,6 @@
 #include "apriori/models/clip_config.hpp"
 #include "apriori/models/parameter_table.hpp"
 
-#include <bit>
-#include <cstdint>
-
 namespace apriori {
 
 namespace detail {
@@ -72,18 +69,6 @@ constexpr parameter_table parameters_of(const CLIPVisionConfig& c) {
     t.prefix = {};
     if (c.projection_dim > 0) t.matrix("visual_projection.weight", c.projection_dim, d);
     return t;
-}
-
-/// Numbers for what configurations mean.
-constexpr std::uint64_t config_hash(const CLIPTextConfig& c) {
-    return hash_of(1, c.vocab_size, c.hidden_size, c.intermediate_size, c.projection_dim, c.num_hidden_layers,
-                   c.num_attention_heads, c.max_position_embeddings, static_cast<int>(c.hidden_act),
-                   std::bit_cast<std::uint32_t>(c.layer_norm_eps), c.eos_token_id);
-}
-constexpr std::uint64_t config_hash(const CLIPVisionConfig& c) {
-    return hash_of(2, c.hidden_size, c.intermediate_size, c.projection_dim, c.num_hidden_layers, c.num_attention_heads,
-                   c.num_channels, c.image_size, c.patch_size, static_cast<int>(c.hidden_act),
-                   std::bit_cast<std::uint32_t>(c.layer_norm_eps));
 }
 
 } // namespace apriori

@@ -168,7 +168,7 @@ public:
 
 template <CLIPTextConfig C>
 consteval CLIPTextConfig checked_text() {
-    static_assert(validate_text<C>());
+    static_assert(validate<C>());
     return canonical(C);
 }
 

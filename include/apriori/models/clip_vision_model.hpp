@@ -157,7 +157,7 @@ public:
 
 template <CLIPVisionConfig C>
 consteval CLIPVisionConfig checked_vision() {
-    static_assert(validate_vision<C>());
+    static_assert(validate<C>());
     return canonical(C);
 }
 

@@ -52,7 +52,8 @@ public:
         std::int32_t text_rows = 0, pooled_rows = 0;
         for (const prior_prompt& p : prompts) {
             if (auto r = check(p); !r) return r.error();
-            text_rows += static_cast<std::int32_t>(std::ranges::count_if(p.attention_mask, [](auto m) { return m != 0; }));
+            text_rows +=
+                static_cast<std::int32_t>(std::ranges::count_if(p.attention_mask, [](auto m) { return m != 0; }));
         }
         prior_pass_rows pass{.causal = true};
         std::int32_t next_text = 0;
@@ -81,7 +82,8 @@ public:
         }
         device_staging on(device_, no_memory);
         const auto text_there = on.copy(text), pooled_there = on.copy(pooled);
-        const view<const float, extents<dyn, text_width>> text_in(text_there.data(), extents<dyn, text_width>(text_rows));
+        const view<const float, extents<dyn, text_width>> text_in(text_there.data(),
+                                                                  extents<dyn, text_width>(text_rows));
         const view<const float, extents<dyn, C.embedding_proj_dim>> pooled_in(
             pooled_there.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
         fill_cache(on, pass, text_rows + pooled_rows, made->cache, [&](auto& to, const rows_view& table) {
@@ -147,7 +149,8 @@ public:
     }
 
     static constexpr std::size_t workspace_bytes(step_limits l) {
-        return plan_step<0>(l, std::min(C.num_layers, 2)).workspace; // the last layer, and any before it: those are alike
+        return plan_step<0>(l, std::min(C.num_layers, 2))
+            .workspace; // the last layer, and any before it: those are alike
     }
     static constexpr auto plan(step_limits l) { return plan_step<24 + 16 * C.num_layers>(l, C.num_layers); }
 
@@ -242,9 +245,9 @@ private:
         }
         // of the last layer only the answers are wanted: with prd every own-th row, without it all
         const auto block = layers.block(depth - 1);
-        const view<float, extents<dyn, inner>, layout::rows> y(
-            advance(x.data, (own - index.answers_of_step()) * inner), extents<dyn, inner>(answers),
-            {prd != 0 ? own * inner : inner, 1});
+        const view<float, extents<dyn, inner>, layout::rows> y(advance(x.data, (own - index.answers_of_step()) * inner),
+                                                               extents<dyn, inner>(answers),
+                                                               {prd != 0 ? own * inner : inner, 1});
         to(qkv) = block.qkv_of(x);
         block.attend_cached(to, y, qkv, index.last(), depth - 1, layers.scale);
         to(view(out, extents<dyn, clip>(answers))) = layers.answer_rows(y);

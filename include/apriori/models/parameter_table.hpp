@@ -98,14 +98,6 @@ constexpr float remaining_attention_scale(int head_dim) noexcept {
     return 1.0f / root;
 }
 
-/// FNV-1a over the numbers that a configuration is made of.
-template <class... Numbers>
-constexpr std::uint64_t hash_of(const Numbers&... numbers) {
-    std::uint64_t h = 0xcbf29ce484222325u;
-    ((h = (h ^ static_cast<std::uint64_t>(numbers)) * 0x100000001b3u), ...);
-    return h;
-}
-
 /// Parameters of a configuration's state dict in all.
 template <class Config>
 constexpr std::int64_t parameter_count(const Config& config) {

@@ -2,21 +2,32 @@
 // The hyperparameters of diffusers' PriorTransformer as a structural type, and the named presets.
 #pragma once
 
-#include "apriori/models/config_field.hpp"
+#include "apriori/models/config_error.hpp"
+
+#include <array>
 
 namespace apriori {
 
 /// time_embed_act_fn: every activation that diffusers' TimestepEmbedding accepts here.
 enum class activation { silu, swish = silu, mish, gelu, relu };
+inline constexpr spelling activation_spellings[] = {{"silu", activation::silu},
+                                                    {"swish", activation::swish},
+                                                    {"mish", activation::mish},
+                                                    {"gelu", activation::gelu},
+                                                    {"relu", activation::relu}};
 
 /// norm_in_type and embedding_proj_norm_type. `rms` is an extension of ours: diffusers has none and layer.
 enum class norm_type { none, layer, rms };
+inline constexpr spelling norm_spellings[] = {
+    {nullptr, norm_type::none}, {"layer", norm_type::layer}, {"rms", norm_type::rms}};
 
 /// encoder_hid_proj_type.
 enum class hid_proj_type { none, linear };
+inline constexpr spelling hid_proj_spellings[] = {{nullptr, hid_proj_type::none}, {"linear", hid_proj_type::linear}};
 
 /// added_emb_type.
 enum class added_emb { none, prd };
+inline constexpr spelling added_emb_spellings[] = {{nullptr, added_emb::none}, {"prd", added_emb::prd}};
 
 /// A dimension that config.json gives as null: the class default, as diffusers' `time_embed_dim or inner_dim` has it.
 inline constexpr int none = 0;
@@ -45,13 +56,56 @@ struct PriorConfig {
     /// Rows of positional_embedding.
     constexpr int positions() const noexcept { return num_embeddings + additional_embeddings; }
 
+    static constexpr const char* class_name = "PriorTransformer";
+    static constexpr other_fields others = other_fields::refused;
+    static constexpr auto fields() noexcept {
+        using c = PriorConfig;
+        using f = field<c>;
+        return std::array{
+            f::integer<&c::num_attention_heads>("num_attention_heads", 1),
+            f::integer<&c::attention_head_dim>("attention_head_dim", 1),
+            f::integer<&c::num_layers>("num_layers", 1),
+            f::integer<&c::embedding_dim>("embedding_dim", 1),
+            f::integer<&c::num_embeddings>("num_embeddings", 0),
+            f::integer<&c::additional_embeddings>("additional_embeddings", 0),
+            f::real<&c::dropout>("dropout", "0.0", "1.0").without_effect(),
+            f::choice<&c::time_embed_act_fn>("time_embed_act_fn", activation_spellings, letters::any_case),
+            f::choice<&c::norm_in_type>("norm_in_type", norm_spellings),
+            f::choice<&c::embedding_proj_norm_type>("embedding_proj_norm_type", norm_spellings),
+            f::choice<&c::encoder_hid_proj_type>("encoder_hid_proj_type", hid_proj_spellings),
+            f::choice<&c::added_emb_type>("added_emb_type", added_emb_spellings),
+            f::integer_or_null<&c::time_embed_dim>("time_embed_dim"),
+            f::integer_or_null<&c::embedding_proj_dim>("embedding_proj_dim"),
+            f::integer_or_null<&c::clip_embed_dim>("clip_embed_dim"),
+            f::flag<&c::time_embedding>("time_embedding").of_ours(),
+        };
+    }
+    /// What fields must be together, when each alone is right.
+    constexpr status together() const noexcept {
+        const auto inner = std::int64_t{num_attention_heads} * attention_head_dim;
+        if (inner > most_extent)
+            return status::invalid("num_attention_heads times attention_head_dim must be at most 1048576", inner,
+                                   most_extent);
+        if (!time_embedding && added_emb_type != added_emb::prd)
+            return status::invalid("time_embedding is false, which is allowed with added_emb_type \"prd\" alone");
+        return {};
+    }
+    /// What a file means by the fields that it leaves out. One that says nothing of time_embedding may be an ECLIPSE prior's, whose class has the name of diffusers' but no fields of time, and a token less: the three
+    /// behind the text do not hold the pooled one, time, latents and prd of diffusers'.
+    template <class Json>
+    constexpr void infer(const Json& json) noexcept {
+        if (!json("time_embedding") && !json("time_embed_act_fn") && !json("time_embed_dim") &&
+            additional_embeddings == 3 && added_emb_type == added_emb::prd)
+            time_embedding = false;
+    }
+
     constexpr bool operator==(const PriorConfig&) const = default;
 };
 
 /// The one spelling of a configuration: null dimensions written out; dropped what does nothing, as dropout at inference.
 /// Configurations that mean the same are the same type through it.
 constexpr PriorConfig canonical(PriorConfig c) noexcept {
-    c.dropout = 0.0f;
+    c = without_inert_fields(c);
     if (!c.time_embedding) {
         c.time_embed_act_fn = PriorConfig{}.time_embed_act_fn;
         c.time_embed_dim = none;
@@ -60,36 +114,6 @@ constexpr PriorConfig canonical(PriorConfig c) noexcept {
     if (c.embedding_proj_dim == none) c.embedding_proj_dim = c.embedding_dim;
     if (c.clip_embed_dim == none) c.clip_embed_dim = c.embedding_dim;
     return c;
-}
-
-/// True for a supported configuration; anything else is a compile error that names the field (see config_field).
-template <PriorConfig C>
-constexpr bool validate() {
-    constexpr auto within = [](auto value, auto last) { return static_cast<int>(value) >= 0 && value <= last; };
-    return config_field<"num_attention_heads", C.num_attention_heads, "1 or more", (C.num_attention_heads > 0)>::ok &&
-           config_field<"attention_head_dim", C.attention_head_dim, "1 or more", (C.attention_head_dim > 0)>::ok &&
-           config_field<"num_layers", C.num_layers, "1 or more", (C.num_layers > 0)>::ok &&
-           config_field<"embedding_dim", C.embedding_dim, "1 or more", (C.embedding_dim > 0)>::ok &&
-           config_field<"num_embeddings", C.num_embeddings, "0 or more", (C.num_embeddings >= 0)>::ok &&
-           config_field<"additional_embeddings", C.additional_embeddings, "0 or more",
-                        (C.additional_embeddings >= 0)>::ok &&
-           config_field<"dropout", real{C.dropout}, "0 to 1", (C.dropout >= 0.0f && C.dropout <= 1.0f)>::ok &&
-           config_field<"time_embed_act_fn", C.time_embed_act_fn, "silu (swish), mish, gelu, relu",
-                        within(C.time_embed_act_fn, activation::relu)>::ok &&
-           config_field<"norm_in_type", C.norm_in_type, "none, layer, rms",
-                        within(C.norm_in_type, norm_type::rms)>::ok &&
-           config_field<"embedding_proj_norm_type", C.embedding_proj_norm_type, "none, layer, rms",
-                        within(C.embedding_proj_norm_type, norm_type::rms)>::ok &&
-           config_field<"encoder_hid_proj_type", C.encoder_hid_proj_type, "none, linear",
-                        within(C.encoder_hid_proj_type, hid_proj_type::linear)>::ok &&
-           config_field<"added_emb_type", C.added_emb_type, "none, prd",
-                        within(C.added_emb_type, added_emb::prd)>::ok &&
-           config_field<"time_embed_dim", C.time_embed_dim, "none or 1 or more", (C.time_embed_dim >= 0)>::ok &&
-           config_field<"embedding_proj_dim", C.embedding_proj_dim, "none or 1 or more",
-                        (C.embedding_proj_dim >= 0)>::ok &&
-           config_field<"clip_embed_dim", C.clip_embed_dim, "none or 1 or more", (C.clip_embed_dim >= 0)>::ok &&
-           config_field<"time_embedding", C.time_embedding, "true, or false with added_emb_type prd",
-                        (C.time_embedding || C.added_emb_type == added_emb::prd)>::ok;
 }
 
 /// The configurations of published models.

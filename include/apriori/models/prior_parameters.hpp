@@ -64,15 +64,4 @@ constexpr parameter_table parameters_of(const PriorConfig& c) {
     return t;
 }
 
-/// A number for what a configuration means; equal meanings have equal ones.
-constexpr std::uint64_t config_hash(const PriorConfig& config) {
-    const PriorConfig c = canonical(config);
-    const std::uint64_t h =
-        hash_of(c.num_attention_heads, c.attention_head_dim, c.num_layers, c.embedding_dim, c.num_embeddings,
-                c.additional_embeddings, static_cast<int>(c.time_embed_act_fn), static_cast<int>(c.norm_in_type),
-                static_cast<int>(c.embedding_proj_norm_type), static_cast<int>(c.encoder_hid_proj_type),
-                static_cast<int>(c.added_emb_type), c.time_embed_dim, c.embedding_proj_dim, c.clip_embed_dim);
-    return c.time_embedding ? h : hash_of(h, c.time_embedding); // that of diffusers' models is in files
-}
-
 } // namespace apriori

@@ -49,8 +49,7 @@ status check_steps(std::span<const prior_step<Device>> steps, index_t latents, s
         if (s.k < 0 || s.k >= static_cast<index_t>(s.condition->timesteps.size()))
             return status::invalid("step: no such timestep in the condition", s.k,
                                    static_cast<std::int64_t>(s.condition->timesteps.size()) - 1);
-        if (s.latent < 0 || s.latent >= latents)
-            return status::invalid("step: no such latents", s.latent, latents - 1);
+        if (s.latent < 0 || s.latent >= latents) return status::invalid("step: no such latents", s.latent, latents - 1);
     }
     return {};
 }
@@ -111,8 +110,8 @@ public:
         });
         in_stretches<std::int32_t>(to, order, rows(), [&](index_t i) {
             const index_t j = i % own;
-            return static_cast<std::int32_t>(
-                j < hidden_ ? steps[static_cast<std::size_t>(i / own)].latent * hidden_ + j : latent_rows);
+            return static_cast<std::int32_t>(j < hidden_ ? steps[static_cast<std::size_t>(i / own)].latent * hidden_ + j
+                                                         : latent_rows);
         });
         in_stretches<std::int32_t>(to, positions, rows(), [&](index_t i) {
             const auto& s = steps[static_cast<std::size_t>(i / own)];

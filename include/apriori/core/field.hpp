@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configurations describe themselves: one table of fields for each struct, by which it is checked, hashed, compared, read and
+// written.
+//
+//     struct Config {
+//         int num_layers = 20;
+//         bool time_embedding = true;
+//
+//         static constexpr const char* class_name = "PriorTransformer";  // in diffusers or transformers
+//         static constexpr other_fields others = other_fields::refused;
+//         static constexpr auto fields() {
+//             using f = field<Config>;
+//             return std::array{f::integer<&Config::num_layers>("num_layers", 1),
+//                               f::flag<&Config::time_embedding>("time_embedding")};
+//         }
+//         constexpr status together() const noexcept; // what fields must be together, when each alone is right
+//     };
+#pragma once
+
+#include "apriori/core/decimal.hpp"
+#include "apriori/core/fixed_string.hpp"
+#include "apriori/core/json_reader.hpp"
+#include "apriori/core/status.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace apriori {
+
+/// Whether a file may hold fields that its class does not have. Those whose names begin with '_' are notes in any case.
+enum class other_fields : bool { refused, ignored };
+
+/// One spelling of an enumerator in JSON. A null `text` stands for JSON's null. Of several the first is written.
+struct spelling {
+    const char* text;
+    int value;
+
+    template <class Enum>
+    constexpr spelling(const char* t, Enum v) noexcept : text(t), value(static_cast<int>(v)) {}
+};
+
+/// Largest extent of a model: far above any, and products of two fit into 64 bits.
+inline constexpr int most_extent = 1 << 20;
+
+/// A field: its name as in JSON, its member, and what it may hold. A value of any type is a double, which holds all of them
+/// exactly.
+template <class Config>
+struct field {
+    enum class kind : std::uint8_t {
+        integer,
+        real,
+        flag,
+        choice,
+        only,   ///< no member: some values of it are supported, and change nothing here
+        ignored ///< no member: changes nothing here
+    };
+
+    std::string_view name;
+    kind what = kind::ignored;
+    bool nullable = false; ///< integer: null and 0 are 0, as diffusers' `time_embed_dim or inner_dim` has it
+    bool inert = false;    ///< changes nothing at inference
+    bool ours = false;     ///< diffusers does not know it: written where it is not the default
+    letters match = letters::exact;
+    double least = 0, most = 0;
+    std::string_view from{}, to{}; ///< real: the range as it is written; only: what is supported, in `from`, by ", "
+    std::span<const spelling> spellings{};
+    double (*get)(const Config&) = nullptr;
+    void (*set)(Config&, double) = nullptr;
+
+    // ---- rows of a table ----
+
+    template <auto Member>
+    static constexpr field integer(std::string_view name, int least, int most = most_extent) noexcept {
+        return with<Member>({.name = name,
+                             .what = kind::integer,
+                             .least = static_cast<double>(least),
+                             .most = static_cast<double>(most)});
+    }
+    /// A dimension that null leaves to the class.
+    template <auto Member>
+    static constexpr field integer_or_null(std::string_view name) noexcept {
+        field f = integer<Member>(name, 1);
+        f.nullable = true;
+        return f;
+    }
+    /// The range is given as JSON writes it.
+    template <auto Member>
+    static constexpr field real(std::string_view name, std::string_view from, std::string_view to) noexcept {
+        return with<Member>({.name = name,
+                             .what = kind::real,
+                             .least = parse_decimal(from),
+                             .most = parse_decimal(to),
+                             .from = from,
+                             .to = to});
+    }
+    template <auto Member>
+    static constexpr field flag(std::string_view name) noexcept {
+        return with<Member>({.name = name, .what = kind::flag, .most = 1});
+    }
+    template <auto Member>
+    static constexpr field choice(std::string_view name, std::span<const spelling> spellings,
+                                  letters match = letters::exact) noexcept {
+        return with<Member>({.name = name, .what = kind::choice, .match = match, .spellings = spellings});
+    }
+    /// `values` are JSON without blanks, with ", " between them.
+    static constexpr field only(std::string_view name, std::string_view values) noexcept {
+        return {.name = name, .what = kind::only, .from = values};
+    }
+    static constexpr field ignored(std::string_view name) noexcept { return {.name = name}; }
+    constexpr field without_effect() const noexcept {
+        field f = *this;
+        f.inert = true;
+        return f;
+    }
+    constexpr field of_ours() const noexcept {
+        field f = *this;
+        f.ours = true;
+        return f;
+    }
+
+    // ---- what it holds ----
+
+    constexpr bool has_member() const noexcept { return get != nullptr; }
+
+    constexpr bool holds(double value) const noexcept {
+        if (what != kind::choice) return (value >= least && value <= most) || (nullable && value == 0);
+        for (const spelling& s : spellings)
+            if (s.value == value) return true;
+        return false;
+    }
+    /// Whether JSON gives one of the values that are supported, for a field without a member.
+    constexpr bool supports(const json_token& token) const noexcept {
+        short_text<64> shown;
+        add_shown(shown, token);
+        for (std::string_view left = from; what == kind::only;) {
+            const auto end = left.find(", ");
+            if (left.substr(0, end) == shown.view()) return true;
+            if (end == std::string_view::npos) return false;
+            left.remove_prefix(end + 2);
+        }
+        return true;
+    }
+    /// A value of JSON; NaN if it is of another type or none of the spellings.
+    constexpr double parse(const json_token& token) const noexcept {
+        constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
+        switch (what) {
+        case kind::integer:
+            if (token.is(json_kind::null) && nullable) return 0;
+            if (token.text.find_first_of(".eE") != std::string_view::npos) return no_value;
+            [[fallthrough]];
+        case kind::real:
+            return token.is(json_kind::number) ? parse_decimal(token.text) : no_value;
+        case kind::flag:
+            return token.is(json_kind::boolean) ? (token.text == "true" ? 1 : 0) : no_value;
+        default:
+            for (const spelling& s : spellings)
+                if (s.text == nullptr ? token.is(json_kind::null) : json_says(token, s.text, match)) return s.value;
+            return no_value;
+        }
+    }
+    /// Appends the value as JSON writes it.
+    template <std::size_t N>
+    constexpr void add_value(short_text<N>& out, double value) const noexcept {
+        for (const spelling& s : spellings)
+            if (s.value == value) return s.text == nullptr ? out.add("null") : out.add('"', s.text, '"');
+        if (what == kind::flag)
+            out.add(value != 0 ? "true" : "false");
+        else if (what == kind::real)
+            add_decimal(out, static_cast<float>(value));
+        else if (nullable && value == 0)
+            out.add("null");
+        else
+            out.add(static_cast<std::int64_t>(value));
+    }
+    /// Appends what is allowed, for people.
+    template <std::size_t N>
+    constexpr void add_allowed(short_text<N>& out) const noexcept {
+        switch (what) {
+        case kind::integer:
+            return out.add(nullable ? "null or " : "", "an integer from ", static_cast<int>(least), " to ",
+                           static_cast<int>(most));
+        case kind::real:
+            return out.add("a number from ", from, " to ", to);
+        case kind::flag:
+            return out.add("true or false");
+        case kind::choice:
+            for (const spelling& s : spellings) {
+                if (&s != spellings.data()) out.add(", ");
+                s.text == nullptr ? out.add("null") : out.add('"', s.text, '"');
+            }
+            return;
+        case kind::only:
+            return out.add(from, " (nothing else is supported)");
+        case kind::ignored:
+            return;
+        }
+    }
+
+private:
+    template <auto Member>
+    static constexpr field with(field f) noexcept {
+        f.get = [](const Config& c) { return static_cast<double>(c.*Member); };
+        f.set = [](Config& c, double value) {
+            c.*Member = static_cast<std::remove_cvref_t<decltype(c.*Member)>>(value);
+        };
+        return f;
+    }
+};
+
+/// The message of a status, with its two numbers when it carries any; nothing for success.
+template <std::size_t N>
+constexpr void add_status(short_text<N>& out, const status& s) noexcept {
+    out.add(s.what);
+    if (s.got != 0 || s.limit != 0) out.add(" (got ", s.got, ", limit ", s.limit, ")");
+}
+
+/// The fields of a configuration, in their order.
+template <class Config>
+inline constexpr auto fields_of = Config::fields();
+
+/// Calls f(field) for each field that is a member.
+template <class Config, class F>
+constexpr void for_each_field(F&& f) {
+    for (const field<Config>& each : fields_of<Config>)
+        if (each.has_member()) f(each);
+}
+
+/// A configuration whose fields without effect are those of the class.
+template <class Config>
+constexpr Config without_inert_fields(Config c) noexcept {
+    for_each_field<Config>([&](const field<Config>& f) {
+        if (f.inert) f.set(c, f.get(Config{}));
+    });
+    return c;
+}
+
+/// A number for what a configuration means; equal meanings have equal ones. It is that of the fields that would mean something
+/// else if they had the default of the class, so that a field that a class gains later changes none.
+template <class Config>
+constexpr std::uint64_t config_hash(const Config& config) noexcept {
+    std::uint64_t h = 0xcbf29ce484222325u; // FNV-1a
+    const auto add = [&h](std::string_view bytes) {
+        for (const char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+    };
+    add(Config::class_name);
+    const Config c = canonical(config);
+    for_each_field<Config>([&](const field<Config>& f) {
+        Config otherwise = c;
+        f.set(otherwise, f.get(Config{}));
+        if (f.get(canonical(otherwise)) == f.get(c)) return;
+        short_text<64> value;
+        value.add("=");
+        f.add_value(value, f.get(c));
+        add(f.name);
+        add(value.view());
+    });
+    return h;
+}
+
+/// A field in which two configurations differ, and what each has, as JSON writes it; no name where they are equal.
+struct field_difference {
+    std::string_view name{};
+    short_text<64> first{}, second{};
+};
+
+/// The first field in which two configurations mean something else.
+template <class Config>
+constexpr field_difference first_difference(const Config& first, const Config& second) noexcept {
+    field_difference out;
+    const Config a = canonical(first), b = canonical(second);
+    for_each_field<Config>([&](const field<Config>& f) {
+        if (!out.name.empty() || f.get(a) == f.get(b)) return;
+        out.name = f.name;
+        f.add_value(out.first, f.get(a));
+        f.add_value(out.second, f.get(b));
+    });
+    return out;
+}
+
+/// What is wrong with a configuration: the first field that holds what it may not, or what fields are not together. Empty if
+/// nothing is.
+template <class Config>
+constexpr short_text<512> refusal(const Config& c) noexcept {
+    short_text<512> out;
+    for_each_field<Config>([&](const field<Config>& f) {
+        if (out.size != 0 || f.holds(f.get(c))) return;
+        out.add("field '", f.name, "' is ");
+        f.add_value(out, f.get(c));
+        out.add("; allowed: ");
+        f.add_allowed(out);
+    });
+    if (out.size == 0) add_status(out, c.together());
+    return out;
+}
+
+} // namespace apriori

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The constant that a config.json is: what the headers of CMake's apriori_add_config call.
+#pragma once
+
+#include "apriori/core/read_config.hpp"
+#include "apriori/models/clip_config.hpp"
+#include "apriori/models/prior_config.hpp"
+
+namespace apriori {
+
+namespace detail {
+
+template <class Config, class File>
+struct file_reading {
+    static constexpr config_reading<Config> reading = read_config<Config>(File::text);
+    /// What is wrong with the file.
+    static constexpr auto text = [] {
+        short_text<1280> said;
+        if (!reading.ok()) said.add(File::path, reading.message.view());
+        return said;
+    }();
+};
+
+} // namespace detail
+
+/// The configuration in `File::text`, the content of the file `File::path`: a CLIPTextConfig or CLIPVisionConfig where its
+/// model_type says so, else a PriorConfig. What io::load_config refuses is a compile error with the same message.
+template <class File>
+consteval auto config_from_json() {
+    constexpr json_token type = json_member(File::text, "model_type");
+    const auto read = []<class Config>(Config) {
+        using file = detail::file_reading<Config, File>;
+        static_assert(compiles_unless_said<file>());
+        return file::reading.config;
+    };
+    if constexpr (json_says(type, "clip_text_model"))
+        return read(CLIPTextConfig{});
+    else if constexpr (json_says(type, "clip_vision_model"))
+        return read(CLIPVisionConfig{});
+    else
+        return read(PriorConfig{});
+}
+
+} // namespace apriori
