@@ -2,7 +2,7 @@
 // What the program's exit code says, and how an error becomes one.
 #pragma once
 
-#include "apriori/core/result.hpp"
+#include "apriori/core/report.hpp"
 
 namespace apriori::program {
 
@@ -20,17 +20,7 @@ inline constexpr const char* exit_code_help =
     "130 interrupted.";
 
 inline exit_code exit_code_of(const failure& f) noexcept {
-    switch (f.code) {
-    case errc::ok:
-        return done;
-    case errc::workspace_too_small:
-    case errc::device_error:
-        return failed;
-    case errc::cancelled:
-        return interrupted;
-    default:
-        return bad_input;
-    }
+    return static_cast<exit_code>(apriori::exit_code_of(f.code));
 }
 
 } // namespace apriori::program

@@ -101,19 +101,11 @@ failure config_not_compiled(const std::filesystem::path& file) {
                         rebuild(fmt::format("\"-DAPRIORI_CONFIGS={}\"", joined(build_info::configs, path.string()))))};
 }
 
-/// Files from before transformers 4.31 say eos_token_id 2, and mean the largest id: with CLIP's vocabulary, whose last token
-/// is the end mark that the tokenizer puts behind every text, that is the same model.
-CLIPTextConfig same_pooling(CLIPTextConfig c) {
-    if (c.eos_token_id == 2) c.eos_token_id = c.vocab_size - 1;
-    return c;
-}
-CLIPVisionConfig same_pooling(const CLIPVisionConfig& c) { return c; }
-
 template <class Entry, class Config>
 result<const Entry*> find_encoder(const std::vector<Entry>& entries, const Config& config, const device_options& on,
                                   const std::filesystem::path& file) {
     for (const Entry& e : entries)
-        if (e.device == on.device && same_pooling(e.config) == same_pooling(config)) return &e;
+        if (e.device == on.device && meaning_of(e.config) == meaning_of(config)) return &e;
     return config_not_compiled(file);
 }
 

@@ -25,7 +25,7 @@ result<exit_code> run(const info_options& o) { return run_info(o); }
 result<exit_code> run(const pack_options& o) { return run_pack(o); }
 result<exit_code> run(const bench_options& o) { return run_bench(o); }
 
-int report(const failure& f) {
+int give_up(const failure& f) {
     fmt::print(stderr, "apriori: {}\n", f.message);
     return interrupt_signal() != 0 ? 128 + interrupt_signal() : exit_code_of(f);
 }
@@ -37,14 +37,14 @@ int main(int argc, char** argv) {
     catch_interrupts();
     try {
         const auto command = parse_command_line(argc, argv);
-        if (!command) return report(command.error());
+        if (!command) return give_up(command.error());
         const auto code = std::visit([](const auto& options) { return run(options); }, *command);
-        if (!code) return report(code.error());
-        if (std::fflush(stdout) != 0) return report({errc::io_error, "standard output cannot be written"});
+        if (!code) return give_up(code.error());
+        if (std::fflush(stdout) != 0) return give_up({errc::io_error, "standard output cannot be written"});
         return *code;
     } catch (const std::bad_alloc&) {
-        return report({errc::device_error, "no memory; ask for fewer --samples"});
+        return give_up({errc::device_error, "no memory; ask for fewer --samples"});
     } catch (const std::exception& e) {
-        return report({errc::device_error, e.what()});
+        return give_up({errc::device_error, e.what()});
     }
 }

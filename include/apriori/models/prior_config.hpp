@@ -116,6 +116,9 @@ constexpr PriorConfig canonical(PriorConfig c) noexcept {
     return c;
 }
 
+/// What configurations are compared by.
+constexpr PriorConfig meaning_of(const PriorConfig& c) noexcept { return canonical(c); }
+
 /// The configurations of published models.
 namespace presets {
 inline constexpr PriorConfig karlo_v1_alpha{};

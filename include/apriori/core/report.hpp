@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of a program that could not go on: a line for people, and an exit code for scripts.
+#pragma once
+
+#include "apriori/core/result.hpp"
+
+#include <cstdio>
+
+namespace apriori {
+
+/// 0 for ok; 2: an argument, a file or a model that cannot be used; 3: the device or the memory gave out; 130: cancelled.
+constexpr int exit_code_of(errc code) noexcept {
+    switch (code) {
+    case errc::ok:
+        return 0;
+    case errc::workspace_too_small:
+    case errc::device_error:
+        return 3;
+    case errc::cancelled:
+        return 130;
+    default:
+        return 2;
+    }
+}
+
+/// Prints "error: MESSAGE" to stderr, and returns the exit code.
+inline int report(const failure& f) {
+    std::fprintf(stderr, "error: %s\n", f.message.c_str());
+    return exit_code_of(f.code);
+}
+
+} // namespace apriori

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model from the folder that diffusers or transformers saved it to: its config.json is compared with the type.
+#pragma once
+
+#include "apriori/io/config_json.hpp"
+#include "apriori/io/safetensors.hpp"
+#include "apriori/models/packed_weights.hpp"
+
+#include <filesystem>
+
+namespace apriori {
+
+namespace detail {
+
+/// Whether the config.json of a folder is that of a type; invalid_argument names file, field and both values.
+template <class Config>
+result<void> check_config(const std::filesystem::path& folder, const Config& type) {
+    const auto file = io::load_config<Config>(folder);
+    if (!file) return file.error();
+    const field_difference d = first_difference(meaning_of(*file), meaning_of(type));
+    if (d.name.empty()) return {};
+    return failure{errc::invalid_argument,
+                   io::cat((folder / "config.json").string(), ": field '", d.name, "' is ", d.first.view(),
+                           "; the type that is to be loaded has ", d.second.view(),
+                           "; load the type of this configuration (apriori_add_config makes it of the file)")};
+}
+
+} // namespace detail
+
+/// PriorTransformer, CLIPTextModelWithProjection and the like, on a device.
+template <class Model>
+concept folder_model = requires {
+    typename Model::device_type;
+    typename Model::weights;
+    Model::config;
+};
+
+/// A model from its folder, of the weights beside config.json (see io::open_weights). Fails where the config.json is that of
+/// another configuration, and as Model::load does. Model::load itself, of a tensor source, knows names and shapes alone:
+/// what a configuration has in equal shapes, the number of heads or an activation, it can't tell.
+template <folder_model Model>
+result<Model> load(typename Model::device_type& device, const std::filesystem::path& folder) {
+    if (auto r = detail::check_config(folder, Model::config); !r) return r.error();
+    const auto weights = io::open_weights(folder);
+    if (!weights) return weights.error();
+    auto model = Model::load(device, *weights);
+    if (!model) return failure{model.error().code, io::cat(folder.string(), ": ", model.error().message)};
+    return model;
+}
+
+} // namespace apriori

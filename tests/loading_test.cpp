@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// The front door: pipelines and models from folders, and what is refused there.
+#include "apriori/apriori.hpp"
+#include "io_testing.hpp"
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+using namespace apriori;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path digits_folder = APRIORI_DIGITS;
+
+/// A copy of the digits' folder in which the files can be changed; the weights are links.
+class changed_folder {
+public:
+    changed_folder() {
+        for (const char* part : {"prior", "text_encoder", "tokenizer", "scheduler"}) {
+            fs::create_directories(path() / part);
+            for (const auto& file : fs::directory_iterator(digits_folder / part))
+                if (file.path().extension() == ".safetensors")
+                    fs::create_symlink(file.path(), path() / part / file.path().filename());
+                else
+                    fs::copy_file(file.path(), path() / part / file.path().filename());
+        }
+    }
+    const fs::path& path() const { return folder_.path; }
+    /// Puts a field into a file of JSON, in place of the one that is there.
+    void set(const fs::path& file, const std::string& field, const std::string& value) const {
+        auto object = io::json::parse(io_testing::read_all(path() / file));
+        object[field] = io::json::parse(value);
+        std::ofstream(path() / file) << object;
+    }
+    void put(const fs::path& file, const std::string& text) const { std::ofstream(path() / file) << text; }
+
+private:
+    io_testing::temporary_folder folder_;
+};
+
+std::string error_of(const auto& r) { return r ? std::string("no error") : r.error().message; }
+
+TEST(Load, PipelineMakesWhatItsPartsMake) {
+    cpu<> device;
+    const auto pipeline = load<digits>(device, digits_folder);
+    ASSERT_TRUE(pipeline) << error_of(pipeline);
+    const std::string_view texts[] = {"a handwritten seven", "a bold two"};
+    const auto made =
+        (*pipeline)(texts, {.seed = 5, .num_inference_steps = 4, .num_images_per_prompt = 2, .negative_prompt = "one"});
+    ASSERT_TRUE(made) << error_of(made);
+
+    const auto tokenizer = io::load_clip_tokenizer(digits_folder / "tokenizer");
+    const auto scheduler = io::load_scheduler_config(digits_folder / "scheduler");
+    const auto text_weights = io::open_weights(digits_folder / "text_encoder"),
+               prior_weights = io::open_weights(digits_folder / "prior");
+    ASSERT_TRUE(tokenizer && scheduler && text_weights && prior_weights);
+    const auto text = CLIPTextModelWithProjection<presets::digits_text, cpu<>>::load(device, *text_weights);
+    const auto prior = PriorTransformer<presets::digits, cpu<>>::load(device, *prior_weights);
+    ASSERT_TRUE(text && prior);
+    torch_generator random(5);
+    const std::string_view negative[] = {"one", "one"};
+    const auto want = text_to_embedding(*tokenizer, *text, *prior, *scheduler)(texts, random,
+                                                                              {.num_inference_steps = 4,
+                                                                               .num_images_per_prompt = 2,
+                                                                               .negative_prompt = negative,
+                                                                               .mask_text_encoder = true});
+    ASSERT_TRUE(want) << error_of(want);
+    EXPECT_EQ(made->rows, 4);
+    EXPECT_EQ(made->values, want->values);
+
+    const auto one = (*pipeline)("a handwritten seven", {.seed = 5, .num_inference_steps = 4});
+    ASSERT_TRUE(one) << error_of(one);
+    EXPECT_EQ(one->rows, 1);
+}
+
+/// Every field of a configuration is compared: with each changed, and nothing else, the folder is refused.
+template <auto Config, class Load>
+void refuses_each_field(const fs::path& file, Load&& loads) {
+    using config_type = std::remove_cvref_t<decltype(Config)>;
+    int compared = 0;
+    for_each_field<config_type>([&](const field<config_type>& f) {
+        if (f.inert) return;
+        config_type other = Config; // another value that the field may hold
+        bool found = false;
+        for (const double v : {f.get(Config) + f.get(Config), f.get(Config) + 1, 0.0, 1.0, 2.0})
+            if (!found && v != f.get(Config) && f.holds(v)) {
+                f.set(other, v);
+                found = f.get(canonical(other)) != f.get(canonical(Config));
+            }
+        ASSERT_TRUE(found) << f.name;
+        short_text<64> value, own;
+        f.add_value(value, f.get(other));
+        f.add_value(own, f.get(canonical(Config)));
+        const changed_folder folder;
+        folder.set(file, std::string(f.name), std::string(value.view()));
+        if (!io::load_config<config_type>(folder.path() / file)) return; // not alone: another field must be changed too
+        ++compared;
+        const std::string error = error_of(loads(folder.path()));
+        EXPECT_NE(error.find((folder.path() / file).string()), error.npos) << error;
+        EXPECT_NE(error.find("field '" + std::string(f.name) + "' is " + std::string(value.view()) + ";"), error.npos)
+            << error;
+        EXPECT_NE(error.find("has " + std::string(own.view()) + ";"), error.npos) << error;
+    });
+    EXPECT_GT(compared, 7);
+}
+
+TEST(Load, RefusesAPriorOfAnotherConfiguration) {
+    cpu<> device;
+    refuses_each_field<presets::digits>("prior/config.json",
+                                        [&](const fs::path& folder) { return load<digits>(device, folder); });
+    refuses_each_field<presets::digits>("prior/config.json", [&](const fs::path& folder) {
+        return load<PriorTransformer<presets::digits, cpu<>>>(device, folder / "prior");
+    });
+}
+
+TEST(Load, RefusesATextEncoderOfAnotherConfiguration) {
+    cpu<> device;
+    refuses_each_field<presets::digits_text>("text_encoder/config.json",
+                                             [&](const fs::path& folder) { return load<digits>(device, folder); });
+}
+
+TEST(Load, HeadsThatOnlyTheConfigurationTells) {
+    cpu<> device;
+    constexpr PriorConfig eight_heads{
+        .num_attention_heads = 8, .attention_head_dim = 16, .num_layers = 4, .embedding_dim = 64, .num_embeddings = 16};
+    // every tensor has the shape that this type wants, so that a bare source of tensors can't be told apart
+    using other = PriorTransformer<eight_heads, cpu<>>;
+    const auto weights = io::open_weights(digits_folder / "prior");
+    ASSERT_TRUE(weights);
+    EXPECT_TRUE(other::load(device, *weights));
+    EXPECT_NE(error_of(load<other>(device, digits_folder / "prior"))
+                  .find("config.json: field 'num_attention_heads' is 4; the type that is to be loaded has 8"),
+              std::string::npos);
+}
+
+TEST(Load, SaysWhichPartIsMissingOrDoesNotFit) {
+    cpu<> device;
+    EXPECT_NE(error_of(load<digits>(device, "no/such/folder")).find("no/such/folder: no such folder"),
+              std::string::npos);
+    EXPECT_NE(error_of(load<digits>(device, digits_folder / "prior")).find("holds no folder prior"), std::string::npos);
+    const changed_folder folder;
+    folder.set("tokenizer/tokenizer_config.json", "model_max_length", "15");
+    EXPECT_NE(error_of(load<digits>(device, folder.path())).find("model_max_length is 15; the prior's num_embeddings is 16"),
+              std::string::npos);
+    folder.put("scheduler/scheduler_config.json", "{\"_class_name\": \"EulerScheduler\"}");
+    EXPECT_NE(error_of(load<digits>(device, folder.path())).find("scheduler_config.json: field '_class_name' is"),
+              std::string::npos);
+    folder.put("prior/config.json", "{\"num_layers\": }");
+    EXPECT_NE(error_of(load<digits>(device, folder.path())).find("prior/config.json:1:16"), std::string::npos);
+}
+
+TEST(Load, FindsThePartsOfACombinedPipeline) {
+    cpu<> device;
+    const changed_folder folder;
+    for (const char* part : {"prior", "text_encoder", "tokenizer", "scheduler"})
+        fs::rename(folder.path() / part, folder.path() / (std::string("prior_") + part));
+    fs::create_directories(folder.path() / "scheduler"); // the decoder's
+    EXPECT_TRUE(load<digits>(device, folder.path())) << error_of(load<digits>(device, folder.path()));
+}
+
+constexpr PriorConfig two_heads{
+    .num_attention_heads = 2, .attention_head_dim = 64, .num_layers = 4, .embedding_dim = 64, .num_embeddings = 16};
+using other_digits = unclip<two_heads, presets::digits_text>;
+TEST(Variants, TakesTheOneThatTheFolderNames) {
+    cpu<> device;
+    const auto chosen = variants<other_digits, digits>::load(device, digits_folder);
+    ASSERT_TRUE(chosen) << error_of(chosen);
+    EXPECT_EQ(chosen->index(), 1u);
+    const auto one = load<digits>(device, digits_folder);
+    ASSERT_TRUE(one);
+    const call_options few{.seed = 3, .num_inference_steps = 2};
+    const auto a = (*chosen)("a handwritten two", few), b = (*one)("a handwritten two", few);
+    ASSERT_TRUE(a && b);
+    EXPECT_EQ(a->values, b->values);
+
+    using models = variants<PriorTransformer<two_heads, cpu<>>, PriorTransformer<presets::digits, cpu<>>>;
+    const auto model = models::load(device, digits_folder / "prior");
+    ASSERT_TRUE(model) << error_of(model);
+    EXPECT_EQ(model->index(), 1u);
+}
+
+TEST(Variants, SaysInWhatEachDiffers) {
+    cpu<> device;
+    const changed_folder folder;
+    folder.set("prior/config.json", "num_layers", "5");
+    const std::string error = error_of(variants<other_digits, digits>::load(device, folder.path()));
+    EXPECT_NE(error.find("none of the compiled variants is the model of this folder"), error.npos) << error;
+    EXPECT_NE(error.find("field 'num_attention_heads' is 4; the type that is to be loaded has 2"), error.npos) << error;
+    EXPECT_NE(error.find("field 'num_layers' is 5; the type that is to be loaded has 4"), error.npos) << error;
+    EXPECT_NE(error_of(variants<other_digits, digits>::load(device, "nowhere")).find("nowhere: no such folder"),
+              std::string::npos);
+}
+
+TEST(Report, GivesAnExitCode) {
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(report({errc::invalid_argument, "what is wrong"}), 2);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "error: what is wrong\n");
+    EXPECT_EQ(exit_code_of(errc::ok), 0);
+    EXPECT_EQ(exit_code_of(errc::device_error), 3);
+    EXPECT_EQ(exit_code_of(errc::cancelled), 130);
+}
+
+} // namespace
