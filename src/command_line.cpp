@@ -157,7 +157,7 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
 }
 
 void add_negative(CLI::App& command, pipeline_options& o) {
-    command.add_option("--negative", o.negative, "What to lead away from, in place of the empty text")
+    command.add_option("--negative", o.negative, "What to guide away from, in place of the empty text")
         ->type_name("TEXT");
 }
 

@@ -33,7 +33,7 @@ struct pipeline_options {
     int samples = 1, steps = 25;
     float guidance = 4;
     std::uint64_t seed = 0;
-    std::optional<std::string> negative; ///< what to lead away from, in place of the empty text
+    std::optional<std::string> negative; ///< what to guide away from, in place of the empty text
     bool mask_text_encoder = false;
     std::filesystem::path out, png; ///< empty: not wanted
     std::filesystem::path batch; ///< work as lines of JSON, "-" the standard input; `out` is then a folder; empty: none

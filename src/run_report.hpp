@@ -48,7 +48,7 @@ public:
     /// The samples [rows, width] of a prompt. invalid_argument where one of them is not a finite number. Counts how many lie
     /// nearest to the digit that the prompt names, where the model has one.
     result<void> add(const std::string& prompt, std::span<const float> embeds);
-    /// The same of several prompts, one behind the other.
+    /// The same of several prompts in sequence.
     result<void> add_each(std::span<const std::string> prompts, std::span<const float> embeds);
 
     /// Writes what the options ask for, and says so, of `count` prompts, texts, mixtures, and the time since the report began.

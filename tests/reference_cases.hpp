@@ -95,7 +95,7 @@ std::optional<Model> load_reference(typename Model::device_type& device, const s
 /// Whether a row's numbers depend on how many rows are computed with it: not a bit, or by rounding.
 enum class chunks { same_bits, within_rounding };
 
-/// Every case of a folder on a device: within rounding of diffusers, and the same whether its rows are worked off one by
+/// Every case of a folder on a device: within rounding of diffusers, and the same whether its rows are processed one by
 /// one, by twos or together.
 template <PriorConfig Config, class Device>
 void check_variant(Device& device, const std::string& variant, chunks promise = chunks::same_bits) {

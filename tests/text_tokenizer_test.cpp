@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's tokenizer: the ids of transformers' CLIPTokenizer, any bytes in, and files that nobody vouches for.
+// CLIP's tokenizer: the ids of transformers' CLIPTokenizer, any bytes in, and untrusted files.
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "io_testing.hpp"
 

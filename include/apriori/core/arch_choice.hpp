@@ -35,7 +35,7 @@ inline bool machine_runs(std::string_view name) noexcept {
 }
 
 /// The last of `builds` (from the oldest instruction set to the newest) that this machine runs; or the one called `wanted`,
-/// where that is not empty. Fails where there is none, and says what there is.
+/// unless that is empty. Fails where there is none, and says what there is.
 inline result<const arch_entry*> choose_arch(std::span<const arch_entry> builds, std::string_view wanted = {}) {
     const arch_entry* best = nullptr;
     std::string there;

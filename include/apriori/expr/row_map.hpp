@@ -7,8 +7,7 @@
 
 namespace apriori {
 
-/// Row r -> offset in elements. Up to three leading axes with strides of their own; neighbours that lie one behind the
-/// other are merged when the map is made, so that the common case is one multiplication.
+/// Row r -> offset in elements. Up to three leading axes with strides of their own; contiguous neighbours are merged when the map is made, so that the common case is one multiplication.
 struct row_map {
     index_t inner_count = 0;  ///< rows of the innermost leading axis; 0: there is no other
     index_t middle_count = 0; ///< extent of the axis before it; 0: there is none

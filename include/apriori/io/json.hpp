@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading JSON that nobody vouches for: no exceptions, no duplicate keys, bounded depth and number of values.
+// Reading untrusted JSON: no exceptions, no duplicate keys, bounded depth and number of values.
 #pragma once
 
 #include "apriori/core/result.hpp"

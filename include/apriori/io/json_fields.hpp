@@ -133,7 +133,7 @@ public:
         if (error_.ok()) error_ = failure{errc::invalid_argument, cat(where_, ": ", why)};
     }
 
-    /// The first error. Fields that no call above named are let be: transformers writes many that change nothing here.
+    /// The first error. Fields that no call above named are ignored: transformers writes many that change nothing here.
     result<void> finish() const { return error_; }
     /// The first error; or one if `_class_name` is there and is not `class_name`, or a field that no call above named
     /// is there whose name does not begin with '_'.

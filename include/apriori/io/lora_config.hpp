@@ -21,7 +21,7 @@ struct lora_scale {
 /// The part of a LoraConfig that says what a LoRA adds to its model.
 class lora_config {
 public:
-    /// Reads JSON; `where` (a path) opens the messages. `prefix` stands in front of every field, as diffusers' pipelines
+    /// Reads JSON; `where` (a path) opens the messages. `prefix` precedes every field, as diffusers' pipelines
     /// write it: "prior." or "". Refused: fields that are missing or out of range, patterns that are more than names, and,
     /// as unsupported, what makes a LoRA something else than a product of two matrices.
     static result<lora_config> parse(std::string_view text, std::string_view where, std::string_view prefix = "") {

@@ -199,7 +199,7 @@ result<any_scheduler_config> read_class(json_fields& fields, const json& name, c
 /// The scheduler in the text of a scheduler_config.json; `where` (a path) opens the messages. The field _class_name
 /// says which one it is; absent fields take the class defaults; an error names file, field, value and what is allowed.
 /// `as`, if it is not empty, is a class to make of it instead, as diffusers' from_config does: the fields that this class
-/// has are taken, the others let be.
+/// has are taken, the others ignored.
 inline result<any_scheduler_config> parse_scheduler_config(std::string_view text,
                                                            std::string_view where = "scheduler_config.json",
                                                            std::string_view as = {}) {

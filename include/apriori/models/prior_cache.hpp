@@ -64,7 +64,7 @@ struct prior_step {
 
 /// How much a step's workspace must hold at once.
 struct step_limits {
-    index_t rows = 2;          ///< steps worked off together: samples times guidance branches
+    index_t rows = 2;          ///< steps processed together: samples times guidance branches
     index_t samples = 1;       ///< latents given
     index_t hidden_tokens = 1; ///< of each sample's latents
 

@@ -11,7 +11,7 @@ namespace apriori {
 
 /// How much a workspace must hold at once. 0: what the configuration says.
 struct limits {
-    index_t rows = 1; ///< batch rows worked off together; guidance takes two for each image
+    index_t rows = 1; ///< batch rows processed together; guidance takes two for each image
     index_t hidden_tokens =
         0; ///< of hidden_states: 0 means 1, or num_embeddings where additional_embeddings is 0 (Shap-E)
     index_t proj_tokens = 1; ///< of proj_embedding: 256 in Shap-E's image prior

@@ -23,7 +23,7 @@ inline result<index_t> prompts_of_a_branch(std::size_t prompts, index_t branches
     return count / branches;
 }
 
-/// Answers by the full forward: the rows of a step are the samples of each prompt of each branch, one branch behind the other.
+/// Answers by the full forward: the rows of a step are the samples of each prompt of each branch, one branch after the other.
 /// Works for every configuration, with a mask and without.
 template <class Model>
 class forward_denoiser {
@@ -31,7 +31,7 @@ public:
     using device_type = typename Model::device_type;
     static constexpr auto config = Model::config;
     static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
-    /// Rows of a forward worked off together: more would take more memory and no less time.
+    /// Rows of a forward processed together: more would take more memory and no less time.
     static constexpr index_t most_rows = 32;
 
     /// For `samples` images of each of `prompts`, which are copied to the device: [unconditional, conditional] under

@@ -73,7 +73,7 @@ public:
     }
 
 private:
-    /// Steps worked off together: more would take more memory and no less time.
+    /// Steps processed together: more would take more memory and no less time.
     static constexpr index_t most_rows = 256;
 
     incremental_denoiser(const Model& model, std::vector<branch> prompts, index_t each, index_t samples)

@@ -35,7 +35,7 @@ struct weighted_condition {
 /// What an interpolation has beside the options of its texts; negative_prompt is not one of those here.
 struct interpolation_options {
     std::string_view negative_prompt{}; ///< whose embedding is the negative one; empty: that of the zero image
-    std::optional<std::string_view> negative_prior_prompt{}; ///< what sampling leads away from
+    std::optional<std::string_view> negative_prior_prompt{}; ///< what sampling is guided away from
     bool sum_samples = false; ///< Kandinsky 2.1's pipeline adds up all samples of a text, 2.2's keeps them apart
 };
 
@@ -65,7 +65,7 @@ public:
           image_encoder_(std::move(image_encoder)) {}
 
     /// Embeddings of texts. With negative_prompt, a text for each, its embeddings are sampled as further rows of the batch,
-    /// led away from itself; else the negative embedding is that of the zero image.
+    /// guided away from itself; else the negative embedding is that of the zero image.
     template <normal_generator Random>
     result<kandinsky_embeddings> operator()(std::span<const std::string_view> texts, Random& random,
                                             const embedding_options& options = {}) const {

@@ -70,7 +70,7 @@ public:
     }
 
 private:
-    /// Samples of prompts [count, tokens of a prompt, proj]; led away from zeros.
+    /// Samples of prompts [count, tokens of a prompt, proj]; guided away from zeros.
     template <class Random>
     result<std::vector<float>> run(std::span<const float> conditions, index_t count, Random& random,
                                    const shap_e_options& options) const {

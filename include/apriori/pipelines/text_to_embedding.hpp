@@ -17,7 +17,7 @@ struct embedding_options {
     int num_inference_steps = 25;
     index_t num_images_per_prompt = 1;
     float guidance_scale = 4.0f; ///< 1 and less: no guidance
-    /// What to lead away from: one for each text. None: the empty text for all.
+    /// What to guide away from: one for each text. None: the empty text for all.
     std::span<const std::string_view> negative_prompt{};
     bool mask_text_encoder = false; ///< see text_encoding_options
     /// Standard normal, [texts, num_images_per_prompt, embedding_dim]. None: drawn from the generator.
@@ -35,7 +35,7 @@ struct embedding_start {
 /// Image embeddings of some texts.
 struct image_embeddings {
     index_t rows = 0, width = 0;
-    std::vector<float> values{};      ///< [rows, width], the samples of a text one behind the other
+    std::vector<float> values{};      ///< [rows, width], the samples of a text in sequence
     std::vector<float> text_embeds{}; ///< [texts, width of the text encoder]
     std::vector<index_t> cut{};       ///< [texts] how many tokens of each text did not fit
 

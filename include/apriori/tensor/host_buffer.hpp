@@ -36,7 +36,7 @@ public:
             aligned_delete{alignment}};
         size_ = bytes_ ? bytes : 0;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-        // a wish: where it is not granted, nothing is lost
+        // a hint: where it is not taken, nothing is lost
         if (size_ >= large_page) (void)::madvise(bytes_.get(), size_ / large_page * large_page, MADV_HUGEPAGE);
 #endif
     }

@@ -69,7 +69,7 @@ inline std::u32string nfc(std::u32string_view text) {
                                                static_cast<utf8proc_ssize_t>(parts.size()), options, &boundary);
         points.append(parts.data(), static_cast<std::size_t>(n));
     }
-    // utf8proc sorts marks by exchanging neighbours, in quadratic time; nobody vouches for these.
+    // utf8proc sorts marks by exchanging neighbours, in quadratic time; these are untrusted.
     const auto rank = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
     for (auto at = points.begin(); at != points.end();) {
         const auto marks = std::find_if(at, points.end(), [&](auto c) { return rank(c) != 0; });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contractions on the CPU: the left operand is computed once into interleaved rows, then panels of outputs are worked off,
+// Contractions on the CPU: the left operand is computed once into interleaved rows, then panels of outputs are processed,
 // each row block's results passing through the epilogue while they are in the L1 cache.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Softmax of rows with one exponential an element and one pass over memory. A row is read in blocks of a few vectors; the
-// exponentials of a block are relative to the largest elements until there, lane by lane, and wait in the cache. In the end each
+// exponentials of a block are relative to the largest elements so far, lane by lane, and wait in the cache. In the end each
 // block is brought to the row's largest element by one exponential of its own (Milakov and Gimelshein 2018, by lanes).
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over what earlier passes left: the keys of a query are copied one behind the other, then it is attention.
+// Attention over what earlier passes left: the keys of a query are copied in sequence, then it is attention.
 #pragma once
 
 #include "apriori/device/eigen/contraction.hpp"

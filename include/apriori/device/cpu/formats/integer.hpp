@@ -86,7 +86,7 @@ private:
 };
 
 /// w4: for each group of inputs its scales [P], then words [group / 4][P / 2] of nibbles: inputs 4 i .. 4 i + 3 of output j,
-/// one behind the other, then of output j + P / 2.
+/// in sequence, then of output j + P / 2.
 template <class Arch>
 struct panel_format<Arch, w4> {
     using V = value_t<Arch>;
