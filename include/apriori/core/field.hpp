@@ -70,6 +70,7 @@ struct field {
     double least = 0, most = 0;
     std::string_view from{}, to{}; ///< real: the range as it is written; only: what is supported, in `from`, by ", "
     std::span<const spelling> spellings{};
+    bool Config::* condition = nullptr; ///< the field is not read where this flag is false
     double (*get)(const Config&) = nullptr;
     void (*set)(Config&, double) = nullptr;
 
@@ -113,6 +114,11 @@ struct field {
         return {.name = name, .what = kind::only, .from = values};
     }
     static constexpr field ignored(std::string_view name) noexcept { return {.name = name}; }
+    constexpr field when(bool Config::* flag) const noexcept {
+        field f = *this;
+        f.condition = flag;
+        return f;
+    }
     constexpr field without_effect() const noexcept {
         field f = *this;
         f.inert = true;
@@ -133,6 +139,10 @@ struct field {
         for (const spelling& s : spellings)
             if (s.value == value) return true;
         return false;
+    }
+    /// Whether a configuration's value is one that the field may hold, or is not read.
+    constexpr bool fits(const Config& c) const noexcept {
+        return get == nullptr || holds(get(c)) || (condition != nullptr && !(c.*condition));
     }
     /// Whether JSON gives one of the values that are supported, for a field without a member.
     constexpr bool supports(const json_token& token) const noexcept {
@@ -289,7 +299,7 @@ template <class Config>
 constexpr short_text<512> refusal(const Config& c) noexcept {
     short_text<512> out;
     for_each_field<Config>([&](const field<Config>& f) {
-        if (out.size != 0 || f.holds(f.get(c))) return;
+        if (out.size != 0 || f.fits(c)) return;
         out.add("field '", f.name, "' is ");
         f.add_value(out, f.get(c));
         out.add("; allowed: ");
@@ -297,6 +307,35 @@ constexpr short_text<512> refusal(const Config& c) noexcept {
     });
     if (out.size == 0) add_status(out, c.together());
     return out;
+}
+
+namespace detail {
+
+/// "num_layers must be an integer from 1 to 1048576", of each field.
+template <class Config>
+inline constexpr auto field_sentences = [] {
+    std::array<short_text<160>, fields_of<Config>.size()> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i].add(fields_of<Config>[i].name, " must be ");
+        fields_of<Config>[i].add_allowed(out[i]);
+    }
+    return out;
+}();
+
+} // namespace detail
+
+/// The same as a status, which owns nothing.
+template <class Config>
+requires requires { Config::fields(); }
+constexpr status validate(const Config& c) noexcept {
+    for (std::size_t i = 0; i < fields_of<Config>.size(); ++i)
+        if (const field<Config>& f = fields_of<Config>[i]; !f.fits(c)) {
+            const bool whole = f.what == field<Config>::kind::integer;
+            return status::invalid(detail::field_sentences<Config>[i].text,
+                                   whole ? static_cast<std::int64_t>(f.get(c)) : 0,
+                                   whole ? static_cast<std::int64_t>(f.most) : 0);
+        }
+    return c.together();
 }
 
 } // namespace apriori
