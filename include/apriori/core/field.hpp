@@ -71,8 +71,8 @@ struct field {
     std::string_view from{}, to{}; ///< real: the range as it is written; only: what is supported, in `from`, by ", "
     std::span<const spelling> spellings{};
     bool Config::* condition = nullptr; ///< the field is not read where this flag is false
-    double (*get)(const Config&) = nullptr;
-    void (*set)(Config&, double) = nullptr;
+    double (*get)(const Config&) = [](const Config&) { return 0.0; };
+    void (*set)(Config&, double) = [](Config&, double) {};
 
     // ---- rows of a table ----
 
@@ -132,7 +132,7 @@ struct field {
 
     // ---- what it holds ----
 
-    constexpr bool has_member() const noexcept { return get != nullptr; }
+    constexpr bool has_member() const noexcept { return what < kind::only; }
 
     constexpr bool holds(double value) const noexcept {
         if (what != kind::choice) return (value >= least && value <= most) || (nullable && value == 0);
@@ -142,21 +142,9 @@ struct field {
     }
     /// Whether a configuration's value is one that the field may hold, or is not read.
     constexpr bool fits(const Config& c) const noexcept {
-        return get == nullptr || holds(get(c)) || (condition != nullptr && !(c.*condition));
+        return holds(get(c)) || (condition != nullptr && !(c.*condition));
     }
-    /// Whether JSON gives one of the values that are supported, for a field without a member.
-    constexpr bool supports(const json_token& token) const noexcept {
-        short_text<64> shown;
-        add_shown(shown, token);
-        for (std::string_view left = from; what == kind::only;) {
-            const auto end = left.find(", ");
-            if (left.substr(0, end) == shown.view()) return true;
-            if (end == std::string_view::npos) return false;
-            left.remove_prefix(end + 2);
-        }
-        return true;
-    }
-    /// A value of JSON; NaN if it is of another type or none of the spellings.
+    /// A value of JSON; NaN if it is of another type or none of the spellings. Without a member: 0 if it is supported.
     constexpr double parse(const json_token& token) const noexcept {
         constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
         switch (what) {
@@ -168,11 +156,16 @@ struct field {
             return token.is(json_kind::number) ? parse_decimal(token.text) : no_value;
         case kind::flag:
             return token.is(json_kind::boolean) ? (token.text == "true" ? 1 : 0) : no_value;
-        default:
+        case kind::choice:
             for (const spelling& s : spellings)
                 if (s.text == nullptr ? token.is(json_kind::null) : json_says(token, s.text, match)) return s.value;
             return no_value;
+        case kind::only:
+            return supports(token) ? 0 : no_value;
+        case kind::ignored:
+            break;
         }
+        return 0;
     }
     /// Appends the value as JSON writes it.
     template <std::size_t N>
@@ -213,6 +206,16 @@ struct field {
     }
 
 private:
+    constexpr bool supports(const json_token& token) const noexcept {
+        short_text<64> shown;
+        add_shown(shown, token);
+        std::string_view left = from;
+        for (auto end = left.find(", "); end != std::string_view::npos; end = left.find(", ")) {
+            if (left.substr(0, end) == shown.view()) return true;
+            left.remove_prefix(end + 2);
+        }
+        return left == shown.view();
+    }
     template <auto Member>
     static constexpr field with(field f) noexcept {
         f.get = [](const Config& c) { return static_cast<double>(c.*Member); };

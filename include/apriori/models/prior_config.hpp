@@ -78,6 +78,7 @@ struct PriorConfig {
             f::integer_or_null<&c::embedding_proj_dim>("embedding_proj_dim"),
             f::integer_or_null<&c::clip_embed_dim>("clip_embed_dim"),
             f::flag<&c::time_embedding>("time_embedding").of_ours(),
+            f::only("_class_name", "\"PriorTransformer\""),
         };
     }
     /// What fields must be together, when each alone is right.
