@@ -29,7 +29,6 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 
 namespace apriori {
 
@@ -114,20 +113,17 @@ struct field {
         return {.name = name, .what = kind::only, .from = values};
     }
     static constexpr field ignored(std::string_view name) noexcept { return {.name = name}; }
-    constexpr field when(bool Config::* flag) const noexcept {
-        field f = *this;
-        f.condition = flag;
-        return f;
+    constexpr field when(bool Config::* flag) && noexcept {
+        condition = flag;
+        return *this;
     }
-    constexpr field without_effect() const noexcept {
-        field f = *this;
-        f.inert = true;
-        return f;
+    constexpr field without_effect() && noexcept {
+        inert = true;
+        return *this;
     }
-    constexpr field of_ours() const noexcept {
-        field f = *this;
-        f.ours = true;
-        return f;
+    constexpr field of_ours() && noexcept {
+        ours = true;
+        return *this;
     }
 
     // ---- what it holds ----
@@ -244,12 +240,14 @@ constexpr void for_each_field(F&& f) {
         if (each.has_member()) f(each);
 }
 
-/// A configuration whose fields without effect are those of the class.
+/// The one spelling of a configuration: fields without effect are those of the class. Configurations that mean the same are the same
+/// type through it; one with more to say has an overload.
 template <class Config>
-constexpr Config without_inert_fields(Config c) noexcept {
-    for_each_field<Config>([&](const field<Config>& f) {
+requires requires { Config::fields(); }
+constexpr Config canonical(const Config& config) noexcept {
+    Config c = config;
+    for (const field<Config>& f : fields_of<Config>)
         if (f.inert) f.set(c, f.get(Config{}));
-    });
     return c;
 }
 
@@ -263,16 +261,15 @@ constexpr std::uint64_t config_hash(const Config& config) noexcept {
     };
     add(Config::class_name);
     const Config c = canonical(config);
-    for_each_field<Config>([&](const field<Config>& f) {
+    for (const field<Config>& f : fields_of<Config>) {
         Config otherwise = c;
         f.set(otherwise, f.get(Config{}));
-        if (f.get(canonical(otherwise)) == f.get(c)) return;
-        short_text<64> value;
-        value.add("=");
-        f.add_value(value, f.get(c));
-        add(f.name);
-        add(value.view());
-    });
+        if (f.get(canonical(otherwise)) == f.get(c)) continue;
+        short_text<128> said;
+        said.add(f.name, '=');
+        f.add_value(said, f.get(c));
+        add(said.view());
+    }
     return h;
 }
 
@@ -287,32 +284,25 @@ template <class Config>
 constexpr field_difference first_difference(const Config& first, const Config& second) noexcept {
     field_difference out;
     const Config a = canonical(first), b = canonical(second);
-    for_each_field<Config>([&](const field<Config>& f) {
-        if (!out.name.empty() || f.get(a) == f.get(b)) return;
+    for (const field<Config>& f : fields_of<Config>) {
+        if (f.get(a) == f.get(b)) continue;
         out.name = f.name;
         f.add_value(out.first, f.get(a));
         f.add_value(out.second, f.get(b));
-    });
-    return out;
-}
-
-/// What is wrong with a configuration: the first field that holds what it may not, or what fields are not together. Empty if
-/// nothing is.
-template <class Config>
-constexpr short_text<512> refusal(const Config& c) noexcept {
-    short_text<512> out;
-    for_each_field<Config>([&](const field<Config>& f) {
-        if (out.size != 0 || f.fits(c)) return;
-        out.add("field '", f.name, "' is ");
-        f.add_value(out, f.get(c));
-        out.add("; allowed: ");
-        f.add_allowed(out);
-    });
-    if (out.size == 0) add_status(out, c.together());
+        break;
+    }
     return out;
 }
 
 namespace detail {
+
+/// The first field that holds what it may not; nullptr if there is none.
+template <class Config>
+constexpr const field<Config>* first_unfit(const Config& c) noexcept {
+    for (const field<Config>& f : fields_of<Config>)
+        if (!f.fits(c)) return &f;
+    return nullptr;
+}
 
 /// "num_layers must be an integer from 1 to 1048576", of each field.
 template <class Config>
@@ -327,18 +317,29 @@ inline constexpr auto field_sentences = [] {
 
 } // namespace detail
 
-/// The same as a status, which owns nothing.
+/// What is wrong with a configuration: the first field that holds what it may not, or what fields are not together.
 template <class Config>
 requires requires { Config::fields(); }
 constexpr status validate(const Config& c) noexcept {
-    for (std::size_t i = 0; i < fields_of<Config>.size(); ++i)
-        if (const field<Config>& f = fields_of<Config>[i]; !f.fits(c)) {
-            const bool whole = f.what == field<Config>::kind::integer;
-            return status::invalid(detail::field_sentences<Config>[i].text,
-                                   whole ? static_cast<std::int64_t>(f.get(c)) : 0,
-                                   whole ? static_cast<std::int64_t>(f.most) : 0);
-        }
-    return c.together();
+    const field<Config>* f = detail::first_unfit(c);
+    if (f == nullptr) return c.together();
+    const auto& sentence = detail::field_sentences<Config>[static_cast<std::size_t>(f - fields_of<Config>.data())];
+    if (f->what != field<Config>::kind::integer) return status::invalid(sentence.text);
+    return status::invalid(sentence.text, static_cast<std::int64_t>(f->get(c)), static_cast<std::int64_t>(f->most));
+}
+/// The same as text that shows the value; empty if nothing is wrong.
+template <class Config>
+constexpr short_text<512> refusal(const Config& c) noexcept {
+    short_text<512> out;
+    if (const field<Config>* f = detail::first_unfit(c)) {
+        out.add("field '", f->name, "' is ");
+        f->add_value(out, f->get(c));
+        out.add("; allowed: ");
+        f->add_allowed(out);
+    } else {
+        add_status(out, c.together());
+    }
+    return out;
 }
 
 } // namespace apriori

@@ -136,9 +136,6 @@ constexpr CLIPVisionConfig without_projection(CLIPVisionConfig c) noexcept {
     return c;
 }
 
-constexpr CLIPTextConfig canonical(const CLIPTextConfig& c) noexcept { return c; }
-constexpr CLIPVisionConfig canonical(const CLIPVisionConfig& c) noexcept { return c; }
-
 /// The configurations of published models.
 namespace presets {
 /// OpenAI's ViT-L/14: the text encoder of Karlo and Stable unCLIP's prior.

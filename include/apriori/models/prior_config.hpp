@@ -105,8 +105,8 @@ struct PriorConfig {
 
 /// The one spelling of a configuration: null dimensions written out; dropped what does nothing, as dropout at inference.
 /// Configurations that mean the same are the same type through it.
-constexpr PriorConfig canonical(PriorConfig c) noexcept {
-    c = without_inert_fields(c);
+constexpr PriorConfig canonical(const PriorConfig& config) noexcept {
+    PriorConfig c = canonical<PriorConfig>(config);
     if (!c.time_embedding) {
         c.time_embed_act_fn = PriorConfig{}.time_embed_act_fn;
         c.time_embed_dim = none;
