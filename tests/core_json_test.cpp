@@ -70,7 +70,9 @@ TEST(JsonReader, RefusesWhatIsNoJson) {
                              "1e",     "[1] 2", "NaN",      "\"\n\"",     "\"\\", "\"\\u12g4\"", "-",       "[",
                              "{\"a\"", "{1:2}", "{\"a\":}", "]",          "+1",   ".5",          "tru"})
         EXPECT_FALSE(well_formed(text)) << text;
-    EXPECT_TRUE(well_formed("[NaN, -Infinity]", json_reader::dialect::python));
+    EXPECT_TRUE(well_formed("[NaN, -Infinity, Infinity]", json_reader::dialect::python));
+    // inside of text the words are text, also after an escaped quotation mark
+    EXPECT_TRUE(well_formed(R"({"a\"Infinity": "NaN", "b": [Infinity, -Infinity]})", json_reader::dialect::python));
     const std::string deepest = std::string(32, '[') + std::string(32, ']');
     EXPECT_TRUE(well_formed(deepest));
     EXPECT_FALSE(well_formed('[' + deepest + ']'));

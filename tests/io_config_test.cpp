@@ -41,7 +41,7 @@ TEST(ConfigJson, TheTableHoldsEveryField) {
     // Fails to compile when PriorConfig gains a field; then fields() needs it, too.
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = unusual;
     static_cast<void>(std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p));
-    static_assert(fields_of<PriorConfig>.size() == 16);
+    static_assert(fields_of<PriorConfig>.size() == 16 + 1); // and _class_name
     std::vector<std::string> names;
     for_each_field<PriorConfig>([&](const auto& field) { names.emplace_back(field.name); });
     EXPECT_EQ(names, (std::vector<std::string>{"num_attention_heads", "attention_head_dim", "num_layers",
@@ -171,6 +171,23 @@ TEST(ConfigJson, TheTextOfAConfigReadsBackAsItself) {
     EXPECT_EQ(text.find("time_embedding"), std::string::npos); // diffusers does not know it
 }
 
+TEST(ConfigJson, TheDocumentationHasTheTable) {
+    const std::string page = io_testing::read_all(io_testing::data / "../../docs/configuration.md");
+    std::size_t at = page.find("| field | default |");
+    for_each_field<PriorConfig>([&](const field<PriorConfig>& f) {
+        short_text<256> row;
+        row.add("\n| `", f.name, "` | `");
+        f.add_value(row, f.get(PriorConfig{}));
+        row.add("` | ");
+        f.add_allowed(row);
+        row.add(" | ");
+        const auto found = page.find(row.view(), at);
+        EXPECT_NE(found, std::string::npos) << "docs/configuration.md lacks, in this place: " << row.view();
+        at = found == std::string::npos ? at : found;
+    });
+    EXPECT_EQ(page.find("\n| `", at + 1), page.find("\n| `karlo_v1_alpha`")) << "a row of no field";
+}
+
 // ---- every row of every table ------------------------------------------------------------------------------------------
 
 template <class Config>
@@ -242,19 +259,18 @@ TEST(JsonFields, NumbersTextsAndFlagsForOtherFiles) {
     int steps = 0;
     double range = 0;
     bool clip = false;
-    int kind = 0;
+    std::string kind;
     int absent = 42;
-    constexpr io::choice<int> kinds[] = {{"sample", 1}, {"epsilon", 2}};
     fields->integer("steps", steps, 1, 1000);
     fields->number("range", range, 0.0, 10.0);
     fields->boolean("clip", clip);
-    fields->one_of("kind", kind, kinds);
+    fields->text("kind", kind);
     fields->integer("absent", absent, 0, 1);
     const io::json* betas = fields->next("betas");
     ASSERT_NE(betas, nullptr);
     EXPECT_TRUE(betas->is_null());
     EXPECT_TRUE(fields->finish("S").ok());
-    EXPECT_EQ(std::tuple(steps, range, clip, kind, absent), std::tuple(25, 5.0, true, 2, 42));
+    EXPECT_EQ(std::tuple(steps, range, clip, kind, absent), std::tuple(25, 5.0, true, std::string("epsilon"), 42));
 
     auto again = io::json_fields::parse(R"({"clip": 1, "steps": "x"})", "s.json");
     ASSERT_TRUE(again.ok());

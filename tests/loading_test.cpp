@@ -61,11 +61,9 @@ TEST(Load, PipelineMakesWhatItsPartsMake) {
     ASSERT_TRUE(text && prior);
     torch_generator random(5);
     const std::string_view negative[] = {"one", "one"};
-    const auto want = text_to_embedding(*tokenizer, *text, *prior, *scheduler)(texts, random,
-                                                                              {.num_inference_steps = 4,
-                                                                               .num_images_per_prompt = 2,
-                                                                               .negative_prompt = negative,
-                                                                               .mask_text_encoder = true});
+    const auto want = text_to_embedding(*tokenizer, *text, *prior, *scheduler)(
+        texts, random,
+        {.num_inference_steps = 4, .num_images_per_prompt = 2, .negative_prompt = negative, .mask_text_encoder = true});
     ASSERT_TRUE(want) << error_of(want);
     EXPECT_EQ(made->rows, 4);
     EXPECT_EQ(made->values, want->values);
@@ -142,8 +140,9 @@ TEST(Load, SaysWhichPartIsMissingOrDoesNotFit) {
     EXPECT_NE(error_of(load<digits>(device, digits_folder / "prior")).find("holds no folder prior"), std::string::npos);
     const changed_folder folder;
     folder.set("tokenizer/tokenizer_config.json", "model_max_length", "15");
-    EXPECT_NE(error_of(load<digits>(device, folder.path())).find("model_max_length is 15; the prior's num_embeddings is 16"),
-              std::string::npos);
+    EXPECT_NE(
+        error_of(load<digits>(device, folder.path())).find("model_max_length is 15; the prior's num_embeddings is 16"),
+        std::string::npos);
     folder.put("scheduler/scheduler_config.json", "{\"_class_name\": \"EulerScheduler\"}");
     EXPECT_NE(error_of(load<digits>(device, folder.path())).find("scheduler_config.json: field '_class_name' is"),
               std::string::npos);

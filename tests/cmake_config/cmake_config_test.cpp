@@ -92,7 +92,8 @@ constexpr refused refusals[] = {
      "embedding_dim, "
      "num_embeddings, additional_embeddings, dropout, time_embed_act_fn, norm_in_type, embedding_proj_norm_type, "
      "encoder_hid_proj_type, added_emb_type, time_embed_dim, embedding_proj_dim, clip_embed_dim, time_embedding"},
-    {R"({"_class_name": "CLIPTextModel"})", R"(: field '_class_name' is "CLIPTextModel"; allowed: "PriorTransformer")"},
+    {R"({"_class_name": "CLIPTextModel"})",
+     R"(: field '_class_name' is "CLIPTextModel"; allowed: "PriorTransformer" (nothing else is supported))"},
     {R"({"num_layers": 3, "num_layers": 4})", ": the key 'num_layers' occurs twice"},
     {R"({"num_layers": )", ":1:16: is not well-formed JSON"},
     {"[1, 2]", ": is [1,2], not an object"},

@@ -29,7 +29,6 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
-#include <utility>
 
 namespace apriori {
 
@@ -70,8 +69,9 @@ struct field {
     double least = 0, most = 0;
     std::string_view from{}, to{}; ///< real: the range as it is written; only: what is supported, in `from`, by ", "
     std::span<const spelling> spellings{};
-    double (*get)(const Config&) = nullptr;
-    void (*set)(Config&, double) = nullptr;
+    bool Config::* condition = nullptr; ///< the field is not read where this flag is false
+    double (*get)(const Config&) = [](const Config&) { return 0.0; };
+    void (*set)(Config&, double) = [](Config&, double) {};
 
     // ---- rows of a table ----
 
@@ -113,20 +113,22 @@ struct field {
         return {.name = name, .what = kind::only, .from = values};
     }
     static constexpr field ignored(std::string_view name) noexcept { return {.name = name}; }
-    constexpr field without_effect() const noexcept {
-        field f = *this;
-        f.inert = true;
-        return f;
+    constexpr field when(bool Config::* flag) && noexcept {
+        condition = flag;
+        return *this;
     }
-    constexpr field of_ours() const noexcept {
-        field f = *this;
-        f.ours = true;
-        return f;
+    constexpr field without_effect() && noexcept {
+        inert = true;
+        return *this;
+    }
+    constexpr field of_ours() && noexcept {
+        ours = true;
+        return *this;
     }
 
     // ---- what it holds ----
 
-    constexpr bool has_member() const noexcept { return get != nullptr; }
+    constexpr bool has_member() const noexcept { return what < kind::only; }
 
     constexpr bool holds(double value) const noexcept {
         if (what != kind::choice) return (value >= least && value <= most) || (nullable && value == 0);
@@ -134,19 +136,11 @@ struct field {
             if (s.value == value) return true;
         return false;
     }
-    /// Whether JSON gives one of the values that are supported, for a field without a member.
-    constexpr bool supports(const json_token& token) const noexcept {
-        short_text<64> shown;
-        add_shown(shown, token);
-        for (std::string_view left = from; what == kind::only;) {
-            const auto end = left.find(", ");
-            if (left.substr(0, end) == shown.view()) return true;
-            if (end == std::string_view::npos) return false;
-            left.remove_prefix(end + 2);
-        }
-        return true;
+    /// Whether a configuration's value is one that the field may hold, or is not read.
+    constexpr bool fits(const Config& c) const noexcept {
+        return holds(get(c)) || (condition != nullptr && !(c.*condition));
     }
-    /// A value of JSON; NaN if it is of another type or none of the spellings.
+    /// A value of JSON; NaN if it is of another type or none of the spellings. Without a member: 0 if it is supported.
     constexpr double parse(const json_token& token) const noexcept {
         constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
         switch (what) {
@@ -158,11 +152,16 @@ struct field {
             return token.is(json_kind::number) ? parse_decimal(token.text) : no_value;
         case kind::flag:
             return token.is(json_kind::boolean) ? (token.text == "true" ? 1 : 0) : no_value;
-        default:
+        case kind::choice:
             for (const spelling& s : spellings)
                 if (s.text == nullptr ? token.is(json_kind::null) : json_says(token, s.text, match)) return s.value;
             return no_value;
+        case kind::only:
+            return supports(token) ? 0 : no_value;
+        case kind::ignored:
+            break;
         }
+        return 0;
     }
     /// Appends the value as JSON writes it.
     template <std::size_t N>
@@ -203,6 +202,16 @@ struct field {
     }
 
 private:
+    constexpr bool supports(const json_token& token) const noexcept {
+        short_text<64> shown;
+        add_shown(shown, token);
+        std::string_view left = from;
+        for (auto end = left.find(", "); end != std::string_view::npos; end = left.find(", ")) {
+            if (left.substr(0, end) == shown.view()) return true;
+            left.remove_prefix(end + 2);
+        }
+        return left == shown.view();
+    }
     template <auto Member>
     static constexpr field with(field f) noexcept {
         f.get = [](const Config& c) { return static_cast<double>(c.*Member); };
@@ -231,12 +240,14 @@ constexpr void for_each_field(F&& f) {
         if (each.has_member()) f(each);
 }
 
-/// A configuration whose fields without effect are those of the class.
+/// The one spelling of a configuration: fields without effect are those of the class. Configurations that mean the same are the same
+/// type through it; one with more to say has an overload.
 template <class Config>
-constexpr Config without_inert_fields(Config c) noexcept {
-    for_each_field<Config>([&](const field<Config>& f) {
+requires requires { Config::fields(); }
+constexpr Config canonical(const Config& config) noexcept {
+    Config c = config;
+    for (const field<Config>& f : fields_of<Config>)
         if (f.inert) f.set(c, f.get(Config{}));
-    });
     return c;
 }
 
@@ -250,16 +261,15 @@ constexpr std::uint64_t config_hash(const Config& config) noexcept {
     };
     add(Config::class_name);
     const Config c = canonical(config);
-    for_each_field<Config>([&](const field<Config>& f) {
+    for (const field<Config>& f : fields_of<Config>) {
         Config otherwise = c;
         f.set(otherwise, f.get(Config{}));
-        if (f.get(canonical(otherwise)) == f.get(c)) return;
-        short_text<64> value;
-        value.add("=");
-        f.add_value(value, f.get(c));
-        add(f.name);
-        add(value.view());
-    });
+        if (f.get(canonical(otherwise)) == f.get(c)) continue;
+        short_text<128> said;
+        said.add(f.name, '=');
+        f.add_value(said, f.get(c));
+        add(said.view());
+    }
     return h;
 }
 
@@ -274,28 +284,61 @@ template <class Config>
 constexpr field_difference first_difference(const Config& first, const Config& second) noexcept {
     field_difference out;
     const Config a = canonical(first), b = canonical(second);
-    for_each_field<Config>([&](const field<Config>& f) {
-        if (!out.name.empty() || f.get(a) == f.get(b)) return;
+    for (const field<Config>& f : fields_of<Config>) {
+        if (f.get(a) == f.get(b)) continue;
         out.name = f.name;
         f.add_value(out.first, f.get(a));
         f.add_value(out.second, f.get(b));
-    });
+        break;
+    }
     return out;
 }
 
-/// What is wrong with a configuration: the first field that holds what it may not, or what fields are not together. Empty if
-/// nothing is.
+namespace detail {
+
+/// The first field that holds what it may not; nullptr if there is none.
+template <class Config>
+constexpr const field<Config>* first_unfit(const Config& c) noexcept {
+    for (const field<Config>& f : fields_of<Config>)
+        if (!f.fits(c)) return &f;
+    return nullptr;
+}
+
+/// "num_layers must be an integer from 1 to 1048576", of each field.
+template <class Config>
+inline constexpr auto field_sentences = [] {
+    std::array<short_text<160>, fields_of<Config>.size()> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i].add(fields_of<Config>[i].name, " must be ");
+        fields_of<Config>[i].add_allowed(out[i]);
+    }
+    return out;
+}();
+
+} // namespace detail
+
+/// What is wrong with a configuration: the first field that holds what it may not, or what fields are not together.
+template <class Config>
+requires requires { Config::fields(); }
+constexpr status validate(const Config& c) noexcept {
+    const field<Config>* f = detail::first_unfit(c);
+    if (f == nullptr) return c.together();
+    const auto& sentence = detail::field_sentences<Config>[static_cast<std::size_t>(f - fields_of<Config>.data())];
+    if (f->what != field<Config>::kind::integer) return status::invalid(sentence.text);
+    return status::invalid(sentence.text, static_cast<std::int64_t>(f->get(c)), static_cast<std::int64_t>(f->most));
+}
+/// The same as text that shows the value; empty if nothing is wrong.
 template <class Config>
 constexpr short_text<512> refusal(const Config& c) noexcept {
     short_text<512> out;
-    for_each_field<Config>([&](const field<Config>& f) {
-        if (out.size != 0 || f.holds(f.get(c))) return;
-        out.add("field '", f.name, "' is ");
-        f.add_value(out, f.get(c));
+    if (const field<Config>* f = detail::first_unfit(c)) {
+        out.add("field '", f->name, "' is ");
+        f->add_value(out, f->get(c));
         out.add("; allowed: ");
-        f.add_allowed(out);
-    });
-    if (out.size == 0) add_status(out, c.together());
+        f->add_allowed(out);
+    } else {
+        add_status(out, c.together());
+    }
     return out;
 }
 

@@ -57,20 +57,19 @@ public:
         ++at_;
         if (++depth_ > max_depth) return fail("is nested deeper than 32 levels");
         space();
-        if (look() != close) {
-            do {
+        for (bool more = look() != close; more && error_ == nullptr;) {
+            std::string_view key;
+            if (close == '}') {
                 space();
-                std::string_view key;
-                if (close == '}') {
-                    key = string();
-                    space();
-                    expect(':');
-                }
-                const json_token v = value();
-                if (error_ != nullptr) return;
-                f(key, v);
+                key = string();
                 space();
-            } while (look() == ',' && ++at_ != 0);
+                expect(':');
+            }
+            const json_token v = value();
+            if (error_ == nullptr) f(key, v);
+            space();
+            more = look() == ',';
+            if (more) ++at_;
         }
         expect(close);
         --depth_;
@@ -91,14 +90,14 @@ public:
             token.kind = json_kind::string;
             string();
             break;
+        case 'n':
+            token.kind = json_kind::null;
+            word("null");
+            break;
         case 't':
         case 'f':
             token.kind = json_kind::boolean;
             word(look() == 't' ? "true" : "false");
-            break;
-        case 'n':
-            token.kind = json_kind::null;
-            word("null");
             break;
         default:
             token.kind = json_kind::number;

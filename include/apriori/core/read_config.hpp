@@ -27,16 +27,6 @@ struct config_reading {
         code = why;
         message.add(": ", parts...);
     }
-    /// Reports a value that is not what is allowed, which `add_allowed(message)` writes.
-    template <class Allowed>
-    constexpr void refuse_value(errc why, std::string_view name, const json_token& value,
-                                const Allowed& add_allowed) noexcept {
-        if (!ok()) return;
-        refuse(why, "field '", name, "' is ");
-        add_shown(message, value);
-        message.add("; allowed: ");
-        add_allowed(message);
-    }
     /// Reports that `text` is no JSON.
     constexpr void malformed(std::string_view text, const json_reader& reader) noexcept {
         const std::string_view before = text.substr(0, reader.position());
@@ -49,8 +39,7 @@ struct config_reading {
 };
 
 /// The configuration in `text`. Absent fields are those of `c`. bad_format for what is no JSON object or has a field twice;
-/// unsupported for another `_class_name` (where other fields are refused) and for what `only` this library does not support;
-/// else invalid_argument.
+/// unsupported for what `only` other values of a field mean, as of `_class_name`; else invalid_argument.
 template <class Config>
 constexpr config_reading<Config> read_config(std::string_view text, const Config& c = {},
                                              other_fields others = Config::others,
@@ -58,19 +47,11 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
     constexpr auto& fields = fields_of<Config>;
     config_reading<Config> out{.config = c};
     std::array<json_token, fields.size()> values{};
-    json_token own_class;
     std::string_view unknown;
     json_reader reader(text, dialect);
     reader.space();
-    const bool object = reader.look() == '{';
-    if (!object) {
-        const json_token other = reader.value();
-        out.refuse(errc::bad_format, "is ");
-        add_shown(out.message, other);
-        out.message.add(", not an object");
-    } else {
+    if (reader.look() == '{') {
         reader.members([&](std::string_view key, const json_token& value) {
-            if (json_says(key, "_class_name")) own_class = value;
             for (std::size_t i = 0; i < fields.size(); ++i)
                 if (json_says(key, fields[i].name)) {
                     if (values[i]) out.refuse(errc::bad_format, "the key '", fields[i].name, "' occurs twice");
@@ -79,30 +60,35 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
                 }
             if (unknown.empty() && !key.starts_with('_')) unknown = key;
         });
+    } else {
+        short_text<64> shown;
+        add_shown(shown, reader.value());
+        out.refuse(errc::bad_format, "is ", shown.view(), ", not an object");
     }
     reader.end();
     if (reader.error() != nullptr) out.malformed(text, reader);
     if (!out.ok()) return out;
 
-    const bool strict = others == other_fields::refused;
-    if (strict && own_class && !json_says(own_class, Config::class_name))
-        out.refuse_value(errc::unsupported, "_class_name", own_class,
-                         [](auto& message) { message.add('"', Config::class_name, '"'); });
     for (std::size_t i = 0; i < fields.size() && out.ok(); ++i) {
         const field<Config>& f = fields[i];
         if (!values[i]) continue;
-        const double value = f.has_member() ? f.parse(values[i]) : 0.0;
-        if (f.has_member() ? !f.holds(value) : !f.supports(values[i]))
-            out.refuse_value(f.has_member() ? errc::invalid_argument : errc::unsupported, f.name, values[i],
-                             [&](auto& message) { f.add_allowed(message); });
-        else if (f.has_member())
+        const double value = f.parse(values[i]);
+        if (f.holds(value)) {
             f.set(out.config, value);
+            continue;
+        }
+        out.refuse(f.has_member() ? errc::invalid_argument : errc::unsupported, "field '", f.name, "' is ");
+        add_shown(out.message, values[i]);
+        out.message.add("; allowed: ");
+        f.add_allowed(out.message);
     }
-    if (strict && !unknown.empty() && out.ok()) {
+    if (others == other_fields::refused && !unknown.empty() && out.ok()) {
         out.refuse(errc::invalid_argument, "unknown field '");
         add_untrusted(out.message, unknown, 100, true);
-        out.message.add("'; ", Config::class_name, " has ");
-        for (const field<Config>& f : fields) out.message.add(&f == &fields.front() ? "" : ", ", f.name);
+        out.message.add("'; ", Config::class_name, " has ", fields.front().name);
+        for_each_field<Config>([&](const auto& f) {
+            if (f.name != fields.front().name) out.message.add(", ", f.name);
+        });
     }
     if (!out.ok()) return out;
     if constexpr (requires { out.config.infer([](std::string_view) { return json_token{}; }); })
@@ -112,7 +98,7 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
             return json_token{};
         });
     if (const status s = out.config.together(); !s.ok()) {
-        out.refuse(s.code, "");
+        out.refuse(s.code);
         add_status(out.message, s);
     }
     return out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed reading of a flat JSON object, such as config.json or scheduler_config.json: every message names file, field,
-// value and what is allowed.
+// Typed reading of a flat JSON object that is no configuration of a model or scheduler (core/read_config.hpp reads those): every
+// message names file, field, value and what is allowed.
 #pragma once
 
 #include "apriori/io/json.hpp"
@@ -11,31 +11,20 @@
 #include <cstdint>
 #include <filesystem>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace apriori::io {
 
-/// One spelling of an enumerator in JSON. A null `text` stands for JSON's null.
-template <class E>
-struct choice {
-    const char* text;
-    E value;
-};
-
-/// Whether the case of a choice's letters matters.
-enum class letters { exact, any_case };
-
 /// A JSON object being read field by field. A field that is absent leaves its variable alone. The first error is kept
 /// and later calls do nothing, so a reader is a list of fields and one finish():
 ///
 ///     auto fields = json_fields::open(path);
 ///     if (!fields.ok()) return fields.error();
-///     fields->integer("num_train_timesteps", config.num_train_timesteps, 1, 1'000'000);
-///     fields->boolean("clip_sample", config.clip_sample);
-///     if (auto done = fields->finish("UnCLIPScheduler"); !done.ok()) return done.error();
+///     fields->integer("r", config.rank, 1, 1024);
+///     fields->boolean("use_rslora", config.rslora);
+///     if (auto done = fields->finish(); !done.ok()) return done.error();
 class json_fields {
 public:
     /// The object in `text`; `where` (a path) opens the messages.
@@ -55,16 +44,14 @@ public:
 
     /// An integer from `least` to `most`; not 8.0, not "8".
     void integer(const char* key, int& out, int least, int most) {
-        if (const json* v = next(key)) read_integer(key, *v, out, least, most, "");
-    }
-    /// The same, or null, which gives `null_value`.
-    void integer_or_null(const char* key, int& out, int least, int most, int null_value) {
         const json* v = next(key);
         if (v == nullptr) return;
-        if (v->is_null())
-            out = null_value;
+        const bool small = v->is_number_unsigned() ? v->get<std::uint64_t>() <= 0x7FFFFFFFU : v->is_number_integer();
+        const std::int64_t x = small ? v->get<std::int64_t>() : 0;
+        if (small && x >= least && x <= most)
+            out = static_cast<int>(x);
         else
-            read_integer(key, *v, out, least, most, "null or ");
+            refuse(key, *v, cat("an integer from ", least, " to ", most));
     }
     /// A finite number from `least` to `most`, integer or not.
     template <std::floating_point T>
@@ -95,27 +82,6 @@ public:
         else
             refuse(key, *v, "text");
     }
-    /// One of `choices`.
-    template <class E, std::size_t N>
-    void one_of(const char* key, E& out, const choice<E> (&choices)[N], letters match = letters::exact) {
-        one_of(key, out, std::span<const choice<E>>(choices), match);
-    }
-    template <class E>
-    void one_of(const char* key, E& out, std::span<const choice<E>> choices, letters match = letters::exact) {
-        const json* v = next(key);
-        if (v == nullptr) return;
-        std::string allowed;
-        for (const auto& c : choices) {
-            if (c.text == nullptr ? v->is_null()
-                                  : v->is_string() && same(v->get_ref<const std::string&>(), c.text, match)) {
-                out = c.value;
-                return;
-            }
-            allowed += allowed.empty() ? "" : ", ";
-            allowed += c.text == nullptr ? std::string("null") : cat('"', c.text, '"');
-        }
-        refuse(key, *v, allowed);
-    }
     /// The value as it is, or nullptr if it is absent; for what the functions above do not cover. See refuse().
     const json* next(const char* key) {
         if (!error_.ok()) return nullptr;
@@ -133,7 +99,7 @@ public:
         if (error_.ok()) error_ = failure{errc::invalid_argument, cat(where_, ": ", why)};
     }
 
-    /// The first error. Fields that no call above named are ignored: transformers writes many that change nothing here.
+    /// The first error. Fields that no call above named are ignored.
     result<void> finish() const { return error_; }
     /// The first error; or one if `_class_name` is there and is not `class_name`, or a field that no call above named
     /// is there whose name does not begin with '_'.
@@ -152,18 +118,6 @@ public:
 
 private:
     json_fields(json object, std::string where) : object_(std::move(object)), where_(std::move(where)) {}
-
-    void read_integer(const char* key, const json& v, int& out, int least, int most, const char* also) {
-        const bool small = v.is_number_unsigned() ? v.get<std::uint64_t>() <= 0x7FFFFFFFU : v.is_number_integer();
-        const std::int64_t x = small ? v.get<std::int64_t>() : 0;
-        if (small && x >= least && x <= most)
-            out = static_cast<int>(x);
-        else
-            refuse(key, v, cat(also, "an integer from ", least, " to ", most));
-    }
-    static bool same(const std::string& got, const char* text, letters match) {
-        return match == letters::exact ? got == text : lower(got) == lower(text);
-    }
 
     json object_;
     std::string where_;

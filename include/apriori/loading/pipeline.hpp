@@ -34,8 +34,8 @@ struct call_options {
     std::uint64_t seed = 0; ///< of torch_generator: diffusers' numbers for torch.Generator("cpu").manual_seed(seed)
     int num_inference_steps = 25;
     index_t num_images_per_prompt = 1;
-    float guidance_scale = 4.0f;                                          ///< 1 and less: no guidance
-    std::optional<std::string_view> negative_prompt{};                    ///< what all texts are guided away from
+    float guidance_scale = 4.0f;                                         ///< 1 and less: no guidance
+    std::optional<std::string_view> negative_prompt{};                   ///< what all texts are guided away from
     std::function<bool(const sampling_step&)> callback_on_step_end = {}; ///< false stops the sampling
 };
 

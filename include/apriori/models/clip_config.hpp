@@ -136,9 +136,6 @@ constexpr CLIPVisionConfig without_projection(CLIPVisionConfig c) noexcept {
     return c;
 }
 
-constexpr CLIPTextConfig canonical(const CLIPTextConfig& c) noexcept { return c; }
-constexpr CLIPVisionConfig canonical(const CLIPVisionConfig& c) noexcept { return c; }
-
 /// What configurations are compared by. Files from before transformers 4.31 say eos_token_id 2, and mean the largest id: with
 /// CLIP's vocabulary, whose last token is the end mark that the tokenizer puts behind every text, that is the same model.
 constexpr CLIPTextConfig meaning_of(CLIPTextConfig c) noexcept {

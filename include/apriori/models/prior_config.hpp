@@ -78,6 +78,7 @@ struct PriorConfig {
             f::integer_or_null<&c::embedding_proj_dim>("embedding_proj_dim"),
             f::integer_or_null<&c::clip_embed_dim>("clip_embed_dim"),
             f::flag<&c::time_embedding>("time_embedding").of_ours(),
+            f::only("_class_name", "\"PriorTransformer\""),
         };
     }
     /// What fields must be together, when each alone is right.
@@ -104,8 +105,8 @@ struct PriorConfig {
 
 /// The one spelling of a configuration: null dimensions written out; dropped what does nothing, as dropout at inference.
 /// Configurations that mean the same are the same type through it.
-constexpr PriorConfig canonical(PriorConfig c) noexcept {
-    c = without_inert_fields(c);
+constexpr PriorConfig canonical(const PriorConfig& config) noexcept {
+    PriorConfig c = canonical<PriorConfig>(config);
     if (!c.time_embedding) {
         c.time_embed_act_fn = PriorConfig{}.time_embed_act_fn;
         c.time_embed_dim = none;

@@ -98,21 +98,6 @@ struct beta_options {
     bool rescale_zero_snr = false;
 };
 
-/// Largest num_train_timesteps: beyond, 1 - beta of the first training step rounds to 1.
-inline constexpr int max_train_timesteps = 100'000;
-
-constexpr status validate(const beta_options& o) noexcept {
-    if (o.num_train_timesteps < 1 || o.num_train_timesteps > max_train_timesteps)
-        return status::invalid("num_train_timesteps must be 1 to 100000", o.num_train_timesteps, max_train_timesteps);
-    if (o.rescale_zero_snr && o.num_train_timesteps < 2)
-        return status::invalid("rescale_betas_zero_snr needs num_train_timesteps of 2 or more", o.num_train_timesteps,
-                               2);
-    // Below 1e-7, 1 - beta is 1 in float32 and the first step divides by zero.
-    if (!(o.beta_start >= 1e-7 && o.beta_start < 1.0)) return status::invalid("beta_start must be 1e-7 to below 1");
-    if (!(o.beta_end >= 1e-7 && o.beta_end < 1.0)) return status::invalid("beta_end must be 1e-7 to below 1");
-    return {};
-}
-
 /// The tables of a valid configuration.
 constexpr noise_levels make_noise_levels(const beta_options& o) {
     noise_levels out;
@@ -141,6 +126,41 @@ constexpr noise_levels make_noise_levels(const beta_options& o) {
     if (o.rescale_zero_snr) detail::rescale_zero_terminal_snr(out.betas);
     out.alphas_cumprod = detail::cumulative_alphas(out.betas);
     return out;
+}
+
+namespace detail {
+
+/// The options that a configuration has.
+template <class Config>
+constexpr beta_options betas_of(const Config& c) noexcept {
+    beta_options o{.kind = c.beta_schedule, .num_train_timesteps = c.num_train_timesteps};
+    if constexpr (requires { c.beta_start; }) {
+        o.beta_start = c.beta_start;
+        o.beta_end = c.beta_end;
+    }
+    if constexpr (requires { c.rescale_betas_zero_snr; }) o.rescale_zero_snr = c.rescale_betas_zero_snr;
+    return o;
+}
+
+/// What the fields of betas and timesteps must be together.
+template <class Config>
+constexpr status check_training_steps(const Config& c) noexcept {
+    const beta_options o = betas_of(c);
+    if (o.rescale_zero_snr && o.num_train_timesteps < 2)
+        return status::invalid("rescale_betas_zero_snr needs num_train_timesteps of 2 or more", o.num_train_timesteps,
+                               2);
+    if (c.steps_offset >= o.num_train_timesteps)
+        return status::invalid("steps_offset must be 0 to num_train_timesteps - 1", c.steps_offset,
+                               o.num_train_timesteps);
+    return {};
+}
+
+} // namespace detail
+
+template <class Config>
+requires requires(const Config& c) { c.beta_schedule; }
+constexpr noise_levels make_noise_levels(const Config& c) {
+    return make_noise_levels(detail::betas_of(c));
 }
 
 } // namespace apriori

@@ -28,41 +28,35 @@ struct DDIMSchedulerConfig {
     static constexpr bool custom_timesteps = false, noises_at_training_steps = true;
     static constexpr int model_calls(int num_inference_steps) noexcept { return num_inference_steps; }
 
+    static constexpr auto fields() noexcept {
+        using c = DDIMSchedulerConfig;
+        using f = field<c>;
+        return detail::spaced_fields<c>(
+            1, common_betas, f::flag<&c::set_alpha_to_one>("set_alpha_to_one"), f::flag<&c::clip_sample>("clip_sample"),
+            f::real<&c::clip_sample_range>("clip_sample_range", "1e-30", "1e+30").when(&c::clip_sample),
+            f::only("thresholding", "false"), f::ignored("dynamic_thresholding_ratio"), f::ignored("sample_max_value"),
+            f::flag<&c::rescale_betas_zero_snr>("rescale_betas_zero_snr"));
+    }
+    constexpr status together() const noexcept {
+        if (!(eta >= 0.0f && eta <= 1.0f)) return status::invalid("eta must be 0 to 1");
+        return detail::check_training_steps(*this);
+    }
+
     constexpr bool operator==(const DDIMSchedulerConfig&) const = default;
 };
-
-constexpr status validate(const DDIMSchedulerConfig& c) noexcept {
-    if (c.beta_schedule != beta_kind::linear && c.beta_schedule != beta_kind::scaled_linear &&
-        c.beta_schedule != beta_kind::squaredcos_cap_v2)
-        return status::invalid("beta_schedule must be linear, scaled_linear or squaredcos_cap_v2");
-    if (!(c.eta >= 0.0f && c.eta <= 1.0f)) return status::invalid("eta must be 0 to 1");
-    return detail::validate_ancestral(c);
-}
-
-constexpr noise_levels make_noise_levels(const DDIMSchedulerConfig& c) {
-    return make_noise_levels(detail::betas_of(c));
-}
 
 /// The step from training step t to `previous`, formulas (12) and (16) of arXiv:2010.02502; below 0 is the end.
 constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, const noise_levels& levels, int t,
                                               int previous) noexcept {
     using detail::sqrt_f32;
-    const float end = c.set_alpha_to_one ? 1.0f : levels.alphas_cumprod.front();
-    const float alpha_prod = levels.alphas_cumprod[static_cast<std::size_t>(t)];
-    const float alpha_prod_previous = previous >= 0 ? levels.alphas_cumprod[static_cast<std::size_t>(previous)] : end;
-    const float beta_prod = 1.0f - alpha_prod, beta_prod_previous = 1.0f - alpha_prod_previous;
-    const float sqrt_alpha = sqrt_f32(alpha_prod), sqrt_beta = sqrt_f32(beta_prod);
-
-    step_coefficients s;
-    s.timestep = static_cast<float>(t);
-    detail::set_prediction(s, c.prediction_type, sqrt_alpha, sqrt_beta);
-    if (c.clip_sample) s.clip_range = c.clip_sample_range;
-
-    const float variance = beta_prod_previous / beta_prod * (1.0f - alpha_prod / alpha_prod_previous);
+    const detail::step_levels at(levels, t, previous, c.set_alpha_to_one ? 1.0f : levels.alphas_cumprod.front());
+    const float sqrt_alpha = sqrt_f32(at.alpha_prod), sqrt_beta = sqrt_f32(at.beta_prod);
+    step_coefficients s = at.begin(c);
+    const float variance = at.beta_prod_previous / at.beta_prod * (1.0f - at.alpha_prod / at.alpha_prod_previous);
     const float deviation = c.eta * sqrt_f32(variance > 0.0f ? variance : 0.0f);
-    const float rest = 1.0f - alpha_prod_previous - deviation * deviation;
+    const float rest = 1.0f - at.alpha_prod_previous - deviation * deviation;
     const float direction = sqrt_f32(rest > 0.0f ? rest : 0.0f); // multiplies the predicted noise
-    s.to_x0 = sqrt_f32(alpha_prod_previous);
+    s.to_x0 = sqrt_f32(at.alpha_prod_previous);
     if (c.use_clipped_model_output) { // noise = (sample - sqrt_alpha * x0) / sqrt_beta
         s.to_x0 -= direction * sqrt_alpha / sqrt_beta;
         s.to_sample = direction / sqrt_beta;
@@ -77,9 +71,6 @@ constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, cons
     }
     s.draws_noise = c.eta > 0.0f;
     s.noise = deviation;
-    const noising n = noising_at(levels, t);
-    s.signal = n.signal;
-    s.level = n.level;
     return s;
 }
 

@@ -13,10 +13,15 @@ namespace apriori {
 
 /// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here.
 enum class dpm_algorithm : std::uint8_t { dpmsolver_pp, sde_dpmsolver_pp };
+inline constexpr spelling dpm_algorithm_spellings[] = {{"dpmsolver++", dpm_algorithm::dpmsolver_pp},
+                                                       {"sde-dpmsolver++", dpm_algorithm::sde_dpmsolver_pp}};
 /// solver_type of the second-order step.
 enum class dpm_solver : std::uint8_t { midpoint, heun };
+inline constexpr spelling dpm_solver_spellings[] = {{"midpoint", dpm_solver::midpoint}, {"heun", dpm_solver::heun}};
 /// final_sigmas_type: where the last step leads, x0 or the noise level of training step 0.
 enum class final_sigma : std::uint8_t { zero, sigma_min };
+inline constexpr spelling final_sigma_spellings[] = {{"zero", final_sigma::zero},
+                                                     {"sigma_min", final_sigma::sigma_min}};
 
 /// Fields and defaults of diffusers' DPMSolverMultistepScheduler, by the same names. Not here: trained_betas,
 /// thresholding, learned variances, flow models (use_flow_sigmas, flow_shift, dynamic shifting) and use_beta_sigmas.
@@ -45,35 +50,35 @@ struct DPMSolverMultistepSchedulerConfig {
     static constexpr int model_calls(int num_inference_steps) noexcept { return num_inference_steps; }
 
     constexpr bool own_sigmas() const noexcept { return use_karras_sigmas || use_exponential_sigmas || use_lu_lambdas; }
+    static constexpr auto fields() noexcept {
+        using c = DPMSolverMultistepSchedulerConfig;
+        using f = field<c>;
+        return detail::spaced_fields<c>(
+            2, common_betas, f::integer<&c::solver_order>("solver_order", 1, 3), f::only("thresholding", "false"),
+            f::ignored("dynamic_thresholding_ratio"), f::ignored("sample_max_value"),
+            f::choice<&c::algorithm_type>("algorithm_type", dpm_algorithm_spellings),
+            f::choice<&c::solver_type>("solver_type", dpm_solver_spellings),
+            f::flag<&c::lower_order_final>("lower_order_final"), f::flag<&c::euler_at_final>("euler_at_final"),
+            f::flag<&c::use_karras_sigmas>("use_karras_sigmas"),
+            f::flag<&c::use_exponential_sigmas>("use_exponential_sigmas"),
+            f::flag<&c::use_lu_lambdas>("use_lu_lambdas"), f::only("use_beta_sigmas", "false"),
+            f::only("use_flow_sigmas", "false"), f::only("use_dynamic_shifting", "false"), f::ignored("flow_shift"),
+            f::ignored("time_shift_type") /* of use_flow_sigmas */,
+            // fixed variances, which configurations of other classes hold, change nothing here
+            f::only("variance_type", R"(null, "fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")"),
+            f::choice<&c::final_sigmas_type>("final_sigmas_type", final_sigma_spellings),
+            f::real<&c::lambda_min_clipped>("lambda_min_clipped", "-Infinity", "1e+30"),
+            f::flag<&c::rescale_betas_zero_snr>("rescale_betas_zero_snr"));
+    }
+    constexpr status together() const noexcept {
+        if (int{use_karras_sigmas} + int{use_exponential_sigmas} + int{use_lu_lambdas} > 1)
+            return status::invalid(
+                "only one of use_karras_sigmas, use_exponential_sigmas and use_lu_lambdas may be true");
+        return detail::check_training_steps(*this);
+    }
+
     constexpr bool operator==(const DPMSolverMultistepSchedulerConfig&) const = default;
 };
-
-constexpr status validate(const DPMSolverMultistepSchedulerConfig& c) noexcept {
-    if (c.beta_schedule != beta_kind::linear && c.beta_schedule != beta_kind::scaled_linear &&
-        c.beta_schedule != beta_kind::squaredcos_cap_v2)
-        return status::invalid("beta_schedule must be linear, scaled_linear or squaredcos_cap_v2");
-    if (c.solver_order < 1 || c.solver_order > 3)
-        return status::invalid("solver_order must be 1 to 3", c.solver_order, 3);
-    if (!is_enumerator(c.prediction_type, prediction_kind::v_prediction))
-        return status::invalid("prediction_type must be epsilon, sample or v_prediction");
-    if (!is_enumerator(c.algorithm_type, dpm_algorithm::sde_dpmsolver_pp))
-        return status::invalid("algorithm_type must be dpmsolver++ or sde-dpmsolver++");
-    if (!is_enumerator(c.solver_type, dpm_solver::heun)) return status::invalid("solver_type must be midpoint or heun");
-    if (!is_enumerator(c.final_sigmas_type, final_sigma::sigma_min))
-        return status::invalid("final_sigmas_type must be zero or sigma_min");
-    if (!is_enumerator(c.timestep_spacing, spacing_kind::trailing))
-        return status::invalid("timestep_spacing must be linspace, leading or trailing");
-    if (int{c.use_karras_sigmas} + int{c.use_exponential_sigmas} + int{c.use_lu_lambdas} > 1)
-        return status::invalid("only one of use_karras_sigmas, use_exponential_sigmas and use_lu_lambdas may be true");
-    if (c.lambda_min_clipped != c.lambda_min_clipped) return status::invalid("lambda_min_clipped must be a number");
-    if (c.steps_offset < 0 || c.steps_offset >= c.num_train_timesteps)
-        return status::invalid("steps_offset must be 0 to num_train_timesteps - 1", c.steps_offset,
-                               c.num_train_timesteps);
-    if (c.num_train_timesteps < 2)
-        return status::invalid("num_train_timesteps must be 2 or more: sigmas are interpolated", c.num_train_timesteps,
-                               2);
-    return validate(detail::betas_of(c));
-}
 
 constexpr noise_levels make_noise_levels(const DPMSolverMultistepSchedulerConfig& c) {
     noise_levels levels = make_noise_levels(detail::betas_of(c));
@@ -154,7 +159,7 @@ constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerCo
 constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (n < 1 || n > train) return status::invalid("num_inference_steps must be 1 to num_train_timesteps", n, train);
+    if (const status s = check_request(c, request); !s.ok()) return s;
     const std::vector<float> training = detail::training_sigmas(levels), logs = detail::log_of(training);
 
     std::vector<double> timesteps;

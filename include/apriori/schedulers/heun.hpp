@@ -28,31 +28,23 @@ struct HeunDiscreteSchedulerConfig {
     /// Every step but the last calls the model twice.
     static constexpr int model_calls(int num_inference_steps) noexcept { return 2 * num_inference_steps - 1; }
 
+    static constexpr auto fields() noexcept {
+        using c = HeunDiscreteSchedulerConfig;
+        using f = field<c>;
+        return detail::spaced_fields<c>(
+            2, std::span(beta_spellings).first(4), f::flag<&c::clip_sample>("clip_sample"),
+            f::real<&c::clip_sample_range>("clip_sample_range", "1e-30", "1e+30").when(&c::clip_sample),
+            f::flag<&c::use_karras_sigmas>("use_karras_sigmas"),
+            f::flag<&c::use_exponential_sigmas>("use_exponential_sigmas"), f::only("use_beta_sigmas", "false"));
+    }
+    constexpr status together() const noexcept {
+        if (use_karras_sigmas && use_exponential_sigmas)
+            return status::invalid("only one of use_karras_sigmas and use_exponential_sigmas may be true");
+        return detail::check_training_steps(*this);
+    }
+
     constexpr bool operator==(const HeunDiscreteSchedulerConfig&) const = default;
 };
-
-constexpr status validate(const HeunDiscreteSchedulerConfig& c) noexcept {
-    if (!is_enumerator(c.prediction_type, prediction_kind::v_prediction))
-        return status::invalid("prediction_type must be epsilon, sample or v_prediction");
-    if (!is_enumerator(c.timestep_spacing, spacing_kind::trailing))
-        return status::invalid("timestep_spacing must be linspace, leading or trailing");
-    if (!is_enumerator(c.beta_schedule, beta_kind::exp))
-        return status::invalid("beta_schedule must be linear, scaled_linear, squaredcos_cap_v2 or exp");
-    if (c.use_karras_sigmas && c.use_exponential_sigmas)
-        return status::invalid("only one of use_karras_sigmas and use_exponential_sigmas may be true");
-    if (c.clip_sample && !(c.clip_sample_range > 0.0f)) return status::invalid("clip_sample_range must be above 0");
-    if (c.steps_offset < 0 || c.steps_offset >= c.num_train_timesteps)
-        return status::invalid("steps_offset must be 0 to num_train_timesteps - 1", c.steps_offset,
-                               c.num_train_timesteps);
-    if (c.num_train_timesteps < 2)
-        return status::invalid("num_train_timesteps must be 2 or more: sigmas are interpolated", c.num_train_timesteps,
-                               2);
-    return validate(beta_options{c.beta_schedule, c.num_train_timesteps, c.beta_start, c.beta_end, false});
-}
-
-constexpr noise_levels make_noise_levels(const HeunDiscreteSchedulerConfig& c) {
-    return make_noise_levels(beta_options{c.beta_schedule, c.num_train_timesteps, c.beta_start, c.beta_end, false});
-}
 
 /// The step from sigma to sigma_next. The first of its two calls is an Euler step that keeps the derivative (history 0)
 /// and the sample (history 1); the second, at sigma_next, averages both derivatives and starts again from that sample.
@@ -90,10 +82,9 @@ constexpr step_coefficients heun_coefficients(const HeunDiscreteSchedulerConfig&
 constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (n < 1 || n > train) return status::invalid("num_inference_steps must be 1 to num_train_timesteps", n, train);
-    if (request.begin < 0 || request.begin >= c.model_calls(n) || request.begin % 2 != 0)
-        return status::invalid("begin must be an even number, 0 to 2 * num_inference_steps - 2", request.begin,
-                               2 * n - 1);
+    if (const status s = check_request(c, request); !s.ok()) return s;
+    if (request.begin % 2 != 0)
+        return status::invalid("begin must be even: half a step cannot be the first", request.begin, 2 * n - 1);
 
     std::vector<double> timesteps;
     if (request.custom.empty()) {

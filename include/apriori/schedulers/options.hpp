@@ -1,27 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// The choices that the schedulers' configurations share, by diffusers' names.
+// The choices that the schedulers' configurations share, by diffusers' names, and the fields that they share.
 #pragma once
 
+#include "apriori/core/field.hpp"
+
+#include <array>
 #include <cstdint>
+#include <span>
 
 namespace apriori {
 
 /// prediction_type: what the model's output is.
 enum class prediction_kind : std::uint8_t { epsilon, sample, v_prediction };
+inline constexpr spelling prediction_spellings[] = {{"epsilon", prediction_kind::epsilon},
+                                                    {"sample", prediction_kind::sample},
+                                                    {"v_prediction", prediction_kind::v_prediction}};
 
 /// beta_schedule. `exp` is Heun's; `sigmoid` and `laplace` are DDPM's.
 enum class beta_kind : std::uint8_t { linear, scaled_linear, squaredcos_cap_v2, exp, sigmoid, laplace };
+inline constexpr spelling beta_spellings[] = {{"exp", beta_kind::exp},
+                                              {"linear", beta_kind::linear},
+                                              {"scaled_linear", beta_kind::scaled_linear},
+                                              {"squaredcos_cap_v2", beta_kind::squaredcos_cap_v2},
+                                              {"sigmoid", beta_kind::sigmoid},
+                                              {"laplace", beta_kind::laplace}};
+inline constexpr std::span<const spelling> common_betas = std::span(beta_spellings).subspan(1, 3);
 
 /// timestep_spacing: table 2 of arXiv:2305.08891.
 enum class spacing_kind : std::uint8_t { linspace, leading, trailing };
+inline constexpr spelling spacing_spellings[] = {
+    {"linspace", spacing_kind::linspace}, {"leading", spacing_kind::leading}, {"trailing", spacing_kind::trailing}};
 
 /// variance_type: the variance of the noise that a step adds.
-enum class variance_kind : std::uint8_t { fixed_small, fixed_small_log, fixed_large, learned_range };
+enum class variance_kind : std::uint8_t { fixed_small, fixed_large, fixed_small_log, learned_range };
+inline constexpr spelling variance_spellings[] = {{"fixed_small", variance_kind::fixed_small},
+                                                  {"fixed_large", variance_kind::fixed_large},
+                                                  {"fixed_small_log", variance_kind::fixed_small_log},
+                                                  {"learned_range", variance_kind::learned_range}};
 
-/// A choice that is one of its enumerators: a cast may hold anything.
-template <class Enum>
-constexpr bool is_enumerator(Enum value, Enum last) noexcept {
-    return static_cast<int>(value) >= 0 && static_cast<int>(value) <= static_cast<int>(last);
+/// Largest num_train_timesteps: beyond, 1 - beta of the first training step rounds to 1.
+inline constexpr int max_train_timesteps = 100'000;
+
+namespace detail {
+
+/// The fields of betas and timesteps, which all but UnCLIPScheduler have, and `own`.
+template <class c, class... Own>
+constexpr auto spaced_fields(int least_steps, std::span<const spelling> betas, const Own&... own) noexcept {
+    using f = field<c>;
+    return std::array{
+        f::template integer<&c::num_train_timesteps>("num_train_timesteps", least_steps, max_train_timesteps),
+        // below 1e-7, 1 - beta is 1 in float32 and the first step divides by zero
+        f::template real<&c::beta_start>("beta_start", "1e-07", "0.999999"),
+        f::template real<&c::beta_end>("beta_end", "1e-07", "0.999999"),
+        f::template choice<&c::beta_schedule>("beta_schedule", betas), f::only("trained_betas", "null"),
+        f::template choice<&c::prediction_type>("prediction_type", prediction_spellings),
+        f::template choice<&c::timestep_spacing>("timestep_spacing", spacing_spellings),
+        f::template integer<&c::steps_offset>("steps_offset", 0, max_train_timesteps), own...};
 }
+
+} // namespace detail
 
 } // namespace apriori

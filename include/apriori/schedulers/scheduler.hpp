@@ -63,12 +63,23 @@ struct schedule_request {
     int begin = 0;                   ///< the first model call to plan; those before it are left out (image to image)
 };
 
+/// Whether a scheduler has that many inference steps, and `begin` is one of their model calls.
+template <class Config>
+constexpr status check_request(const Config& c, const schedule_request& request) noexcept {
+    const int n = request.num_inference_steps;
+    if (n < 1 || n > c.num_train_timesteps)
+        return status::invalid("num_inference_steps must be 1 to num_train_timesteps", n, c.num_train_timesteps);
+    if (request.begin < 0 || request.begin >= c.model_calls(n))
+        return status::invalid("begin must be one of the model calls, from 0", request.begin, c.model_calls(n));
+    return {};
+}
+
 /// A scheduler's configuration and its rules. All of them are constexpr.
 ///   C::model_calls(n)                            model calls of n inference steps
 ///   C::class_name                                the class in diffusers
 ///   C::custom_timesteps                          whether timesteps may be given
 ///   C::noises_at_training_steps                  whether add_noise takes any training step
-///   validate(c)                                  an error for a value that is out of range
+///   validate(c)                                  an error for a value that is out of range: core/field.hpp, by C::fields()
 ///   make_noise_levels(c)                         the tables of a valid configuration
 ///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met
 template <class C>

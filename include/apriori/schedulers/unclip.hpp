@@ -2,7 +2,7 @@
 // UnCLIPScheduler of diffusers 0.42.1: DDPM for Karlo's unCLIP, with betas recomputed over the steps that are skipped.
 #pragma once
 
-#include "apriori/schedulers/scheduler.hpp"
+#include "apriori/schedulers/ancestral.hpp"
 
 #include <optional>
 
@@ -21,63 +21,28 @@ struct UnCLIPSchedulerConfig {
     static constexpr bool custom_timesteps = false, noises_at_training_steps = true;
     static constexpr int model_calls(int num_inference_steps) noexcept { return num_inference_steps; }
 
+    static constexpr auto fields() noexcept {
+        using c = UnCLIPSchedulerConfig;
+        using f = field<c>;
+        return std::array{f::integer<&c::num_train_timesteps>("num_train_timesteps", 1, max_train_timesteps),
+                          f::choice<&c::variance_type>("variance_type", std::span(variance_spellings).last(2)),
+                          f::flag<&c::clip_sample>("clip_sample"),
+                          f::real<&c::clip_sample_range>("clip_sample_range", "1e-30", "1e+30").when(&c::clip_sample),
+                          f::choice<&c::prediction_type>("prediction_type", std::span(prediction_spellings).first(2)),
+                          f::choice<&c::beta_schedule>("beta_schedule", common_betas.last(1))};
+    }
+    constexpr status together() const noexcept { return {}; }
+
     constexpr bool operator==(const UnCLIPSchedulerConfig&) const = default;
 };
 
-constexpr status validate(const UnCLIPSchedulerConfig& c) noexcept {
-    if (c.variance_type != variance_kind::fixed_small_log && c.variance_type != variance_kind::learned_range)
-        return status::invalid("UnCLIPScheduler: variance_type must be fixed_small_log or learned_range");
-    if (c.prediction_type != prediction_kind::epsilon && c.prediction_type != prediction_kind::sample)
-        return status::invalid("UnCLIPScheduler: prediction_type must be epsilon or sample");
-    if (c.beta_schedule != beta_kind::squaredcos_cap_v2)
-        return status::invalid("UnCLIPScheduler: beta_schedule must be squaredcos_cap_v2");
-    if (c.clip_sample && !(c.clip_sample_range > 0.0f))
-        return status::invalid("UnCLIPScheduler: clip_sample_range must be above 0");
-    return validate(beta_options{.kind = c.beta_schedule, .num_train_timesteps = c.num_train_timesteps});
-}
-
-constexpr noise_levels make_noise_levels(const UnCLIPSchedulerConfig& c) {
-    return make_noise_levels(beta_options{.kind = c.beta_schedule, .num_train_timesteps = c.num_train_timesteps});
-}
-
-/// The step from training step t to `previous`, -1 <= previous < t < num_train_timesteps: formulas (6), (7) and (15) of
-/// arXiv:2006.11239. Step -1 is x0 itself.
+/// The step from training step t to `previous`, -1 <= previous < t < num_train_timesteps. Step -1 is x0 itself.
 constexpr step_coefficients unclip_coefficients(const UnCLIPSchedulerConfig& c, const noise_levels& levels, int t,
                                                 int previous) noexcept {
-    using detail::exp_f32, detail::log_f32, detail::sqrt_f32;
-    const float alpha_prod = levels.alphas_cumprod[static_cast<std::size_t>(t)];
-    const float alpha_prod_previous = previous >= 0 ? levels.alphas_cumprod[static_cast<std::size_t>(previous)] : 1.0f;
-    const float beta_prod = 1.0f - alpha_prod, beta_prod_previous = 1.0f - alpha_prod_previous;
+    const detail::step_levels at(levels, t, previous);
     const float beta =
-        previous == t - 1 ? levels.betas[static_cast<std::size_t>(t)] : 1.0f - alpha_prod / alpha_prod_previous;
-    const float alpha = 1.0f - beta;
-
-    step_coefficients s;
-    s.timestep = static_cast<float>(t);
-    if (c.prediction_type == prediction_kind::epsilon) {
-        s.x0_sample = 1.0f;
-        s.x0_output = sqrt_f32(beta_prod);
-        s.x0_divisor = sqrt_f32(alpha_prod);
-    }
-    if (c.clip_sample) s.clip_range = c.clip_sample_range;
-    s.to_x0 = sqrt_f32(alpha_prod_previous) * beta / beta_prod;
-    s.to_sample = sqrt_f32(alpha) * beta_prod_previous / beta_prod;
-    s.learned_variance = c.variance_type == variance_kind::learned_range;
-    s.draws_noise = t > 0;
-    if (s.draws_noise) {
-        const float variance = beta_prod_previous / beta_prod * beta;
-        const float floored = variance > 1e-20f ? variance : 1e-20f; // learned_range too: log 0 would make NaN
-        if (s.learned_variance) {
-            s.min_log = log_f32(floored);
-            s.max_log = log_f32(beta);
-        } else {
-            s.noise = exp_f32(0.5f * log_f32(floored));
-        }
-    }
-    const noising n = noising_at(levels, t);
-    s.signal = n.signal;
-    s.level = n.level;
-    return s;
+        previous == t - 1 ? levels.betas[static_cast<std::size_t>(t)] : 1.0f - at.alpha_prod / at.alpha_prod_previous;
+    return detail::ancestral_step(c, at, 1.0f - beta, beta);
 }
 
 /// Timesteps round(i * (num_train_timesteps - 1) / (n - 1)), halves to even, descending; each step leads to the next and
@@ -85,10 +50,7 @@ constexpr step_coefficients unclip_coefficients(const UnCLIPSchedulerConfig& c, 
 constexpr status plan_schedule(const UnCLIPSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, last = c.num_train_timesteps - 1;
-    if (n < 1 || n > c.num_train_timesteps)
-        return status::invalid("UnCLIPScheduler: num_inference_steps must be 1 to num_train_timesteps", n, last + 1);
-    if (request.begin < 0 || request.begin >= n)
-        return status::invalid("UnCLIPScheduler: begin must be 0 to num_inference_steps - 1", request.begin, n);
+    if (const status s = check_request(c, request); !s.ok()) return s;
     const double ratio = n > 1 ? static_cast<double>(last) / (n - 1) : 0.0;
     const auto timestep = [&](int i) {
         if (i == n) return -1;

@@ -18,8 +18,8 @@ struct blocking {
     static constexpr int vectors = 2;                       ///< registers across the outputs of a panel
     static constexpr int rows = many_registers ? 12 : 6;    ///< rows of the left operand at a time
     static constexpr int panel = vectors * lanes<V>::count; ///< outputs of a panel
-    static constexpr index_t depth = 512;                   ///< of a panel that is processed while it is in the L1 cache
-    static constexpr index_t chunk = 96;                    ///< rows whose results wait on the stack for their epilogue
+    static constexpr index_t depth = 512; ///< of a panel that is processed while it is in the L1 cache
+    static constexpr index_t chunk = 96;  ///< rows whose results wait on the stack for their epilogue
     static_assert(chunk >= rows);
 };
 
