@@ -49,7 +49,8 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options) {
     if (!scheduler) return scheduler.error();
     parts.scheduler = *scheduler;
     if (const status s = plan_schedule(parts.scheduler, {.num_inference_steps = options.steps}, parts.steps); !s.ok())
-        return failure{s.code, fmt::format("--steps {}: {}", options.steps, to_failure(s).message)};
+        return failure{s.code, fmt::format("--steps {}: {}: {}", options.steps, class_name(parts.scheduler),
+                                           to_failure(s).message)};
     if (decoder::recognises(folder->decoder()) && parts.config.clip_embed_dim == decoder::embedding_dim) {
         auto d = decoder::open(folder->decoder());
         if (!d) return d.error();
