@@ -62,7 +62,7 @@ public:
     result() = default;
     result(failure e) : error_(std::move(e)) {}
     result(const status& s) {
-        if (!s.ok()) error_ = to_failure(s);
+        if (!s) error_ = to_failure(s);
     }
 
     bool ok() const noexcept { return error_.code == errc::ok; }

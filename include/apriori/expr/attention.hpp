@@ -61,7 +61,7 @@ struct attention_node {
     requires(!is_fused)
     constexpr void lower(Context& to, const Out& out) const {
         with_heads(to, [&](const auto& q, const auto& k, const auto& v) {
-            if (to.state.ok()) to.check(processor.template run<Heads>(to, q, k, v, rows, scale, out));
+            if (to.state) to.check(processor.template run<Heads>(to, q, k, v, rows, scale, out));
         });
     }
 

@@ -142,7 +142,7 @@ constexpr bool equal_extents(const A& a, const B& b) {
 template <class... S>
 constexpr status first_error(const S&... all) {
     status s;
-    ((s = s.ok() ? all : s), ...);
+    ((s = s ? all : s), ...);
     return s;
 }
 

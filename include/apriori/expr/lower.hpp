@@ -87,7 +87,7 @@ public:
     }
     /// Keeps s if it is the first error.
     constexpr void check(const status& s) {
-        if (state.ok()) state = s;
+        if (state) state = s;
     }
 
     /// A dense temporary of that shape; it lives until the enclosing scope ends.
@@ -104,7 +104,7 @@ public:
     template <class Op>
     constexpr void run(Op op) {
         static_assert(device_operation<Device, Op, requires { device.run(op); }>::value);
-        if (!state.ok()) return;
+        if (!state) return;
         const auto s = scope();
         op.scratch = memory.template take<std::byte>(static_cast<index_t>(Device::scratch_bytes(op)));
         state = memory.overflowed() ? workspace_too_small(0, memory.high_water()) : device.run(op);
@@ -161,10 +161,10 @@ private:
         using E = extents_of<Out>;
         static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
         static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
-        if (!state.ok()) return;
+        if (!state) return;
         state = detail::check_operand(x, out.ext());
         const auto temporaries = scope();
-        if (state.ok()) write(out, x);
+        if (state) write(out, x);
     }
 
     template <class Out, class X>

@@ -66,7 +66,7 @@ constexpr launch_plan<Capacity> plan_body(Body&& body) {
     else
         to.check(body(to));
     launch_plan<Capacity> plan = device.plan;
-    if (!to.state.ok()) plan.count = -1;
+    if (!to.state) plan.count = -1;
     plan.workspace = memory.high_water();
     return plan;
 }
@@ -88,9 +88,9 @@ template <class Device, class T, class E, layout L, operand X>
 status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& out, const X& x) {
     planner<Device, 0> counter;
     workspace counting;
-    if (const status s = context(counter, counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s.ok())
+    if (const status s = context(counter, counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s)
         return s;
-    if (const status s = check_workspace(span, counting.high_water()); !s.ok()) return s;
+    if (const status s = check_workspace(span, counting.high_water()); !s) return s;
     workspace memory(span);
     return context<Device>(device, memory).assign(out, x);
 }

@@ -80,10 +80,10 @@ protected:
         auto hidden = on.template array<float>(in.rows() * in.tokens() * width);
         auto embeds = on.template array<float>(in.rows() * embedding);
         auto memory = on.template array<std::byte>(static_cast<index_t>(base::workspace_bytes(l)));
-        if (on.state.ok()) on.check(forward(in, hidden.data(), embeds.data(), memory.bytes(), l).state);
+        if (on.state) on.check(forward(in, hidden.data(), embeds.data(), memory.bytes(), l).state);
         on.read(hidden, std::span(out.last_hidden_state));
         on.read(embeds, std::span(out.*Architecture::embeds));
-        if (!on.state.ok()) return to_failure(on.state);
+        if (!on.state) return to_failure(on.state);
         return out;
     }
 };

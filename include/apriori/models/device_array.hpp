@@ -50,18 +50,18 @@ public:
 
     /// Keeps s if it is the first error.
     void check(const status& s) {
-        if (state.ok()) state = s;
+        if (state) state = s;
     }
     template <class T>
     device_array<T, Device> array(index_t count) {
-        if (!state.ok()) return {};
+        if (!state) return {};
         device_array<T, Device> a(*device_, count);
         if (!a.ok()) state = {errc::device_error, no_memory_};
         return a;
     }
     template <class T>
     void write(device_array<T, Device>& to, std::span<const T> from, index_t at = 0) {
-        if (state.ok()) state = to.write(from, at);
+        if (state) state = to.write(from, at);
     }
     /// An array with the elements of a vector or span.
     template <class Values>
@@ -73,8 +73,8 @@ public:
     /// Waits for the device, then copies to the host.
     template <class T>
     void read(const device_array<T, Device>& from, std::span<T> to) {
-        if (state.ok()) state = device_->synchronize();
-        if (state.ok()) state = from.read(to);
+        if (state) state = device_->synchronize();
+        if (state) state = from.read(to);
     }
 
 private:

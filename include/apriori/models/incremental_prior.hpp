@@ -90,7 +90,7 @@ public:
             if (text_rows > 0) to(slice<0>(table, 0, text_rows)) = layers_.text_rows(text_in);
             to(slice<0>(table, text_rows, pooled_rows)) = layers_.pooled_rows(pooled_in);
         });
-        if (!on.state.ok()) return to_failure(on.state);
+        if (!on.state) return to_failure(on.state);
         return prefix_ptr(std::move(made));
     }
 
@@ -115,7 +115,7 @@ public:
         const view<const float, extents<dyn, 1>> t(times.data(), extents<dyn, 1>(count));
         fill_cache(on, pass, count, made->cache,
                    [&](auto& to, const rows_view& table) { layers_.embed_time(to, table, t, 0.0f); });
-        if (!on.state.ok()) return to_failure(on.state);
+        if (!on.state) return to_failure(on.state);
         return condition_ptr(std::move(made));
     }
 
@@ -127,13 +127,13 @@ public:
         if (l.rows < 1 || l.samples < 1 || hidden < 1)
             return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
                                    std::min({l.rows, l.samples, hidden}), 1);
-        if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s.ok()) return s;
+        if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
         if (hidden != hidden_tokens(*steps.front().condition->prefix) || latent_rows % hidden != 0 ||
             latent_rows > l.samples * hidden)
             return status::shape(
                 "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples", latent_rows,
                 l.samples * hidden);
-        if (const status s = check_workspace(memory, workspace_bytes(l)); !s.ok()) return s;
+        if (const status s = check_workspace(memory, workspace_bytes(l)); !s) return s;
         for (std::size_t first = 0; first < steps.size(); first += static_cast<std::size_t>(l.rows)) {
             const auto part = steps.subspan(first, std::min(static_cast<std::size_t>(l.rows), steps.size() - first));
             workspace work(memory);
@@ -143,7 +143,7 @@ public:
             index.write(to, part, C.num_embeddings, latent_rows);
             run_step(to, layers_, x_t, index, C.num_layers,
                      out + static_cast<index_t>(first) * index.answers_of_step() * clip);
-            if (!to.state.ok()) return to.state;
+            if (!to.state) return to.state;
         }
         return {};
     }
@@ -183,7 +183,7 @@ private:
         const index_t rows = pass.count();
         const auto order = on.copy(pass.order), positions = on.copy(pass.positions);
         const auto groups = on.copy(pass.groups);
-        if (on.state.ok()) on.check(cache.allocate(device_, C.num_layers, rows, 3 * inner, weights_hash_));
+        if (on.state) on.check(cache.allocate(device_, C.num_layers, rows, 3 * inner, weights_hash_));
         const auto body = [&](auto& to) {
             const auto temporaries = to.scope();
             const rows_view table = to.temporary(extents<dyn, inner>(table_rows)); // [table_rows, inner]
@@ -199,7 +199,7 @@ private:
         to.state = on.state;
         body(to);
         on.check(to.state);
-        if (on.state.ok()) on.check(device_.synchronize());
+        if (on.state) on.check(device_.synchronize());
     }
 
     /// Rows x through all layers, each layer's q, k and v left in `cache`; after the last one nothing more is needed.

@@ -55,11 +55,11 @@ protected:
                         typename Architecture::limits l) const {
         l = l.filled_in(config);
         out.state = in.check(l, config);
-        if (out.state.ok()) out.state = check_workspace(memory, workspace_bytes(l));
+        if (out.state) out.state = check_workspace(memory, workspace_bytes(l));
         workspace w(memory);
         context to(*device_, w);
         to.state = out.state;
-        for (index_t first = 0; first < in.rows() && to.state.ok(); first += l.rows)
+        for (index_t first = 0; first < in.rows() && to.state; first += l.rows)
             Architecture::run(to, weights_->operands(), in, out, first, std::min(l.rows, in.rows() - first),
                               Architecture::layers);
         out.state = to.state;

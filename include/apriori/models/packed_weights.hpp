@@ -31,11 +31,11 @@ public:
         std::byte* to = nullptr;
         auto weights = allocate(device, to);
         if (!weights) return weights.error();
-        if (const status s = clear_gaps(device, to); !s.ok()) return to_failure(s);
+        if (const status s = clear_gaps(device, to); !s) return to_failure(s);
         (*weights)->hashes_.resize(found->size());
         if (auto r = (*weights)->store_tensors(device, source, *found, to, [](const std::string&) { return true; }); !r)
             return r.error();
-        if (const status s = store_constants(device, to); !s.ok()) return to_failure(s);
+        if (const status s = store_constants(device, to); !s) return to_failure(s);
         return std::shared_ptr<const packed_weights>(std::move(*weights));
     }
 
@@ -65,7 +65,7 @@ public:
         std::byte* to = nullptr;
         auto weights = allocate(device, to);
         if (!weights) return weights.error();
-        if (const status s = copy(device, base_, to); !s.ok()) return to_failure(s);
+        if (const status s = copy(device, base_, to); !s) return to_failure(s);
         (*weights)->hashes_ = hashes_;
         if (auto r = (*weights)->store_tensors(
                 device, source, *found, to,
@@ -140,8 +140,8 @@ private:
         for (std::size_t at = 0; at < bytes(); at += stretch) {
             const std::size_t n = std::min(stretch, bytes() - at);
             status s = device.download(part.data(), from + at, n);
-            if (s.ok()) s = device.upload(to + at, part.data(), n);
-            if (!s.ok()) return s;
+            if (s) s = device.upload(to + at, part.data(), n);
+            if (!s) return s;
         }
         return {};
     }
@@ -153,8 +153,7 @@ private:
             if (place.n == 0) continue; // the narrowest model has no frequencies
             for (int layer = 0; layer < (place.in_block ? Model::parameters.layers : 1); ++layer) {
                 const std::size_t end = operands_type::layout.offset(place, layer) + place.bytes();
-                if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment);
-                    !r.ok())
+                if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment); !r)
                     return r;
             }
         }
@@ -171,7 +170,7 @@ private:
                     values[static_cast<std::size_t>(i)] = constant_of(Model::config, at.slot, i);
                 if (const status s = device.upload(base + operands_type::layout.at(at.slot).offset, values.data(),
                                                    values.size() * sizeof(float));
-                    !s.ok())
+                    !s)
                     return s;
             }
         }
@@ -191,7 +190,7 @@ private:
                 if (const status s = store(device, source, found[tensor], p,
                                            base + operands_type::layout.offset(operands_type::layout.at(p.slot), layer),
                                            rows, hashes_[tensor]);
-                    !s.ok()) {
+                    !s) {
                     failure f = to_failure(s);
                     f.message = "tensor " + name + ": " + f.message;
                     return f;
@@ -214,7 +213,7 @@ private:
         for (index_t first = 0; first < count; first += step) {
             const index_t n = std::min(step, count - first);
             rows.resize(static_cast<std::size_t>(n * width));
-            if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s.ok()) return s;
+            if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
             if (p.scale != 1.0f)
                 for (float& v : rows) v *= p.scale;
@@ -222,7 +221,7 @@ private:
                 p.packed ? device.pack(packed(to, place.n, place.k), p.row + first, std::span<const float>(rows))
                          : device.upload(to + static_cast<std::size_t>(p.row + first) * sizeof(float), rows.data(),
                                          rows.size() * sizeof(float));
-            if (!s.ok()) return s;
+            if (!s) return s;
         }
         return {};
     }

@@ -59,8 +59,8 @@ public:
         for (index_t b = 0; b < branches_; ++b)
             to(view(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()))) = x;
         to.check(timestep_.write({&timestep, 1}));
-        if (to.state.ok()) to.check(model_.forward(input_, answer_.data(), memory_.bytes(), limits_).state);
-        if (!to.state.ok()) return to_failure(to.state);
+        if (to.state) to.check(model_.forward(input_, answer_.data(), memory_.bytes(), limits_).state);
+        if (!to.state) return to_failure(to.state);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches_ * rows()));
     }
 
@@ -112,7 +112,7 @@ private:
                 on.write(mask_, c.attention_mask, i * mask);
             }
         }
-        if (!on.state.ok()) return on.state;
+        if (!on.state) return on.state;
         input_.hidden_states = {hidden_.data(), count, tokens_};
         input_.timestep = {timestep_.data(), extents<dyn>(1)};
         input_.proj_embedding = {pooled_.data(), count, proj_tokens};

@@ -66,13 +66,12 @@ private:
         if (!denoiser) return denoiser.error();
         device_staging<typename Prior::device_type> on(prior_.device(), "no memory for the latents; ask for fewer");
         const auto latents = on.copy(values);
-        if (!on.state.ok()) return on.state;
+        if (!on.state) return on.state;
         const view<const float, extents<dyn, width>> x(latents.data(), extents<dyn, width>(denoiser->rows()));
         const auto answers = (*denoiser)(x, 0.0f); // a timestep that nobody looks at
         if (!answers) return answers.error();
         on.check(prior_.device().synchronize());
-        if (on.state.ok())
-            on.check(prior_.device().download(values.data(), answers->data, values.size() * sizeof(float)));
+        if (on.state) on.check(prior_.device().download(values.data(), answers->data, values.size() * sizeof(float)));
         return on.state;
     }
 

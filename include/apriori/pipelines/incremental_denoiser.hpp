@@ -67,8 +67,7 @@ public:
             for (index_t s = 0; s < samples_; ++s)
                 steps_[p * static_cast<std::size_t>(samples_) + static_cast<std::size_t>(s)].k = k - times.begin();
         }
-        if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s.ok())
-            return to_failure(s);
+        if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s) return to_failure(s);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches() * rows()));
     }
 

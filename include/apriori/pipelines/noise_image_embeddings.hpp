@@ -30,7 +30,7 @@ result<std::vector<float>> noise_image_embeddings(std::span<const float> embeds,
     for (std::size_t i = 0; i < normal.size(); ++i)
         normal[i] = (normal[i] - normalizer.mean[i % width]) / normalizer.std[i % width];
     random.randn(std::span<float>(noise));
-    if (const status s = scheduler.add_noise(normal, noise, noise_level, normal); !s.ok()) return to_failure(s);
+    if (const status s = scheduler.add_noise(normal, noise, noise_level, normal); !s) return to_failure(s);
 
     const std::size_t half = width / 2;
     std::vector<float> out;

@@ -117,18 +117,18 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     const float scale = options.scale_latents ? schedule.init_noise_sigma() : 1.0f;
     for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * scale;
     on.write(memory[0], std::span<const float>(host));
-    if (!on.state.ok()) return on.state;
+    if (!on.state) return on.state;
 
     const auto download = [&](std::span<float> values) {
         const status s = device.synchronize();
-        return s.ok() ? device.download(values.data(), x.data, values.size_bytes()) : s;
+        return s ? device.download(values.data(), x.data, values.size_bytes()) : s;
     };
     workspace no_temporaries;
     context to(device, no_temporaries);
     for (std::size_t i = 0; i < steps.size(); ++i) {
         const step_coefficients& c = steps[i];
         if (c.input_scale != 1.0f) to(scaled) = x * c.input_scale;
-        if (!to.state.ok()) return to.state;
+        if (!to.state) return to.state;
         const auto answers = denoiser(c.input_scale != 1.0f ? scaled : x, c.timestep);
         if (!answers) return answers.error();
         const auto y = detail::guided<width>(*answers, rows, options.guidance_scale, 0);
@@ -150,12 +150,12 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
         for (std::size_t k = 0; k < history.size(); ++k)
             if (const history_write& w = c.keep[k]; w.active)
                 to(history[k]) = detail::predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output;
-        if (!to.state.ok()) return to.state;
+        if (!to.state) return to.state;
         std::swap(x, next);
         if (options.on_step) {
             sampling_step done{static_cast<int>(i), static_cast<int>(steps.size()), c.timestep};
             if (options.latents_for_callback) {
-                if (const status s = download(host); !s.ok()) return s;
+                if (const status s = download(host); !s) return s;
                 done.latents = host;
             }
             if (!options.on_step(done))
@@ -163,7 +163,7 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
         }
     }
     if constexpr (clip == width) to.check(model.post_process_latents(x));
-    if (!to.state.ok()) return to.state;
+    if (!to.state) return to.state;
     return download(out);
 }
 

@@ -75,8 +75,7 @@ private:
     result<std::vector<float>> run(std::span<const float> conditions, index_t count, Random& random,
                                    const shap_e_options& options) const {
         schedule steps;
-        if (const status s = plan_schedule(scheduler_, {.num_inference_steps = options.num_inference_steps}, steps);
-            !s.ok())
+        if (const status s = plan_schedule(scheduler_, {.num_inference_steps = options.num_inference_steps}, steps); !s)
             return to_failure(s);
         if (auto r = detail::check_images_per_prompt(options.num_images_per_prompt); !r) return r.error();
         const std::size_t each = conditions.size() / static_cast<std::size_t>(count);

@@ -130,7 +130,7 @@ public:
             request.begin = options.num_inference_steps - taken;
         }
         schedule steps;
-        if (const status s = plan_schedule(scheduler_, request, steps); !s.ok()) return to_failure(s);
+        if (const status s = plan_schedule(scheduler_, request, steps); !s) return to_failure(s);
         return steps;
     }
 

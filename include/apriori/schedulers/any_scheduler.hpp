@@ -26,10 +26,10 @@ inline const char* class_name(const any_scheduler_config& config) noexcept {
 inline status plan_schedule(const any_scheduler_config& config, const schedule_request& request, schedule& out) {
     return std::visit(
         [&](const auto& c) {
-            if (const status s = validate(c); !s.ok()) return s;
+            if (const status s = validate(c); !s) return s;
             schedule planned;
             const status s = plan_schedule(c, make_noise_levels(c), request, planned);
-            if (s.ok()) out = std::move(planned);
+            if (s) out = std::move(planned);
             return s;
         },
         config);

@@ -78,7 +78,7 @@ constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, cons
 constexpr status plan_schedule(const DDIMSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     std::vector<double> timesteps;
-    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s.ok()) return s;
+    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s) return s;
     const int stride = c.num_train_timesteps / request.num_inference_steps;
     out.reset(1.0f, 0);
     for (auto i = static_cast<std::size_t>(request.begin); i < timesteps.size(); ++i)

@@ -47,9 +47,9 @@ namespace detail {
 template <class Config>
 constexpr status ancestral_timesteps(const Config& c, const schedule_request& request, std::vector<double>& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (const status s = check_request(c, request); !s.ok()) return s;
+    if (const status s = check_request(c, request); !s) return s;
     if (!request.custom.empty()) {
-        if (const status s = check_custom_timesteps(request.custom, train, false); !s.ok()) return s;
+        if (const status s = check_custom_timesteps(request.custom, train, false); !s) return s;
         out.assign(request.custom.begin(), request.custom.end());
     } else {
         out = spaced_timesteps(c.timestep_spacing, train, n, c.steps_offset, false);
@@ -78,7 +78,7 @@ constexpr step_coefficients ddpm_coefficients(const DDPMSchedulerConfig& c, cons
 constexpr status plan_schedule(const DDPMSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     std::vector<double> timesteps;
-    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s.ok()) return s;
+    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s) return s;
     out.reset(1.0f, 0);
     for (auto i = static_cast<std::size_t>(request.begin); i < timesteps.size(); ++i)
         out.push(ddpm_coefficients(c, levels, static_cast<int>(timesteps[i]),

@@ -159,7 +159,7 @@ constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerCo
 constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (const status s = check_request(c, request); !s.ok()) return s;
+    if (const status s = check_request(c, request); !s) return s;
     const std::vector<float> training = detail::training_sigmas(levels), logs = detail::log_of(training);
 
     std::vector<double> timesteps;
@@ -167,7 +167,7 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
         if (c.own_sigmas())
             return status::invalid(
                 "custom timesteps cannot be used with use_karras_sigmas, use_exponential_sigmas or use_lu_lambdas");
-        if (const status s = detail::check_custom_timesteps(request.custom, train, false); !s.ok()) return s;
+        if (const status s = detail::check_custom_timesteps(request.custom, train, false); !s) return s;
         timesteps.assign(request.custom.begin(), request.custom.end());
     } else {
         int last = train; // training steps whose lambda is below lambda_min_clipped are left out

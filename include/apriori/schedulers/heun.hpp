@@ -82,7 +82,7 @@ constexpr step_coefficients heun_coefficients(const HeunDiscreteSchedulerConfig&
 constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (const status s = check_request(c, request); !s.ok()) return s;
+    if (const status s = check_request(c, request); !s) return s;
     if (request.begin % 2 != 0)
         return status::invalid("begin must be even: half a step cannot be the first", request.begin, 2 * n - 1);
 
@@ -93,7 +93,7 @@ constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise
     } else {
         if (c.use_karras_sigmas || c.use_exponential_sigmas)
             return status::invalid("custom timesteps cannot be used with use_karras_sigmas or use_exponential_sigmas");
-        if (const status s = detail::check_custom_timesteps(request.custom, train, true); !s.ok()) return s;
+        if (const status s = detail::check_custom_timesteps(request.custom, train, true); !s) return s;
         timesteps.assign(request.custom.begin(), request.custom.end());
     }
     const std::vector<float> training = detail::training_sigmas(levels);

@@ -114,7 +114,7 @@ public:
 
     /// Takes any configuration; the error of an invalid one is what error() and set_timesteps return.
     explicit basic_scheduler(const Config& config = {}) : config_(config), error_(validate(config)) {
-        if (error_.ok()) levels_ = make_noise_levels(config_);
+        if (error_) levels_ = make_noise_levels(config_);
     }
 
     const Config& config() const noexcept { return config_; }
@@ -146,7 +146,7 @@ public:
                      std::span<float> out) const noexcept
     requires(Config::noises_at_training_steps)
     {
-        if (!error_.ok()) return error_;
+        if (!error_) return error_;
         if (t < 0 || t >= levels_.steps())
             return status::invalid("add_noise: timestep must be 0 to num_train_timesteps - 1", t, levels_.steps());
         if (noise.size() != x0.size() || out.size() != x0.size())
@@ -158,9 +158,9 @@ public:
 
 private:
     status replan(const schedule_request& request) {
-        if (!error_.ok()) return error_;
+        if (!error_) return error_;
         schedule next;
-        if (const status s = plan_schedule(config_, levels_, request, next); !s.ok()) return s;
+        if (const status s = plan_schedule(config_, levels_, request, next); !s) return s;
         schedule_ = std::move(next);
         return {};
     }
@@ -181,9 +181,9 @@ template <int Steps, scheduler_config Config>
 consteval auto constexpr_schedule(const Config& config) {
     static_assert(Steps >= 1, "apriori: a schedule needs at least one step");
     static_schedule<static_cast<std::size_t>(Config::model_calls(Steps))> out;
-    if (const status s = validate(config); !s.ok()) constexpr_schedule_failed(s.what);
+    if (const status s = validate(config); !s) constexpr_schedule_failed(s.what);
     schedule planned;
-    if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s.ok())
+    if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s)
         constexpr_schedule_failed(s.what);
     if (planned.steps().size() != out.step_values.size())
         constexpr_schedule_failed("this configuration plans another number of model calls; plan it at run time");

@@ -100,7 +100,7 @@ inline status check_step(const step_coefficients& c, const step_buffers& b, inde
 
 /// Executes a step on the host, in the order in which diffusers rounds. Nothing is written when an extent is wrong.
 APRIORI_NOINLINE inline status apply_step(const step_coefficients& c, const step_buffers& b, index_t dim) noexcept {
-    if (const status s = check_step(c, b, dim); !s.ok()) return s;
+    if (const status s = check_step(c, b, dim); !s) return s;
     const auto columns = static_cast<std::size_t>(dim), rows = b.sample.size() / columns;
     const std::size_t stride = c.learned_variance ? 2 * columns : columns;
     for (std::size_t row = 0; row < rows; ++row)

@@ -50,7 +50,7 @@ constexpr step_coefficients unclip_coefficients(const UnCLIPSchedulerConfig& c, 
 constexpr status plan_schedule(const UnCLIPSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, last = c.num_train_timesteps - 1;
-    if (const status s = check_request(c, request); !s.ok()) return s;
+    if (const status s = check_request(c, request); !s) return s;
     const double ratio = n > 1 ? static_cast<double>(last) / (n - 1) : 0.0;
     const auto timestep = [&](int i) {
         if (i == n) return -1;
@@ -69,7 +69,7 @@ public:
 
     /// The scalars of the step from `timestep` to `prev_timestep` (absent: timestep - 1, as in diffusers).
     status coefficients(int timestep, std::optional<int> prev_timestep, step_coefficients& out) const noexcept {
-        if (!error().ok()) return error();
+        if (!error()) return error();
         if (timestep < 0 || timestep >= levels().steps())
             return status::invalid("UnCLIPScheduler: timestep must be 0 to num_train_timesteps - 1", timestep,
                                    levels().steps());
@@ -86,7 +86,7 @@ public:
                 std::optional<int> prev_timestep, std::span<const float> noise, std::span<float> out,
                 index_t dim) const noexcept {
         step_coefficients c;
-        if (const status s = coefficients(timestep, prev_timestep, c); !s.ok()) return s;
+        if (const status s = coefficients(timestep, prev_timestep, c); !s) return s;
         return apply_step(c, {.output = model_output, .sample = sample, .noise = noise, .next = out}, dim);
     }
 };

@@ -84,7 +84,7 @@ status pack_rows(cpu_packed<Arch, Format> w, index_t first, std::span<const floa
         return status::shape("pack: rows past the end of the matrix, or not whole ones", first + count, w.n);
     for (index_t r = 0; r < count; ++r) {
         const auto row = rows.subspan(static_cast<std::size_t>(r * w.k), static_cast<std::size_t>(w.k));
-        if (const status s = format::representable(row); !s.ok()) return s;
+        if (const status s = format::representable(row); !s) return s;
         format::store(w.panel_at((first + r) / P), (first + r) % P, w.k, row.data());
     }
     if (first + count == w.n)

@@ -43,11 +43,11 @@ inline status pack_rows(cudaStream_t stream, cuda_packed<f32> w, index_t first, 
     if (stride != w.k)
         if (const status s =
                 cuda_status(cudaMemset2DAsync(to + w.k, bytes(stride), 0, bytes(stride - w.k), height, stream));
-            !s.ok())
+            !s)
             return s;
     if (const status s = cuda_status(cudaMemcpy2DAsync(to, bytes(stride), rows.data(), bytes(w.k), bytes(w.k), height,
                                                        cudaMemcpyHostToDevice, stream));
-        !s.ok())
+        !s)
         return s;
     return cuda_status(cudaStreamSynchronize(stream));
 }
