@@ -52,7 +52,7 @@ inline std::string shape_text(const tensor_info& t) {
     std::string out = "[";
     for (int i = 0; i < t.rank; ++i) {
         if (i > 0) out += ", ";
-        out += std::to_string(t.dims[static_cast<std::size_t>(i)]);
+        out += std::to_string(at(t.dims, i));
     }
     return out += ']';
 }

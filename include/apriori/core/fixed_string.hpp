@@ -70,11 +70,11 @@ private:
     }
     template <std::integral Integer>
     constexpr void put(Integer number) noexcept {
-        auto n = static_cast<std::int64_t>(number);
+        auto n = std::int64_t(number);
         char digits[20]{};
         int count = 0;
         if (n < 0) put('-');
-        for (; n != 0 || count == 0; n /= 10) digits[count++] = static_cast<char>('0' + (n < 0 ? -(n % 10) : n % 10));
+        for (; n != 0 || count == 0; n /= 10) digits[count++] = char('0' + (n < 0 ? -(n % 10) : n % 10));
         while (count > 0) put(digits[--count]);
     }
 };

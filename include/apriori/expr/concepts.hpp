@@ -74,9 +74,8 @@ struct broadcast_two {
     static_assert(require_shapes<Operation, A, B, fit>::value);
     template <std::size_t... I>
     static auto make(std::index_sequence<I...>)
-        -> extents<joint_extent(aligned_extent<A>(static_cast<int>(I), rank),
-                                aligned_extent<B>(static_cast<int>(I), rank))...>;
-    using type = decltype(make(std::make_index_sequence<static_cast<std::size_t>(rank)>{}));
+        -> extents<joint_extent(aligned_extent<A>(int{I}, rank), aligned_extent<B>(int{I}, rank))...>;
+    using type = decltype(make(std::make_index_sequence<std::size_t{rank}>{}));
 };
 
 /// Of one operand or more. A member template, since nvcc matches no partial specialisation on a fixed_string.
@@ -106,7 +105,7 @@ constexpr R broadcast_sizes(const E&... e) {
         using One = std::remove_cvref_t<decltype(one)>;
         for (int i = 0; i < One::rank; ++i) {
             const index_t size = one[i];
-            index_t& joint = r.sizes[static_cast<std::size_t>(i + R::rank - One::rank)];
+            index_t& joint = at(r.sizes, i + R::rank - One::rank);
             if (size != 1) joint = size;
         }
     };
@@ -200,7 +199,7 @@ constexpr const N& as_node(const N& n) {
 template <class S>
 requires(!expression<S> && std::convertible_to<S, float>)
 constexpr scalar_node as_node(S s) {
-    return {static_cast<float>(s)};
+    return {float(s)};
 }
 
 template <class T>

@@ -18,11 +18,11 @@ struct name_list {
     int count = 0;
 
     constexpr void add(std::string_view name) {
-        if (count < capacity) names[static_cast<std::size_t>(count++)] = name;
+        if (count < capacity) at(names, count++) = name;
     }
     constexpr bool contains(std::string_view name) const {
         for (int i = 0; i < count; ++i)
-            if (names[static_cast<std::size_t>(i)] == name) return true;
+            if (at(names, i) == name) return true;
         return false;
     }
     constexpr bool operator==(const name_list&) const = default;

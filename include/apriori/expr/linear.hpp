@@ -64,7 +64,7 @@ struct linear_node {
 
     constexpr extents_type ext() const {
         auto sizes = x.ext().sizes;
-        sizes[static_cast<std::size_t>(last)] = W::out_features;
+        at(sizes, last) = W::out_features;
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const { return detail::check(x); }
@@ -99,7 +99,7 @@ struct matmul_node {
 
     constexpr extents_type ext() const {
         auto sizes = a.ext().sizes;
-        sizes[static_cast<std::size_t>(rank - 1)] = b.ext()[rank - 1];
+        at(sizes, rank - 1) = b.ext()[rank - 1];
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const {

@@ -93,7 +93,7 @@ public:
     /// A dense temporary of that shape; it lives until the enclosing scope ends.
     template <class E>
     constexpr view<float, E> temporary(E shape) {
-        return {memory.template take<float>(shape.size()), shape};
+        return {memory.take<float>(shape.size()), shape};
     }
     /// Gives back the temporaries that are made during its life.
     constexpr workspace::scope scope() { return workspace::scope(memory); }
@@ -106,7 +106,7 @@ public:
         static_assert(device_operation<Device, Op, requires { device.run(op); }>::value);
         if (!state) return;
         const auto s = scope();
-        op.scratch = memory.template take<std::byte>(static_cast<index_t>(Device::scratch_bytes(op)));
+        op.scratch = memory.take<std::byte>(index_t(Device::scratch_bytes(op)));
         state = memory.overflowed() ? workspace_too_small(0, memory.high_water()) : device.run(op);
     }
 

@@ -46,7 +46,7 @@ struct reduce_node {
 
     constexpr extents_type ext() const {
         auto sizes = x.ext().sizes;
-        sizes[static_cast<std::size_t>(last)] = 1;
+        at(sizes, last) = 1;
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const { return detail::check(x); }

@@ -37,8 +37,8 @@ struct layer_norm {
     };
     template <class Row>
     APRIORI_HD stats reduce(const Row& row, index_t n) const noexcept {
-        const float mean = row.sum(fn::identity{}) / static_cast<float>(n);
-        const float variance = row.sum(fn::squared_from{mean}) / static_cast<float>(n);
+        const float mean = row.sum(fn::identity{}) / float(n);
+        const float variance = row.sum(fn::squared_from{mean}) / float(n);
         return {mean, 1.0f / std::sqrt(variance + eps)};
     }
     APRIORI_HD static auto apply(stats s, auto x) noexcept { return (x - fn::set(x, s.mean)) * fn::set(x, s.rstd); }
@@ -52,7 +52,7 @@ struct rms_norm {
 
     template <class Row>
     APRIORI_HD float reduce(const Row& row, index_t n) const noexcept {
-        return 1.0f / std::sqrt(row.sum(fn::squared{}) / static_cast<float>(n) + eps);
+        return 1.0f / std::sqrt(row.sum(fn::squared{}) / float(n) + eps);
     }
     APRIORI_HD static auto apply(float rstd, auto x) noexcept { return x * fn::set(x, rstd); }
 };
@@ -87,7 +87,7 @@ struct mean {
     static constexpr int flops = 1;
     template <class Row>
     APRIORI_HD float reduce(const Row& row, index_t n) const noexcept {
-        return row.sum(fn::identity{}) / static_cast<float>(n);
+        return row.sum(fn::identity{}) / float(n);
     }
 };
 

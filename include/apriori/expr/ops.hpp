@@ -61,7 +61,7 @@ struct contraction {
         launch l{.primitive = "contraction", .rows = rows, .cols = n, .depth = k};
         input.describe(l, rows, k);
         l.flops += 2 * rows * n * k;
-        l.bytes += static_cast<std::int64_t>(Packed::stored_bytes(n, k));
+        l.bytes += std::int64_t(Packed::stored_bytes(n, k));
         l.add_epilogue(epilogue, rows, n);
         return l;
     }

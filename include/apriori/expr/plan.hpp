@@ -18,7 +18,7 @@ struct launch_plan {
     std::size_t workspace = 0;
 
     constexpr int size() const noexcept { return count; }
-    constexpr const launch& operator[](int i) const noexcept { return launches[static_cast<std::size_t>(i)]; }
+    constexpr const launch& operator[](int i) const noexcept { return at(launches, i); }
     constexpr std::int64_t flops() const noexcept {
         std::int64_t n = 0;
         for (int i = 0; i < count; ++i) n += (*this)[i].flops;
@@ -49,7 +49,7 @@ struct planner {
         if constexpr (Capacity > 0) {
             if (plan.count == Capacity)
                 return status::invalid("plan: more launches than its capacity", plan.count, Capacity);
-            plan.launches[static_cast<std::size_t>(plan.count++)] = op.describe();
+            at(plan.launches, plan.count++) = op.describe();
         }
         return {};
     }
@@ -109,7 +109,7 @@ std::string describe(const launch_plan<Capacity>& plan) {
         (one(parts), ...);
     };
     const auto add_names = [&](const char* before, const name_list& l, const char* after) {
-        for (int i = 0; i < l.count; ++i) add(i == 0 ? before : ", ", l.names[static_cast<std::size_t>(i)]);
+        for (int i = 0; i < l.count; ++i) add(i == 0 ? before : ", ", at(l.names, i));
         if (l.count > 0) add(after);
     };
     for (int i = 0; i < plan.count; ++i) {

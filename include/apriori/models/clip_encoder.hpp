@@ -75,11 +75,10 @@ protected:
                                                       typename Architecture::limits l) const {
         l.rows = std::min(l.rows, in.rows());
         typename Architecture::encoding out{in.rows(), in.tokens()};
-        out.last_hidden_state.resize(static_cast<std::size_t>(in.rows() * in.tokens() * width));
-        (out.*Architecture::embeds).resize(static_cast<std::size_t>(in.rows() * embedding));
-        auto hidden = on.template array<float>(in.rows() * in.tokens() * width);
-        auto embeds = on.template array<float>(in.rows() * embedding);
-        auto memory = on.template array<std::byte>(static_cast<index_t>(base::workspace_bytes(l)));
+        out.last_hidden_state.resize(to_size(in.rows() * in.tokens() * width));
+        (out.*Architecture::embeds).resize(to_size(in.rows() * embedding));
+        auto hidden = on.floats(in.rows() * in.tokens() * width), embeds = on.floats(in.rows() * embedding);
+        auto memory = on.bytes(base::workspace_bytes(l));
         if (on.state) on.check(forward(in, hidden.data(), embeds.data(), memory.bytes(), l).state);
         on.read(hidden, std::span(out.last_hidden_state));
         on.read(embeds, std::span(out.*Architecture::embeds));

@@ -72,7 +72,7 @@ constexpr index_t clip_pooled_token(std::span<const std::int32_t> ids, int eos_t
             eos_token_id == 2 ? ids[i] > ids[best] : ids[i] == eos_token_id && ids[best] != eos_token_id;
         if (better) best = i;
     }
-    return static_cast<index_t>(best);
+    return index_t(best);
 }
 
 namespace detail {
@@ -137,7 +137,7 @@ public:
     result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                       std::span<const std::uint8_t> attention_mask = {},
                                       clip_text_limits l = {.rows = 4}) const {
-        const auto count = static_cast<index_t>(input_ids.size());
+        const index_t count = std::ssize(input_ids);
         if (rows < 1 || count < rows || count % rows != 0)
             return failure{errc::shape_mismatch, "input_ids: " + std::to_string(count) + " ids are not " +
                                                      std::to_string(rows) + " rows of one token or more"};
@@ -150,10 +150,8 @@ public:
                                                            std::to_string(C.vocab_size - 1) + " (vocab_size - 1)"};
         l.tokens = count / rows;
         std::vector<std::int32_t> pooled;
-        for (index_t at = 0; at < count; at += l.tokens) {
-            const auto ids = input_ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(l.tokens));
-            pooled.push_back(static_cast<std::int32_t>(at + clip_pooled_token(ids, C.eos_token_id)));
-        }
+        for (index_t i = 0; i < count; i += l.tokens)
+            pooled.push_back(std::int32_t(i + clip_pooled_token(part(input_ids, i, l.tokens), C.eos_token_id)));
         device_staging<Device> on(this->device(), "no memory for the text encoder's tensors");
         const auto ids = on.copy(input_ids), pooled_rows = on.copy(pooled);
         const auto mask = on.copy(attention_mask);

@@ -138,7 +138,7 @@ public:
     result<clip_vision_encoding> encode(std::span<const float> pixel_values, index_t rows,
                                         clip_vision_limits l = {.rows = 2}) const {
         constexpr index_t image = index_t{C.num_channels} * C.image_size * C.image_size;
-        const auto count = static_cast<index_t>(pixel_values.size());
+        const index_t count = std::ssize(pixel_values);
         if (rows < 1 || count != rows * image)
             return failure{errc::shape_mismatch, "pixel_values: " + std::to_string(count) + " numbers are not " +
                                                      std::to_string(rows) + " images of " + std::to_string(image)};

@@ -163,12 +163,10 @@ private:
     static status store_constants(Device& device, std::byte* base) {
         if constexpr (Model::parameters.constant_count > 0) {
             std::vector<float> values;
-            for (int c = 0; c < Model::parameters.constant_count; ++c) {
-                const auto at = Model::parameters.constants[static_cast<std::size_t>(c)];
-                values.resize(static_cast<std::size_t>(at.n));
-                for (index_t i = 0; i < at.n; ++i)
-                    values[static_cast<std::size_t>(i)] = constant_of(Model::config, at.slot, i);
-                if (const status s = device.upload(base + operands_type::layout.at(at.slot).offset, values.data(),
+            for (const auto& c : Model::parameters.all_constants()) {
+                values.clear();
+                for (index_t i = 0; i < c.n; ++i) values.push_back(constant_of(Model::config, c.slot, i));
+                if (const status s = device.upload(base + operands_type::layout.at(c.slot).offset, values.data(),
                                                    values.size() * sizeof(float));
                     !s)
                     return s;
@@ -212,14 +210,14 @@ private:
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
             const index_t n = std::min(step, count - first);
-            rows.resize(static_cast<std::size_t>(n * width));
+            rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
             if (p.scale != 1.0f)
                 for (float& v : rows) v *= p.scale;
             const status s =
                 p.packed ? device.pack(packed(to, place.n, place.k), p.row + first, std::span<const float>(rows))
-                         : device.upload(to + static_cast<std::size_t>(p.row + first) * sizeof(float), rows.data(),
+                         : device.upload(to + to_size(p.row + first) * sizeof(float), rows.data(),
                                          rows.size() * sizeof(float));
             if (!s) return s;
         }

@@ -80,14 +80,13 @@ public:
                                          Random& random, const embedding_options& options = {}) const {
         const auto encoded = std::visit([this](const auto& given) { return this->encode(given); }, images);
         if (!encoded) return encoded.error();
-        if (encoded->empty() || encoded->size() % static_cast<std::size_t>(width()) != 0)
+        if (encoded->empty() || std::ssize(*encoded) % width() != 0)
             return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded->size()) +
                                                      " numbers are not one or more rows of " + std::to_string(width())};
         std::vector<float> repeated; // every image for each of its samples
-        for (std::size_t at = 0; at < encoded->size(); at += static_cast<std::size_t>(width()))
+        for (auto image = encoded->begin(); image != encoded->end(); image += width())
             for (index_t s = 0; s < options.num_images_per_prompt; ++s)
-                repeated.insert(repeated.end(), encoded->begin() + static_cast<std::ptrdiff_t>(at),
-                                encoded->begin() + static_cast<std::ptrdiff_t>(at) + width());
+                repeated.insert(repeated.end(), image, image + width());
         return run(texts, random, options, {repeated, strength});
     }
 
@@ -107,7 +106,7 @@ public:
         if (more.negative_prior_prompt) each.negative_prompt = {&*more.negative_prior_prompt, 1};
         const index_t samples = options.num_images_per_prompt, rows = more.sum_samples ? 1 : samples;
         kandinsky_embeddings out{rows, samples, width()};
-        out.image_embeds.assign(static_cast<std::size_t>(rows * width()), 0.0f);
+        out.image_embeds.assign(to_size(rows * width()), 0.0f);
         for (const weighted_condition& c : conditions) {
             const auto embeds = embedding_of(c.what, random, each, out.cut);
             if (!embeds) return embeds.error();
@@ -154,7 +153,7 @@ private:
             return kandinsky_embeddings{made->rows,       made->rows,          width(), std::move(made->values),
                                         std::move(*zero), std::move(made->cut)};
         }
-        const auto half = made->values.begin() + static_cast<std::ptrdiff_t>(made->values.size() / 2);
+        const auto half = made->values.begin() + std::ssize(made->values) / 2;
         return kandinsky_embeddings{made->rows / 2,
                                     made->rows / 2,
                                     width(),
@@ -166,8 +165,8 @@ private:
     /// Image embeddings of images.
     result<std::vector<float>> encode(const image_pixels& pixels) const {
         const auto& c = image_encoder_.config;
-        const auto image = static_cast<std::size_t>(index_t{c.num_channels} * c.image_size * c.image_size);
-        auto encoded = image_encoder_.encode(pixels.values, static_cast<index_t>(pixels.values.size() / image));
+        const index_t image = index_t{c.num_channels} * c.image_size * c.image_size;
+        auto encoded = image_encoder_.encode(pixels.values, std::ssize(pixels.values) / image);
         if (!encoded) return encoded.error();
         return std::move(encoded->image_embeds);
     }
@@ -188,7 +187,7 @@ private:
         }
         const auto* pixels = std::get_if<image_pixels>(&what);
         auto embeds = pixels != nullptr ? encode(*pixels) : encode(std::get<image_embeds>(what));
-        if (embeds && static_cast<index_t>(embeds->size()) != width())
+        if (embeds && std::ssize(*embeds) != width())
             return failure{errc::shape_mismatch, "image embedding: has " + std::to_string(embeds->size()) +
                                                      " numbers, the prior's embedding_dim is " +
                                                      std::to_string(width())};
@@ -204,7 +203,7 @@ private:
             // diffusers samples here too, and throws it away: the generator is left where it leaves it
             const auto steps = pipeline_.plan(options);
             if (!steps) return steps.error();
-            std::vector<float> drawn(static_cast<std::size_t>(options.num_images_per_prompt * width()));
+            std::vector<float> drawn(to_size(options.num_images_per_prompt * width()));
             if (options.latents.empty()) random.randn(std::span<float>(drawn));
             for (const step_coefficients& c : steps->steps())
                 if (c.draws_noise) random.randn(std::span<float>(drawn));

@@ -38,8 +38,7 @@ result<std::vector<float>> noise_image_embeddings(std::span<const float> embeds,
     for (std::size_t at = 0; at < normal.size(); at += width) {
         for (std::size_t i = 0; i < width; ++i) out.push_back(normal[at + i] * normalizer.std[i] + normalizer.mean[i]);
         const auto angle = [&](std::size_t i) {
-            return static_cast<float>(noise_level) *
-                   timestep_frequency(static_cast<index_t>(i), static_cast<index_t>(half));
+            return float(noise_level) * timestep_frequency(index_t(i), index_t(half));
         };
         for (std::size_t i = 0; i < half; ++i) out.push_back(std::cos(angle(i)));
         for (std::size_t i = 0; i < half; ++i) out.push_back(std::sin(angle(i)));

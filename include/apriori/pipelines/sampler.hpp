@@ -92,7 +92,7 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
         return failure{errc::invalid_argument, "guidance_scale " + std::to_string(options.guidance_scale) + " needs " +
                                                    std::to_string(branches) + " branch(es), the denoiser has " +
                                                    std::to_string(denoiser.branches())};
-    if (static_cast<index_t>(latents.size()) != count || static_cast<index_t>(out.size()) != count)
+    if (std::ssize(latents) != count || std::ssize(out) != count)
         return failure{errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = " +
                                                  std::to_string(count) + " floats"};
 
@@ -106,8 +106,8 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     device_staging<typename Model::device_type> on(device, "no memory for the latents; ask for fewer samples");
     std::array<device_array<float, typename Model::device_type>, 4 + max_history_slots> memory;
     std::array<rows_view, 4 + max_history_slots> views; // latents, next latents, model input, noise, histories
-    std::vector<float> host(static_cast<std::size_t>(count), 0.0f);
-    for (std::size_t i = 0; i < 4 + static_cast<std::size_t>(schedule.history_slots()); ++i) {
+    std::vector<float> host(to_size(count), 0.0f);
+    for (std::size_t i = 0; i < 4 + to_size(schedule.history_slots()); ++i) {
         memory[i] = on.copy(host); // histories that are not yet written count as zero
         views[i] = rows_view(memory[i].data(), extents<dyn, width>(rows));
     }
@@ -153,7 +153,7 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
         if (!to.state) return to.state;
         std::swap(x, next);
         if (options.on_step) {
-            sampling_step done{static_cast<int>(i), static_cast<int>(steps.size()), c.timestep};
+            sampling_step done{int(i), int(steps.size()), c.timestep};
             if (options.latents_for_callback) {
                 if (const status s = download(host); !s) return s;
                 done.latents = host;

@@ -32,14 +32,14 @@ struct step_levels {
 
     constexpr step_levels(const noise_levels& levels, int from, int previous, float end = 1.0f) noexcept
         : t(from),
-          alpha_prod(levels.alphas_cumprod[static_cast<std::size_t>(from)]),
-          alpha_prod_previous(previous >= 0 ? levels.alphas_cumprod[static_cast<std::size_t>(previous)] : end) {}
+          alpha_prod(at(levels.alphas_cumprod, from)),
+          alpha_prod_previous(previous >= 0 ? at(levels.alphas_cumprod, previous) : end) {}
 
     /// A step that begins here: what it predicts and clips, and add_noise to this level.
     template <class Config>
     constexpr step_coefficients begin(const Config& c) const noexcept {
         step_coefficients s;
-        s.timestep = static_cast<float>(t);
+        s.timestep = float(t);
         set_prediction(s, c.prediction_type, sqrt_f32(alpha_prod), sqrt_f32(beta_prod));
         if (c.clip_sample) s.clip_range = c.clip_sample_range;
         s.signal = sqrt_f32(alpha_prod);

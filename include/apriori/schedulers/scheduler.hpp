@@ -10,7 +10,6 @@
 #include <array>
 #include <cstddef>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace apriori {
@@ -81,7 +80,7 @@ constexpr status check_request(const Config& c, const schedule_request& request)
 ///   C::noises_at_training_steps                  whether add_noise takes any training step
 ///   validate(c)                                  an error for a value that is out of range: core/field.hpp, by C::fields()
 ///   make_noise_levels(c)                         the tables of a valid configuration
-///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met
+///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met, and `out` as it was
 template <class C>
 concept scheduler_config =
     requires(const C& c, const noise_levels& levels, const schedule_request& request, schedule& out) {
@@ -101,7 +100,7 @@ struct noising {
 
 /// add_noise of DDPM, DDIM and UnCLIP at training step t, which must lie in the tables.
 constexpr noising noising_at(const noise_levels& levels, int t) noexcept {
-    const float alpha = levels.alphas_cumprod[static_cast<std::size_t>(t)];
+    const float alpha = at(levels.alphas_cumprod, t);
     return {detail::sqrt_f32(alpha), detail::sqrt_f32(1.0f - alpha)};
 }
 
@@ -130,7 +129,7 @@ public:
     requires(Config::custom_timesteps)
     {
         if (timesteps.empty()) return status::invalid("custom timesteps: give at least one", 0, 1);
-        return replan({static_cast<int>(timesteps.size()), timesteps, begin});
+        return replan({int(timesteps.size()), timesteps, begin});
     }
 
     std::span<const float> timesteps() const noexcept { return schedule_.timesteps(); }
@@ -158,11 +157,7 @@ public:
 
 private:
     status replan(const schedule_request& request) {
-        if (!error_) return error_;
-        schedule next;
-        if (const status s = plan_schedule(config_, levels_, request, next); !s) return s;
-        schedule_ = std::move(next);
-        return {};
+        return error_ ? plan_schedule(config_, levels_, request, schedule_) : error_;
     }
 
     Config config_;
@@ -180,7 +175,7 @@ inline void constexpr_schedule_failed(const char* /*why*/) {}
 template <int Steps, scheduler_config Config>
 consteval auto constexpr_schedule(const Config& config) {
     static_assert(Steps >= 1, "apriori: a schedule needs at least one step");
-    static_schedule<static_cast<std::size_t>(Config::model_calls(Steps))> out;
+    static_schedule<std::size_t{Config::model_calls(Steps)}> out;
     if (const status s = validate(config); !s) constexpr_schedule_failed(s.what);
     schedule planned;
     if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s)

@@ -109,11 +109,11 @@ public:
         if (max_length < 2)
             return failure{errc::invalid_argument,
                            "max_length is " + std::to_string(max_length) + "; allowed: 2 or more, for the two marks"};
-        const auto width = static_cast<std::size_t>(max_length);
-        clip_tokens out{static_cast<index_t>(texts.size()), max_length};
+        const auto width = to_size(max_length);
+        clip_tokens out{std::ssize(texts), max_length};
         for (const std::string_view text : texts) {
             std::vector<std::int32_t> ids = encode(text);
-            out.cut.push_back(ids.size() > width ? static_cast<index_t>(ids.size() - width) : 0);
+            out.cut.push_back(std::max<index_t>(std::ssize(ids) - max_length, 0));
             if (ids.size() > width) {
                 ids.resize(width);
                 ids.back() = eos_;
@@ -148,15 +148,13 @@ private:
         std::string out(1, '"'); // "literal" + string makes gcc 12 see overlaps (its bug 105651)
         out.append(token, 0, 80).append(token.size() > 80 ? "...\"" : "\"");
         for (char& c : out)
-            if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+            if ((c & 0xFF) < 0x20 || c == 0x7F) c = '?';
         return out;
     }
 
     static std::vector<std::pair<std::string, std::int32_t>> derived(const std::vector<clip_merge>& merges) {
         std::vector<std::pair<std::string, std::int32_t>> out;
-        const auto add = [&](std::string token) {
-            out.emplace_back(std::move(token), static_cast<std::int32_t>(out.size()));
-        };
+        const auto add = [&](std::string token) { out.emplace_back(std::move(token), std::int32_t(out.size())); };
         const auto symbols = byte_symbols();
         for (const char* end : {"", "</w>"})
             for (const unsigned char b : byte_order()) add(symbols[b] + end);
@@ -198,7 +196,7 @@ private:
                 return failure{errc::bad_format,
                                parts.vocabulary_name + ": lacks the " + name + ' ' + shown(token->text)};
             if (i < 4) *to[i] = at->second;
-            const bool repeated = std::any_of(all.begin() + static_cast<std::ptrdiff_t>(i) + 1, all.end(),
+            const bool repeated = std::any_of(all.begin() + index_t(i) + 1, all.end(),
                                               [&](const auto& later) { return later.second->text == token->text; });
             if (repeated) continue;
             if (token->normalized)
@@ -279,7 +277,7 @@ private:
             if (letters) return !unicode::is_letter(c);
             return c == U' ' || unicode::is_letter(c) || unicode::is_number(c);
         });
-        return static_cast<std::size_t>(end - text.begin());
+        return to_size(end - text.begin());
     }
 
     byte_pairs pairs_{};

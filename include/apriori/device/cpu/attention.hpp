@@ -30,7 +30,7 @@ struct attention_blocks {
 template <class Arch, class E>
 constexpr std::size_t attention_scratch(const ops::attention<E>& op) {
     const attention_blocks<Arch> blocks{op.sequences.tokens, op.head_dim};
-    return static_cast<std::size_t>(op.sequences.count * op.heads * blocks.floats()) * sizeof(float);
+    return to_size(op.sequences.count * op.heads * blocks.floats()) * sizeof(float);
 }
 
 /// x = exp(x - max) for n elements; returns their sum.
@@ -73,8 +73,7 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
                              bool accumulate) {
         kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate, {});
     };
-    const auto with_keys = multiply_keys_of<Arch>[static_cast<std::size_t>(m - 1)],
-               with_values = multiply_values_of<Arch>[static_cast<std::size_t>(m - 1)];
+    const auto with_keys = at(multiply_keys_of<Arch>, m - 1), with_values = at(multiply_values_of<Arch>, m - 1);
     alignas(buffer_alignment) float scores[M][T];
     float max[M], sum[M];
 

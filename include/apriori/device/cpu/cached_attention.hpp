@@ -63,7 +63,7 @@ void attend_group(const ops::cached_attention& op, const attention_group& g, ind
 }
 
 constexpr std::size_t cached_attention_scratch(const ops::cached_attention& op) {
-    return static_cast<std::size_t>(op.groups.count * op.heads * round_up(op.groups.max_keys, 16)) * sizeof(float);
+    return to_size(op.groups.count * op.heads * round_up(op.groups.max_keys, 16)) * sizeof(float);
 }
 template <class Arch, executor X>
 void run_cached_attention(X& x, const ops::cached_attention& op) {

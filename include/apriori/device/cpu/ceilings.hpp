@@ -82,7 +82,7 @@ public:
         constexpr std::size_t most = std::size_t{1} << 29;
         const int threads = executor_->concurrency();
         const auto part = static_cast<index_t>(std::min(bytes, most) / sizeof(float)) / threads / 1024 * 1024 + 1024;
-        const auto passes = static_cast<int>(most / 2 / static_cast<std::size_t>(4 * part * threads)) + 1;
+        const auto passes = static_cast<int>(most / 2 / to_size(4 * part * threads)) + 1;
         if (!memory_ || memory_->size() != part * threads) memory_.emplace(extents<dyn>(part * threads));
         std::atomic<float> sink = 0;
         const auto read = [&](int i) {

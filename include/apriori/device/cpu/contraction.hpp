@@ -71,7 +71,7 @@ constexpr index_t matmul_panels(index_t n, index_t k) {
 template <class Arch, class E>
 constexpr std::size_t matmul_scratch(const ops::matmul<E>& op) {
     if (is_small_matmul(op.m, op.n, op.k)) return 0;
-    return static_cast<std::size_t>(op.batch * (op.m * op.k + matmul_panels<Arch>(op.n, op.k))) * sizeof(float);
+    return to_size(op.batch * (op.m * op.k + matmul_panels<Arch>(op.n, op.k))) * sizeof(float);
 }
 template <class Arch, class E, executor X>
 void run_matmul(X& x, const ops::matmul<E>& op) {

@@ -66,12 +66,10 @@ struct cpu_packed {
     /// Names the layout: memory packed under one name can be read under the same name alone.
     static std::string layout_name() { return "cpu panels of " + std::to_string(panel); }
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
-        const auto panels = static_cast<std::size_t>(padded_outputs<Arch>(n) / panel);
+        const auto panels = to_size(padded_outputs<Arch>(n) / panel);
         return (panels * format::panel_bytes(k) + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
     }
-    std::byte* panel_at(index_t p) const noexcept {
-        return data + static_cast<std::size_t>(p) * format::panel_bytes(k);
-    }
+    std::byte* panel_at(index_t p) const noexcept { return data + to_size(p) * format::panel_bytes(k); }
 };
 
 /// Rows first .. of w from float32 [count, k]; the last of them come with the zeros that end the last panel.
@@ -79,11 +77,11 @@ template <class Arch, class Format>
 status pack_rows(cpu_packed<Arch, Format> w, index_t first, std::span<const float> rows) noexcept {
     using format = panel_format<Arch, Format>;
     constexpr index_t P = blocking<Arch>::panel;
-    const index_t count = static_cast<index_t>(rows.size()) / w.k;
-    if (first < 0 || first + count > w.n || count * w.k != static_cast<index_t>(rows.size()))
+    const index_t count = std::ssize(rows) / w.k;
+    if (first < 0 || first + count > w.n || count * w.k != std::ssize(rows))
         return status::shape("pack: rows past the end of the matrix, or not whole ones", first + count, w.n);
     for (index_t r = 0; r < count; ++r) {
-        const auto row = rows.subspan(static_cast<std::size_t>(r * w.k), static_cast<std::size_t>(w.k));
+        const auto row = rows.subspan(to_size(r * w.k), to_size(w.k));
         if (const status s = format::representable(row); !s) return s;
         format::store(w.panel_at((first + r) / P), (first + r) % P, w.k, row.data());
     }

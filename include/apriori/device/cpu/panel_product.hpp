@@ -65,9 +65,7 @@ inline constexpr auto multiply_block_of =
 template <class Arch>
 class interleaved_rows {
 public:
-    static constexpr std::size_t bytes(index_t rows, index_t k) {
-        return static_cast<std::size_t>(rows * k) * sizeof(float);
-    }
+    static constexpr std::size_t bytes(index_t rows, index_t k) { return to_size(rows * k) * sizeof(float); }
     interleaved_rows(std::byte* memory, index_t rows, index_t k) noexcept
         : data_(reinterpret_cast<float*>(memory)), k_(k), block_(even_block<Arch>(rows)) {}
 
@@ -91,8 +89,8 @@ public:
         for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
             const index_t k1 = k_ - k0 < D ? k_ : k0 + D;
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
-                multiply_block_of<Arch, Format>[static_cast<std::size_t>(m - 1)](a + r * k_ + k0 * m, panel, k_, k0, k1,
-                                                                                 tile + r * P, k0 != 0, turn);
+                at(multiply_block_of<Arch, Format>, m - 1)(a + r * k_ + k0 * m, panel, k_, k0, k1, tile + r * P,
+                                                           k0 != 0, turn);
             });
         }
         panel_format<Arch, Format>::finish(panel, k_, tile, count);

@@ -99,7 +99,7 @@ void interleave_rows(const Input& in, index_t first, index_t last, index_t block
         const index_t m = last - r0 < block ? last - r0 : block;
         decltype(prepare_row<V>(in, r0, k)) stats[M];
         for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
-        const auto interleave = interleave_columns_of<M>[static_cast<std::size_t>(m - 1)];
+        const auto interleave = at(interleave_columns_of<M>, m - 1);
         for (index_t c = 0; c < k; c += left_stretch) {
             const index_t count = k - c < left_stretch ? k - c : left_stretch;
             float part[M][left_stretch];

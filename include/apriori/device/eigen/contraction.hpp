@@ -18,7 +18,7 @@ struct packed_rows {
     packed_rows(std::byte* p, index_t rows, index_t cols) : data(reinterpret_cast<float*>(p)), n(rows), k(cols) {}
 
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
-        return static_cast<std::size_t>(round_up(n * k * index_t{sizeof(float)}, index_t{buffer_alignment}));
+        return to_size(round_up(n * k * index_t{sizeof(float)}, index_t{buffer_alignment}));
     }
 };
 

@@ -32,7 +32,7 @@ public:
     int threads() const { return on_.numThreads(); }
 
     status pack(packed<f32> w, index_t first, std::span<const float> rows) {
-        const index_t given = static_cast<index_t>(rows.size());
+        const index_t given = std::ssize(rows);
         if (first < 0 || given > (w.n - first) * w.k)
             return status::shape("pack: more elements than the weight has room for", given, (w.n - first) * w.k);
         std::copy(rows.begin(), rows.end(), w.data + first * w.k);

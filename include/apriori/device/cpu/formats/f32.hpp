@@ -13,7 +13,7 @@ struct panel_format<Arch, f32> {
     static constexpr index_t P = blocking<Arch>::panel;
     static constexpr int N = blocking<Arch>::vectors;
 
-    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(k * P * 4); }
+    static constexpr std::size_t panel_bytes(index_t k) { return to_size(k * P * 4); }
     static status representable(std::span<const float>) noexcept { return {}; }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         float* to = reinterpret_cast<float*>(panel) + j;

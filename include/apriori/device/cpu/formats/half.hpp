@@ -34,7 +34,7 @@ struct half_panel {
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 
-    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(k * half * 4); }
+    static constexpr std::size_t panel_bytes(index_t k) { return to_size(k * half * 4); }
     static status representable(std::span<const float> row) noexcept {
         for (const float x : row)
             if (!(std::fabs(x) <= Codec::largest)) return status::invalid(Codec::too_large);

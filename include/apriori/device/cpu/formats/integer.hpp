@@ -33,9 +33,7 @@ struct panel_format<Arch, w8> {
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 
-    static constexpr std::size_t panel_bytes(index_t k) {
-        return static_cast<std::size_t>(P * 4 + (k + 1) / 2 * half * 4);
-    }
+    static constexpr std::size_t panel_bytes(index_t k) { return to_size(P * 4 + (k + 1) / 2 * half * 4); }
     static status representable(std::span<const float> row) noexcept { return finite_row(row); }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         float* scales = reinterpret_cast<float*>(panel);
@@ -95,9 +93,7 @@ struct panel_format<Arch, w4> {
     static constexpr index_t group_words = P + G / 4 * half;
     static_assert(blocking<Arch>::vectors == 2 && blocking<Arch>::depth % G == 0);
 
-    static constexpr std::size_t panel_bytes(index_t k) {
-        return static_cast<std::size_t>((k + G - 1) / G * group_words * 4);
-    }
+    static constexpr std::size_t panel_bytes(index_t k) { return to_size((k + G - 1) / G * group_words * 4); }
     static status representable(std::span<const float> row) noexcept { return finite_row(row); }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         for (index_t g = 0; g * G < k; ++g) {

@@ -22,7 +22,7 @@ struct panel_format<Arch, w8a8> {
     static constexpr std::uint32_t zero = 128;
 
     static constexpr index_t quads(index_t k) { return (k + 3) / 4; }
-    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(P * 4 + quads(k) * P * 4); }
+    static constexpr std::size_t panel_bytes(index_t k) { return to_size(P * 4 + quads(k) * P * 4); }
     static status representable(std::span<const float> row) noexcept {
         if (row.size() > 65536)
             return status::invalid("pack: w8a8 sums at most 65536 inputs in 32 bits; use w8",
@@ -93,7 +93,7 @@ template <class Arch>
 class quantized_rows {
 public:
     static constexpr std::size_t bytes(index_t rows, index_t k) {
-        return static_cast<std::size_t>(rows) * sizeof(row) + static_cast<std::size_t>(rows * row_words(k)) * 4;
+        return to_size(rows) * sizeof(row) + to_size(rows * row_words(k)) * 4;
     }
     quantized_rows(std::byte* memory, index_t rows, index_t k) noexcept
         : rows_(reinterpret_cast<row*>(memory)),
@@ -123,9 +123,8 @@ public:
         for (index_t q0 = 0; q0 < quads || q0 == 0; q0 += depth) {
             const index_t n = quads - q0 < depth ? quads - q0 : depth;
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
-                multiply_quads_of<Arch>[static_cast<std::size_t>(m - 1)](
-                    words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
-                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, turn);
+                at(multiply_quads_of<Arch>, m - 1)(words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
+                                                   format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, turn);
             });
         }
         for (index_t r = 0; r < count; ++r) {
@@ -172,9 +171,9 @@ private:
             std::array<std::int8_t, stretch> bytes{};
             for (index_t j = 0; j < count; ++j) {
                 // 1.5 * 2^23 leaves the rounded integer in the low bits
-                bytes[static_cast<std::size_t>(j)] =
+                at(bytes, j) =
                     static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(part[j] * inverse + 0x1.8p23f) & 0xffu);
-                sum += bytes[static_cast<std::size_t>(j)];
+                sum += at(bytes, j);
             }
             for (index_t q = 0; q < format::quads(count); ++q) {
                 byte_quad quad;
