@@ -13,7 +13,7 @@
 #include <array>
 #include <utility>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Where the operands of a product of M rows lie: input i of row m of the left one at m * row + i * input, and the results of row
 /// m from m * tile on.
@@ -81,13 +81,12 @@ public:
     /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
     /// A stretch of `depth` of the panel at a time stays in the cache while all rows pass over it.
     template <class Format>
-    void multiply(index_t first, index_t count, const cpu_packed<Arch, Format>& w, index_t p,
-                  float* tile) const noexcept {
+    void multiply(index_t first, index_t count, const packed<Arch, Format>& w, index_t p, float* tile) const noexcept {
         constexpr index_t P = blocking<Arch>::panel, D = blocking<Arch>::depth;
         const std::byte* panel = w.panel_at(p);
         const float* a = data_ + first * k_;
         for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
-            const index_t k1 = k_ - k0 < D ? k_ : k0 + D;
+            const index_t k1 = std::min(k0 + D, k_);
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
                 at(multiply_block_of<Arch, Format>, m - 1)(a + r * k_ + k0 * m, panel, k_, k0, k1, tile + r * P,
                                                            k0 != 0, turn);
@@ -101,4 +100,4 @@ private:
     index_t k_, block_;
 };
 
-} // namespace apriori
+} // namespace apriori::cpu_device
