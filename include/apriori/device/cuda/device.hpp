@@ -67,32 +67,10 @@ public:
         return 0;
     }
 
-    template <class P, class Format, class E>
-    status run(const ops::contraction<ops::mapped<P>, cuda_packed<Format>, E>& op) noexcept {
-        return state_ ? cuda_kernels::run_contraction<choices>(stream(), processors_, op) : state_;
-    }
-    template <class E>
-    status run(const ops::matmul<E>& op) noexcept {
-        return state_ ? cuda_kernels::run_matmul<choices>(stream(), op) : state_;
-    }
-    template <class E>
-    status run(const ops::attention<E>& op) noexcept {
-        return state_ ? cuda_kernels::run_attention(stream(), op) : state_;
-    }
-    status run(const ops::cached_attention& op) noexcept {
-        return state_ ? cuda_kernels::run_cached_attention(stream(), op) : state_;
-    }
-    template <class P, class I, class O>
-    status run(const ops::normalize<P, I, O>& op) noexcept {
-        return state_ ? cuda_kernels::run_normalize(stream(), op) : state_;
-    }
-    template <class P, class I, class O>
-    status run(const ops::reduce<P, I, O>& op) noexcept {
-        return state_ ? cuda_kernels::run_reduce(stream(), op) : state_;
-    }
-    template <class P>
-    status run(const ops::map<P>& op) noexcept {
-        return state_ ? cuda_kernels::run_map(stream(), op) : state_;
+    template <class Op>
+    requires requires(cuda_kernels::target<choices> on, const Op& op) { cuda_kernels::run(on, op); }
+    status run(const Op& op) noexcept {
+        return state_ ? cuda_kernels::run(cuda_kernels::target<choices>{stream(), processors_}, op) : state_;
     }
 
 private:

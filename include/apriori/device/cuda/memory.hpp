@@ -15,7 +15,7 @@ public:
     cuda_buffer() = default;
     explicit cuda_buffer(std::size_t bytes) noexcept {
         void* p = nullptr;
-        if (cuda_status(cudaMalloc(&p, bytes == 0 ? 1 : bytes)).ok()) {
+        if (cuda_status(cudaMalloc(&p, bytes == 0 ? 1 : bytes))) {
             p_ = static_cast<std::byte*>(p);
             size_ = bytes;
         }
@@ -27,7 +27,7 @@ public:
         return *this;
     }
     ~cuda_buffer() {
-        if (p_) static_cast<void>(cudaFree(p_)); // waits for the kernels that use it
+        if (p_) (void)cudaFree(p_); // waits for the kernels that use it
     }
 
     std::byte* data() const noexcept { return p_; }
@@ -43,7 +43,7 @@ private:
 class cuda_queue {
 public:
     cuda_queue() noexcept : state_(cuda_status(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking))) {
-        owned_ = state_.ok();
+        owned_ = bool(state_);
     }
     explicit cuda_queue(cudaStream_t stream) noexcept : stream_(stream) {}
     cuda_queue(cuda_queue&& o) noexcept
@@ -55,7 +55,7 @@ public:
         return *this;
     }
     ~cuda_queue() {
-        if (owned_) static_cast<void>(cudaStreamDestroy(stream_));
+        if (owned_) (void)cudaStreamDestroy(stream_);
     }
 
     cudaStream_t stream() const noexcept { return stream_; }

@@ -24,9 +24,9 @@ struct cuda_packed<f32> {
     cuda_packed(std::byte* p, index_t n, index_t k) : data(reinterpret_cast<const float*>(p)), n(n), k(k) {}
 
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
-        return to_size(round_up(n * row_stride(k) * 4, static_cast<index_t>(buffer_alignment)));
+        return to_size(round_up(n * row_stride(k) * 4, index_t{buffer_alignment}));
     }
-    __host__ __device__ static constexpr index_t row_stride(index_t k) noexcept { return (k + 3) / 4 * 4; }
+    __host__ __device__ static constexpr index_t row_stride(index_t k) noexcept { return round_up(k, 4); }
 };
 
 /// Rows first .. of w from float32 [count, k] on the host; complete when it returns.

@@ -38,7 +38,7 @@ inline value gather(const executor& on, const float* p, index_t rows, index_t co
                     index_t col_stride) {
     if (col_stride == 1 && row_stride == cols) return {p, rows, cols};
     matrix m(rows, cols);
-    for_each(on, rows, static_cast<double>(cols), [&](index_t r) {
+    for_each(on, rows, cols, [&](index_t r) {
         for (index_t c = 0; c < cols; ++c) m(r, c) = p[r * row_stride + c * col_stride];
     });
     return value(std::move(m));

@@ -18,7 +18,7 @@ struct program_context {
 template <class Leaf>
 value evaluate(const Leaf& leaf, const program_context& c) {
     matrix m(c.rows, c.cols);
-    for_each(c.on, c.rows, static_cast<double>(c.cols), [&](index_t r) {
+    for_each(c.on, c.rows, c.cols, [&](index_t r) {
         const auto row = leaf.row(r);
         for (index_t j = 0; j < c.cols; ++j) m(r, j) = row.at(j, 0.0f);
     });
@@ -38,8 +38,7 @@ inline value evaluate(const el::vector& v, const program_context& c) {
 inline value evaluate(const el::matrix& x, const program_context& c) {
     if (x.map.uniform() && (x.map.inner == c.cols || c.rows == 1)) return {x.p, c.rows, c.cols};
     matrix m(c.rows, c.cols);
-    for_each(c.on, c.rows, static_cast<double>(c.cols),
-             [&](index_t r) { std::copy_n(x.p + x.map(r), c.cols, m.data() + r * c.cols); });
+    for_each(c.on, c.rows, c.cols, [&](index_t r) { std::copy_n(x.p + x.map(r), c.cols, m.data() + r * c.cols); });
     return value(std::move(m));
 }
 
@@ -60,7 +59,7 @@ template <class F, class... Values>
 requires(sizeof...(Values) > 2)
 value apply(const F& f, const program_context& c, const Values&... x) {
     matrix m(c.rows, c.cols);
-    for_each(c.on, c.rows * c.cols, static_cast<double>(F::flops), [&](index_t i) { m.data()[i] = f(x.data()[i]...); });
+    for_each(c.on, c.rows * c.cols, F::flops, [&](index_t i) { m.data()[i] = f(x.data()[i]...); });
     return value(std::move(m));
 }
 

@@ -33,7 +33,7 @@ private:
 template <class Policy>
 value normalized(const executor& on, const Policy& policy, const value& x) {
     matrix m(x.rows(), x.cols());
-    for_each(on, x.rows(), static_cast<double>(Policy::flops * x.cols()), [&](index_t r) {
+    for_each(on, x.rows(), Policy::flops * x.cols(), [&](index_t r) {
         const float* p = x.data() + r * x.cols();
         const auto stats = policy.reduce(row(p, x.cols()), x.cols());
         for (index_t c = 0; c < x.cols(); ++c) m(r, c) = Policy::apply(stats, p[c]);
@@ -44,7 +44,7 @@ value normalized(const executor& on, const Policy& policy, const value& x) {
 template <class Policy>
 value reduced(const executor& on, const Policy& policy, const value& x) {
     matrix m(x.rows(), 1);
-    for_each(on, x.rows(), static_cast<double>(Policy::flops * x.cols()),
+    for_each(on, x.rows(), Policy::flops * x.cols(),
              [&](index_t r) { m(r, 0) = policy.reduce(row(x.data() + r * x.cols(), x.cols()), x.cols()); });
     return value(std::move(m));
 }
