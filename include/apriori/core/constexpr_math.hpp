@@ -14,7 +14,6 @@ inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double pi = 3.141592653589793;
 
 constexpr bool is_nan(double x) noexcept { return x != x; }
-constexpr bool is_finite(double x) noexcept { return x - x == 0.0; }
 constexpr double abs(double x) noexcept { return x < 0.0 ? -x : x; }
 
 /// x * 2^n, in two factors so that neither overflows; |n| up to 2044.

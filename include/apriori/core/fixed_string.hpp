@@ -40,7 +40,8 @@ inline constexpr auto name_of = fixed_string<std::string_view(F::name).size() + 
 /// The name of a weight as a type: w["proj_in.weight"_w].
 template <fixed_string Text>
 struct weight_name {
-    static constexpr std::string_view view = Text.view();
+    static constexpr fixed_string text = Text;
+    static constexpr std::string_view view = text.view();
 };
 template <fixed_string Text>
 consteval weight_name<Text> operator""_w() {

@@ -15,8 +15,7 @@ namespace apriori::detail {
 template <auto C, class W>
 struct clip_layers {
     using activation = std::conditional_t<C.hidden_act == clip_activation::gelu, fn::gelu, fn::quick_gelu>;
-    using block =
-        transformer_block<C.num_attention_heads, C.hidden_size, typename W::packed, C.intermediate_size, activation>;
+    using block = transformer_block<C.num_attention_heads, C.hidden_size, W, activation>;
 
     W w;
 
@@ -24,19 +23,18 @@ struct clip_layers {
     template <class Context, class X>
     constexpr void run(Context& to, const X& x, const attention_rows& attends, int depth) const {
         constexpr float scale = remaining_attention_scale(C.head_dim());
-        for (int i = 0; i < depth; ++i)
-            block::of(w.layer(i), C.layer_norm_eps)(to, x, attends, scale, fused_attention{});
+        for (int i = 0; i < depth; ++i) block{w.layer(i), C.layer_norm_eps}(to, x, attends, scale, fused_attention{});
     }
     /// The norm of that name of x [.., hidden_size].
-    template <fixed_string Name, class X>
-    constexpr auto norm(const X& x) const {
-        return layer_norm(x, w[weight_name<Name + ".weight">{}], w[weight_name<Name + ".bias">{}], C.layer_norm_eps);
+    template <class Name, class X>
+    constexpr auto norm(Name name, const X& x) const {
+        return w.layer_norm(name, x, C.layer_norm_eps);
     }
     /// Pooled rows x [rows, hidden_size] -> [rows, output_dim()], by the matrix of that name where there is one.
-    template <fixed_string Name, class X>
-    constexpr auto project(const X& x) const {
+    template <class Name, class X>
+    constexpr auto project(Name name, const X& x) const {
         if constexpr (C.projection_dim > 0)
-            return linear(x, w[weight_name<Name>{}]);
+            return linear(x, w[name]);
         else
             return x;
     }

@@ -35,16 +35,16 @@ struct CLIPTextInput {
         return {{nullptr, extents<dyn, dyn>(l.rows, l.tokens)}, {nullptr, extents<dyn>(l.rows)}};
     }
     constexpr status check(const clip_text_limits& l, const CLIPTextConfig& c) const noexcept {
-        if (rows() < 1) return status::shape("input_ids: needs a row or more", rows(), 1);
-        if (tokens() < 1 || tokens() > c.max_position_embeddings)
-            return status::shape("input_ids: more tokens than max_position_embeddings, or none", tokens(),
-                                 c.max_position_embeddings);
-        if (tokens() > l.tokens)
-            return status::shape("input_ids: more tokens than the limits' tokens", tokens(), l.tokens);
-        if (pooled.ext()[0] != rows()) return status::shape("pooled: must be [rows]", pooled.ext()[0], rows());
-        if (attention_mask.data != nullptr && !same_sizes(attention_mask.ext(), input_ids.ext()))
-            return status::shape("attention_mask: must be [rows, tokens]", attention_mask.ext()[1], tokens());
-        return {};
+        using detail::fitting;
+        return detail::first_error(
+            fitting(rows() >= 1, "input_ids: needs a row or more", rows(), 1),
+            fitting(tokens() >= 1 && tokens() <= c.max_position_embeddings,
+                    "input_ids: more tokens than max_position_embeddings, or none", tokens(),
+                    c.max_position_embeddings),
+            fitting(tokens() <= l.tokens, "input_ids: more tokens than the limits' tokens", tokens(), l.tokens),
+            fitting(pooled.ext()[0] == rows(), "pooled: must be [rows]", pooled.ext()[0], rows()),
+            fitting(attention_mask.data == nullptr || same_sizes(attention_mask.ext(), input_ids.ext()),
+                    "attention_mask: must be [rows, tokens]", attention_mask.ext()[1], tokens()));
     }
 };
 
@@ -105,9 +105,9 @@ struct clip_text_architecture {
 
         const auto hidden = reshape(out.last_hidden_state, extents<dyn, width>(in.rows() * tokens)); // of all texts
         const auto pooled = slice<0>(in.pooled, first, count);                                       // among those
-        to(slice<0>(hidden, first * tokens, count * tokens)) = layers.template norm<"final_layer_norm">(x);
+        to(slice<0>(hidden, first * tokens, count * tokens)) = layers.norm("final_layer_norm"_w, x);
         to(slice<0>(out.text_embeds, first, count)) =
-            layers.template project<"text_projection.weight">(gather(hidden, pooled));
+            layers.project("text_projection.weight"_w, gather(hidden, pooled));
     }
 
 private:

@@ -81,13 +81,12 @@ struct clip_vision_architecture {
         embed_patches(to, w["embeddings.patch_embedding.weight"_w], in, first, slice<1, tokens - 1>(sequence, 1),
                       slice<0, tokens - 1>(positions, 1));
         to(slice<1, 1>(sequence, 0)) = w["embeddings.class_embedding"_w] + slice<0, 1>(positions, 0);
-        to(x) = layers.template norm<"pre_layrnorm">(x);
+        to(x) = layers.norm("pre_layrnorm"_w, x);
         layers.run(to, x, attention_rows{count, tokens}, depth);
 
-        const view<const float, extents<dyn, width>, layout::rows> pooled(sequence.data, extents<dyn, width>(count),
-                                                                          {tokens * width, 1}); // the class tokens
+        const auto pooled = rows_of<width>(sequence.data, count, tokens * width); // the class tokens
         to(slice<0>(out.image_embeds, first, count)) =
-            layers.template project<"visual_projection.weight">(layers.template norm<"post_layernorm">(pooled));
+            layers.project("visual_projection.weight"_w, layers.norm("post_layernorm"_w, pooled));
     }
 
 private:

@@ -81,10 +81,8 @@ public:
         }
         device_staging on(device_, no_memory);
         const auto text_there = on.copy(text), pooled_there = on.copy(pooled);
-        const view<const float, extents<dyn, text_width>> text_in(text_there.data(),
-                                                                  extents<dyn, text_width>(text_rows));
-        const view<const float, extents<dyn, C.embedding_proj_dim>> pooled_in(
-            pooled_there.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
+        const view text_in(text_there.data(), extents<dyn, text_width>(text_rows));
+        const view pooled_in(pooled_there.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
         fill_cache(on, pass, text_rows + pooled_rows, made->cache, [&](auto& to, const rows_view& table) {
             if (text_rows > 0) to(slice<0>(table, 0, text_rows)) = layers_.text_rows(text_in);
             to(slice<0>(table, text_rows, pooled_rows)) = layers_.pooled_rows(pooled_in);
@@ -111,7 +109,7 @@ public:
         }
         device_staging on(device_, no_memory);
         const auto times = on.copy(timesteps);
-        const view<const float, extents<dyn, 1>> t(times.data(), extents<dyn, 1>(count));
+        const view t(times.data(), extents<dyn, 1>(count));
         fill_cache(on, pass, count, made->cache,
                    [&](auto& to, const rows_view& table) { layers_.embed_time(to, table, t, 0.0f); });
         if (!on.state) return to_failure(on.state);
@@ -239,9 +237,8 @@ private:
         }
         // of the last layer only the answers are wanted: with prd every own-th row, without it all
         const auto block = layers.block(depth - 1);
-        const view<float, extents<dyn, inner>, layout::rows> y(advance(x.data, (own - index.answers_of_step()) * inner),
-                                                               extents<dyn, inner>(answers),
-                                                               {prd != 0 ? own * inner : inner, 1});
+        const auto y = rows_of<inner>(advance(x.data, (own - index.answers_of_step()) * inner), answers,
+                                      prd != 0 ? own * inner : inner);
         to(qkv) = block.qkv_of(x);
         block.attend_cached(to, y, qkv, index.last(), depth - 1, layers.scale);
         to(view(out, extents<dyn, clip>(answers))) = layers.answer_rows(y);

@@ -4,6 +4,7 @@
 
 #include "apriori/core/fixed_string.hpp"
 #include "apriori/expr/linear.hpp"
+#include "apriori/expr/normalize.hpp"
 #include "apriori/models/parameter_table.hpp"
 
 #include <algorithm>
@@ -118,8 +119,27 @@ struct packed_operands {
             return base == nullptr ? V{} : V(reinterpret_cast<const float*>(base + layout.offset(place, of_layer)), {});
         }
     }
+    /// x [.., in] by the matrix and bias of that name, or x [.., n] normalised with the vectors of that name.
+    template <class Name, class X>
+    constexpr auto linear(Name, const X& x) const {
+        return apriori::linear(x, (*this)[weight_of<Name>{}], (*this)[bias_of<Name>{}]);
+    }
+    template <class Name, class X>
+    constexpr auto layer_norm(Name, const X& x, float eps = 1e-5f) const {
+        return apriori::layer_norm(x, (*this)[weight_of<Name>{}], (*this)[bias_of<Name>{}], eps);
+    }
+    template <class Name, class X>
+    constexpr auto rms_norm(Name, const X& x) const {
+        return apriori::rms_norm(x, (*this)[weight_of<Name>{}]);
+    }
     /// Those of a layer, which have no prefix.
     constexpr packed_operands layer(int i) const { return {base, i}; }
+
+private:
+    template <class Name>
+    using weight_of = weight_name<Name::text + ".weight">;
+    template <class Name>
+    using bias_of = weight_name<Name::text + ".bias">;
 };
 
 } // namespace apriori

@@ -77,18 +77,15 @@ private:
     /// the table is shorter than the sequence, which diffusers pads with zeros in front of hidden_states and behind.
     template <class W>
     static constexpr auto positions(const W& w, const input& in, index_t first, index_t count) {
-        using V = view<const float, extents<dyn, inner>, layout::rows>;
-        const extents<dyn, inner> shape(count);
         const index_t front = in.tokens() == C.positions() ? 0 : in.first_hidden();
         const bool inside = first >= front && first + count <= front + C.positions();
-        return inside ? V(advance(w["positional_embedding"_w].data, (first - front) * inner), shape, {inner, 1})
-                      : V(w["zeros"_w].data, shape, {0, 1});
+        return inside ? rows_of<inner>(advance(w["positional_embedding"_w].data, (first - front) * inner), count, inner)
+                      : rows_of<inner>(w["zeros"_w].data, count, 0);
     }
 
     /// Token t of every row: [rows, inner].
     static constexpr auto token(const sequence_view& sequence, index_t t) {
-        return view<float, extents<dyn, inner>, layout::rows>(
-            advance(sequence.data, t * inner), extents<dyn, inner>(sequence.ext()[0]), {sequence.stride(0), 1});
+        return rows_of<inner>(advance(sequence.data, t * inner), sequence.ext()[0], sequence.stride(0));
     }
 };
 

@@ -61,7 +61,7 @@ private:
         device_staging<typename Prior::device_type> on(prior_.device(), "no memory for the latents; ask for fewer");
         const auto latents = on.copy(values);
         if (!on.state) return on.state;
-        const view<const float, extents<dyn, width>> x(latents.data(), extents<dyn, width>(denoiser->rows()));
+        const view x(latents.data(), extents<dyn, width>(denoiser->rows()));
         const auto answers = (*denoiser)(x, 0.0f); // a timestep that nobody looks at
         if (!answers) return answers.error();
         on.check(prior_.device().synchronize());

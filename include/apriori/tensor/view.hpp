@@ -71,6 +71,12 @@ struct view {
     }
 };
 
+/// `count` rows of Width elements, each `stride` elements behind the one before.
+template <index_t Width, class T>
+constexpr view<T, extents<dyn, Width>, layout::rows> rows_of(T* p, index_t count, index_t stride) {
+    return {p, extents<dyn, Width>(count), {stride, 1}};
+}
+
 template <class T>
 inline constexpr bool is_view = false;
 template <class T, class E, layout L>
