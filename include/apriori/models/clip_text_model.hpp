@@ -164,18 +164,12 @@ public:
     }
 };
 
-template <CLIPTextConfig C>
-consteval CLIPTextConfig checked_text() {
-    static_assert(validate<C>());
-    return canonical(C);
-}
-
 } // namespace detail
 
 /// CLIP's text encoder of a configuration (models/clip_config.hpp) on a device, its weights packed in a Format
 /// (core/weight_format.hpp); with projection_dim 0 the same as CLIPTextModel.
 template <CLIPTextConfig Config, class Device, class Format = f32>
-using CLIPTextModelWithProjection = detail::clip_text_model<detail::checked_text<Config>(), Device, Format>;
+using CLIPTextModelWithProjection = detail::clip_text_model<detail::checked<Config>(), Device, Format>;
 
 /// The text encoder without projection: text_embeds is transformers' pooler_output.
 template <CLIPTextConfig Config, class Device, class Format = f32>

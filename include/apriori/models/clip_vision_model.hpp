@@ -154,18 +154,12 @@ public:
     }
 };
 
-template <CLIPVisionConfig C>
-consteval CLIPVisionConfig checked_vision() {
-    static_assert(validate<C>());
-    return canonical(C);
-}
-
 } // namespace detail
 
 /// CLIP's image encoder of a configuration (models/clip_config.hpp) on a device, its weights packed in a Format
 /// (core/weight_format.hpp); with projection_dim 0 the same as CLIPVisionModel.
 template <CLIPVisionConfig Config, class Device, class Format = f32>
-using CLIPVisionModelWithProjection = detail::clip_vision_model<detail::checked_vision<Config>(), Device, Format>;
+using CLIPVisionModelWithProjection = detail::clip_vision_model<detail::checked<Config>(), Device, Format>;
 
 /// The image encoder without projection: image_embeds is transformers' pooler_output. Shap-E's prior takes its
 /// last_hidden_state without the class token.

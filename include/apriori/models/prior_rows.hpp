@@ -36,20 +36,21 @@ struct prior_pass_rows {
 template <class Device>
 status check_steps(std::span<const prior_step<Device>> steps, index_t latents, std::uint64_t weights_hash) {
     if (steps.empty()) return status::invalid("step: at least one row is needed");
-    const auto* first = steps.front().condition;
     for (const auto& s : steps) {
+        const auto within = [](index_t i, index_t count, const char* what) {
+            return i >= 0 && i < count ? status{} : status::invalid(what, i, count - 1);
+        };
         if (s.condition == nullptr) return status::invalid("step: a row has no condition");
         if (s.condition->cache.weights_hash != weights_hash)
             return status::invalid("step: the condition was made with other weights");
-        if (s.condition->prefix->proj_tokens != first->prefix->proj_tokens)
-            return status::invalid("step: conditions of different proj tokens", s.condition->prefix->proj_tokens,
-                                   first->prefix->proj_tokens);
-        if (s.prompt < 0 || s.prompt >= s.condition->prompts())
-            return status::invalid("step: no such prompt in the condition", s.prompt, s.condition->prompts() - 1);
-        if (s.k < 0 || s.k >= std::ssize(s.condition->timesteps))
-            return status::invalid("step: no such timestep in the condition", s.k,
-                                   std::ssize(s.condition->timesteps) - 1);
-        if (s.latent < 0 || s.latent >= latents) return status::invalid("step: no such latents", s.latent, latents - 1);
+        const index_t proj = s.condition->prefix->proj_tokens, first = steps[0].condition->prefix->proj_tokens;
+        if (proj != first) return status::invalid("step: conditions of different proj tokens", proj, first);
+        if (const status bad =
+                first_error(within(s.prompt, s.condition->prompts(), "step: no such prompt in the condition"),
+                            within(s.k, std::ssize(s.condition->timesteps), "step: no such timestep in the condition"),
+                            within(s.latent, latents, "step: no such latents"));
+            !bad)
+            return bad;
     }
     return {};
 }

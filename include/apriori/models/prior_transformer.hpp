@@ -189,12 +189,6 @@ private:
     }
 };
 
-template <PriorConfig C>
-consteval PriorConfig checked() {
-    static_assert(validate<C>());
-    return canonical(C);
-}
-
 } // namespace detail
 
 /// PriorTransformer of a configuration on a device. Configurations that mean the same are the same type.
