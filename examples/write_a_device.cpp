@@ -49,8 +49,7 @@ public:
         for (index_t r = 0; r < op.rows; ++r) {
             const auto x = op.input.program.row(r);
             store(op.out, op.epilogue, r, op.n, [&](index_t j) {
-                return sum(op.k,
-                           [&](index_t i) { return x.at(i, 0.0f) * op.weights.data[j * op.k + i]; });
+                return sum(op.k, [&](index_t i) { return x.at(i, 0.0f) * op.weights.data[j * op.k + i]; });
             });
         }
         return {};
@@ -74,8 +73,7 @@ public:
         for (index_t r = 0; r < op.rows; ++r) {
             const auto x = op.input.inner.row(r);
             const auto stats = op.input.policy.reduce(reduced_row{x, op.cols}, op.cols);
-            store(op.out, op.input.outer, r, op.cols,
-                  [&](index_t c) { return Policy::apply(stats, x.at(c, 0.0f)); });
+            store(op.out, op.input.outer, r, op.cols, [&](index_t c) { return Policy::apply(stats, x.at(c, 0.0f)); });
         }
         return {};
     }

@@ -22,7 +22,12 @@ struct view_op_node {
     X x;
 
     constexpr extents_type ext() const { return op(operand_view(nullptr, x.ext())).ext(); }
-    constexpr status check() const { return detail::first_error(op.check(x.ext()), detail::check(x)); }
+    constexpr status check() const {
+        if constexpr (requires { op.check(x.ext()); })
+            return detail::first_error(op.check(x.ext()), detail::check(x));
+        else
+            return detail::check(x);
+    }
 
     template <class Context>
     constexpr auto in_memory(Context& to) const {
@@ -58,8 +63,8 @@ struct slice_op {
     }
     template <class E>
     constexpr status check(const E& e) const {
-        const bool inside = first >= 0 && count >= 0 && first + count <= e[Axis];
-        return inside ? status{} : status::shape("slice: reaches behind the end of its axis", first + count, e[Axis]);
+        return fitting(first >= 0 && count >= 0 && first + count <= e[Axis],
+                       "slice: reaches behind the end of its axis", first + count, e[Axis]);
     }
 };
 template <int A, int B>
@@ -67,10 +72,6 @@ struct transpose_op {
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return transpose_view<A, B>(v);
-    }
-    template <class E>
-    constexpr status check(const E&) const {
-        return {};
     }
 };
 template <class To>
@@ -82,8 +83,7 @@ struct reshape_op {
     }
     template <class E>
     constexpr status check(const E& e) const {
-        return e.size() == to.size() ? status{}
-                                     : status::shape("reshape: another number of elements", e.size(), to.size());
+        return fitting(e.size() == to.size(), "reshape: another number of elements", e.size(), to.size());
     }
 };
 template <index_t Parts>
@@ -91,10 +91,6 @@ struct split_op {
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return split_last<Parts>(v);
-    }
-    template <class E>
-    constexpr status check(const E&) const {
-        return {};
     }
 };
 

@@ -43,14 +43,20 @@ struct clip_layers {
 /// A model that gives hidden states and an embedding of each row. Its architecture has, besides (models/model.hpp),
 ///   prefix             of the names of its weights
 ///   encoding, embeds   what encode gives on the host, and its member for the embeddings
-template <class Architecture, class Device, class Format>
-class clip_encoder : public model<Architecture, Device, Format> {
-    using base = model<Architecture, Device, Format>;
+template <class Encoder, class Architecture, class Device, class Format>
+class clip_encoder : public model<Encoder, Architecture, Device, Format> {
+    using base = model<Encoder, Architecture, Device, Format>;
 
 public:
     static constexpr index_t width = base::config.hidden_size, embedding = base::config.output_dim();
     using base::base;
     using typename base::input, typename base::output;
+
+    /// Loads the weights from a tensor source (io/).
+    template <tensor_source Source>
+    static result<Encoder> load(Device& device, const Source& source) {
+        return base::load(device, clip_source(source, Architecture::prefix));
+    }
 
     /// Encodes rows. `last_hidden_state` receives [rows, tokens, hidden_size] floats and `embeds` [rows, output_dim()], in the
     /// device's memory; `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More
@@ -62,12 +68,6 @@ public:
     }
 
 protected:
-    /// Loads the weights from a tensor source, as an Encoder.
-    template <class Encoder, tensor_source Source>
-    static result<Encoder> load_encoder(Device& device, const Source& source) {
-        return base::template load_weights<Encoder>(device, clip_source(source, Architecture::prefix));
-    }
-
     /// Encodes an input that lies in arrays of `on`, up to l.rows rows together.
     result<typename Architecture::encoding> encode_on(device_staging<Device>& on, const input& in,
                                                       typename Architecture::limits l) const {

@@ -120,17 +120,12 @@ private:
 
 /// The model for a checked configuration; see CLIPTextModelWithProjection below.
 template <CLIPTextConfig C, class Device, class Format>
-class clip_text_model : public clip_encoder<clip_text_architecture<C>, Device, Format> {
-    using base = clip_encoder<clip_text_architecture<C>, Device, Format>;
+class clip_text_model
+    : public clip_encoder<clip_text_model<C, Device, Format>, clip_text_architecture<C>, Device, Format> {
+    using base = clip_encoder<clip_text_model, clip_text_architecture<C>, Device, Format>;
 
 public:
     using base::base;
-
-    /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<clip_text_model> load(Device& device, const Source& source) {
-        return base::template load_encoder<clip_text_model>(device, source);
-    }
 
     /// Encodes texts on the host, ids [rows, tokens] as clip_tokenizer gives them; without a mask all tokens are seen, as
     /// diffusers' unCLIP and Kandinsky pipelines have it. Up to l.rows texts are encoded together. Allocates.

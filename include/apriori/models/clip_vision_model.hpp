@@ -118,25 +118,19 @@ private:
 
 /// The model for a checked configuration; see CLIPVisionModelWithProjection below.
 template <CLIPVisionConfig C, class Device, class Format>
-class clip_vision_model : public clip_encoder<clip_vision_architecture<C>, Device, Format> {
-    using base = clip_encoder<clip_vision_architecture<C>, Device, Format>;
+class clip_vision_model
+    : public clip_encoder<clip_vision_model<C, Device, Format>, clip_vision_architecture<C>, Device, Format> {
+    using base = clip_encoder<clip_vision_model, clip_vision_architecture<C>, Device, Format>;
 
 public:
-    static constexpr index_t tokens = C.tokens();
+    static constexpr index_t tokens = C.tokens(), image = index_t{C.num_channels} * C.image_size * C.image_size;
     using pixels = view<const float, typename CLIPVisionInput<C>::extents_type>;
     using base::base;
-
-    /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<clip_vision_model> load(Device& device, const Source& source) {
-        return base::template load_encoder<clip_vision_model>(device, source);
-    }
 
     /// Encodes images on the host, pixel_values [rows, num_channels, image_size, image_size], up to l.rows together.
     /// Allocates.
     result<clip_vision_encoding> encode(std::span<const float> pixel_values, index_t rows,
                                         clip_vision_limits l = {.rows = 2}) const {
-        constexpr index_t image = index_t{C.num_channels} * C.image_size * C.image_size;
         const index_t count = std::ssize(pixel_values);
         if (rows < 1 || count != rows * image)
             return failure{errc::shape_mismatch, "pixel_values: " + std::to_string(count) + " numbers are not " +
@@ -148,7 +142,7 @@ public:
 
     /// Kandinsky's zero image embedding [output_dim()]: of normalised pixels that are all 0 (diffusers' get_zero_embed).
     result<std::vector<float>> zero_image_embedding() const {
-        auto encoded = encode(std::vector<float>(std::size_t{C.num_channels} * C.image_size * C.image_size), 1);
+        auto encoded = encode(std::vector<float>(image), 1);
         if (!encoded) return encoded.error();
         return std::move(encoded->image_embeds);
     }

@@ -91,8 +91,9 @@ private:
 
 /// The model for a canonical configuration; see PriorTransformer below.
 template <PriorConfig C, class Device, class Format, class Processors>
-class prior_transformer : public model<prior_architecture<C, Processors>, Device, Format> {
-    using base = model<prior_architecture<C, Processors>, Device, Format>;
+class prior_transformer : public model<prior_transformer<C, Device, Format, Processors>,
+                                       prior_architecture<C, Processors>, Device, Format> {
+    using base = model<prior_transformer, prior_architecture<C, Processors>, Device, Format>;
 
 public:
     static constexpr index_t inner = C.inner_dim();
@@ -102,12 +103,6 @@ public:
                   "apriori: the attention processors do not name each layer once");
 
     using base::base;
-
-    /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<prior_transformer> load(Device& device, const Source& source) {
-        return base::template load_weights<prior_transformer>(device, source);
-    }
 
     /// The same weights with other attention processors: `with_attn_processor<plain_attention>()`, or
     /// `with_attn_processor<per_layer<...>>()`, `<by_name<...>>()`. Nothing is copied.
