@@ -13,9 +13,11 @@ configure_package_config_file(cmake/apriori-config.cmake.in "${PROJECT_BINARY_DI
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/apriori-config-version.cmake"
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/apriori-config.cmake" "${PROJECT_BINARY_DIR}/apriori-config-version.cmake"
-              cmake/apriori_components.cmake cmake/apriori_add_config.cmake cmake/apriori_add_multiarch.cmake
+              cmake/apriori_components.cmake cmake/apriori_add_bench.cmake cmake/apriori_add_config.cmake
+              cmake/apriori_add_multiarch.cmake
               cmake/Findutf8proc.cmake
         DESTINATION "${_package_dir}")
+install(FILES bench/variants.hpp scripts/bench-variants scripts/bar_chart.py DESTINATION "${_package_dir}/bench")
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 
 if(TARGET apriori_program)

@@ -8,6 +8,7 @@
 #include "apriori/core/philox.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/expr.hpp"
+#include "apriori/layers/weight_storage.hpp"
 
 #include <cmath>
 #include <cstdio>
@@ -45,17 +46,16 @@ static_assert(launches[0].prologue.contains("rms_norm") && launches[1].prologue.
 static_assert(launches[1].epilogue.contains("silu") && launches[1].epilogue.contains("multiply"));
 static_assert(launches[2].epilogue.contains("add"));
 
-/// A weight matrix [Out, In] in the device's layout, and its values as they came.
+/// Weights [Out, In] as a network begins with, and packed for the device.
 template <index_t Out, index_t In>
 struct parameter {
     tensor<float, extents<Out, In>> values;
-    host_buffer storage{Packed::stored_bytes(Out, In)};
-    weight<Packed, Out, In> packed{Packed(storage.data(), Out, In)};
+    result<weight_storage<Out, In, Device>> packed;
 
-    status fill(Device& device, std::uint64_t stream) {
+    parameter(Device& device, std::uint64_t stream) : packed(failure{}) {
         philox_generator(0, stream).randn(values.flat());
         for (float& v : values.flat()) v /= std::sqrt(static_cast<float>(In));
-        return device.pack(packed.packed, 0, values.flat());
+        packed = weight_storage<Out, In, Device>::make(device, values.flat());
     }
 };
 
@@ -86,15 +86,15 @@ std::vector<double> in_plain_loops(std::span<const float> x, std::span<const flo
 int main() {
     Device device;
     tensor<float, extents<width>> norm;
-    parameter<hidden, width> w1, w3;
-    parameter<width, hidden> w2;
+    const parameter<hidden, width> w1(device, 3), w3(device, 4);
+    const parameter<width, hidden> w2(device, 5);
+    if (!w1.packed || !w2.packed || !w3.packed) return 1;
     const extents<dyn, width> seven_rows(7);
     tensor<float, extents<dyn, width>> x(seven_rows), y(seven_rows);
     philox_generator(0, 1).randn(norm.flat());
     philox_generator(0, 2).randn(x.flat());
-    if (!w1.fill(device, 3).ok() || !w3.fill(device, 4).ok() || !w2.fill(device, 5).ok()) return 1;
 
-    const Layer layer{norm.view(), w1.packed, w3.packed, w2.packed};
+    const Layer layer{norm.view(), w1.packed->operand(), w3.packed->operand(), w2.packed->operand()};
     const auto expression = layer(x);
     const auto steps = plan<Device>(expression); // now with the number of rows
     std::printf("%s", describe(steps).c_str());

@@ -181,12 +181,14 @@ class Race:
 
 
 def pages(a, data):
-    """The page and its picture: of a whole race in docs/, of a part in the work folder."""
+    """The page, its appendix and its picture: of a whole race in docs/, of a part in the work folder."""
     results = Results(data)
     folder = a.work if a.partial else ROOT / "docs"
     image = folder / ("performance.svg" if a.partial else "images/performance.svg")
     report.write(image, picture.svg(results))
-    report.write(folder / "performance.md", report.page(results, image.relative_to(folder)))
+    figures = report.figures(results)
+    report.write(folder / "performance.md", report.page(figures, image.relative_to(folder)))
+    report.write(folder / "performance-appendix.md", report.appendix(figures))
     print(f"{folder / 'performance.md'}")
     return results
 

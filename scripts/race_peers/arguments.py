@@ -14,7 +14,7 @@ class Parser(argparse.ArgumentParser):
 
 def arguments():
     p = Parser(prog="scripts/race", description="Times apriori against torch, ONNX Runtime and OpenVINO on the same synthetic weights, in turn, "
-               "and writes docs/performance.md and its picture. A run of a part (--quick, --only, --models) writes them to the work folder instead.",
+               "and writes docs/performance.md, docs/performance-appendix.md and the picture. A run of a part (--quick, --only, --models) writes them to the work folder instead.",
                allow_abbrev=False)
     count = lambda text: int(text) if text.isdigit() and 0 < int(text) < 1000 else p.error(f"{text!r} is not a number from 1 to 999")
     p.add_argument("--only", nargs="+", metavar="NAME", default=[], help=f"contestants: {', '.join(CONTESTANTS)}")

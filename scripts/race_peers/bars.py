@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What apriori must reach, one line a bar, and what this run says to it."""
+"""What apriori must reach, one line for each bar, and what this run measured."""
 from dataclasses import dataclass
 
 from results import median, middle
@@ -41,7 +41,7 @@ def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_
     lowest, reached_share, words = floor
     forbidden = share * theirs / lowest < bar  # even this share of the floor's speed is no such ratio: then the share is the bar
     note = f"{title}: floor {words}"
-    note += f"; {share:.0%} of its speed are {share * theirs / lowest:.1f} ×, below the bar: so they are the bar" if forbidden else ""
+    note += f"; {share:.0%} of its speed would be {share * theirs / lowest:.1f} ×, below the bar: so {share:.0%} is the bar" if forbidden else ""
     return Verdict(title + (f" ({weights})" if len(formats) > 1 else ""),
                    f"{bar:g} ×" + (f", here {share:.0%} of the floor's speed" if forbidden else ""), seconds(mine),
                    f"{peer} {seconds(theirs)}", f"{ratio:.2f} ×", f"{seconds(lowest)}, {reached_share:.0%}",
@@ -103,14 +103,14 @@ def verdicts(results):
         of(f"{prompt}, f32", 14),
         of(f"{prompt}, unconditional condition kept, f32", 16, work="sample_kept"),
         of(f"{prompt}, bf16 or f16", 21, formats=("bf16", "f16"), share=0.88 if bf16_has_dot else 0.80),
-        of(f"{prompt}, w8a8, to float", 36, formats=("w8a8",)),
-        of(f"{prompt}, w8a8, to ONNX Runtime int8", 20, formats=("w8a8",), peers=int8),
+        of(f"{prompt}, w8a8, against float32", 36, formats=("w8a8",)),
+        of(f"{prompt}, w8a8, against ONNX Runtime int8", 20, formats=("w8a8",), peers=int8),
         of(f"{STEPS} guided steps, 77 live tokens, f32", 11, peer_work="sample_77", tokens=77),
         of(f"{IMAGES} images of one prompt, {STEPS} steps, f32", 34, peer_work="guided_images", times=STEPS, samples=IMAGES),
         step_bar(results),
         contraction_bar(results),
         forward_bar(results, "Shap-E, a forward, 1,026 tokens, f32", 1, "shap_e", share_of_fma=0.88),
-        of(f"digits, {STEPS} guided steps, f32, to diffusers", 20, model="digits", peers=["eager"]),
+        of(f"digits, {STEPS} guided steps, f32, against diffusers", 20, model="digits", peers=["eager"]),
         memory_bar(results),
         start_bar(results),
     ]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/performance.md from the race's figures."""
-import os, pathlib
+"""docs/performance.md, for readers, and docs/performance-appendix.md, with every number, from the race's figures."""
+import dataclasses, os, pathlib
 
 import bars
 from bars import seconds
@@ -30,14 +30,8 @@ def shown(s):
     return "–" if s is None else seconds(s)
 
 
-def bar_table(verdicts):
-    say = {True: "yes", False: "**no**", None: ""}
-    return table(["work", "bar", "ours", "fastest peer", "ratio", "floor, and the share of it", "reached"],
-                 [[v.work, v.bar, v.ours, v.peer, v.ratio, v.floor, say[v.reached]] for v in verdicts])
-
-
 def contestant_table(results, model):
-    """Seconds of every contestant: what was timed, and samplings run or reckoned from one step."""
+    """Seconds of every contestant: what was timed, and samplings run or computed from one step."""
     works, ours = MODELS[model].works, []
     for weights in bars_formats(results, model):
         of = lambda work, **k: results.our_seconds(model, work, weights=weights, **k)
@@ -51,7 +45,7 @@ def contestant_table(results, model):
         first = lambda work: median(s for _, s in results.peer_seconds(model, m["peer"], work))
         error = f"{m['agreement']['error']:.1e} of {m['agreement']['largest']:.3g}" + ("" if m["agreement"]["ok"] else ", **too far: left out**")
         rows.append([TITLES[m["peer"]]] + [shown(first(w)) for w in works] + [error])
-    return table(["", *(w.title for w in works.values()), "largest difference to ours in f32"], ours + rows)
+    return table(["", *(w.title for w in works.values()), "largest difference from ours in f32"], ours + rows)
 
 
 def bars_formats(results, model):
@@ -71,49 +65,129 @@ def format_table(results):
     return table(["weights", "packed", "step", f"{STEPS} steps", "of the floor", "largest error of a forward, synthetic weights"], rows)
 
 
-def split_text(results):
-    """How much is algorithm and how much is kernel."""
+def split_of(results):
+    """(torch as diffusers runs the model, torch by our algorithm, ours), seconds: how much is algorithm and how much is kernel."""
     slow = median(s for _, s in results.peer_seconds("karlo", "eager", "sample_12"))
     torch = median(s for m in NOT_PEERS for _, s in results.peer_seconds("karlo", m, "sample_12"))
     mine = results.our_seconds("karlo", "sample")
-    if None in (slow, torch, mine): return ""
-    return (f"torch takes {seconds(slow)} for {STEPS} guided steps of a 12-token prompt as diffusers runs the model, and {seconds(torch)} by our "
-            f"algorithm: the algorithm is a factor of {slow / torch:.1f}, our kernels one of {torch / mine:.1f} more.\n")
+    return None if None in (slow, torch, mine) else (slow, torch, mine)
 
 
-def page(results, picture):
-    d = results.data
-    m, (limit, highest) = d["machine"], results.ceilings()
-    verdicts = bars.verdicts(results)
-    over = results.over_ceiling()
-    text = ["# Performance\n",
-            "Written by `scripts/race`, which times the program against its peers on the same synthetic weights. A sampling is guided: two "
-            "branches, 4 rows a step.\n",
-            table(["", ""], [["processor", m["cpu"]], ["cores used", d["options"]["threads"]], ["instruction sets", ", ".join(m["flags"]) or "–"],
-                             ["memory", f"{m['memory_gb']} GB"], ["system", m["system"]], ["ceilings, measured beside every run of ours",
-                              f"{limit['gflops']:.1f} GFLOP/s of float32 multiply-adds, {limit['gbytes_per_second']:.1f} GB/s of reading as much as the "
-                              f"default model's float32 weights (medians; of a run at most {highest['gflops']:.1f} and {highest['gbytes_per_second']:.1f})"],
-                             ["rounds", d["options"]["rounds"]], ["load average before and after", f"{d['load'][0]:.2f}, {d['load'][1]:.2f}"],
-                             ["versions", ", ".join(f"{k} {v}" for k, v in d["versions"].items())]])]
-    if d["options"]["quick"]: text.append("**A quick run: models of two layers, one round. Its figures are for trying the race itself.**\n")
-    if max(d["load"][0] - 0.5, 0) > 0: text.append("**Other work ran on this machine when the race began.**\n")
-    text += ["## The bars\n", f"![seconds of {STEPS} guided steps]({picture})\n",
-             "A ratio is the fastest float32 peer's time over ours, from rounds in which both ran in turn; where the peer's row of the table is "
-             "no sampling, it is its time of one step, scaled. Where a run's own ceilings forbid a bar, it is the share of the floor's speed, by the "
-             "arithmetic below.\n", bar_table(verdicts)]
-    text += [f"- {v.arithmetic}\n" for v in verdicts if v.arithmetic]
-    text.append("- The floor of w8a8 counts multiply-adds of bytes, of which the instructions do four (VNNI) or four thirds (maddubs) in the time "
-                "of one of float32.\n")
-    text += [f"- **over the measured ceiling: {line}**\n" for line in over]
-    if not over: text.append("- No peer exceeds the measured ceiling.\n")
-    for name in d["models"]:
-        text += [f"\n## All contestants: {MODELS[name].title}\n", contestant_table(results, name)]
-        if name == "karlo":
-            text += [f"The peers' samplings are {STEPS} times a guided step of theirs, without the scheduler; ours, and our algorithm in torch, are "
-                     "run whole. The peers' steps do not depend on the number of live tokens.\n", split_text(results), "\n## Weight formats\n", format_table(results)]
-    text.append("\n## Settings of the peers\n")
+@dataclasses.dataclass
+class Figures:
+    """What the two pages show: numbers and tables, without the words between them."""
+    machine: dict                # of machine.py
+    threads: int
+    rounds: int
+    quick: bool
+    load: list                   # before and after
+    versions: str
+    ceilings: str
+    verdicts: list               # of bars.py
+    over: list                   # peers over the measured ceiling
+    split: tuple | None          # of split_of
+    contestants: dict            # model -> table
+    formats: str                 # table
+    settings: dict               # peer -> its settings
+
+
+def figures(results):
+    d, (limit, highest) = results.data, results.ceilings()
     told = {}
     for model in d["models"].values():
-        for match in model["matches"]: told.setdefault(match["peer"], match["settings"])
-    text += [f"- {TITLES[name]}: {'; '.join(s)}\n" for name, s in told.items()]
+        for match in model["matches"]: told.setdefault(match["peer"], "; ".join(match["settings"]))
+    return Figures(
+        d["machine"], d["options"]["threads"], d["options"]["rounds"], d["options"]["quick"], d["load"],
+        ", ".join(f"{k} {v}" for k, v in d["versions"].items()),
+        f"{limit['gflops']:.1f} GFLOP/s of float32 multiply-adds, {limit['gbytes_per_second']:.1f} GB/s of reading as much as the default "
+        f"model's float32 weights (medians; the highest of a run: {highest['gflops']:.1f} and {highest['gbytes_per_second']:.1f})",
+        bars.verdicts(results), results.over_ceiling(), split_of(results), {name: contestant_table(results, name) for name in d["models"]},
+        format_table(results) if "karlo" in d["models"] else "", told)
+
+
+def joined(text):
+    """Paragraphs with a blank line between them; items of a list without."""
     return "\n".join(t.rstrip("\n") + ("" if t.startswith("- ") else "\n") for t in text if t)
+
+
+def warnings(f):
+    """What a reader must know before he believes a number."""
+    return ["**A quick run: models of two layers, one round. Its numbers only show that the race itself works.**\n" if f.quick else "",
+            "**Other work ran on this machine when the race began.**\n" if f.load[0] > 0.5 else ""]
+
+
+def peer_of(verdict):
+    """"openvino 1.06 s" as readers know it."""
+    name, _, time = verdict.peer.partition(" ")
+    return f"{time}, {TITLES[name]}"
+
+
+def page(f, picture):
+    """docs/performance.md: what was raced, one picture, one table, what it means, how to run it."""
+    m = f.machine
+    missed = [v for v in f.verdicts if v.reached is False]
+    text = ["# Performance\n",
+            "How long apriori takes beside torch (as diffusers runs it, and compiled), ONNX Runtime and OpenVINO. All contestants run the same "
+            "models with the same synthetic weights on the same cores, in turn. Their results are compared with ours first; a peer that "
+            "differs is left out.\n",
+            f"Most rows are the work of unCLIP sampling: {STEPS} guided steps of the default model (Karlo, Kandinsky 2.1, Stable unCLIP; a billion "
+            "parameters) for one image. The peers compute the whole sequence in every step. apriori computes what a prompt fixes once and two "
+            "rows for each branch in a step ([Sampling](sampling.md)), with the same numbers within rounding.\n",
+            f"Measured on {f.threads} cores: {m['cpu']}, {', '.join(m['flags']) or 'no vector extensions'}, {m['memory_gb']} GB, {m['system']}.\n",
+            *warnings(f),
+            f"![seconds of {STEPS} guided steps]({picture})\n",
+            table(["work", "apriori", "fastest peer", "ratio"], [[v.work, v.ours, peer_of(v), v.ratio] for v in f.verdicts if v.peer]),
+            f"A ratio is the peer's time divided by ours, from rounds in which both ran. The large models' peers were timed on one guided step, which "
+            f"is multiplied by {STEPS}; ours are whole samplings.\n",
+            "## What it means\n"]
+    if f.split:
+        slow, torch, mine = f.split
+        text.append(f"- **The algorithm and the kernels each contribute.** torch takes {seconds(slow)} for {STEPS} guided steps of a 12-token prompt as "
+                    f"diffusers runs the model, and {seconds(torch)} with our algorithm written in torch: a factor of {slow / torch:.1f}. Our kernels "
+                    f"are another factor of {torch / mine:.1f}.\n")
+    text += ["- **A single forward shows the kernels alone.** It computes all tokens, in apriori as in the peers.\n",
+             "- **For one image a step mostly reads weights, so narrow weights are faster.** w8a8 also multiplies bytes. Narrow weights change the "
+             "numbers: [Weights](weights.md#formats) says how much.\n",
+             "- **There is a limit.** The [appendix](performance-appendix.md) has a floor for each row: the time that its arithmetic and its memory "
+             "reads take at the speeds measured on this machine.\n"]
+    if missed:
+        text.append(f"- **Not every goal is reached.** We set {len(f.verdicts)} bars and reach {sum(v.reached is True for v in f.verdicts)}; the appendix has "
+                    f"the figures. Not reached: {'; '.join(v.work for v in missed)}.\n")
+    text += ["\n## Run it\n", "    scripts/race            # on a quiet machine: writes this page, its appendix and the picture\n"
+             "    scripts/race --quick    # models of two layers, one round: does the race work here?\n",
+             "`scripts/race` installs the peers in a virtual environment under `build/race`; `scripts/race --help` lists its options. To time your own "
+             "configuration without peers, use [`apriori bench`](command-line.md#apriori-bench).\n",
+             "Bars, floors, all contestants and their settings are in [the appendix](performance-appendix.md).\n"]
+    return joined(text)
+
+
+def appendix(f):
+    """docs/performance-appendix.md: every number, and how it came about."""
+    m, say = f.machine, {True: "yes", False: "**no**", None: ""}
+    text = ["# Performance: the numbers\n",
+            "`scripts/race` writes this page together with [Performance](performance.md), which has the summary. A sampling is guided: two "
+            "branches, 4 rows a step.\n",
+            table(["", ""], [["processor", m["cpu"]], ["cores used", f.threads], ["instruction sets", ", ".join(m["flags"]) or "–"],
+                             ["memory", f"{m['memory_gb']} GB"], ["system", m["system"]], ["ceilings, measured beside every run of ours", f.ceilings],
+                             ["rounds", f.rounds], ["load average before and after", f"{f.load[0]:.2f}, {f.load[1]:.2f}"], ["versions", f.versions]]),
+            *warnings(f),
+            "## The bars\n",
+            "A ratio is the fastest float32 peer's time divided by ours, from rounds in which both ran. Where a peer was timed on one guided step "
+            f"only, its sampling is {STEPS} times that. The floor is the time that the arithmetic and the memory reads take at the ceilings that the same "
+            "run measured. Where a run's own ceilings make a bar impossible, a share of the floor's speed is the bar instead; the arithmetic is "
+            "below the table.\n",
+            table(["work", "bar", "ours", "fastest peer", "ratio", "floor, and the share of it", "reached"],
+                  [[v.work, v.bar, v.ours, v.peer, v.ratio, v.floor, say[v.reached]] for v in f.verdicts])]
+    text += [f"- {v.arithmetic}\n" for v in f.verdicts if v.arithmetic]
+    text.append("- The floor of w8a8 counts multiply-adds of bytes. In the time of one float32 multiply-add the instructions do four of them (VNNI) or "
+                "four thirds (maddubs).\n")
+    text += [f"- **over the measured ceiling: {line}**\n" for line in f.over]
+    if not f.over: text.append("- No peer exceeds the measured ceiling.\n")
+    for name, contestants in f.contestants.items():
+        text += [f"\n## All contestants: {MODELS[name].title}\n", contestants]
+        if name == "karlo":
+            text += [f"A peer's sampling is {STEPS} times one guided step of the peer, without the scheduler. Ours, and our algorithm in torch, are whole "
+                     "samplings. The peers' steps do not depend on the number of live tokens.\n", "\n## Weight formats\n", f.formats]
+    text.append("\n## Settings of the peers\n")
+    text += [f"- {TITLES[name]}: {s}\n" for name, s in f.settings.items()]
+    return joined(text) + "\n"

@@ -208,7 +208,7 @@ constexpr bool json_says(const json_token& value, std::string_view plain, letter
     return value.is(json_kind::string) && json_says(value.text.substr(1, value.text.size() - 2), plain, match);
 }
 
-/// A text from a file for a message: printable ASCII, everything else as \xNN, no blanks but those that are `quoted`, and cut
+/// A text from a file for a message: printable ASCII, everything else as `\xNN`, no blanks but those that are `quoted`, and cut
 /// to `most` characters.
 template <std::size_t N>
 constexpr void add_untrusted(short_text<N>& to, std::string_view text, std::size_t most, bool quoted) noexcept {

@@ -32,10 +32,12 @@ inline std::string_view lora_prefix(std::string_view key) noexcept {
 }
 
 /// Reads a name without its prefix:
-///   <module>.lora_A.weight, .lora_B.weight, .lora_B.bias    PEFT, and diffusers' save_lora_adapter
-///   <module>.lora.down.weight, .lora.up.weight              diffusers before PEFT
-///   <attention>.processor.to_q_lora.down.weight, .up.weight diffusers' attention processors; to_k, to_v and to_out as well
-///   <module>.alpha                                          beside any of them
+/// - `<module>.lora_A.weight`, `.lora_B.weight`, `.lora_B.bias`: PEFT, and diffusers' save_lora_adapter
+/// - `<module>.lora.down.weight`, `.lora.up.weight`: diffusers before PEFT
+/// - `<attention>.processor.to_q_lora.down.weight`, `.up.weight`: diffusers' attention processors; to_k, to_v and to_out
+///   as well
+/// - `<module>.alpha`: beside any of them
+///
 /// unsupported, with what it is, for other methods and other programs' forms; the message lacks the file, the caller adds it.
 inline result<lora_key> parse_lora_key(std::string_view key) {
     struct kind {

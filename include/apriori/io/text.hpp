@@ -61,7 +61,7 @@ inline bool has_control(std::string_view s) noexcept {
     return false;
 }
 
-/// `s` in single quotes, fit for one line of a message: anything but clean UTF-8 is escaped as \xNN, and after `most`
+/// `s` in single quotes, fit for one line of a message: anything but clean UTF-8 is escaped as `\xNN`, and after `most`
 /// bytes it is cut and marked with "...".
 inline std::string quote(std::string_view s, std::size_t most = 100) {
     const bool cut = s.size() > most;

@@ -35,8 +35,8 @@ struct clip_special_token {
 /// What a tokenizer is made of.
 struct clip_tokenizer_parts {
     std::vector<clip_merge> merges{};
-    /// Token and id. Empty: OpenAI's, which follows from the merges: the bytes, the bytes with </w>, what the merges make,
-    /// <|startoftext|>, <|endoftext|>.
+    /// Token and id. Empty: OpenAI's, which follows from the merges: the bytes, the bytes with `</w>`, what the merges make,
+    /// `<|startoftext|>`, `<|endoftext|>`.
     std::vector<std::pair<std::string, std::int32_t>> vocabulary{};
     /// Of those with the same text the last one says whether it is normalized; `added_tokens` before all.
     clip_special_token bos_token{"<|startoftext|>"}, eos_token{"<|endoftext|>"};

@@ -98,12 +98,12 @@ constexpr bool is_space(char32_t c) noexcept {
     return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
-/// \p{L}: general category Lu, Ll, Lt, Lm, Lo.
+/// `\p{L}`: general category Lu, Ll, Lt, Lm, Lo.
 inline bool is_letter(char32_t c) noexcept {
     const auto k = utf8proc_category(utf8proc_int32_t(c));
     return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
 }
-/// \p{N}: general category Nd, Nl, No.
+/// `\p{N}`: general category Nd, Nl, No.
 inline bool is_number(char32_t c) noexcept {
     const auto k = utf8proc_category(utf8proc_int32_t(c));
     return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;

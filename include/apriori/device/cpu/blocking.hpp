@@ -47,7 +47,7 @@ APRIORI_INLINE void for_each_block(index_t count, index_t block, Body&& body) no
     }
 }
 
-/// A kernel compiled for each number of rows: at index m - 1 what make.operator()<m>() gives, for 1 .. Rows.
+/// A kernel compiled for each number of rows: at index m - 1 what `make.operator()<m>()` gives, for 1 .. Rows.
 template <int Rows, class Make>
 constexpr auto by_row_count(Make make) {
     return [&]<int... I>(std::integer_sequence<int, I...>) {

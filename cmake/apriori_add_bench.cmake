@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+# apriori_add_bench(<name> <config.json>... [FORMATS <format>...])
+#
+# A Google Benchmark program <name> that times the PriorTransformers of these configurations side by side, on all cores, with
+# weights in each of the formats (default: f32): a forward of two rows, and where the model samples incrementally a step. Building
+# the target <name>_table runs it, prints a table and leaves <name>/variants.json and <name>/variants.svg in the current binary
+# folder. A variant is named after the folder of its model: models/karlo/prior/config.json is karlo.
+include_guard(GLOBAL)
+cmake_policy(VERSION 3.25)
+include("${CMAKE_CURRENT_LIST_DIR}/apriori_add_config.cmake")
+
+function(apriori_add_bench name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FORMATS")
+    set(configs ${arg_UNPARSED_ARGUMENTS})
+    if(NOT configs)
+        message(FATAL_ERROR "apriori_add_bench: ${name} has no config.json")
+    endif()
+    if(NOT arg_FORMATS)
+        set(arg_FORMATS f32)
+    endif()
+    find_package(benchmark QUIET)
+    find_package(Python3 COMPONENTS Interpreter QUIET)
+    if(NOT TARGET benchmark::benchmark)
+        message(FATAL_ERROR "apriori_add_bench: needs Google Benchmark (Debian: apt install libbenchmark-dev)")
+    endif()
+    # beside this file in an installed package, in bench/ and scripts/ of the source
+    foreach(folder IN ITEMS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/bench" "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../bench")
+        if(EXISTS "${folder}/variants.hpp")
+            set(headers "${folder}")
+        endif()
+    endforeach()
+    foreach(folder IN ITEMS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/bench" "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../scripts")
+        if(EXISTS "${folder}/bench-variants")
+            set(script "${folder}/bench-variants")
+        endif()
+    endforeach()
+
+    set(source "${CMAKE_CURRENT_BINARY_DIR}/${name}/${name}.cpp")
+    add_executable(${name} "${source}")
+    target_link_libraries(${name} PRIVATE apriori::cpu apriori::eigen apriori::io benchmark::benchmark)
+    target_include_directories(${name} PRIVATE "${headers}")
+    set(includes "")
+    set(variants "")
+    set(taken "")
+    foreach(config IN LISTS configs)
+        cmake_path(ABSOLUTE_PATH config BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
+        cmake_path(GET config PARENT_PATH folder)
+        cmake_path(GET folder FILENAME model)
+        if(model STREQUAL "prior")
+            cmake_path(GET folder PARENT_PATH folder)
+            cmake_path(GET folder FILENAME model)
+        endif()
+        string(MAKE_C_IDENTIFIER "${model}" variant)
+        set(number 1)
+        while(variant IN_LIST taken)
+            math(EXPR number "${number} + 1")
+            string(MAKE_C_IDENTIFIER "${model}_${number}" variant)
+        endwhile()
+        list(APPEND taken ${variant})
+        apriori_add_config(${name} ${variant} "${config}")
+        string(APPEND includes "#include \"${variant}.hpp\"\n")
+        foreach(format IN LISTS arg_FORMATS)
+            string(APPEND variants "    apriori::bench::variant<::${variant}, apriori::${format}>(\"${variant} ${format}\");\n")
+        endforeach()
+    endforeach()
+    file(CONFIGURE OUTPUT "${source}" @ONLY CONTENT [[
+// Written by apriori_add_bench; do not edit.
+#include "variants.hpp"
+
+@includes@
+int main(int argc, char** argv) {
+@variants@    return apriori::bench::run(argc, argv);
+}
+]])
+    add_custom_target(${name}_table COMMAND Python3::Interpreter "${script}" --program $<TARGET_FILE:${name}>
+                      --out "${CMAKE_CURRENT_BINARY_DIR}/${name}" USES_TERMINAL VERBATIM)
+endfunction()

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights for layers of one's own: a matrix in the layout of a device, in its memory.
+#pragma once
+
+#include "apriori/core/result.hpp"
+#include "apriori/core/weight_format.hpp"
+#include "apriori/expr/linear.hpp"
+
+#include <span>
+
+namespace apriori {
+
+/// A weight matrix [Out, In] on a device, which must outlive it.
+template <index_t Out, index_t In, class Device, class Format = f32>
+class weight_storage {
+public:
+    using packed = typename Device::template packed<Format>;
+
+    /// Of values [Out, In], row-major. device_error where the device has no memory; shape_mismatch for another number of values;
+    /// what the format refuses.
+    static result<weight_storage> make(Device& device, std::span<const float> values) {
+        weight_storage w(device.allocate(packed::stored_bytes(Out, In)));
+        if (w.memory_.empty()) return failure{errc::device_error, "no memory for a weight matrix"};
+        if (std::ssize(values) != Out * In)
+            return failure{errc::shape_mismatch, "weight: " + std::to_string(values.size()) + " values are not " +
+                                                     std::to_string(Out) + " times " + std::to_string(In)};
+        if (const status s = device.pack(w.operand().packed, 0, values); !s) return to_failure(s);
+        return w;
+    }
+
+    /// The operand of linear(x, w), which refers to this memory.
+    weight<packed, Out, In> operand() const { return {packed(memory_.data(), Out, In)}; }
+
+private:
+    explicit weight_storage(typename Device::buffer memory) : memory_(std::move(memory)) {}
+
+    typename Device::buffer memory_;
+};
+
+} // namespace apriori
