@@ -134,15 +134,15 @@ public:
                                       clip_text_limits l = {.rows = 4}) const {
         const index_t count = std::ssize(input_ids);
         if (rows < 1 || count < rows || count % rows != 0)
-            return failure{errc::shape_mismatch, "input_ids: " + std::to_string(count) + " ids are not " +
-                                                     std::to_string(rows) + " rows of one token or more"};
+            return failure(errc::shape_mismatch, "input_ids: ", count, " ids are not ", rows,
+                           " rows of one token or more");
         if (!attention_mask.empty() && attention_mask.size() != input_ids.size())
-            return failure{errc::shape_mismatch, "attention_mask: " + std::to_string(attention_mask.size()) +
-                                                     " values for " + std::to_string(count) + " input_ids"};
+            return failure(errc::shape_mismatch, "attention_mask: ", attention_mask.size(), " values for ", count,
+                           " input_ids");
         for (const std::int32_t id : input_ids)
             if (id < 0 || id >= C.vocab_size)
-                return failure{errc::invalid_argument, "input_ids: " + std::to_string(id) + "; allowed: 0 to " +
-                                                           std::to_string(C.vocab_size - 1) + " (vocab_size - 1)"};
+                return failure(errc::invalid_argument, "input_ids: ", id, "; allowed: 0 to ", C.vocab_size - 1,
+                               " (vocab_size - 1)");
         l.tokens = count / rows;
         std::vector<std::int32_t> pooled;
         for (index_t i = 0; i < count; i += l.tokens)

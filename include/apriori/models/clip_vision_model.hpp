@@ -133,8 +133,8 @@ public:
                                         clip_vision_limits l = {.rows = 2}) const {
         const index_t count = std::ssize(pixel_values);
         if (rows < 1 || count != rows * image)
-            return failure{errc::shape_mismatch, "pixel_values: " + std::to_string(count) + " numbers are not " +
-                                                     std::to_string(rows) + " images of " + std::to_string(image)};
+            return failure(errc::shape_mismatch, "pixel_values: ", count, " numbers are not ", rows, " images of ",
+                           image);
         device_staging<Device> on(this->device(), "no memory for the image encoder's tensors");
         const auto there = on.copy(pixel_values);
         return this->encode_on(on, {there.data(), typename CLIPVisionInput<C>::extents_type(rows)}, l);

@@ -69,12 +69,10 @@ public:
             for (int i = 0; i < proj; ++i) pass.add_row(text_rows + pooled_rows++, C.num_embeddings + i);
             if (made->proj_tokens == 0) made->proj_tokens = proj;
             if (proj != made->proj_tokens || hidden_tokens(*made) < 1)
-                return failure{
-                    errc::shape_mismatch,
-                    "prompt: text_embeds has " + std::to_string(proj) +
-                        " tokens; all prompts must have the same number, and leave room for time and latents "
-                        "among additional_embeddings = " +
-                        std::to_string(C.additional_embeddings)};
+                return failure(errc::shape_mismatch, "prompt: text_embeds has ", proj,
+                               " tokens; all prompts must have the same number, and leave room for time and latents "
+                               "among additional_embeddings = ",
+                               C.additional_embeddings);
             const index_t count = pass.count() - first;
             made->prompts.push_back({first, count});
             pass.add_group({first, first, count, first, {}}, count * (count + 1) / 2, count);
@@ -156,10 +154,9 @@ private:
     static result<void> check(const prior_prompt& p) {
         constexpr index_t text = C.num_embeddings * text_width;
         if (std::ssize(p.attention_mask) != C.num_embeddings || C.num_embeddings == 0)
-            return failure{errc::invalid_argument,
-                           "prompt: incremental sampling needs an attention_mask of num_embeddings = " +
-                               std::to_string(C.num_embeddings) + " elements, not " +
-                               std::to_string(p.attention_mask.size()) + "; without one use forward"};
+            return failure(errc::invalid_argument,
+                           "prompt: incremental sampling needs an attention_mask of num_embeddings = ",
+                           C.num_embeddings, " elements, not ", p.attention_mask.size(), "; without one use forward");
         if (std::ssize(p.last_hidden_state) != text)
             return wrong_size("prompt: last_hidden_state", p.last_hidden_state, text);
         if (p.text_embeds.empty() || std::ssize(p.text_embeds) % C.embedding_proj_dim != 0)

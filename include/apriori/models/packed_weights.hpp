@@ -124,8 +124,8 @@ private:
     static result<std::shared_ptr<packed_weights>> allocate(Device& device, std::byte*& to) {
         auto storage = std::make_shared<typename Device::buffer>(device.allocate(bytes()));
         if (storage->empty())
-            return failure{errc::device_error, "no memory for the weights: " + std::to_string(bytes()) +
-                                                   " bytes on device " + Device::name};
+            return failure(errc::device_error, "no memory for the weights: ", bytes(), " bytes on device ",
+                           Device::name);
         to = storage->data();
         auto weights = std::make_shared<packed_weights>();
         weights->base_ = to;

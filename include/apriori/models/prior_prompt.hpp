@@ -21,8 +21,7 @@ namespace detail {
 /// For an array of a prompt, `what`, that does not hold what the model takes.
 template <class T>
 failure wrong_size(const char* what, std::span<const T> got, index_t want) {
-    return {errc::shape_mismatch, std::string(what) + " has " + std::to_string(got.size()) +
-                                      " elements, the model takes " + std::to_string(want)};
+    return {errc::shape_mismatch, what, " has ", got.size(), " elements, the model takes ", want};
 }
 
 } // namespace detail

@@ -23,14 +23,13 @@ inline double cosine(std::span<const float> a, std::span<const float> b) noexcep
 inline result<image_embeddings> best_of(const image_embeddings& made, index_t keep = 1) {
     const index_t texts = std::ssize(made.cut);
     if (texts < 1 || made.rows % texts != 0 || std::ssize(made.text_embeds) != texts * made.width)
-        return failure{errc::shape_mismatch, "best_of: " + std::to_string(made.text_embeds.size()) +
-                                                 " numbers are not text embeddings as wide as the image embeddings, " +
-                                                 std::to_string(made.width) + ", of " + std::to_string(texts) +
-                                                 " texts"};
+        return failure(errc::shape_mismatch, "best_of: ", made.text_embeds.size(),
+                       " numbers are not text embeddings as wide as the image embeddings, ", made.width, ", of ", texts,
+                       " texts");
     const index_t samples = made.rows / texts;
     if (keep < 1 || keep > samples)
-        return failure{errc::invalid_argument, "best_of: keep is " + std::to_string(keep) + "; allowed: 1 to " +
-                                                   std::to_string(samples) + ", the samples of a text"};
+        return failure(errc::invalid_argument, "best_of: keep is ", keep, "; allowed: 1 to ", samples,
+                       ", the samples of a text");
     image_embeddings out{texts * keep, made.width, {}, made.text_embeds, made.cut};
     for (index_t t = 0; t < texts; ++t) {
         const auto text = part(made.text_embeds, t * made.width, made.width);

@@ -12,13 +12,12 @@ namespace apriori {
 
 /// Prompts of each guidance branch when `count` of them are shared out to `branches`; 0 branches: each is one.
 inline result<index_t> prompts_of_a_branch(index_t count, index_t branches, index_t samples) {
-    if (samples < 1)
-        return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
+    if (samples < 1) return failure(errc::invalid_argument, "samples must be 1 or more, not ", samples);
     if (branches == 0) branches = count;
     if (count < 1 || branches < 1 || count % branches != 0)
-        return failure{errc::invalid_argument,
-                       "at least one guidance branch is needed, and each with as many prompts: " +
-                           std::to_string(count) + " prompts, " + std::to_string(branches) + " branches"};
+        return failure(errc::invalid_argument,
+                       "at least one guidance branch is needed, and each with as many prompts: ", count, " prompts, ",
+                       branches, " branches");
     return count / branches;
 }
 

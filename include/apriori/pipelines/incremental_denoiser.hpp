@@ -60,9 +60,8 @@ public:
             const auto& times = at(prompts_, p).condition->timesteps;
             const auto k = std::find(times.begin(), times.end(), timestep);
             if (k == times.end())
-                return failure{errc::invalid_argument,
-                               "the condition of a prompt was made for other timesteps: it has none of " +
-                                   std::to_string(timestep)};
+                return failure(errc::invalid_argument,
+                               "the condition of a prompt was made for other timesteps: it has none of ", timestep);
             for (auto& step : part(steps_, p * samples_, samples_)) step.k = k - times.begin();
         }
         if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s) return to_failure(s);

@@ -81,8 +81,8 @@ public:
         const auto encoded = std::visit([this](const auto& given) { return this->encode(given); }, images);
         if (!encoded) return encoded.error();
         if (encoded->empty() || std::ssize(*encoded) % width() != 0)
-            return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded->size()) +
-                                                     " numbers are not one or more rows of " + std::to_string(width())};
+            return failure(errc::shape_mismatch, "image embeddings: ", encoded->size(),
+                           " numbers are not one or more rows of ", width());
         std::vector<float> repeated; // every image for each of its samples
         for (auto image = encoded->begin(); image != encoded->end(); image += width())
             for (index_t s = 0; s < options.num_images_per_prompt; ++s)
@@ -188,9 +188,8 @@ private:
         const auto* pixels = std::get_if<image_pixels>(&what);
         auto embeds = pixels != nullptr ? encode(*pixels) : encode(std::get<image_embeds>(what));
         if (embeds && std::ssize(*embeds) != width())
-            return failure{errc::shape_mismatch, "image embedding: has " + std::to_string(embeds->size()) +
-                                                     " numbers, the prior's embedding_dim is " +
-                                                     std::to_string(width())};
+            return failure(errc::shape_mismatch, "image embedding: has ", embeds->size(),
+                           " numbers, the prior's embedding_dim is ", width());
         return embeds;
     }
 

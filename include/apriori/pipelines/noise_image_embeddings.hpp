@@ -23,9 +23,9 @@ result<std::vector<float>> noise_image_embeddings(std::span<const float> embeds,
                                                   Random& random) {
     const std::size_t width = normalizer.mean.size();
     if (width == 0 || normalizer.std.size() != width || embeds.size() % width != 0)
-        return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(embeds.size()) +
-                                                 " numbers are not rows of the normalizer's " + std::to_string(width) +
-                                                 " means and " + std::to_string(normalizer.std.size()) + " deviations"};
+        return failure(errc::shape_mismatch, "image embeddings: ", embeds.size(),
+                       " numbers are not rows of the normalizer's ", width, " means and ", normalizer.std.size(),
+                       " deviations");
     std::vector<float> normal(embeds.begin(), embeds.end()), noise(embeds.size());
     for (std::size_t i = 0; i < normal.size(); ++i)
         normal[i] = (normal[i] - normalizer.mean[i % width]) / normalizer.std[i % width];

@@ -19,7 +19,7 @@ namespace detail {
 /// What every pipeline asks of its num_images_per_prompt.
 inline result<void> check_images_per_prompt(index_t count) {
     if (count >= 1) return {};
-    return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " + std::to_string(count)};
+    return failure(errc::invalid_argument, "num_images_per_prompt must be 1 or more, not ", count);
 }
 
 /// The latents [rows, width] that are given, or where there are none normal numbers.
@@ -31,8 +31,7 @@ result<std::vector<float>> given_or_drawn(std::span<const float> latents, index_
         random.randn(std::span<float>(out));
     }
     if (std::ssize(out) != rows * width)
-        return failure{errc::shape_mismatch, "latents: " + std::to_string(out.size()) + " numbers are not " +
-                                                 std::to_string(rows) + " rows of " + std::to_string(width)};
+        return failure(errc::shape_mismatch, "latents: ", out.size(), " numbers are not ", rows, " rows of ", width);
     return out;
 }
 

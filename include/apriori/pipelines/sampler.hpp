@@ -89,12 +89,11 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     if (!std::isfinite(options.guidance_scale))
         return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
     if (denoiser.branches() != branches)
-        return failure{errc::invalid_argument, "guidance_scale " + std::to_string(options.guidance_scale) + " needs " +
-                                                   std::to_string(branches) + " branch(es), the denoiser has " +
-                                                   std::to_string(denoiser.branches())};
+        return failure(errc::invalid_argument, "guidance_scale ", options.guidance_scale, " needs ", branches,
+                       " branch(es), the denoiser has ", denoiser.branches());
     if (std::ssize(latents) != count || std::ssize(out) != count)
-        return failure{errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = " +
-                                                 std::to_string(count) + " floats"};
+        return failure(errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = ", count,
+                       " floats");
 
     const auto steps = schedule.steps();
     if (clip == width && std::any_of(steps.begin(), steps.end(), [](const auto& c) { return c.learned_variance; }))
@@ -158,8 +157,7 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
                 if (const status s = download(host); !s) return s;
                 done.latents = host;
             }
-            if (!options.on_step(done))
-                return failure{errc::cancelled, "sampling was stopped after step " + std::to_string(i + 1)};
+            if (!options.on_step(done)) return failure(errc::cancelled, "sampling was stopped after step ", i + 1);
         }
     }
     if constexpr (clip == width) to.check(model.post_process_latents(x));

@@ -80,9 +80,8 @@ public:
                                         const embedding_options& options = {},
                                         const embedding_start& start = {}) const {
         if (!options.negative_prompt.empty() && options.negative_prompt.size() != texts.size())
-            return failure{errc::invalid_argument, "negative_prompt has " +
-                                                       std::to_string(options.negative_prompt.size()) + " texts for " +
-                                                       std::to_string(texts.size()) + "; give one for each, or none"};
+            return failure(errc::invalid_argument, "negative_prompt has ", options.negative_prompt.size(),
+                           " texts for ", texts.size(), "; give one for each, or none");
         if (auto r = detail::check_images_per_prompt(options.num_images_per_prompt); !r) return r.error();
         const auto steps = plan(options, start);
         if (!steps) return steps.error();
@@ -121,10 +120,8 @@ public:
             const bool within = start.strength > 0 && start.strength <= 1;
             const int taken = within ? int(options.num_inference_steps * start.strength) : 0;
             if (taken < 1)
-                return failure{errc::invalid_argument,
-                               "strength " + std::to_string(start.strength) + " of " +
-                                   std::to_string(options.num_inference_steps) +
-                                   " steps is none; allowed: above 0, to 1, and a step or more"};
+                return failure(errc::invalid_argument, "strength ", start.strength, " of ", options.num_inference_steps,
+                               " steps is none; allowed: above 0, to 1, and a step or more");
             request.begin = options.num_inference_steps - taken;
         }
         schedule steps;
@@ -143,9 +140,8 @@ private:
                                              const embedding_options& options, const embedding_start& start) const {
         const auto x0 = start.image_embeds;
         if (std::ssize(x0) % width() != 0 || (!x0.empty() && rows * width() % std::ssize(x0) != 0))
-            return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(x0.size()) +
-                                                     " numbers are not rows of " + std::to_string(width()) +
-                                                     " that can be shared out to " + std::to_string(rows)};
+            return failure(errc::shape_mismatch, "image embeddings: ", x0.size(), " numbers are not rows of ", width(),
+                           " that can be shared out to ", rows);
         auto latents = detail::given_or_drawn(options.latents, rows, width(), random);
         if (!latents || x0.empty()) return latents;
         const step_coefficients& c = steps.steps().front();

@@ -81,9 +81,9 @@ public:
             const std::string whole = m.left + m.right;
             for (const std::string* token : {&m.left, &m.right, &whole})
                 if (!ids.contains(*token))
-                    return failure{errc::bad_format, parts.merges_name + ':' + std::to_string(m.line) + ": " +
-                                                         (token == &whole ? "makes " : "takes ") + shown(*token) +
-                                                         ", which is not in " + parts.vocabulary_name};
+                    return failure(errc::bad_format, parts.merges_name, ':', m.line, ": ",
+                                   (token == &whole ? "makes " : "takes "), shown(*token), ", which is not in ",
+                                   parts.vocabulary_name);
             t.pairs_.merge(ids[m.left], ids[m.right], ids[whole], rank++);
         }
         t.model_max_length_ = parts.model_max_length;
@@ -107,8 +107,8 @@ public:
     result<clip_tokens> operator()(std::span<const std::string_view> texts, int max_length = 0) const {
         if (max_length == 0) max_length = model_max_length_;
         if (max_length < 2)
-            return failure{errc::invalid_argument,
-                           "max_length is " + std::to_string(max_length) + "; allowed: 2 or more, for the two marks"};
+            return failure(errc::invalid_argument, "max_length is ", max_length,
+                           "; allowed: 2 or more, for the two marks");
         const auto width = to_size(max_length);
         clip_tokens out{std::ssize(texts), max_length};
         for (const std::string_view text : texts) {
@@ -167,7 +167,7 @@ private:
     result<void> take_vocabulary(const clip_tokenizer_parts& parts,
                                  std::unordered_map<std::string, std::int32_t>& ids) {
         const auto bad = [&](const std::string& why) {
-            return failure{errc::bad_format, parts.vocabulary_name + ": " + why};
+            return failure(errc::bad_format, parts.vocabulary_name, ": ", why);
         };
         std::unordered_map<std::int32_t, const std::string*> by_id;
         for (const auto& [token, id] : parts.vocabulary) {
@@ -193,8 +193,7 @@ private:
             const auto& [name, token] = all[i];
             const auto at = ids.find(token->text);
             if (token->text.empty() || at == ids.end())
-                return failure{errc::bad_format,
-                               parts.vocabulary_name + ": lacks the " + name + ' ' + shown(token->text)};
+                return failure(errc::bad_format, parts.vocabulary_name, ": lacks the ", name, ' ', shown(token->text));
             if (i < 4) *to[i] = at->second;
             const bool repeated = std::any_of(all.begin() + index_t(i) + 1, all.end(),
                                               [&](const auto& later) { return later.second->text == token->text; });
