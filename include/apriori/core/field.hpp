@@ -40,8 +40,7 @@ struct spelling {
     const char* text;
     int value;
 
-    template <class Enum>
-    constexpr spelling(const char* t, Enum v) noexcept : text(t), value(int(v)) {}
+    constexpr spelling(const char* t, auto v) noexcept : text(t), value(int(v)) {}
 };
 
 /// Largest extent of a model: far above any, and products of two fit into 64 bits.

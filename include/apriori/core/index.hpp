@@ -27,8 +27,7 @@ constexpr decltype(auto) at(Container&& c, std::integral auto i) noexcept {
     return c[to_size(i)];
 }
 /// Elements first .. first + count of a vector, an array or a span.
-template <class Container>
-constexpr auto part(Container&& c, index_t first, index_t count) noexcept {
+constexpr auto part(auto&& c, index_t first, index_t count) noexcept {
     return std::span(c.data(), c.size()).subspan(to_size(first), to_size(count));
 }
 

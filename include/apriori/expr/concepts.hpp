@@ -150,16 +150,14 @@ constexpr status fitting(bool fit, const char* what, index_t got, index_t limit)
 }
 
 /// What is wrong with the run-time extents in x and below.
-template <class X>
-constexpr status check(const X& x) {
+constexpr status check(const auto& x) {
     if constexpr (requires { x.check(); })
         return x.check();
     else
         return {};
 }
 /// The same of x as an operand in a result of shape R.
-template <class X, class R>
-constexpr status check_operand(const X& x, const R& result) {
+constexpr status check_operand(const auto& x, const auto& result) {
     if constexpr (requires { x.check_in(result); })
         return x.check_in(result);
     else
@@ -177,10 +175,7 @@ struct scalar_node {
     static constexpr bool is_leaf = true;
     float value = 0;
     constexpr extents<> ext() const noexcept { return {}; }
-    template <class R>
-    constexpr el::scalar program(const R&) const {
-        return {value};
-    }
+    constexpr el::scalar program(const auto&) const { return {value}; }
 };
 
 template <class T, class E, layout L>

@@ -135,14 +135,10 @@ constexpr auto linear(const X& x, const weight<P, N, K>& w) {
     return linear_node<node_t<X>, weight<P, N, K>>{as_node(x), w};
 }
 /// x W^T for a weight [Out, In] that is an activation like any other, x [rows, In].
-template <expression X, expression W>
-constexpr auto linear(const X& x, const W& w) {
+constexpr auto linear(const expression auto& x, const expression auto& w) {
     return matmul(x, transpose<0, 1>(as_node(w)));
 }
 /// x W^T + b, b [Out].
-template <expression X, class W, expression B>
-constexpr auto linear(const X& x, const W& w, const B& b) {
-    return linear(x, w) + b;
-}
+constexpr auto linear(const expression auto& x, const auto& w, const expression auto& b) { return linear(x, w) + b; }
 
 } // namespace apriori

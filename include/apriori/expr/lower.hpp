@@ -59,10 +59,7 @@ public:
     class destination {
     public:
         constexpr destination(context& to, const Out& out) : to_(to), out_(out) {}
-        template <operand X>
-        constexpr void operator=(const X& x) const {
-            to_.assign_checked(out_, as_node(x));
-        }
+        constexpr void operator=(const operand auto& x) const { to_.assign_checked(out_, as_node(x)); }
 
     private:
         context& to_;
@@ -80,8 +77,7 @@ public:
         return (*this)(out.view());
     }
     /// The same, and the state after it.
-    template <class Out, operand X>
-    constexpr status assign(Out&& out, const X& x) {
+    constexpr status assign(auto&& out, const operand auto& x) {
         (*this)(out) = x;
         return state;
     }
@@ -111,10 +107,7 @@ public:
     }
 
     /// x in a result of that shape as a program: its element-wise part, with kernels below it written to temporaries.
-    template <class X, class R>
-    constexpr auto program(const X& x, const R& result) {
-        return program_around<-1>(x, result);
-    }
+    constexpr auto program(const auto& x, const auto& result) { return program_around<-1>(x, result); }
     /// The same with the anchor numbered Root as what the kernel computes; the anchors of x are numbered from First on.
     template <int Root, int First = 0, class X, class R>
     constexpr auto program_around(const X& x, const R& result) {

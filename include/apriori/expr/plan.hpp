@@ -39,10 +39,7 @@ struct planner {
 
     launch_plan<Capacity> plan{};
 
-    template <class Op>
-    static constexpr std::size_t scratch_bytes(const Op& op) {
-        return Device::scratch_bytes(op);
-    }
+    static constexpr std::size_t scratch_bytes(const auto& op) { return Device::scratch_bytes(op); }
     template <class Op>
     requires requires(Device& d, const Op& op) { d.run(op); }
     constexpr status run(const Op& op) {

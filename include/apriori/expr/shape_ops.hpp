@@ -61,8 +61,7 @@ struct slice_op {
     constexpr auto operator()(const view<T, E, L>& v) const {
         return slice_view<Axis, Count>(v, first, count);
     }
-    template <class E>
-    constexpr status check(const E& e) const {
+    constexpr status check(const auto& e) const {
         return fitting(first >= 0 && count >= 0 && first + count <= e[Axis],
                        "slice: reaches behind the end of its axis", first + count, e[Axis]);
     }
@@ -81,8 +80,7 @@ struct reshape_op {
     constexpr auto operator()(const view<T, E>& v) const {
         return reshape_view(v, to);
     }
-    template <class E>
-    constexpr status check(const E& e) const {
+    constexpr status check(const auto& e) const {
         return fitting(e.size() == to.size(), "reshape: another number of elements", e.size(), to.size());
     }
 };
@@ -202,8 +200,7 @@ struct gather_node {
     Rows rows;
 
     constexpr extents_type ext() const { return extents_of_sizes<extents_type>({rows.ext()[0], table.ext()[1]}); }
-    template <class R>
-    constexpr status check_in(const R& result) const {
+    constexpr status check_in(const auto& result) const {
         return detail::fitting(detail::equal_extents(ext(), result), "gather: gathered rows do not broadcast",
                                ext().size(), result.size());
     }

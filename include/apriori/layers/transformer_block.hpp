@@ -17,23 +17,19 @@ struct transformer_block {
     float eps = 1e-5f; ///< of the layer norms
 
     /// The attention half, as an expression of the rows x [rows, Width] that go in.
-    template <class X, class Processor>
-    constexpr auto attention_half(const X& x, const attention_rows& rows, float scale,
-                                  const Processor& processor) const {
+    constexpr auto attention_half(const auto& x, const attention_rows& rows, float scale, const auto& processor) const {
         return x + w.linear("to_out"_w, self_attention<Heads>(qkv_of(x), rows, scale, processor)); // [rows, Width]
     }
 
     /// The feed-forward half, likewise.
-    template <class X>
-    constexpr auto feed_forward_half(const X& x) const {
+    constexpr auto feed_forward_half(const auto& x) const {
         const auto h =
             elementwise(Activation{}, w.linear("ff_in"_w, w.layer_norm("norm3"_w, x, eps))); // [rows, Hidden]
         return x + w.linear("ff_out"_w, h);                                                  // [rows, Width]
     }
 
     /// q, k and v of rows x [rows, Width], side by side: what attention caches.
-    template <class X>
-    constexpr auto qkv_of(const X& x) const {
+    constexpr auto qkv_of(const auto& x) const {
         return w.linear("to_qkv"_w, w.layer_norm("norm1"_w, x, eps)); // [rows, 3 * Width]
     }
 

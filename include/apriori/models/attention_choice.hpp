@@ -20,10 +20,7 @@ struct every_layer {
     static constexpr bool fits = true;
 
     /// body(the processor of a layer).
-    template <class Body>
-    static constexpr void visit(int, Body&& body) {
-        body(Processor{});
-    }
+    static constexpr void visit(int, auto&& body) { body(Processor{}); }
     /// Layers whose workspace differs: the last one, and any before it.
     template <int Layers>
     static constexpr int distinct = Layers < 2 ? Layers : 2;
@@ -46,8 +43,7 @@ struct per_layer {
     template <int Layers>
     static constexpr int distinct = Layers;
 
-    template <class Body>
-    static constexpr void visit(int layer, Body&& body) {
+    static constexpr void visit(int layer, auto&& body) {
         int i = 0;
         ((i++ == layer ? body(Processors{}) : void()), ...);
     }
@@ -90,8 +86,7 @@ struct by_name {
     template <int Layers>
     static constexpr int distinct = Layers;
 
-    template <class Body>
-    static constexpr void visit(int layer, Body&& body) {
+    static constexpr void visit(int layer, auto&& body) {
         ((Named::layer == layer ? body(typename Named::type{}) : void()), ...);
     }
 };

@@ -26,13 +26,9 @@ struct clip_layers {
         for (int i = 0; i < depth; ++i) block{w.layer(i), C.layer_norm_eps}(to, x, attends, scale, fused_attention{});
     }
     /// The norm of that name of x [.., hidden_size].
-    template <class Name, class X>
-    constexpr auto norm(Name name, const X& x) const {
-        return w.layer_norm(name, x, C.layer_norm_eps);
-    }
+    constexpr auto norm(auto name, const auto& x) const { return w.layer_norm(name, x, C.layer_norm_eps); }
     /// Pooled rows x [rows, hidden_size] -> [rows, output_dim()], by the matrix of that name where there is one.
-    template <class Name, class X>
-    constexpr auto project(Name name, const X& x) const {
+    constexpr auto project(auto name, const auto& x) const {
         if constexpr (C.projection_dim > 0)
             return linear(x, w[name]);
         else
@@ -53,8 +49,7 @@ public:
     using typename base::input, typename base::output;
 
     /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<Encoder> load(Device& device, const Source& source) {
+    static result<Encoder> load(Device& device, const tensor_source auto& source) {
         return base::load(device, clip_source(source, Architecture::prefix));
     }
 

@@ -65,8 +65,7 @@ public:
         if (state) state = to.write(from, at);
     }
     /// An array with the elements of a vector or span.
-    template <class Values>
-    auto copy(const Values& values) {
+    auto copy(const auto& values) {
         auto a = array<std::remove_cvref_t<decltype(values[0])>>(std::ssize(values));
         write(a, std::span(values.data(), values.size()));
         return a;

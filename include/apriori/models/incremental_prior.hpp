@@ -166,9 +166,8 @@ private:
 
     /// Fills `cache` with the rows that `pass` takes from a table [table_rows, inner], which embed(to, table) writes: planned, given
     /// memory, and run once.
-    template <class Embed>
     void fill_cache(device_staging<Device>& on, const prior_pass_rows& pass, index_t table_rows,
-                    layer_cache<Device>& cache, Embed&& embed) const {
+                    layer_cache<Device>& cache, auto&& embed) const {
         const index_t rows = pass.count();
         const auto order = on.copy(pass.order), positions = on.copy(pass.positions);
         const auto groups = on.copy(pass.groups);

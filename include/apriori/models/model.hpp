@@ -35,8 +35,7 @@ public:
     model(Device& device, std::shared_ptr<const weights> w) : device_(&device), weights_(std::move(w)) {}
 
     /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<Model> load(Device& device, const Source& source) {
+    static result<Model> load(Device& device, const tensor_source auto& source) {
         auto w = weights::load(device, source);
         if (!w) return w.error();
         return Model(device, std::move(*w));

@@ -24,8 +24,7 @@ public:
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about one
     /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
-    template <tensor_source Source>
-    static result<std::shared_ptr<const packed_weights>> load(Device& device, const Source& source) {
+    static result<std::shared_ptr<const packed_weights>> load(Device& device, const tensor_source auto& source) {
         const auto found = find_tensors(source);
         if (!found) return found.error();
         std::byte* to = nullptr;
@@ -45,8 +44,7 @@ public:
     /// out by the same names and the plain source. Models that share these weights keep them as they are; as long as both are
     /// there they take twice the memory. Fails as load() does, with not_found for names that the model does not have, and
     /// with unsupported for attached weights, whose tensors' hashes are not known.
-    template <tensor_source Source>
-    result<std::shared_ptr<const packed_weights>> repack(Device& device, const Source& source,
+    result<std::shared_ptr<const packed_weights>> repack(Device& device, const tensor_source auto& source,
                                                          std::span<const std::string> names) const {
         const auto found = find_tensors(source);
         if (!found) return found.error();
@@ -95,8 +93,7 @@ public:
 
 private:
     /// Where each of the model's tensors is in the source, in the order of the table.
-    template <class Source>
-    static result<std::vector<std::size_t>> find_tensors(const Source& source) {
+    static result<std::vector<std::size_t>> find_tensors(const auto& source) {
         const tensor_list expected(Model::config);
         if (auto checked = check_tensors(source, expected.infos()); !checked) return checked.error();
         std::vector<std::pair<std::string_view, std::size_t>> held;
@@ -108,8 +105,7 @@ private:
         return found;
     }
 
-    template <class Source>
-    static failure unknown_names(const Source& source, const std::vector<std::string_view>& wanted) {
+    static failure unknown_names(const auto& source, const std::vector<std::string_view>& wanted) {
         std::vector<std::string_view> held;
         for (std::size_t i = 0; i < source.size(); ++i) held.push_back(source.info(i).name);
         detail::bounded_list unknown;
@@ -176,9 +172,8 @@ private:
     }
 
     /// Packs the tensors whose names are wanted, and brings the hashes up to date.
-    template <class Source, class Wanted>
-    result<void> store_tensors(Device& device, const Source& source, const std::vector<std::size_t>& found,
-                               std::byte* base, const Wanted& wanted) {
+    result<void> store_tensors(Device& device, const auto& source, const std::vector<std::size_t>& found,
+                               std::byte* base, const auto& wanted) {
         std::vector<float> rows;
         std::size_t tensor = 0;
         for (const parameter& p : Model::parameters)
@@ -200,8 +195,7 @@ private:
         return {};
     }
 
-    template <class Source>
-    static status store(Device& device, const Source& source, std::size_t tensor, const parameter& p, std::byte* to,
+    static status store(Device& device, const auto& source, std::size_t tensor, const parameter& p, std::byte* to,
                         std::vector<float>& rows, std::uint64_t& hash) {
         constexpr index_t stretch = index_t{1} << 20;
         const index_t width = p.packed ? p.width() : 1, count = p.size() / width;

@@ -99,8 +99,7 @@ constexpr float remaining_attention_scale(int head_dim) noexcept {
 }
 
 /// Parameters of a configuration's state dict in all.
-template <class Config>
-constexpr std::int64_t parameter_count(const Config& config) {
+constexpr std::int64_t parameter_count(const auto& config) {
     const auto table = parameters_of(canonical(config));
     std::int64_t n = 0;
     for (const auto& p : table) n += p.size() * table.layers_of(p);
@@ -118,8 +117,7 @@ inline std::string parameter_name(const parameter& p, int layer) {
 /// Names and shapes of a configuration's whole state dict, as a list that owns its names.
 class tensor_list {
 public:
-    template <class Config>
-    explicit tensor_list(const Config& config) {
+    explicit tensor_list(const auto& config) {
         const auto table = parameters_of(canonical(config));
         for (const auto& p : table)
             for (int layer = 0; layer < table.layers_of(p); ++layer) {

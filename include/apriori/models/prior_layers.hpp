@@ -33,26 +33,20 @@ struct prior_layers {
     W w{};
 
     /// Text x [.., text_width] -> [.., inner].
-    template <class X>
-    constexpr auto text_rows(const X& x) const {
+    constexpr auto text_rows(const auto& x) const {
         if constexpr (C.encoder_hid_proj_type == hid_proj_type::linear)
             return w.linear("encoder_hidden_states_proj"_w, x);
         else
             return as_node(x);
     }
     /// Pooled conditions x [.., embedding_proj_dim] -> [.., inner].
-    template <class X>
-    constexpr auto pooled_rows(const X& x) const {
+    constexpr auto pooled_rows(const auto& x) const {
         return w.linear("embedding_proj"_w, norm_of<C.embedding_proj_norm_type>("embedding_proj_norm"_w, x));
     }
     /// Latents x [.., embedding_dim] -> [.., inner].
-    template <class X>
-    constexpr auto latent_rows(const X& x) const {
-        return w.linear("proj_in"_w, x);
-    }
+    constexpr auto latent_rows(const auto& x) const { return w.linear("proj_in"_w, x); }
     /// Rows x [.., inner] behind the last block -> [.., clip_embed_dim].
-    template <class X>
-    constexpr auto answer_rows(const X& x) const {
+    constexpr auto answer_rows(const auto& x) const {
         return w.linear("proj_to_clip_embeddings"_w, w.layer_norm("norm_out"_w, x));
     }
     /// out [rows, inner] = the embedding of timesteps t [rows, 1], plus `position`.

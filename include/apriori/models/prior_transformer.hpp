@@ -75,8 +75,7 @@ private:
 
     /// Rows first .. of positional_embedding as tokens `first ..` of a sequence take them: [count, inner], and zeros where
     /// the table is shorter than the sequence, which diffusers pads with zeros in front of hidden_states and behind.
-    template <class W>
-    static constexpr auto positions(const W& w, const input& in, index_t first, index_t count) {
+    static constexpr auto positions(const auto& w, const input& in, index_t first, index_t count) {
         const index_t front = in.tokens() == C.positions() ? 0 : in.first_hidden();
         const bool inside = first >= front && first + count <= front + C.positions();
         return inside ? rows_of<inner>(advance(w["positional_embedding"_w].data, (first - front) * inner), count, inner)

@@ -134,8 +134,7 @@ public:
     }
 
 private:
-    template <class Random>
-    result<kandinsky_embeddings> run(std::span<const std::string_view> texts, Random& random, embedding_options options,
+    result<kandinsky_embeddings> run(std::span<const std::string_view> texts, auto& random, embedding_options options,
                                      const embedding_start& start) const {
         const std::span<const std::string_view> negative = options.negative_prompt;
         std::vector<std::string_view> all(texts.begin(), texts.end()), away(negative.begin(), negative.end());
@@ -175,9 +174,8 @@ private:
     }
 
     /// [num_images_per_prompt, width()] of a text, [1, width()] of an image.
-    template <class Random>
     result<std::vector<float>> embedding_of(const std::variant<std::string_view, image_pixels, image_embeds>& what,
-                                            Random& random, const embedding_options& options,
+                                            auto& random, const embedding_options& options,
                                             std::vector<index_t>& cut) const {
         if (const auto* text = std::get_if<std::string_view>(&what)) {
             auto made = run({text, 1}, random, options, {});
@@ -195,8 +193,7 @@ private:
 
     /// The negative embedding as diffusers has it: of negative_prompt, sampled; where that is empty the negative of an empty
     /// prompt, which is negative_prior_prompt's embedding, sampled, or the zero image's.
-    template <class Random>
-    result<std::vector<float>> negative_of(Random& random, const embedding_options& options,
+    result<std::vector<float>> negative_of(auto& random, const embedding_options& options,
                                            const interpolation_options& more) const {
         if (more.negative_prompt.empty() && !more.negative_prior_prompt) {
             // diffusers samples here too, and throws it away: the generator is left where it leaves it

@@ -23,8 +23,8 @@ inline result<void> check_images_per_prompt(index_t count) {
 }
 
 /// The latents [rows, width] that are given, or where there are none normal numbers.
-template <normal_generator Random>
-result<std::vector<float>> given_or_drawn(std::span<const float> latents, index_t rows, index_t width, Random& random) {
+result<std::vector<float>> given_or_drawn(std::span<const float> latents, index_t rows, index_t width,
+                                          normal_generator auto& random) {
     std::vector<float> out(latents.begin(), latents.end());
     if (out.empty()) {
         out.resize(to_size(rows * width));

@@ -41,8 +41,7 @@ constexpr auto guided(const Answers& answers, index_t rows, float scale, index_t
 }
 
 /// The prediction of x0 from the latents x and the answer y; the formulas are those of schedulers/step.hpp.
-template <class X, class Y>
-constexpr auto predicted_x0(const step_coefficients& c, const X& x, const Y& y) {
+constexpr auto predicted_x0(const step_coefficients& c, const auto& x, const auto& y) {
     return clamp((x * c.x0_sample - y * c.x0_output) / c.x0_divisor, -c.clip_range, c.clip_range);
 }
 

@@ -69,8 +69,7 @@ public:
 
 private:
     /// Samples of prompts [count, tokens of a prompt, proj]; guided away from zeros.
-    template <class Random>
-    result<std::vector<float>> run(std::span<const float> conditions, index_t count, Random& random,
+    result<std::vector<float>> run(std::span<const float> conditions, index_t count, auto& random,
                                    const shap_e_options& options) const {
         schedule steps;
         if (const status s = plan_schedule(scheduler_, {.num_inference_steps = options.num_inference_steps}, steps); !s)

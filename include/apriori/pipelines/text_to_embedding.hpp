@@ -135,8 +135,7 @@ public:
 
 private:
     /// Latents as given or drawn; or the images of `start` noised to the level of the first step.
-    template <class Random>
-    result<std::vector<float>> first_latents(index_t rows, const schedule& steps, Random& random,
+    result<std::vector<float>> first_latents(index_t rows, const schedule& steps, auto& random,
                                              const embedding_options& options, const embedding_start& start) const {
         const auto x0 = start.image_embeds;
         if (std::ssize(x0) % width() != 0 || (!x0.empty() && rows * width() % std::ssize(x0) != 0))

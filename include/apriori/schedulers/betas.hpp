@@ -129,8 +129,7 @@ constexpr noise_levels make_noise_levels(const beta_options& o) {
 namespace detail {
 
 /// The options that a configuration has.
-template <class Config>
-constexpr beta_options betas_of(const Config& c) noexcept {
+constexpr beta_options betas_of(const auto& c) noexcept {
     beta_options o{.kind = c.beta_schedule, .num_train_timesteps = c.num_train_timesteps};
     if constexpr (requires { c.beta_start; }) {
         o.beta_start = c.beta_start;
@@ -141,8 +140,7 @@ constexpr beta_options betas_of(const Config& c) noexcept {
 }
 
 /// What the fields of betas and timesteps must be together.
-template <class Config>
-constexpr status check_training_steps(const Config& c) noexcept {
+constexpr status check_training_steps(const auto& c) noexcept {
     const beta_options o = betas_of(c);
     if (o.rescale_zero_snr && o.num_train_timesteps < 2)
         return status::invalid("rescale_betas_zero_snr needs num_train_timesteps of 2 or more", o.num_train_timesteps,

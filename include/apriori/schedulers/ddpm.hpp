@@ -44,8 +44,7 @@ struct DDPMSchedulerConfig {
 namespace detail {
 
 /// The training steps to visit, for DDPM and DDIM.
-template <class Config>
-constexpr status ancestral_timesteps(const Config& c, const schedule_request& request, std::vector<int>& out) {
+constexpr status ancestral_timesteps(const auto& c, const schedule_request& request, std::vector<int>& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
     if (const status s = check_request(c, request); !s) return s;
     if (const status s = check_custom_timesteps(request.custom, train, false); !s) return s;

@@ -63,8 +63,7 @@ struct schedule_request {
 };
 
 /// Whether a scheduler has that many inference steps, and `begin` is one of their model calls.
-template <class Config>
-constexpr status check_request(const Config& c, const schedule_request& request) noexcept {
+constexpr status check_request(const auto& c, const schedule_request& request) noexcept {
     const int n = request.num_inference_steps;
     if (n < 1 || n > c.num_train_timesteps)
         return status::invalid("num_inference_steps must be 1 to num_train_timesteps", n, c.num_train_timesteps);

@@ -210,8 +210,7 @@ private:
     }
 
     /// The id of each special token in `text`, appended, and `other` called for what is between them.
-    template <class Text, class Specials, class Other>
-    static void for_each_part(Text text, const Specials& specials, std::vector<std::int32_t>& out, Other&& other) {
+    static void for_each_part(auto text, const auto& specials, std::vector<std::int32_t>& out, auto&& other) {
         std::size_t begin = 0;
         for (std::size_t i = 0; i < text.size();) {
             const auto s = std::find_if(specials.begin(), specials.end(),

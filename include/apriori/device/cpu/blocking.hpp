@@ -38,8 +38,7 @@ struct block_turn {
 };
 
 /// body(first row, rows, block_turn) for `count` rows in blocks of `block`, the last of which may be smaller.
-template <class Body>
-APRIORI_INLINE void for_each_block(index_t count, index_t block, Body&& body) noexcept {
+APRIORI_INLINE void for_each_block(index_t count, index_t block, auto&& body) noexcept {
     const index_t blocks = ceil_div(count, block);
     for (index_t b = 0; b < blocks; ++b) {
         const index_t r = b * block;

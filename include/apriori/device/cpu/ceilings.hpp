@@ -51,8 +51,7 @@ float sum_stream(const float* p, index_t n) {
     return sum;
 }
 
-template <class Body>
-double seconds_of(Body&& body) {
+double seconds_of(auto&& body) {
     const auto start = std::chrono::steady_clock::now();
     body();
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

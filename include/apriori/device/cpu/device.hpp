@@ -30,10 +30,7 @@ public:
     status pack(packed<Format> w, index_t first, std::span<const float> rows) {
         return cpu_device::pack_rows(w, first, rows);
     }
-    template <class Op>
-    static constexpr std::size_t scratch_bytes(const Op& op) {
-        return cpu_device::scratch_bytes<Arch>(op);
-    }
+    static constexpr std::size_t scratch_bytes(const auto& op) { return cpu_device::scratch_bytes<Arch>(op); }
     template <class Op>
     requires requires(Executor& e, const Op& op) { cpu_device::run<Arch>(e, op); }
     status run(const Op& op) {

@@ -50,8 +50,7 @@ constexpr double operations(auto... extents) noexcept { return (1.0 * ... * doub
 ///
 /// A thread takes half of its share of what is left, and comes back for more: stretches are long as long as they can be, and
 /// all end together though one thread is slower than another (guided self-scheduling; Polychronopoulos and Kuck, 1987).
-template <executor E, class Body>
-void parallel_ranges(E& e, index_t count, double cost, const Body& body) {
+void parallel_ranges(executor auto& e, index_t count, double cost, const auto& body) {
     constexpr double worth_a_thread = 1e6;
     index_t tasks = e.concurrency();
     if (tasks > count) tasks = count;

@@ -73,8 +73,7 @@ public:
     index_t block() const noexcept { return block_; }
 
     /// Computes rows first .. last; `first` is a multiple of block().
-    template <class Input>
-    void fill(const Input& in, index_t first, index_t last) const noexcept {
+    void fill(const auto& in, index_t first, index_t last) const noexcept {
         interleave_rows<Arch>(in, first, last, block_, k_, data_);
     }
 

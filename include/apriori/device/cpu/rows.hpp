@@ -18,8 +18,7 @@ struct program_row {
     Cursor cursor;
     index_t cols;
 
-    template <class F>
-    float sum(F f) const noexcept {
+    float sum(auto f) const noexcept {
         V s = lanes<V>::set(0.0f);
         float tail = 0.0f;
         for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
@@ -31,8 +30,7 @@ struct program_row {
         });
         return sum_lanes(s) + tail;
     }
-    template <class F>
-    float max(F f) const noexcept {
+    float max(auto f) const noexcept {
         V m = lanes<V>::set(-std::numeric_limits<float>::infinity());
         float tail = -std::numeric_limits<float>::infinity();
         for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
@@ -121,8 +119,7 @@ APRIORI_INLINE void store_row(const Program& program, const ops::output& out, in
 }
 
 /// body(r) for every row of a result, of so many operations an element.
-template <executor X, class Op, class Body>
-void for_rows(X& x, const Op& op, int flops, const Body& body) {
+void for_rows(executor auto& x, const auto& op, int flops, const auto& body) {
     parallel_ranges(x, op.rows, 4 * operations(flops, op.rows, op.cols), [&](index_t first, index_t last) {
         for (index_t r = first; r < last; ++r) body(r);
     });

@@ -114,12 +114,10 @@ APRIORI_INLINE float join_lanes(V x, Join join) noexcept {
         for (int i = 0; i < half; ++i) a[i] = join(a[i], a[i + half]);
     return a[0];
 }
-template <class V>
-APRIORI_INLINE float sum_lanes(V x) noexcept {
+APRIORI_INLINE float sum_lanes(auto x) noexcept {
     return join_lanes(x, [](float a, float b) { return a + b; });
 }
-template <class V>
-APRIORI_INLINE float max_lanes(V x) noexcept {
+APRIORI_INLINE float max_lanes(auto x) noexcept {
     return join_lanes(x, [](float a, float b) { return fn::fmax(a, b); });
 }
 

@@ -39,10 +39,7 @@ public:
         return {};
     }
 
-    template <class Op>
-    static constexpr std::size_t scratch_bytes(const Op&) {
-        return 0;
-    }
+    static constexpr std::size_t scratch_bytes(const auto&) { return 0; }
     template <class Op>
     requires requires(const eigen_device::executor& on, const Op& op) { eigen_device::run(on, op); }
     status run(const Op& op) {
@@ -51,8 +48,7 @@ public:
     }
 
 private:
-    template <class Op>
-    static index_t elements(const Op& op) {
+    static index_t elements(const auto& op) {
         if constexpr (requires { op.cols; }) return op.rows * op.cols;
         const launch l = op.describe();
         return l.batch * l.rows * l.cols;

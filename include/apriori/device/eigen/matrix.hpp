@@ -32,8 +32,7 @@ private:
 };
 
 /// Work of about `cost` floating-point operations for each of n items, shared among the executor's threads.
-template <class Body>
-void for_each(const executor& on, index_t n, index_t cost, const Body& body) {
+void for_each(const executor& on, index_t n, index_t cost, const auto& body) {
     const double c = double(cost);
     on.parallelFor(n, Eigen::TensorOpCost(4 * c, 4 * c, c), [&](index_t first, index_t last) {
         for (index_t i = first; i < last; ++i) body(i);

@@ -15,8 +15,7 @@ struct program_context {
 };
 
 /// A leaf gathered into a matrix, by reading it as a kernel would.
-template <class Leaf>
-value evaluate(const Leaf& leaf, const program_context& c) {
+value evaluate(const auto& leaf, const program_context& c) {
     matrix m(c.rows, c.cols);
     for_each(c.on, c.rows, c.cols, [&](index_t r) {
         const auto row = leaf.row(r);
@@ -42,14 +41,12 @@ inline value evaluate(const el::matrix& x, const program_context& c) {
     return value(std::move(m));
 }
 
-template <class F>
-value apply(const F& f, const program_context& c, const value& x) {
+value apply(const auto& f, const program_context& c, const value& x) {
     matrix m(c.rows, c.cols);
     m.device(c.on) = x.map().unaryExpr(f);
     return value(std::move(m));
 }
-template <class F>
-value apply(const F& f, const program_context& c, const value& x, const value& y) {
+value apply(const auto& f, const program_context& c, const value& x, const value& y) {
     matrix m(c.rows, c.cols);
     m.device(c.on) = x.map().binaryExpr(y.map(), f);
     return value(std::move(m));
@@ -71,8 +68,7 @@ value evaluate(const el::apply<F, P...>& a, const program_context& c) {
 }
 
 /// A program as the last step of a kernel that has computed `acc`.
-template <class P>
-void finish(const executor& on, const P& epilogue, const value& acc, const ops::output& out) {
+void finish(const executor& on, const auto& epilogue, const value& acc, const ops::output& out) {
     store(on, evaluate(epilogue, {on, acc.rows(), acc.cols(), &acc}), out);
 }
 

@@ -11,13 +11,11 @@ class row {
 public:
     row(const float* p, index_t n) : x_(p, n) {}
 
-    template <class F>
-    float sum(F f) const {
+    float sum(auto f) const {
         const number s = x_.unaryExpr(f).sum();
         return s();
     }
-    template <class F>
-    float max(F f) const {
+    float max(auto f) const {
         const number m = x_.unaryExpr(f).maximum();
         return m();
     }

@@ -104,8 +104,7 @@ public:
     index_t block() const noexcept { return block_; }
 
     /// Computes rows first .. last, twice: once for their largest magnitudes, and once to be rounded.
-    template <class Input>
-    void fill(const Input& in, index_t first, index_t last) const noexcept {
+    void fill(const auto& in, index_t first, index_t last) const noexcept {
         for_each_block(last - first, block_, [&](index_t r, index_t m, block_turn) {
             for (index_t i = 0; i < m; ++i)
                 fill_row_of_block(in, first + r + i, words_ + (first + r) * row_words(k_), m, i);
@@ -148,8 +147,7 @@ private:
 
     static constexpr index_t row_words(index_t k) { return format::quads(k) * dot::words_of_quad; }
     /// Row r, as row i of a block of m rows that lies at `to`.
-    template <class Input>
-    void fill_row_of_block(const Input& in, index_t r, std::uint32_t* to, index_t m, index_t i) const noexcept {
+    void fill_row_of_block(const auto& in, index_t r, std::uint32_t* to, index_t m, index_t i) const noexcept {
         constexpr index_t stretch = left_stretch;
         const auto stats = prepare_row<V>(in, r, k_);
         float part[stretch];
