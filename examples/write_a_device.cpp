@@ -49,8 +49,7 @@ public:
         for (index_t r = 0; r < op.rows; ++r) {
             const auto x = op.input.program.row(r);
             store(op.out, op.epilogue, r, op.n, [&](index_t j) {
-                return sum(op.k,
-                           [&](index_t i) { return x.template at<float>(i, 0.0f) * op.weights.data[j * op.k + i]; });
+                return sum(op.k, [&](index_t i) { return x.at(i, 0.0f) * op.weights.data[j * op.k + i]; });
             });
         }
         return {};
@@ -74,8 +73,7 @@ public:
         for (index_t r = 0; r < op.rows; ++r) {
             const auto x = op.input.inner.row(r);
             const auto stats = op.input.policy.reduce(reduced_row{x, op.cols}, op.cols);
-            store(op.out, op.input.outer, r, op.cols,
-                  [&](index_t c) { return Policy::apply(stats, x.template at<float>(c, 0.0f)); });
+            store(op.out, op.input.outer, r, op.cols, [&](index_t c) { return Policy::apply(stats, x.at(c, 0.0f)); });
         }
         return {};
     }
@@ -115,7 +113,7 @@ public:
                     const float total = exponentials(scores, t);
                     const auto e = op.epilogue.row(s * t + i);
                     for (index_t c = h * d; c < (h + 1) * d; ++c)
-                        op.out.row(s * t + i)[c] = e.template at<float>(
+                        op.out.row(s * t + i)[c] = e.at(
                             c,
                             sum(t, [&](index_t j) { return scores[j] / total * op.v[(s * t + j) * op.v_stride + c]; }));
                 }
@@ -180,7 +178,7 @@ private:
     template <class Epilogue, class F>
     static void store(const ops::output& out, const Epilogue& epilogue, index_t r, index_t cols, F value) {
         const auto e = epilogue.row(r);
-        for (index_t c = 0; c < cols; ++c) out.row(r)[c] = e.template at<float>(c, value(c));
+        for (index_t c = 0; c < cols; ++c) out.row(r)[c] = e.at(c, value(c));
     }
 
     /// What norms and reductions see of a row (expr/norms.hpp).
@@ -190,12 +188,12 @@ private:
         index_t n;
         template <class F>
         float sum(F f) const {
-            return loops::sum(n, [&](index_t c) { return f(x.template at<float>(c, 0.0f)); });
+            return loops::sum(n, [&](index_t c) { return f(x.at(c, 0.0f)); });
         }
         template <class F>
         float max(F f) const {
             float largest = -INFINITY;
-            for (index_t c = 0; c < n; ++c) largest = std::max(largest, f(x.template at<float>(c, 0.0f)));
+            for (index_t c = 0; c < n; ++c) largest = std::max(largest, f(x.at(c, 0.0f)));
             return largest;
         }
     };

@@ -31,7 +31,7 @@ void compare(const char* name, F f, Exact r, Bound bound, Wanted wanted) {
             in[i] = std::bit_cast<float>(bits);
             if (!wanted(in[i])) in[i] = 0.5f;
         }
-        store(out, f(lanes<V>::load(in)));
+        cpu_device::store(out, f(lanes<V>::load(in)));
         for (int i = 0; i < L; ++i) {
             const double exact = r(static_cast<double>(in[i]));
             const double excess =
@@ -55,7 +55,7 @@ void all_functions() {
         "exp", [](V x) { return exp(x); }, [](double x) { return std::exp(x); }, relative(1.25),
         [](float x) { return x < 88.37f; });
     compare<V>(
-        "exp_of_difference", [](V x) { return exp_of_difference(x); }, [](double x) { return std::exp(x); },
+        "exp_of_difference", [](V x) { return cpu_device::exp_of_difference(x); }, [](double x) { return std::exp(x); },
         [](double x, double exact) { return (1.25 + std::fabs(x)) * epsilon * exact + 1.2e-38; },
         [](float x) { return x <= 0 && std::isfinite(x); });
     compare<V>(
@@ -82,21 +82,21 @@ void all_functions() {
     compare<V>("mish", fn::mish{}, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); }, of_x(1.5), finite);
 }
 
-TEST(CpuFunctions, ErrAsStated) { all_functions<value_t<default_arch>>(); }
+TEST(CpuFunctions, ErrAsStated) { all_functions<cpu_device::value_t<default_arch>>(); }
 #ifdef __SSE2__
-TEST(CpuFunctions, ErrAsStatedOnSse2) { all_functions<value_t<xsimd::sse2>>(); }
+TEST(CpuFunctions, ErrAsStatedOnSse2) { all_functions<cpu_device::value_t<xsimd::sse2>>(); }
 #endif
 #ifdef __AVX2__
-TEST(CpuFunctions, ErrAsStatedOnAvx2) { all_functions<value_t<xsimd::avx2>>(); }
+TEST(CpuFunctions, ErrAsStatedOnAvx2) { all_functions<cpu_device::value_t<xsimd::avx2>>(); }
 #endif
 
 /// At the ends: nothing that is no number is made of a number, and what is none stays so.
 TEST(CpuFunctions, AtTheEnds) {
-    using V = value_t<default_arch>;
+    using V = cpu_device::value_t<default_arch>;
     constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
     const auto one = [](auto f, float x) {
         float out[lanes<V>::count];
-        store(out, f(lanes<V>::set(x)));
+        cpu_device::store(out, f(lanes<V>::set(x)));
         return out[0];
     };
     const auto e = [](V x) { return exp(x); };
@@ -105,7 +105,7 @@ TEST(CpuFunctions, AtTheEnds) {
     EXPECT_EQ(one(e, inf), inf);
     EXPECT_EQ(one(e, 89.0f), inf);
     EXPECT_EQ(one(e, 0.0f), 1.0f);
-    const auto difference = [](V x) { return exp_of_difference(x); };
+    const auto difference = [](V x) { return cpu_device::exp_of_difference(x); };
     EXPECT_EQ(one(difference, -inf), 0.0f);
     EXPECT_EQ(one(difference, -3.4e38f), 0.0f);
     EXPECT_EQ(one(difference, 0.0f), 1.0f);

@@ -110,7 +110,7 @@ TEST_F(PackedImage, IsNotWrittenWhenStopped) {
 TEST_F(PackedImage, SaysWhyItIsNotForThisModel) {
     EXPECT_NE(refusal<model<other_config>>(image).find("another configuration"), std::string::npos);
     EXPECT_NE((refusal<model<config, bf16>>(image).find("holds f32 weights, not bf16")), std::string::npos);
-    if constexpr (blocking<default_arch>::panel != blocking<scalar>::panel) {
+    if constexpr (cpu_device::blocking<default_arch>::panel != cpu_device::blocking<scalar>::panel) {
         EXPECT_NE((refusal<model<config, f32, scalar>>(image).find("pack it again here")), std::string::npos);
     }
 }

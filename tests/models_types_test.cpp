@@ -75,14 +75,14 @@ static_assert(config_hash(presets::clip_vit_l_14_vision) != config_hash(presets:
 
 // ---- the launches of a block on cpu -----------------------------------------------------------------------------------
 
-using packed = cpu<>::packed<f32>;
-using block = transformer_block<8, 512, packed>;
+constexpr PriorConfig eight_heads = canonical(PriorConfig{.num_attention_heads = 8});
+constexpr auto block = prior_layers<eight_heads, packed_operands<model_of<eight_heads>, cpu<>::packed<f32>>>{}.block(0);
 using rows_512 = view<const float, extents<dyn, 512>>;
 
 constexpr attention_rows one_sequence{.count = 1, .tokens = 1};
 template <class Processor>
-constexpr auto attention_plan = plan<cpu<>>(block{}.attention_half(rows_512{}, one_sequence, 0.125f, Processor{}));
-constexpr auto feed_forward_plan = plan<cpu<>>(block{}.feed_forward_half(rows_512{}));
+constexpr auto attention_plan = plan<cpu<>>(block.attention_half(rows_512{}, one_sequence, 0.125f, Processor{}));
+constexpr auto feed_forward_plan = plan<cpu<>>(block.feed_forward_half(rows_512{}));
 
 static_assert(feed_forward_plan.size() == 2);
 static_assert(feed_forward_plan[0].primitive == "contraction" && feed_forward_plan[0].prologue.contains("layer_norm") &&

@@ -98,7 +98,6 @@ TEST(ConstexprMath, RoundHalfEvenIsNearbyint) {
 TEST(ConstexprMath, NotANumberStaysOne) {
     EXPECT_TRUE(m::is_nan(m::sqrt(m::nan)) && m::is_nan(m::exp(m::nan)) && m::is_nan(m::log(m::nan)));
     EXPECT_TRUE(m::is_nan(m::cos(m::nan)) && m::is_nan(m::cos(m::infinity)) && m::is_nan(m::log(-1.0)));
-    EXPECT_FALSE(m::is_finite(m::infinity) || m::is_finite(m::nan));
 }
 
 } // namespace

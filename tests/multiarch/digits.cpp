@@ -34,7 +34,7 @@ bool forward(float* out) {
     return model->forward(in, out, memory.span()).state.ok();
 }
 
-const digits_table table{default_arch::name(), lanes<value_t<default_arch>>::count, forward};
+const digits_table table{default_arch::name(), lanes<cpu_device::value_t<default_arch>>::count, forward};
 
 } // namespace
 

@@ -48,10 +48,10 @@ inline result<const arch_entry*> choose_arch(std::span<const arch_entry> builds,
         std::string why = wanted.empty() ? "this machine runs none of the instruction sets that this was built for: "
                                          : "there is no build called ";
         if (!wanted.empty()) why.append(wanted).append("; there are ");
-        return failure{errc::unsupported, why + there};
+        return failure(errc::unsupported, why, there);
     }
     if (!machine_runs(best->name))
-        return failure{errc::unsupported, std::string("this machine does not run the build called ") + best->name};
+        return failure(errc::unsupported, "this machine does not run the build called ", best->name);
     return best;
 }
 

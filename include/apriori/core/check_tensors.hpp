@@ -52,7 +52,7 @@ inline std::string shape_text(const tensor_info& t) {
     std::string out = "[";
     for (int i = 0; i < t.rank; ++i) {
         if (i > 0) out += ", ";
-        out += std::to_string(t.dims[static_cast<std::size_t>(i)]);
+        out += std::to_string(at(t.dims, i));
     }
     return out += ']';
 }
@@ -62,8 +62,7 @@ inline std::string shape_text(const tensor_info& t) {
 /// Compares what `source` holds with `expected`, by name and exact shape. All missing, unexpected and misshapen tensors
 /// are in one message, up to 20 of each by name: not_found if any is missing, else shape_mismatch if any has another
 /// shape, else invalid_argument.
-template <tensor_source S>
-result<void> check_tensors(const S& source, std::span<const tensor_info> expected) {
+result<void> check_tensors(const tensor_source auto& source, std::span<const tensor_info> expected) {
     const auto by_name = [](const tensor_info& a, const tensor_info& b) { return a.name < b.name; };
     std::vector<tensor_info> held;
     held.reserve(source.size());

@@ -14,23 +14,22 @@ inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double pi = 3.141592653589793;
 
 constexpr bool is_nan(double x) noexcept { return x != x; }
-constexpr bool is_finite(double x) noexcept { return x - x == 0.0; }
 constexpr double abs(double x) noexcept { return x < 0.0 ? -x : x; }
 
 /// x * 2^n, in two factors so that neither overflows; |n| up to 2044.
 constexpr double scale_by_power_of_two(double x, int n) noexcept {
     const int half = n / 2;
-    const auto power = [](int e) { return std::bit_cast<double>(static_cast<std::uint64_t>(e + 1023) << 52); };
+    const auto power = [](int e) { return std::bit_cast<double>(std::uint64_t(e + 1023) << 52); };
     return x * power(half) * power(n - half);
 }
 
 /// Nearest integer, halves to even: numpy's round.
 constexpr double round_half_even(double x) noexcept {
     if (!(abs(x) < 4503599627370496.0)) return x; // from 2^52 on every double is an integer; NaN stays NaN
-    const auto whole = static_cast<std::int64_t>(x);
-    const double rest = x - static_cast<double>(whole); // has the sign of x
-    if (abs(rest) < 0.5 || (abs(rest) == 0.5 && whole % 2 == 0)) return static_cast<double>(whole);
-    return static_cast<double>(x < 0.0 ? whole - 1 : whole + 1);
+    const auto whole = std::int64_t(x);
+    const double rest = x - double(whole); // has the sign of x
+    if (abs(rest) < 0.5 || (abs(rest) == 0.5 && whole % 2 == 0)) return double(whole);
+    return double(x < 0.0 ? whole - 1 : whole + 1);
 }
 
 /// Square root; NaN below zero. Newton's iteration; at most one unit in the last place off.
@@ -53,7 +52,7 @@ constexpr double exp(double x) noexcept {
     const double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
     double sum = 1.0; // Horner, from r^13 / 13!
     for (int i = 13; i > 1; --i) sum = 1.0 + sum * r / i;
-    return scale_by_power_of_two(1.0 + r * sum, static_cast<int>(k));
+    return scale_by_power_of_two(1.0 + r * sum, int(k));
 }
 
 /// Natural logarithm; -infinity at 0, NaN below. x = 2^k (1 + f), s = f / (2 + f), log(1 + f) = 2 atanh(s).
@@ -67,7 +66,7 @@ constexpr double log(double x) noexcept {
         k = -54;
     }
     const auto bits = std::bit_cast<std::uint64_t>(x);
-    k += static_cast<int>(bits >> 52) - 1023;
+    k += int(bits >> 52) - 1023;
     double m = std::bit_cast<double>((bits & 0x000fffffffffffffULL) | (std::uint64_t{1023} << 52));
     if (m > 1.4142135623730951) {
         m *= 0.5;
@@ -91,7 +90,7 @@ constexpr double cos(double x) noexcept {
     const double r =
         ((x - q * 1.57079632673412561417e+00) - q * 6.07710050630396597660e-11) - q * 2.02226624879595063154e-21;
     const double z = r * r;
-    const auto quadrant = static_cast<std::int64_t>(q) & 3;
+    const auto quadrant = std::int64_t(q) & 3;
     double sum = 1.0;
     const bool odd = (quadrant & 1) != 0; // cos(r + pi/2) = -sin r
     for (int i = 20; i > 0; i -= 2) sum = 1.0 - sum * z / (odd ? i * (i + 1) : i * (i - 1));

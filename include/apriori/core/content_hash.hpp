@@ -25,7 +25,7 @@ inline std::uint64_t content_hash(std::span<const std::byte> bytes, std::uint64_
     }
     std::uint64_t h = mix(seed, bytes.size());
     for (const std::uint64_t l : lane) h = mix(h, l);
-    for (; at < bytes.size(); ++at) h = mix(h, static_cast<std::uint64_t>(bytes[at]));
+    for (; at < bytes.size(); ++at) h = mix(h, std::to_integer<std::uint64_t>(bytes[at]));
     return h;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/index.hpp"
 
 #include <bit>
 #include <cstddef>
@@ -19,13 +20,13 @@ constexpr double from_decimal(std::uint64_t digits, int exponent) noexcept {
     constexpr int words = 40;
     std::uint32_t n[words]{}; // a whole number, least significant word first, of units of 2^-(32 unit)
     const int unit = exponent < 0 ? words - 2 : 0;
-    n[unit] = static_cast<std::uint32_t>(digits);
-    n[unit + 1] = static_cast<std::uint32_t>(digits >> 32);
+    n[unit] = std::uint32_t(digits);
+    n[unit + 1] = std::uint32_t(digits >> 32);
     for (int e = exponent; e > 0; --e) {
         std::uint64_t carry = 0;
         for (std::uint32_t& word : n) {
             carry += std::uint64_t{word} * 10;
-            word = static_cast<std::uint32_t>(carry);
+            word = std::uint32_t(carry);
             carry >>= 32;
         }
     }
@@ -34,7 +35,7 @@ constexpr double from_decimal(std::uint64_t digits, int exponent) noexcept {
         std::uint64_t left = 0;
         for (int i = words - 1; i >= 0; --i) {
             left = left << 32 | n[i];
-            n[i] = static_cast<std::uint32_t>(left / 10);
+            n[i] = std::uint32_t(left / 10);
             left %= 10;
         }
         rest = rest || left != 0;
@@ -50,7 +51,7 @@ constexpr double from_decimal(std::uint64_t digits, int exponent) noexcept {
     for (int i = 0; i < kept; ++i) mantissa = mantissa << 1 | std::uint64_t{bit(top - i)};
     for (int i = top - kept - 1; i >= 0 && !rest; --i) rest = bit(i);
     if (bit(top - kept) && (rest || (mantissa & 1U) != 0)) ++mantissa;
-    const std::uint64_t bits = (subnormal ? 0 : static_cast<std::uint64_t>(power + 1022) << 52) + mantissa;
+    const std::uint64_t bits = (subnormal ? 0 : std::uint64_t(power + 1022) << 52) + mantissa;
     constexpr std::uint64_t infinite = std::uint64_t{0x7FF} << 52;
     return std::bit_cast<double>(bits < infinite ? bits : infinite);
 }
@@ -69,7 +70,7 @@ constexpr double parse_decimal(std::string_view s) noexcept {
         if (s[i] == '.') {
             fraction = true;
         } else if (digits < 1'000'000'000'000'000'000) {
-            digits = digits * 10 + static_cast<std::uint64_t>(s[i] - '0');
+            digits = digits * 10 + std::uint64_t(s[i] - '0');
             exponent -= fraction ? 1 : 0;
         } else {
             exponent += fraction ? 0 : 1;
@@ -91,29 +92,29 @@ constexpr void add_decimal(short_text<N>& to, float x) noexcept {
     std::uint64_t whole = 0;
     int exponent = 0; // x = whole * 10^exponent
     if (x > 0) {
-        auto scaled = static_cast<double>(x);
+        double scaled = x;
         int power = 0;
         for (; scaled >= 10.0; ++power) scaled /= 10.0;
         for (; scaled < 1.0; --power) scaled *= 10.0;
         double shift = 1.0;
         for (int count = 1; count <= 9; ++count, shift *= 10.0) {
-            whole = static_cast<std::uint64_t>(scaled * shift + 0.5);
+            whole = std::uint64_t(scaled * shift + 0.5);
             exponent = power - count + 1;
-            if (static_cast<float>(from_decimal(whole, exponent)) == x) break;
+            if (float(from_decimal(whole, exponent)) == x) break;
         }
         for (; whole % 10 == 0; whole /= 10) ++exponent;
     }
     short_text<24> text;
     text.add(whole);
     const std::string_view digits = text.view();
-    const int power = static_cast<int>(digits.size()) + exponent - 1;
+    const int power = int(digits.size()) + exponent - 1;
     if (power < -4 || power >= 16) {
         to.add(digits.front(), digits.size() > 1 ? "." : "", digits.substr(1), power < 0 ? "e-" : "e+");
         const int e = power < 0 ? -power : power;
         to.add(e < 10 ? "0" : "", e);
         return;
     }
-    const auto before = static_cast<std::size_t>(power < 0 ? 0 : power + 1); // digits in front of the point
+    const auto before = to_size(power < 0 ? 0 : power + 1); // digits in front of the point
     to.add(power < 0 ? "0" : digits.substr(0, before));
     for (std::size_t i = digits.size(); i < before; ++i) to.add('0');
     to.add('.');

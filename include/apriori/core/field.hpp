@@ -40,8 +40,7 @@ struct spelling {
     const char* text;
     int value;
 
-    template <class Enum>
-    constexpr spelling(const char* t, Enum v) noexcept : text(t), value(static_cast<int>(v)) {}
+    constexpr spelling(const char* t, auto v) noexcept : text(t), value(int(v)) {}
 };
 
 /// Largest extent of a model: far above any, and products of two fit into 64 bits.
@@ -77,10 +76,7 @@ struct field {
 
     template <auto Member>
     static constexpr field integer(std::string_view name, int least, int most = most_extent) noexcept {
-        return with<Member>({.name = name,
-                             .what = kind::integer,
-                             .least = static_cast<double>(least),
-                             .most = static_cast<double>(most)});
+        return with<Member>({.name = name, .what = kind::integer, .least = double(least), .most = double(most)});
     }
     /// A dimension that null leaves to the class.
     template <auto Member>
@@ -171,19 +167,18 @@ struct field {
         if (what == kind::flag)
             out.add(value != 0 ? "true" : "false");
         else if (what == kind::real)
-            add_decimal(out, static_cast<float>(value));
+            add_decimal(out, float(value));
         else if (nullable && value == 0)
             out.add("null");
         else
-            out.add(static_cast<std::int64_t>(value));
+            out.add(std::int64_t(value));
     }
     /// Appends what is allowed, for people.
     template <std::size_t N>
     constexpr void add_allowed(short_text<N>& out) const noexcept {
         switch (what) {
         case kind::integer:
-            return out.add(nullable ? "null or " : "", "an integer from ", static_cast<int>(least), " to ",
-                           static_cast<int>(most));
+            return out.add(nullable ? "null or " : "", "an integer from ", int(least), " to ", int(most));
         case kind::real:
             return out.add("a number from ", from, " to ", to);
         case kind::flag:
@@ -214,7 +209,7 @@ private:
     }
     template <auto Member>
     static constexpr field with(field f) noexcept {
-        f.get = [](const Config& c) { return static_cast<double>(c.*Member); };
+        f.get = [](const Config& c) { return double(c.*Member); };
         f.set = [](Config& c, double value) {
             c.*Member = static_cast<std::remove_cvref_t<decltype(c.*Member)>>(value);
         };
@@ -257,7 +252,7 @@ template <class Config>
 constexpr std::uint64_t config_hash(const Config& config) noexcept {
     std::uint64_t h = 0xcbf29ce484222325u; // FNV-1a
     const auto add = [&h](std::string_view bytes) {
-        for (const char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+        for (const char c : bytes) h = (h ^ std::uint8_t(c)) * 0x100000001b3u;
     };
     add(Config::class_name);
     const Config c = canonical(config);
@@ -323,9 +318,9 @@ requires requires { Config::fields(); }
 constexpr status validate(const Config& c) noexcept {
     const field<Config>* f = detail::first_unfit(c);
     if (f == nullptr) return c.together();
-    const auto& sentence = detail::field_sentences<Config>[static_cast<std::size_t>(f - fields_of<Config>.data())];
+    const auto& sentence = at(detail::field_sentences<Config>, f - fields_of<Config>.data());
     if (f->what != field<Config>::kind::integer) return status::invalid(sentence.text);
-    return status::invalid(sentence.text, static_cast<std::int64_t>(f->get(c)), static_cast<std::int64_t>(f->most));
+    return status::invalid(sentence.text, std::int64_t(f->get(c)), std::int64_t(f->most));
 }
 /// The same as text that shows the value; empty if nothing is wrong.
 template <class Config>

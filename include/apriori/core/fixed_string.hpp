@@ -40,7 +40,8 @@ inline constexpr auto name_of = fixed_string<std::string_view(F::name).size() + 
 /// The name of a weight as a type: w["proj_in.weight"_w].
 template <fixed_string Text>
 struct weight_name {
-    static constexpr std::string_view view = Text.view();
+    static constexpr fixed_string text = Text;
+    static constexpr std::string_view view = text.view();
 };
 template <fixed_string Text>
 consteval weight_name<Text> operator""_w() {
@@ -70,11 +71,11 @@ private:
     }
     template <std::integral Integer>
     constexpr void put(Integer number) noexcept {
-        auto n = static_cast<std::int64_t>(number);
+        auto n = std::int64_t(number);
         char digits[20]{};
         int count = 0;
         if (n < 0) put('-');
-        for (; n != 0 || count == 0; n /= 10) digits[count++] = static_cast<char>('0' + (n < 0 ? -(n % 10) : n % 10));
+        for (; n != 0 || count == 0; n /= 10) digits[count++] = char('0' + (n < 0 ? -(n % 10) : n % 10));
         while (count > 0) put(digits[--count]);
     }
 };

@@ -51,8 +51,7 @@ public:
     constexpr std::size_t position() const noexcept { return at_; }
 
     /// The members of the object or array that comes next: f(key, value), where those of an array have the key "".
-    template <class F>
-    constexpr void members(F&& f) noexcept {
+    constexpr void members(auto&& f) noexcept {
         const char close = look() == '{' ? '}' : ']';
         ++at_;
         if (++depth_ > max_depth) return fail("is nested deeper than 32 levels");
@@ -154,7 +153,7 @@ private:
         expect('"');
         const std::size_t from = at_;
         for (; look() != '"'; ++at_) {
-            if (static_cast<unsigned char>(look()) < 0x20) fail(); // also at the end
+            if ((look() & 0xFF) < 0x20) fail(); // also at the end
             if (look() == '\\') {
                 ++at_;
                 if (look() == 'u') {
@@ -196,7 +195,7 @@ constexpr bool json_says(std::string_view inside, std::string_view plain, letter
             if (c == 'u') {
                 c = 0;
                 for (int k = 0; k < 4; ++k) c = c * 16 + detail::hex_digit(inside[i++]);
-            } else if (const auto at = escapes.find(static_cast<char>(c)); at != std::string_view::npos) {
+            } else if (const auto at = escapes.find(char(c)); at != std::string_view::npos) {
                 c = meant[at];
             }
         }
@@ -216,7 +215,7 @@ constexpr void add_untrusted(short_text<N>& to, std::string_view text, std::size
     short_text<128> out;
     bool escaped = false;
     for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
+        const unsigned byte = std::uint8_t(c);
         quoted = c == '"' && !escaped ? !quoted : quoted;
         escaped = c == '\\' && !escaped;
         if (!quoted && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) continue;

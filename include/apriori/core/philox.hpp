@@ -20,15 +20,23 @@ struct four {
     constexpr bool operator==(const four&) const = default;
 };
 
+namespace detail {
+
+APRIORI_HD constexpr std::uint32_t low_word(std::uint64_t x) noexcept { return std::uint32_t(x); }
+APRIORI_HD constexpr std::uint32_t high_word(std::uint64_t x) noexcept { return std::uint32_t(x >> 32); }
+
+} // namespace detail
+
 /// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3; SC 2011): four random words
 /// from a 128-bit counter and a 64-bit key.
 APRIORI_HD constexpr four<std::uint32_t> philox4x32(four<std::uint32_t> counter, std::uint64_t key) noexcept {
-    auto low_key = static_cast<std::uint32_t>(key), high_key = static_cast<std::uint32_t>(key >> 32);
+    using detail::low_word, detail::high_word;
+    std::uint32_t low_key = low_word(key), high_key = high_word(key);
     for (int round = 0; round < 10; ++round) {
         const std::uint64_t a = std::uint64_t{0xD2511F53U} * counter.at[0],
                             b = std::uint64_t{0xCD9E8D57U} * counter.at[2];
-        counter = {{static_cast<std::uint32_t>(b >> 32) ^ counter.at[1] ^ low_key, static_cast<std::uint32_t>(b),
-                    static_cast<std::uint32_t>(a >> 32) ^ counter.at[3] ^ high_key, static_cast<std::uint32_t>(a)}};
+        counter = {{high_word(b) ^ counter.at[1] ^ low_key, low_word(b), //
+                    high_word(a) ^ counter.at[3] ^ high_key, low_word(a)}};
         low_key += 0x9E3779B9U;
         high_key += 0xBB67AE85U;
     }
@@ -44,14 +52,14 @@ namespace detail {
 APRIORI_HD inline float minus_two_log(float u) noexcept {
     const auto bits = __builtin_bit_cast(std::uint32_t, u);
     // 0x3f3504f3 is sqrt(1/2): what is above it counts for the exponent, what is below for the mantissa.
-    const std::int32_t exponent = static_cast<std::int32_t>(bits - 0x3f3504f3U) >> 23;
-    const float m = __builtin_bit_cast(float, bits - (static_cast<std::uint32_t>(exponent) << 23));
+    const std::int32_t exponent = std::int32_t(bits - 0x3f3504f3U) >> 23;
+    const float m = __builtin_bit_cast(float, bits - (std::uint32_t(exponent) << 23));
     const float s = (m - 1.0f) / (m + 1.0f), z = s * s;
     float series = std::fma(z, 1.0f / 9.0f, 1.0f / 7.0f);
     series = std::fma(z, series, 1.0f / 5.0f);
     series = std::fma(z, series, 1.0f / 3.0f);
     series = std::fma(z, series, 1.0f);
-    const float e = static_cast<float>(exponent);
+    const float e = float(exponent);
     const float small = std::fma(e, -2.0f * -1.90465421e-9f, s * series * -4.0f);
     return std::fma(e, -2.0f * 0.693147182f, small);
 }
@@ -62,9 +70,9 @@ struct direction {
 
 /// cos and sin of 2 pi turns / 2^32.
 APRIORI_HD inline direction cos_sin_turns(std::uint32_t turns) noexcept {
-    const std::uint32_t quadrant = (turns + 0x20000000U) >> 30;            // nearest quarter turn
-    const auto rest = static_cast<std::int32_t>(turns - (quadrant << 30)); // at most an eighth of a turn to either side
-    const float x = static_cast<float>(rest) * 1.46291807926715968e-9f, z = x * x; // 2 pi / 2^32
+    const std::uint32_t quadrant = (turns + 0x20000000U) >> 30;       // nearest quarter turn
+    const auto rest = std::int32_t(turns - (quadrant << 30));         // at most an eighth of a turn to either side
+    const float x = float(rest) * 1.46291807926715968e-9f, z = x * x; // 2 pi / 2^32
     float s = std::fma(z, 2.75573192e-6f, -1.98412698e-4f);
     s = std::fma(z, s, 8.33333333e-3f);
     s = std::fma(z, s, -1.66666667e-1f);
@@ -81,12 +89,11 @@ APRIORI_HD inline direction cos_sin_turns(std::uint32_t turns) noexcept {
 
 /// Standard normal numbers 4 * block to 4 * block + 3 of a stream of a seed: Box and Muller's transform of one counter.
 APRIORI_HD inline four<float> philox_normal4(std::uint64_t seed, std::uint64_t stream, std::uint64_t block) noexcept {
-    const auto words = philox4x32({{static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-                                    static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)}},
-                                  seed);
+    using detail::low_word, detail::high_word;
+    const auto words = philox4x32({{low_word(block), high_word(block), low_word(stream), high_word(stream)}}, seed);
     four<float> out{};
     for (int pair = 0; pair < 4; pair += 2) {
-        const float u = std::fma(static_cast<float>(words.at[pair]), 0x1p-32f, 0x1p-33f); // (0, 1]
+        const float u = std::fma(float(words.at[pair]), 0x1p-32f, 0x1p-33f); // (0, 1]
         const float radius = std::sqrt(detail::minus_two_log(u));
         const detail::direction d = detail::cos_sin_turns(words.at[pair + 1]);
         out.at[pair] = std::fma(radius, d.cos, 0.0f); // not a product that the caller's sum could swallow

@@ -19,6 +19,7 @@ struct config_reading {
     short_text<1024> message{}; ///< what follows the name of the file: ": field 'num_layers' is 0; allowed: ..."
 
     constexpr bool ok() const noexcept { return code == errc::ok; }
+    constexpr explicit operator bool() const noexcept { return ok(); }
 
     /// Reports an error, unless there is one.
     template <class... Parts>
@@ -67,9 +68,9 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
     }
     reader.end();
     if (reader.error() != nullptr) out.malformed(text, reader);
-    if (!out.ok()) return out;
+    if (!out) return out;
 
-    for (std::size_t i = 0; i < fields.size() && out.ok(); ++i) {
+    for (std::size_t i = 0; i < fields.size() && out; ++i) {
         const field<Config>& f = fields[i];
         if (!values[i]) continue;
         const double value = f.parse(values[i]);
@@ -82,7 +83,7 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
         out.message.add("; allowed: ");
         f.add_allowed(out.message);
     }
-    if (others == other_fields::refused && !unknown.empty() && out.ok()) {
+    if (others == other_fields::refused && !unknown.empty() && out) {
         out.refuse(errc::invalid_argument, "unknown field '");
         add_untrusted(out.message, unknown, 100, true);
         out.message.add("'; ", Config::class_name, " has ", fields.front().name);
@@ -90,14 +91,14 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
             if (f.name != fields.front().name) out.message.add(", ", f.name);
         });
     }
-    if (!out.ok()) return out;
+    if (!out) return out;
     if constexpr (requires { out.config.infer([](std::string_view) { return json_token{}; }); })
         out.config.infer([&](std::string_view name) {
             for (std::size_t i = 0; i < fields.size(); ++i)
                 if (fields[i].name == name) return values[i];
             return json_token{};
         });
-    if (const status s = out.config.together(); !s.ok()) {
+    if (const status s = out.config.together(); !s) {
         out.refuse(s.code);
         add_status(out.message, s);
     }

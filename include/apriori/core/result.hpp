@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -15,15 +16,30 @@ namespace apriori {
 /// What went wrong, where, what is allowed and what to do: one line, no trailing full stop or newline.
 struct failure {
     errc code = errc::invalid_argument;
-    std::string message;
+    std::string message{};
+
+    failure() = default;
+    /// The message is the parts in sequence, texts and numbers.
+    template <class... Parts>
+    requires(sizeof...(Parts) > 0)
+    failure(errc c, const Parts&... parts) : code(c) {
+        (add(parts), ...);
+    }
+
+private:
+    void add(char part) { message += part; }
+    void add(std::string_view part) { message += part; }
+    template <class Number>
+    requires std::is_arithmetic_v<Number>
+    void add(Number part) {
+        message += std::to_string(part);
+    }
 };
 
 /// The message of a status, with its two numbers when it carries any.
 inline failure to_failure(const status& s) {
-    std::string text = s.what;
-    if (s.got != 0 || s.limit != 0)
-        text += " (got " + std::to_string(s.got) + ", limit " + std::to_string(s.limit) + ")";
-    return {s.code, std::move(text)};
+    if (s.got == 0 && s.limit == 0) return {s.code, s.what};
+    return {s.code, s.what, " (got ", s.got, ", limit ", s.limit, ")"};
 }
 
 /// A `T` or a `failure`. `result<void>` is success or an error.
@@ -62,7 +78,7 @@ public:
     result() = default;
     result(failure e) : error_(std::move(e)) {}
     result(const status& s) {
-        if (!s.ok()) error_ = to_failure(s);
+        if (!s) error_ = to_failure(s);
     }
 
     bool ok() const noexcept { return error_.code == errc::ok; }
@@ -70,7 +86,7 @@ public:
     const failure& error() const noexcept { return error_; }
 
 private:
-    failure error_{errc::ok, {}};
+    failure error_{errc::ok, ""};
 };
 
 } // namespace apriori

@@ -30,6 +30,7 @@ struct [[nodiscard]] status {
     std::int64_t limit = 0;
 
     constexpr bool ok() const noexcept { return code == errc::ok; }
+    constexpr explicit operator bool() const noexcept { return ok(); }
 
     static constexpr status invalid(const char* what, std::int64_t got = 0, std::int64_t limit = 0) noexcept {
         return {errc::invalid_argument, what, got, limit};

@@ -23,13 +23,13 @@ struct tensor_info {
 
     constexpr index_t size() const noexcept {
         index_t n = 1;
-        for (int i = 0; i < rank; ++i) n *= dims[static_cast<std::size_t>(i)];
+        for (int i = 0; i < rank; ++i) n *= at(dims, i);
         return n;
     }
     constexpr bool same_shape(const tensor_info& o) const noexcept {
         if (rank != o.rank) return false;
         for (int i = 0; i < rank; ++i)
-            if (dims[static_cast<std::size_t>(i)] != o.dims[static_cast<std::size_t>(i)]) return false;
+            if (at(dims, i) != at(o.dims, i)) return false;
         return true;
     }
 };

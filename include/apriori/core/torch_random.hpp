@@ -19,7 +19,7 @@ public:
     explicit torch_generator(std::uint64_t seed) noexcept { manual_seed(seed); }
 
     void manual_seed(std::uint64_t seed) noexcept {
-        state_[0] = static_cast<std::uint32_t>(seed);
+        state_[0] = std::uint32_t(seed);
         for (std::uint32_t i = 1; i < size; ++i) state_[i] = 1812433253U * (state_[i - 1] ^ (state_[i - 1] >> 30)) + i;
         next_ = size;
         kept_.reset();
@@ -38,7 +38,7 @@ public:
     /// torch.randn(out.size(), generator=...): the numbers depend on how many are drawn at once, as they do in torch.
     void randn(std::span<float> out) noexcept {
         if (out.size() < block) {
-            for (float& x : out) x = static_cast<float>(normal());
+            for (float& x : out) x = float(normal());
             return;
         }
         for (float& x : out) x = uniform();
@@ -63,11 +63,11 @@ private:
     }
 
     /// [0, 1) in steps of 2^-24.
-    float uniform() noexcept { return static_cast<float>(bits() & 0xffffffU) * 0x1p-24f; }
+    float uniform() noexcept { return float(bits() & 0xffffffU) * 0x1p-24f; }
     /// [0, 1) in steps of 2^-53.
     double uniform_double() noexcept {
         const std::uint64_t high = bits(), low = bits();
-        return static_cast<double>(((high << 32) | low) & 0x1fffffffffffffULL) * 0x1p-53;
+        return double(((high << 32) | low) & 0x1fffffffffffffULL) * 0x1p-53;
     }
 
     /// Box and Muller's transform in double, one pair at a time; the second of a pair waits for the next call.
@@ -86,7 +86,7 @@ private:
     static void to_normal(std::span<float, block> x) noexcept {
         for (std::size_t i = 0; i < block / 2; ++i) {
             const float radius = std::sqrt(-2.0f * std::log(1.0f - x[i]));
-            const float angle = static_cast<float>(two_pi) * x[i + block / 2];
+            const float angle = float(two_pi) * x[i + block / 2];
             x[i] = radius * std::cos(angle);
             x[i + block / 2] = radius * std::sin(angle);
         }

@@ -55,7 +55,7 @@ struct root_search {
     int root = -1, worth = 0, next = 0;
 
     template <class X>
-    constexpr void visit(const X*) {
+    constexpr void visit(std::type_identity<X>) {
         if constexpr (anchor<X>) {
             if (epilogue_worth<X> > worth && same_extents<extents_of<X>, R>) {
                 root = next;
@@ -65,15 +65,15 @@ struct root_search {
         }
     }
     template <class F, class... A>
-    constexpr void visit(const elementwise_node<F, A...>*) {
-        (visit(static_cast<const A*>(nullptr)), ...);
+    constexpr void visit(std::type_identity<elementwise_node<F, A...>>) {
+        (visit(std::type_identity<A>{}), ...);
     }
 };
 /// The number of that anchor; -1: none can.
 template <class X, class R>
 inline constexpr int root_anchor = [] {
     root_search<R> search;
-    search.visit(static_cast<const X*>(nullptr));
+    search.visit(std::type_identity<X>{});
     return search.root;
 }();
 

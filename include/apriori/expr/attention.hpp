@@ -61,7 +61,7 @@ struct attention_node {
     requires(!is_fused)
     constexpr void lower(Context& to, const Out& out) const {
         with_heads(to, [&](const auto& q, const auto& k, const auto& v) {
-            if (to.state.ok()) to.check(processor.template run<Heads>(to, q, k, v, rows, scale, out));
+            if (to.state) to.check(processor.template run<Heads>(to, q, k, v, rows, scale, out));
         });
     }
 
@@ -127,15 +127,11 @@ struct attention_bias_node {
     index_t heads;
 
     constexpr extents_type ext() const { return extents_type(rows.count, heads, rows.tokens, rows.tokens); }
-    template <class R>
-    constexpr status check_in(const R& result) const {
+    constexpr status check_in(const auto& result) const {
         return detail::fitting(detail::equal_extents(ext(), result),
                                "attention_bias: its extents are not those of the scores", ext().size(), result.size());
     }
-    template <class R>
-    constexpr el::attention_bias program(const R&) const {
-        return {rows, heads};
-    }
+    constexpr el::attention_bias program(const auto&) const { return {rows, heads}; }
 };
 constexpr attention_bias_node attention_bias(const attention_rows& rows, index_t heads) { return {rows, heads}; }
 

@@ -74,9 +74,8 @@ struct broadcast_two {
     static_assert(require_shapes<Operation, A, B, fit>::value);
     template <std::size_t... I>
     static auto make(std::index_sequence<I...>)
-        -> extents<joint_extent(aligned_extent<A>(static_cast<int>(I), rank),
-                                aligned_extent<B>(static_cast<int>(I), rank))...>;
-    using type = decltype(make(std::make_index_sequence<static_cast<std::size_t>(rank)>{}));
+        -> extents<joint_extent(aligned_extent<A>(int{I}, rank), aligned_extent<B>(int{I}, rank))...>;
+    using type = decltype(make(std::make_index_sequence<std::size_t{rank}>{}));
 };
 
 /// Of one operand or more. A member template, since nvcc matches no partial specialisation on a fixed_string.
@@ -106,7 +105,7 @@ constexpr R broadcast_sizes(const E&... e) {
         using One = std::remove_cvref_t<decltype(one)>;
         for (int i = 0; i < One::rank; ++i) {
             const index_t size = one[i];
-            index_t& joint = r.sizes[static_cast<std::size_t>(i + R::rank - One::rank)];
+            index_t& joint = at(r.sizes, i + R::rank - One::rank);
             if (size != 1) joint = size;
         }
     };
@@ -142,7 +141,7 @@ constexpr bool equal_extents(const A& a, const B& b) {
 template <class... S>
 constexpr status first_error(const S&... all) {
     status s;
-    ((s = s.ok() ? all : s), ...);
+    ((s = s ? all : s), ...);
     return s;
 }
 
@@ -151,16 +150,14 @@ constexpr status fitting(bool fit, const char* what, index_t got, index_t limit)
 }
 
 /// What is wrong with the run-time extents in x and below.
-template <class X>
-constexpr status check(const X& x) {
+constexpr status check(const auto& x) {
     if constexpr (requires { x.check(); })
         return x.check();
     else
         return {};
 }
 /// The same of x as an operand in a result of shape R.
-template <class X, class R>
-constexpr status check_operand(const X& x, const R& result) {
+constexpr status check_operand(const auto& x, const auto& result) {
     if constexpr (requires { x.check_in(result); })
         return x.check_in(result);
     else
@@ -178,10 +175,7 @@ struct scalar_node {
     static constexpr bool is_leaf = true;
     float value = 0;
     constexpr extents<> ext() const noexcept { return {}; }
-    template <class R>
-    constexpr el::scalar program(const R&) const {
-        return {value};
-    }
+    constexpr el::scalar program(const auto&) const { return {value}; }
 };
 
 template <class T, class E, layout L>
@@ -200,7 +194,7 @@ constexpr const N& as_node(const N& n) {
 template <class S>
 requires(!expression<S> && std::convertible_to<S, float>)
 constexpr scalar_node as_node(S s) {
-    return {static_cast<float>(s)};
+    return {float(s)};
 }
 
 template <class T>

@@ -20,8 +20,7 @@ struct elementwise_node {
         return el::unpack([](const Args&... a) { return broadcast_sizes<extents_type>(a.ext()...); }, args);
     }
     constexpr status check() const { return check_in(ext()); }
-    template <class R>
-    constexpr status check_in(const R& result) const {
+    constexpr status check_in(const auto& result) const {
         return el::unpack([&](const Args&... a) { return detail::first_error(detail::check_operand(a, result)...); },
                           args);
     }
@@ -53,10 +52,7 @@ requires(expression<A> || expression<B>)
 constexpr auto operator/(const A& a, const B& b) {
     return elementwise(fn::divide{}, a, b);
 }
-template <expression A>
-constexpr auto operator-(const A& a) {
-    return elementwise(fn::negate{}, a);
-}
+constexpr auto operator-(const expression auto& a) { return elementwise(fn::negate{}, a); }
 
 constexpr auto minimum(const operand auto& a, const operand auto& b) { return elementwise(fn::minimum{}, a, b); }
 constexpr auto maximum(const operand auto& a, const operand auto& b) { return elementwise(fn::maximum{}, a, b); }

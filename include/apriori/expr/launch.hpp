@@ -18,11 +18,11 @@ struct name_list {
     int count = 0;
 
     constexpr void add(std::string_view name) {
-        if (count < capacity) names[static_cast<std::size_t>(count++)] = name;
+        if (count < capacity) at(names, count++) = name;
     }
     constexpr bool contains(std::string_view name) const {
         for (int i = 0; i < count; ++i)
-            if (names[static_cast<std::size_t>(i)] == name) return true;
+            if (at(names, i) == name) return true;
         return false;
     }
     constexpr bool operator==(const name_list&) const = default;
@@ -36,8 +36,7 @@ inline constexpr std::int64_t flops_of = [] {
     else
         return std::int64_t{0};
 }();
-template <class Program>
-constexpr std::int64_t bytes_of(const Program& p, index_t rows, index_t cols) {
+constexpr std::int64_t bytes_of(const auto& p, index_t rows, index_t cols) {
     if constexpr (requires { p.bytes(rows, cols); })
         return p.bytes(rows, cols);
     else
@@ -68,8 +67,7 @@ struct launch {
         bytes += bytes_of(p, program_rows, program_cols);
     }
     /// The same of the program behind the primitive, whose result is written.
-    template <class Program>
-    constexpr void add_epilogue(const Program& p, index_t out_rows, index_t out_cols) {
+    constexpr void add_epilogue(const auto& p, index_t out_rows, index_t out_cols) {
         add(p, epilogue, out_rows, out_cols);
         bytes += 4 * out_rows * out_cols;
     }

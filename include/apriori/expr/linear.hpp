@@ -64,7 +64,7 @@ struct linear_node {
 
     constexpr extents_type ext() const {
         auto sizes = x.ext().sizes;
-        sizes[static_cast<std::size_t>(last)] = W::out_features;
+        at(sizes, last) = W::out_features;
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const { return detail::check(x); }
@@ -99,7 +99,7 @@ struct matmul_node {
 
     constexpr extents_type ext() const {
         auto sizes = a.ext().sizes;
-        sizes[static_cast<std::size_t>(rank - 1)] = b.ext()[rank - 1];
+        at(sizes, rank - 1) = b.ext()[rank - 1];
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const {
@@ -135,14 +135,10 @@ constexpr auto linear(const X& x, const weight<P, N, K>& w) {
     return linear_node<node_t<X>, weight<P, N, K>>{as_node(x), w};
 }
 /// x W^T for a weight [Out, In] that is an activation like any other, x [rows, In].
-template <expression X, expression W>
-constexpr auto linear(const X& x, const W& w) {
+constexpr auto linear(const expression auto& x, const expression auto& w) {
     return matmul(x, transpose<0, 1>(as_node(w)));
 }
 /// x W^T + b, b [Out].
-template <expression X, class W, expression B>
-constexpr auto linear(const X& x, const W& w, const B& b) {
-    return linear(x, w) + b;
-}
+constexpr auto linear(const expression auto& x, const auto& w, const expression auto& b) { return linear(x, w) + b; }
 
 } // namespace apriori

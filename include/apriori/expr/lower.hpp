@@ -59,10 +59,7 @@ public:
     class destination {
     public:
         constexpr destination(context& to, const Out& out) : to_(to), out_(out) {}
-        template <operand X>
-        constexpr void operator=(const X& x) const {
-            to_.assign_checked(out_, as_node(x));
-        }
+        constexpr void operator=(const operand auto& x) const { to_.assign_checked(out_, as_node(x)); }
 
     private:
         context& to_;
@@ -80,20 +77,19 @@ public:
         return (*this)(out.view());
     }
     /// The same, and the state after it.
-    template <class Out, operand X>
-    constexpr status assign(Out&& out, const X& x) {
+    constexpr status assign(auto&& out, const operand auto& x) {
         (*this)(out) = x;
         return state;
     }
     /// Keeps s if it is the first error.
     constexpr void check(const status& s) {
-        if (state.ok()) state = s;
+        if (state) state = s;
     }
 
     /// A dense temporary of that shape; it lives until the enclosing scope ends.
     template <class E>
     constexpr view<float, E> temporary(E shape) {
-        return {memory.template take<float>(shape.size()), shape};
+        return {memory.take<float>(shape.size()), shape};
     }
     /// Gives back the temporaries that are made during its life.
     constexpr workspace::scope scope() { return workspace::scope(memory); }
@@ -104,17 +100,14 @@ public:
     template <class Op>
     constexpr void run(Op op) {
         static_assert(device_operation<Device, Op, requires { device.run(op); }>::value);
-        if (!state.ok()) return;
+        if (!state) return;
         const auto s = scope();
-        op.scratch = memory.template take<std::byte>(static_cast<index_t>(Device::scratch_bytes(op)));
+        op.scratch = memory.take<std::byte>(index_t(Device::scratch_bytes(op)));
         state = memory.overflowed() ? workspace_too_small(0, memory.high_water()) : device.run(op);
     }
 
     /// x in a result of that shape as a program: its element-wise part, with kernels below it written to temporaries.
-    template <class X, class R>
-    constexpr auto program(const X& x, const R& result) {
-        return program_around<-1>(x, result);
-    }
+    constexpr auto program(const auto& x, const auto& result) { return program_around<-1>(x, result); }
     /// The same with the anchor numbered Root as what the kernel computes; the anchors of x are numbered from First on.
     template <int Root, int First = 0, class X, class R>
     constexpr auto program_around(const X& x, const R& result) {
@@ -161,10 +154,10 @@ private:
         using E = extents_of<Out>;
         static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
         static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
-        if (!state.ok()) return;
+        if (!state) return;
         state = detail::check_operand(x, out.ext());
         const auto temporaries = scope();
-        if (state.ok()) write(out, x);
+        if (state) write(out, x);
     }
 
     template <class Out, class X>

@@ -46,7 +46,7 @@ struct reduce_node {
 
     constexpr extents_type ext() const {
         auto sizes = x.ext().sizes;
-        sizes[static_cast<std::size_t>(last)] = 1;
+        at(sizes, last) = 1;
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const { return detail::check(x); }
@@ -65,28 +65,18 @@ constexpr auto normalize(Policy policy, const X& x) {
 }
 
 /// Layer norm without scale and shift.
-template <expression X>
-constexpr auto layer_norm(const X& x, float eps = 1e-5f) {
-    return normalize(norms::layer_norm{eps}, x);
-}
+constexpr auto layer_norm(const expression auto& x, float eps = 1e-5f) { return normalize(norms::layer_norm{eps}, x); }
 /// Layer norm with scale g [d] and shift b [d].
-template <expression X, expression G, expression B>
-constexpr auto layer_norm(const X& x, const G& g, const B& b, float eps = 1e-5f) {
+constexpr auto layer_norm(const expression auto& x, const expression auto& g, const expression auto& b,
+                          float eps = 1e-5f) {
     return layer_norm(x, eps) * g + b;
 }
-template <expression X>
-constexpr auto rms_norm(const X& x, float eps = 1e-5f) {
-    return normalize(norms::rms_norm{eps}, x);
-}
-template <expression X, expression G>
-constexpr auto rms_norm(const X& x, const G& g, float eps = 1e-5f) {
+constexpr auto rms_norm(const expression auto& x, float eps = 1e-5f) { return normalize(norms::rms_norm{eps}, x); }
+constexpr auto rms_norm(const expression auto& x, const expression auto& g, float eps = 1e-5f) {
     return rms_norm(x, eps) * g;
 }
 /// Softmax over the last axis.
-template <expression X>
-constexpr auto softmax(const X& x) {
-    return normalize(norms::softmax{}, x);
-}
+constexpr auto softmax(const expression auto& x) { return normalize(norms::softmax{}, x); }
 
 /// A reduction over an axis, which stays with extent 1 (keepdim). Over any axis but the last, x is read with a stride.
 template <int Axis, class Policy, expression X>

@@ -35,10 +35,9 @@ struct layer_norm {
     struct stats {
         float mean, rstd;
     };
-    template <class Row>
-    APRIORI_HD stats reduce(const Row& row, index_t n) const noexcept {
-        const float mean = row.sum(fn::identity{}) / static_cast<float>(n);
-        const float variance = row.sum(fn::squared_from{mean}) / static_cast<float>(n);
+    APRIORI_HD stats reduce(const auto& row, index_t n) const noexcept {
+        const float mean = row.sum(fn::identity{}) / float(n);
+        const float variance = row.sum(fn::squared_from{mean}) / float(n);
         return {mean, 1.0f / std::sqrt(variance + eps)};
     }
     APRIORI_HD static auto apply(stats s, auto x) noexcept { return (x - fn::set(x, s.mean)) * fn::set(x, s.rstd); }
@@ -50,9 +49,8 @@ struct rms_norm {
     static constexpr int flops = 3; ///< per element, the reduction included
     float eps = 1e-5f;
 
-    template <class Row>
-    APRIORI_HD float reduce(const Row& row, index_t n) const noexcept {
-        return 1.0f / std::sqrt(row.sum(fn::squared{}) / static_cast<float>(n) + eps);
+    APRIORI_HD float reduce(const auto& row, index_t n) const noexcept {
+        return 1.0f / std::sqrt(row.sum(fn::squared{}) / float(n) + eps);
     }
     APRIORI_HD static auto apply(float rstd, auto x) noexcept { return x * fn::set(x, rstd); }
 };
@@ -65,8 +63,7 @@ struct softmax {
     struct stats {
         float max, inverse_sum;
     };
-    template <class Row>
-    APRIORI_HD stats reduce(const Row& row, index_t) const noexcept {
+    APRIORI_HD stats reduce(const auto& row, index_t) const noexcept {
         const float max = row.max(fn::identity{});
         return {max, 1.0f / row.sum(fn::exp_from{max})};
     }
@@ -76,24 +73,17 @@ struct softmax {
 struct sum {
     static constexpr const char* name = "sum";
     static constexpr int flops = 1;
-    template <class Row>
-    APRIORI_HD float reduce(const Row& row, index_t) const noexcept {
-        return row.sum(fn::identity{});
-    }
+    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return row.sum(fn::identity{}); }
 };
 
 struct mean {
     static constexpr const char* name = "mean";
     static constexpr int flops = 1;
-    template <class Row>
-    APRIORI_HD float reduce(const Row& row, index_t n) const noexcept {
-        return row.sum(fn::identity{}) / static_cast<float>(n);
-    }
+    APRIORI_HD float reduce(const auto& row, index_t n) const noexcept { return row.sum(fn::identity{}) / float(n); }
 };
 
 /// 0, and NaN where an element of the row is. Largest and smallest are sought by comparisons, which pass over a NaN.
-template <class Row>
-APRIORI_HD float nan_of(const Row& row) noexcept {
+APRIORI_HD float nan_of(const auto& row) noexcept {
     const float s = row.sum(fn::between_0_and_1{});
     return s - s;
 }
@@ -102,20 +92,14 @@ APRIORI_HD float nan_of(const Row& row) noexcept {
 struct max {
     static constexpr const char* name = "max";
     static constexpr int flops = 4;
-    template <class Row>
-    APRIORI_HD float reduce(const Row& row, index_t) const noexcept {
-        return row.max(fn::identity{}) + nan_of(row);
-    }
+    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return row.max(fn::identity{}) + nan_of(row); }
 };
 
 /// The smallest element; NaN where one is.
 struct min {
     static constexpr const char* name = "min";
     static constexpr int flops = 4;
-    template <class Row>
-    APRIORI_HD float reduce(const Row& row, index_t) const noexcept {
-        return nan_of(row) - row.max(fn::negated{});
-    }
+    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return nan_of(row) - row.max(fn::negated{}); }
 };
 
 } // namespace apriori::norms

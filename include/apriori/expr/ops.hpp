@@ -20,8 +20,6 @@ struct output {
 /// The left operand of a contraction: rows of an element-wise program.
 template <class Program>
 struct mapped {
-    using program_type = Program;
-    static constexpr bool direct = std::is_same_v<Program, el::matrix>; ///< rows in memory as they are
     Program program;
 
     constexpr void describe(launch& l, index_t rows, index_t k) const { l.add(program, l.prologue, rows, k); }
@@ -30,7 +28,6 @@ struct mapped {
 /// The left operand of a contraction: normalised rows. `inner` gives what is normalised, `outer` is applied after.
 template <class Policy, class Inner, class Outer>
 struct normalized {
-    static constexpr bool direct = false;
     Policy policy;
     Inner inner;
     Outer outer;
@@ -61,7 +58,7 @@ struct contraction {
         launch l{.primitive = "contraction", .rows = rows, .cols = n, .depth = k};
         input.describe(l, rows, k);
         l.flops += 2 * rows * n * k;
-        l.bytes += static_cast<std::int64_t>(Packed::stored_bytes(n, k));
+        l.bytes += std::int64_t(Packed::stored_bytes(n, k));
         l.add_epilogue(epilogue, rows, n);
         return l;
     }

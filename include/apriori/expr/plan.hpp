@@ -18,7 +18,7 @@ struct launch_plan {
     std::size_t workspace = 0;
 
     constexpr int size() const noexcept { return count; }
-    constexpr const launch& operator[](int i) const noexcept { return launches[static_cast<std::size_t>(i)]; }
+    constexpr const launch& operator[](int i) const noexcept { return at(launches, i); }
     constexpr std::int64_t flops() const noexcept {
         std::int64_t n = 0;
         for (int i = 0; i < count; ++i) n += (*this)[i].flops;
@@ -39,17 +39,14 @@ struct planner {
 
     launch_plan<Capacity> plan{};
 
-    template <class Op>
-    static constexpr std::size_t scratch_bytes(const Op& op) {
-        return Device::scratch_bytes(op);
-    }
+    static constexpr std::size_t scratch_bytes(const auto& op) { return Device::scratch_bytes(op); }
     template <class Op>
     requires requires(Device& d, const Op& op) { d.run(op); }
     constexpr status run(const Op& op) {
         if constexpr (Capacity > 0) {
             if (plan.count == Capacity)
                 return status::invalid("plan: more launches than its capacity", plan.count, Capacity);
-            plan.launches[static_cast<std::size_t>(plan.count++)] = op.describe();
+            at(plan.launches, plan.count++) = op.describe();
         }
         return {};
     }
@@ -66,7 +63,7 @@ constexpr launch_plan<Capacity> plan_body(Body&& body) {
     else
         to.check(body(to));
     launch_plan<Capacity> plan = device.plan;
-    if (!to.state.ok()) plan.count = -1;
+    if (!to.state) plan.count = -1;
     plan.workspace = memory.high_water();
     return plan;
 }
@@ -88,9 +85,9 @@ template <class Device, class T, class E, layout L, operand X>
 status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& out, const X& x) {
     planner<Device, 0> counter;
     workspace counting;
-    if (const status s = context(counter, counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s.ok())
+    if (const status s = context(counter, counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s)
         return s;
-    if (const status s = check_workspace(span, counting.high_water()); !s.ok()) return s;
+    if (const status s = check_workspace(span, counting.high_water()); !s) return s;
     workspace memory(span);
     return context<Device>(device, memory).assign(out, x);
 }
@@ -109,7 +106,7 @@ std::string describe(const launch_plan<Capacity>& plan) {
         (one(parts), ...);
     };
     const auto add_names = [&](const char* before, const name_list& l, const char* after) {
-        for (int i = 0; i < l.count; ++i) add(i == 0 ? before : ", ", l.names[static_cast<std::size_t>(i)]);
+        for (int i = 0; i < l.count; ++i) add(i == 0 ? before : ", ", at(l.names, i));
         if (l.count > 0) add(after);
     };
     for (int i = 0; i < plan.count; ++i) {

@@ -3,7 +3,7 @@
 // that two models of different width run the same compiled code.
 //
 // A program is asked for a row first, which resolves its pointers, and then for columns:
-//     auto row = program.row(r);  V y = row.template at<V>(c, acc);      with acc what the kernel itself computed there
+//     auto row = program.row(r);  V y = row.at(c, acc);      with acc what the kernel itself computed there
 #pragma once
 
 #include "apriori/expr/lanes.hpp"
@@ -105,7 +105,7 @@ struct apply {
         }
         template <class V, std::size_t... I>
         APRIORI_HD V call(index_t c, V a, std::index_sequence<I...>) const noexcept {
-            return f(get<I>(rows).template at<V>(c, a)...);
+            return f(get<I>(rows).at(c, a)...);
         }
     };
 

@@ -22,7 +22,12 @@ struct view_op_node {
     X x;
 
     constexpr extents_type ext() const { return op(operand_view(nullptr, x.ext())).ext(); }
-    constexpr status check() const { return detail::first_error(op.check(x.ext()), detail::check(x)); }
+    constexpr status check() const {
+        if constexpr (requires { op.check(x.ext()); })
+            return detail::first_error(op.check(x.ext()), detail::check(x));
+        else
+            return detail::check(x);
+    }
 
     template <class Context>
     constexpr auto in_memory(Context& to) const {
@@ -56,10 +61,9 @@ struct slice_op {
     constexpr auto operator()(const view<T, E, L>& v) const {
         return slice_view<Axis, Count>(v, first, count);
     }
-    template <class E>
-    constexpr status check(const E& e) const {
-        const bool inside = first >= 0 && count >= 0 && first + count <= e[Axis];
-        return inside ? status{} : status::shape("slice: reaches behind the end of its axis", first + count, e[Axis]);
+    constexpr status check(const auto& e) const {
+        return fitting(first >= 0 && count >= 0 && first + count <= e[Axis],
+                       "slice: reaches behind the end of its axis", first + count, e[Axis]);
     }
 };
 template <int A, int B>
@@ -67,10 +71,6 @@ struct transpose_op {
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return transpose_view<A, B>(v);
-    }
-    template <class E>
-    constexpr status check(const E&) const {
-        return {};
     }
 };
 template <class To>
@@ -80,10 +80,8 @@ struct reshape_op {
     constexpr auto operator()(const view<T, E>& v) const {
         return reshape_view(v, to);
     }
-    template <class E>
-    constexpr status check(const E& e) const {
-        return e.size() == to.size() ? status{}
-                                     : status::shape("reshape: another number of elements", e.size(), to.size());
+    constexpr status check(const auto& e) const {
+        return fitting(e.size() == to.size(), "reshape: another number of elements", e.size(), to.size());
     }
 };
 template <index_t Parts>
@@ -91,10 +89,6 @@ struct split_op {
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return split_last<Parts>(v);
-    }
-    template <class E>
-    constexpr status check(const E&) const {
-        return {};
     }
 };
 
@@ -206,8 +200,7 @@ struct gather_node {
     Rows rows;
 
     constexpr extents_type ext() const { return extents_of_sizes<extents_type>({rows.ext()[0], table.ext()[1]}); }
-    template <class R>
-    constexpr status check_in(const R& result) const {
+    constexpr status check_in(const auto& result) const {
         return detail::fitting(detail::equal_extents(ext(), result), "gather: gathered rows do not broadcast",
                                ext().size(), result.size());
     }

@@ -16,7 +16,7 @@ namespace apriori {
 /// The status for a span that is too small.
 constexpr status workspace_too_small(std::size_t have, std::size_t need) {
     return {errc::workspace_too_small, "workspace: the span holds fewer bytes than workspace_bytes() says",
-            static_cast<std::int64_t>(have), static_cast<std::int64_t>(need)};
+            std::int64_t(have), std::int64_t(need)};
 }
 
 /// What is wrong with a caller's span for `need` bytes: its size or its alignment.
@@ -38,7 +38,7 @@ public:
     template <class T>
     constexpr T* take(index_t n) {
         const std::size_t begin = used_;
-        const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(T);
+        const std::size_t bytes = to_size(n) * sizeof(T);
         used_ += (bytes + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
         if (used_ > high_) high_ = used_;
         if (counting_ || used_ > size_) return nullptr;

@@ -10,7 +10,7 @@ namespace apriori {
 
 /// Frequency i of `half`: exp(-ln(10000) i / half), in the order of float32 operations that torch does.
 inline float timestep_frequency(index_t i, index_t half) {
-    return std::exp(-9.210340371976184f * static_cast<float>(i) / static_cast<float>(half));
+    return std::exp(-9.210340371976184f * float(i) / float(half));
 }
 
 /// out [rows, Dim] = [cos(t f), sin(t f), 0 when Dim is odd] for timesteps t [rows, 1] and frequencies f [Dim / 2].

@@ -7,63 +7,30 @@
 
 namespace apriori {
 
-/// The parameters of one block of width Width with `Heads` heads, as operands of expressions. The feed-forward is Hidden
-/// wide, with an Activation of expr/functions.
-template <int Heads, index_t Width, class Packed, index_t Hidden = 4 * Width, class Activation = fn::gelu>
+/// One block of width Width with `Heads` heads and an Activation of expr/functions, over the weights of its layer
+/// (models/packed_operands.hpp), whose names are
+///   norm1, to_qkv, to_out   of the attention half; to_qkv is to_q, to_k and to_v one below the other
+///   norm3, ff_in, ff_out    of the feed-forward half: ff.net.0.proj and ff.net.2
+template <int Heads, index_t Width, class Weights, class Activation = fn::gelu>
 struct transformer_block {
-    template <index_t N>
-    using vector = view<const float, extents<N>>;
-
-    vector<Width> norm1_weight{}, norm1_bias{};
-    weight<Packed, 3 * Width, Width> to_qkv{}; ///< to_q, to_k and to_v one below the other
-    vector<3 * Width> to_qkv_bias{};
-    weight<Packed, Width, Width> to_out{};
-    vector<Width> to_out_bias{};
-    vector<Width> norm3_weight{}, norm3_bias{};
-    weight<Packed, Hidden, Width> ff_in{}; ///< ff.net.0.proj
-    vector<Hidden> ff_in_bias{};
-    weight<Packed, Width, Hidden> ff_out{}; ///< ff.net.2
-    vector<Width> ff_out_bias{};
+    Weights w;
     float eps = 1e-5f; ///< of the layer norms
 
-    /// The block of a layer's weights, which have these names.
-    template <class Weights>
-    static constexpr transformer_block of(const Weights& w, float eps = 1e-5f) {
-        return {w["norm1.weight"_w],
-                w["norm1.bias"_w],
-                w["to_qkv.weight"_w],
-                w["to_qkv.bias"_w],
-                w["to_out.weight"_w],
-                w["to_out.bias"_w],
-                w["norm3.weight"_w],
-                w["norm3.bias"_w],
-                w["ff_in.weight"_w],
-                w["ff_in.bias"_w],
-                w["ff_out.weight"_w],
-                w["ff_out.bias"_w],
-                eps};
-    }
-
     /// The attention half, as an expression of the rows x [rows, Width] that go in.
-    template <class X, class Processor>
-    constexpr auto attention_half(const X& x, const attention_rows& rows, float scale,
-                                  const Processor& processor) const {
-        return x +
-               linear(self_attention<Heads>(qkv_of(x), rows, scale, processor), to_out, to_out_bias); // [rows, Width]
+    constexpr auto attention_half(const auto& x, const attention_rows& rows, float scale, const auto& processor) const {
+        return x + w.linear("to_out"_w, self_attention<Heads>(qkv_of(x), rows, scale, processor)); // [rows, Width]
     }
 
     /// The feed-forward half, likewise.
-    template <class X>
-    constexpr auto feed_forward_half(const X& x) const {
-        const auto h = elementwise(Activation{}, linear(layer_norm(x, norm3_weight, norm3_bias, eps), ff_in,
-                                                        ff_in_bias)); // [rows, Hidden]
-        return x + linear(h, ff_out, ff_out_bias);                    // [rows, Width]
+    constexpr auto feed_forward_half(const auto& x) const {
+        const auto h =
+            elementwise(Activation{}, w.linear("ff_in"_w, w.layer_norm("norm3"_w, x, eps))); // [rows, Hidden]
+        return x + w.linear("ff_out"_w, h);                                                  // [rows, Width]
     }
 
     /// q, k and v of rows x [rows, Width], side by side: what attention caches.
-    template <class X>
-    constexpr auto qkv_of(const X& x) const {
-        return linear(layer_norm(x, norm1_weight, norm1_bias, eps), to_qkv, to_qkv_bias); // [rows, 3 * Width]
+    constexpr auto qkv_of(const auto& x) const {
+        return w.linear("to_qkv"_w, w.layer_norm("norm1"_w, x, eps)); // [rows, 3 * Width]
     }
 
     /// x [rows, Width] through the block, in place.
@@ -100,7 +67,7 @@ private:
     /// Rows y [.., Width] through what follows attention, whose rows are `attended` [.., Width], in place.
     template <class Context, class Y, class A>
     constexpr void after_attention(Context& to, const Y& y, const A& attended) const {
-        to(y) = y + linear(attended, to_out, to_out_bias);
+        to(y) = y + w.linear("to_out"_w, attended);
         to(y) = feed_forward_half(y);
     }
 };

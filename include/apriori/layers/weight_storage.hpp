@@ -21,10 +21,9 @@ public:
     static result<weight_storage> make(Device& device, std::span<const float> values) {
         weight_storage w(device.allocate(packed::stored_bytes(Out, In)));
         if (w.memory_.empty()) return failure{errc::device_error, "no memory for a weight matrix"};
-        if (values.size() != static_cast<std::size_t>(Out * In))
-            return failure{errc::shape_mismatch, "weight: " + std::to_string(values.size()) + " values are not " +
-                                                     std::to_string(Out) + " times " + std::to_string(In)};
-        if (const status s = device.pack(w.operand().packed, 0, values); !s.ok()) return to_failure(s);
+        if (std::ssize(values) != Out * In)
+            return failure(errc::shape_mismatch, "weight: ", values.size(), " values are not ", Out, " times ", In);
+        if (const status s = device.pack(w.operand().packed, 0, values); !s) return to_failure(s);
         return w;
     }
 

@@ -20,10 +20,7 @@ struct every_layer {
     static constexpr bool fits = true;
 
     /// body(the processor of a layer).
-    template <class Body>
-    static constexpr void visit(int, Body&& body) {
-        body(Processor{});
-    }
+    static constexpr void visit(int, auto&& body) { body(Processor{}); }
     /// Layers whose workspace differs: the last one, and any before it.
     template <int Layers>
     static constexpr int distinct = Layers < 2 ? Layers : 2;
@@ -32,11 +29,10 @@ struct every_layer {
 /// Compile error for another number of processors than layers.
 template <int Layers, std::size_t Processors>
 struct attention_processor_count {
-    static_assert(static_cast<std::size_t>(Layers) == Processors,
-                  "apriori: one attention processor for each layer is needed; the template arguments of "
-                  "attention_processor_count "
-                  "show the number of layers and of processors");
-    static constexpr bool ok = static_cast<std::size_t>(Layers) == Processors;
+    static constexpr bool ok = Layers == int{Processors};
+    static_assert(ok, "apriori: one attention processor for each layer is needed; the template arguments of "
+                      "attention_processor_count "
+                      "show the number of layers and of processors");
 };
 
 /// A processor for each layer, from the first to the last.
@@ -47,8 +43,7 @@ struct per_layer {
     template <int Layers>
     static constexpr int distinct = Layers;
 
-    template <class Body>
-    static constexpr void visit(int layer, Body&& body) {
+    static constexpr void visit(int layer, auto&& body) {
         int i = 0;
         ((i++ == layer ? body(Processors{}) : void()), ...);
     }
@@ -82,8 +77,8 @@ struct by_name {
     template <int Layers>
     static constexpr bool fits = [] {
         static_assert(attention_processor_count<Layers, sizeof...(Named)>::ok);
-        std::array<int, static_cast<std::size_t>(Layers)> seen{};
-        ((Named::layer < Layers ? void(++seen[static_cast<std::size_t>(Named::layer)]) : void()), ...);
+        std::array<int, std::size_t{Layers}> seen{};
+        ((Named::layer < Layers ? void(++at(seen, Named::layer)) : void()), ...);
         for (int n : seen)
             if (n != 1) return false;
         return true;
@@ -91,8 +86,7 @@ struct by_name {
     template <int Layers>
     static constexpr int distinct = Layers;
 
-    template <class Body>
-    static constexpr void visit(int layer, Body&& body) {
+    static constexpr void visit(int layer, auto&& body) {
         ((Named::layer == layer ? body(typename Named::type{}) : void()), ...);
     }
 };

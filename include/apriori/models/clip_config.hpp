@@ -29,8 +29,7 @@ constexpr auto clip_fields(const Own&... own) noexcept {
                       own...};
 }
 
-template <class Config>
-constexpr status check_heads(const Config& c) noexcept {
+constexpr status check_heads(const auto& c) noexcept {
     if (c.hidden_size % c.num_attention_heads == 0) return {};
     return status::invalid("hidden_size must be a multiple of num_attention_heads", c.hidden_size,
                            c.num_attention_heads);
@@ -74,8 +73,7 @@ struct CLIPTextConfig {
     }
     constexpr status together() const noexcept { return detail::check_heads(*this); }
     /// The class without a projection has the field all the same.
-    template <class Json>
-    constexpr void infer(const Json& json) noexcept {
+    constexpr void infer(const auto& json) noexcept {
         if (detail::names_plain_class(json("architectures"))) projection_dim = 0;
     }
 
@@ -118,8 +116,7 @@ struct CLIPVisionConfig {
         return detail::check_heads(*this);
     }
     /// The class without a projection has the field all the same.
-    template <class Json>
-    constexpr void infer(const Json& json) noexcept {
+    constexpr void infer(const auto& json) noexcept {
         if (detail::names_plain_class(json("architectures"))) projection_dim = 0;
     }
 

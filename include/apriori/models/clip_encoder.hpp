@@ -15,8 +15,7 @@ namespace apriori::detail {
 template <auto C, class W>
 struct clip_layers {
     using activation = std::conditional_t<C.hidden_act == clip_activation::gelu, fn::gelu, fn::quick_gelu>;
-    using block =
-        transformer_block<C.num_attention_heads, C.hidden_size, typename W::packed, C.intermediate_size, activation>;
+    using block = transformer_block<C.num_attention_heads, C.hidden_size, W, activation>;
 
     W w;
 
@@ -24,19 +23,14 @@ struct clip_layers {
     template <class Context, class X>
     constexpr void run(Context& to, const X& x, const attention_rows& attends, int depth) const {
         constexpr float scale = remaining_attention_scale(C.head_dim());
-        for (int i = 0; i < depth; ++i)
-            block::of(w.layer(i), C.layer_norm_eps)(to, x, attends, scale, fused_attention{});
+        for (int i = 0; i < depth; ++i) block{w.layer(i), C.layer_norm_eps}(to, x, attends, scale, fused_attention{});
     }
     /// The norm of that name of x [.., hidden_size].
-    template <fixed_string Name, class X>
-    constexpr auto norm(const X& x) const {
-        return layer_norm(x, w[weight_name<Name + ".weight">{}], w[weight_name<Name + ".bias">{}], C.layer_norm_eps);
-    }
+    constexpr auto norm(auto name, const auto& x) const { return w.layer_norm(name, x, C.layer_norm_eps); }
     /// Pooled rows x [rows, hidden_size] -> [rows, output_dim()], by the matrix of that name where there is one.
-    template <fixed_string Name, class X>
-    constexpr auto project(const X& x) const {
+    constexpr auto project(auto name, const auto& x) const {
         if constexpr (C.projection_dim > 0)
-            return linear(x, w[weight_name<Name>{}]);
+            return linear(x, w[name]);
         else
             return x;
     }
@@ -45,14 +39,19 @@ struct clip_layers {
 /// A model that gives hidden states and an embedding of each row. Its architecture has, besides (models/model.hpp),
 ///   prefix             of the names of its weights
 ///   encoding, embeds   what encode gives on the host, and its member for the embeddings
-template <class Architecture, class Device, class Format>
-class clip_encoder : public model<Architecture, Device, Format> {
-    using base = model<Architecture, Device, Format>;
+template <class Encoder, class Architecture, class Device, class Format>
+class clip_encoder : public model<Encoder, Architecture, Device, Format> {
+    using base = model<Encoder, Architecture, Device, Format>;
 
 public:
     static constexpr index_t width = base::config.hidden_size, embedding = base::config.output_dim();
     using base::base;
     using typename base::input, typename base::output;
+
+    /// Loads the weights from a tensor source (io/).
+    static result<Encoder> load(Device& device, const tensor_source auto& source) {
+        return base::load(device, clip_source(source, Architecture::prefix));
+    }
 
     /// Encodes rows. `last_hidden_state` receives [rows, tokens, hidden_size] floats and `embeds` [rows, output_dim()], in the
     /// device's memory; `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More
@@ -64,26 +63,19 @@ public:
     }
 
 protected:
-    /// Loads the weights from a tensor source, as an Encoder.
-    template <class Encoder, tensor_source Source>
-    static result<Encoder> load_encoder(Device& device, const Source& source) {
-        return base::template load_weights<Encoder>(device, clip_source(source, Architecture::prefix));
-    }
-
     /// Encodes an input that lies in arrays of `on`, up to l.rows rows together.
     result<typename Architecture::encoding> encode_on(device_staging<Device>& on, const input& in,
                                                       typename Architecture::limits l) const {
         l.rows = std::min(l.rows, in.rows());
         typename Architecture::encoding out{in.rows(), in.tokens()};
-        out.last_hidden_state.resize(static_cast<std::size_t>(in.rows() * in.tokens() * width));
-        (out.*Architecture::embeds).resize(static_cast<std::size_t>(in.rows() * embedding));
-        auto hidden = on.template array<float>(in.rows() * in.tokens() * width);
-        auto embeds = on.template array<float>(in.rows() * embedding);
-        auto memory = on.template array<std::byte>(static_cast<index_t>(base::workspace_bytes(l)));
-        if (on.state.ok()) on.check(forward(in, hidden.data(), embeds.data(), memory.bytes(), l).state);
+        out.last_hidden_state.resize(to_size(in.rows() * in.tokens() * width));
+        (out.*Architecture::embeds).resize(to_size(in.rows() * embedding));
+        auto hidden = on.floats(in.rows() * in.tokens() * width), embeds = on.floats(in.rows() * embedding);
+        auto memory = on.bytes(base::workspace_bytes(l));
+        if (on.state) on.check(forward(in, hidden.data(), embeds.data(), memory.bytes(), l).state);
         on.read(hidden, std::span(out.last_hidden_state));
         on.read(embeds, std::span(out.*Architecture::embeds));
-        if (!on.state.ok()) return to_failure(on.state);
+        if (!on.state) return to_failure(on.state);
         return out;
     }
 };

@@ -9,8 +9,7 @@ namespace apriori {
 
 namespace detail {
 
-template <class Config>
-constexpr void add_clip_layers(parameter_table& t, const Config& c) {
+constexpr void add_clip_layers(parameter_table& t, const auto& c) {
     const index_t d = c.hidden_size, h = c.intermediate_size;
     const float scale = folded_attention_scale(c.head_dim());
     t.layers = c.num_hidden_layers;

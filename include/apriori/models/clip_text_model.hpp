@@ -35,16 +35,16 @@ struct CLIPTextInput {
         return {{nullptr, extents<dyn, dyn>(l.rows, l.tokens)}, {nullptr, extents<dyn>(l.rows)}};
     }
     constexpr status check(const clip_text_limits& l, const CLIPTextConfig& c) const noexcept {
-        if (rows() < 1) return status::shape("input_ids: needs a row or more", rows(), 1);
-        if (tokens() < 1 || tokens() > c.max_position_embeddings)
-            return status::shape("input_ids: more tokens than max_position_embeddings, or none", tokens(),
-                                 c.max_position_embeddings);
-        if (tokens() > l.tokens)
-            return status::shape("input_ids: more tokens than the limits' tokens", tokens(), l.tokens);
-        if (pooled.ext()[0] != rows()) return status::shape("pooled: must be [rows]", pooled.ext()[0], rows());
-        if (attention_mask.data != nullptr && !same_sizes(attention_mask.ext(), input_ids.ext()))
-            return status::shape("attention_mask: must be [rows, tokens]", attention_mask.ext()[1], tokens());
-        return {};
+        using detail::fitting;
+        return detail::first_error(
+            fitting(rows() >= 1, "input_ids: needs a row or more", rows(), 1),
+            fitting(tokens() >= 1 && tokens() <= c.max_position_embeddings,
+                    "input_ids: more tokens than max_position_embeddings, or none", tokens(),
+                    c.max_position_embeddings),
+            fitting(tokens() <= l.tokens, "input_ids: more tokens than the limits' tokens", tokens(), l.tokens),
+            fitting(pooled.ext()[0] == rows(), "pooled: must be [rows]", pooled.ext()[0], rows()),
+            fitting(attention_mask.data == nullptr || same_sizes(attention_mask.ext(), input_ids.ext()),
+                    "attention_mask: must be [rows, tokens]", attention_mask.ext()[1], tokens()));
     }
 };
 
@@ -72,7 +72,7 @@ constexpr index_t clip_pooled_token(std::span<const std::int32_t> ids, int eos_t
             eos_token_id == 2 ? ids[i] > ids[best] : ids[i] == eos_token_id && ids[best] != eos_token_id;
         if (better) best = i;
     }
-    return static_cast<index_t>(best);
+    return index_t(best);
 }
 
 namespace detail {
@@ -105,9 +105,9 @@ struct clip_text_architecture {
 
         const auto hidden = reshape(out.last_hidden_state, extents<dyn, width>(in.rows() * tokens)); // of all texts
         const auto pooled = slice<0>(in.pooled, first, count);                                       // among those
-        to(slice<0>(hidden, first * tokens, count * tokens)) = layers.template norm<"final_layer_norm">(x);
+        to(slice<0>(hidden, first * tokens, count * tokens)) = layers.norm("final_layer_norm"_w, x);
         to(slice<0>(out.text_embeds, first, count)) =
-            layers.template project<"text_projection.weight">(gather(hidden, pooled));
+            layers.project("text_projection.weight"_w, gather(hidden, pooled));
     }
 
 private:
@@ -120,40 +120,33 @@ private:
 
 /// The model for a checked configuration; see CLIPTextModelWithProjection below.
 template <CLIPTextConfig C, class Device, class Format>
-class clip_text_model : public clip_encoder<clip_text_architecture<C>, Device, Format> {
-    using base = clip_encoder<clip_text_architecture<C>, Device, Format>;
+class clip_text_model
+    : public clip_encoder<clip_text_model<C, Device, Format>, clip_text_architecture<C>, Device, Format> {
+    using base = clip_encoder<clip_text_model, clip_text_architecture<C>, Device, Format>;
 
 public:
     using base::base;
-
-    /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<clip_text_model> load(Device& device, const Source& source) {
-        return base::template load_encoder<clip_text_model>(device, source);
-    }
 
     /// Encodes texts on the host, ids [rows, tokens] as clip_tokenizer gives them; without a mask all tokens are seen, as
     /// diffusers' unCLIP and Kandinsky pipelines have it. Up to l.rows texts are encoded together. Allocates.
     result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                       std::span<const std::uint8_t> attention_mask = {},
                                       clip_text_limits l = {.rows = 4}) const {
-        const auto count = static_cast<index_t>(input_ids.size());
+        const index_t count = std::ssize(input_ids);
         if (rows < 1 || count < rows || count % rows != 0)
-            return failure{errc::shape_mismatch, "input_ids: " + std::to_string(count) + " ids are not " +
-                                                     std::to_string(rows) + " rows of one token or more"};
+            return failure(errc::shape_mismatch, "input_ids: ", count, " ids are not ", rows,
+                           " rows of one token or more");
         if (!attention_mask.empty() && attention_mask.size() != input_ids.size())
-            return failure{errc::shape_mismatch, "attention_mask: " + std::to_string(attention_mask.size()) +
-                                                     " values for " + std::to_string(count) + " input_ids"};
+            return failure(errc::shape_mismatch, "attention_mask: ", attention_mask.size(), " values for ", count,
+                           " input_ids");
         for (const std::int32_t id : input_ids)
             if (id < 0 || id >= C.vocab_size)
-                return failure{errc::invalid_argument, "input_ids: " + std::to_string(id) + "; allowed: 0 to " +
-                                                           std::to_string(C.vocab_size - 1) + " (vocab_size - 1)"};
+                return failure(errc::invalid_argument, "input_ids: ", id, "; allowed: 0 to ", C.vocab_size - 1,
+                               " (vocab_size - 1)");
         l.tokens = count / rows;
         std::vector<std::int32_t> pooled;
-        for (index_t at = 0; at < count; at += l.tokens) {
-            const auto ids = input_ids.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(l.tokens));
-            pooled.push_back(static_cast<std::int32_t>(at + clip_pooled_token(ids, C.eos_token_id)));
-        }
+        for (index_t i = 0; i < count; i += l.tokens)
+            pooled.push_back(std::int32_t(i + clip_pooled_token(part(input_ids, i, l.tokens), C.eos_token_id)));
         device_staging<Device> on(this->device(), "no memory for the text encoder's tensors");
         const auto ids = on.copy(input_ids), pooled_rows = on.copy(pooled);
         const auto mask = on.copy(attention_mask);
@@ -166,18 +159,12 @@ public:
     }
 };
 
-template <CLIPTextConfig C>
-consteval CLIPTextConfig checked_text() {
-    static_assert(validate<C>());
-    return canonical(C);
-}
-
 } // namespace detail
 
 /// CLIP's text encoder of a configuration (models/clip_config.hpp) on a device, its weights packed in a Format
 /// (core/weight_format.hpp); with projection_dim 0 the same as CLIPTextModel.
 template <CLIPTextConfig Config, class Device, class Format = f32>
-using CLIPTextModelWithProjection = detail::clip_text_model<detail::checked_text<Config>(), Device, Format>;
+using CLIPTextModelWithProjection = detail::clip_text_model<detail::checked<Config>(), Device, Format>;
 
 /// The text encoder without projection: text_embeds is transformers' pooler_output.
 template <CLIPTextConfig Config, class Device, class Format = f32>

@@ -81,13 +81,12 @@ struct clip_vision_architecture {
         embed_patches(to, w["embeddings.patch_embedding.weight"_w], in, first, slice<1, tokens - 1>(sequence, 1),
                       slice<0, tokens - 1>(positions, 1));
         to(slice<1, 1>(sequence, 0)) = w["embeddings.class_embedding"_w] + slice<0, 1>(positions, 0);
-        to(x) = layers.template norm<"pre_layrnorm">(x);
+        to(x) = layers.norm("pre_layrnorm"_w, x);
         layers.run(to, x, attention_rows{count, tokens}, depth);
 
-        const view<const float, extents<dyn, width>, layout::rows> pooled(sequence.data, extents<dyn, width>(count),
-                                                                          {tokens * width, 1}); // the class tokens
+        const auto pooled = rows_of<width>(sequence.data, count, tokens * width); // the class tokens
         to(slice<0>(out.image_embeds, first, count)) =
-            layers.template project<"visual_projection.weight">(layers.template norm<"post_layernorm">(pooled));
+            layers.project("visual_projection.weight"_w, layers.norm("post_layernorm"_w, pooled));
     }
 
 private:
@@ -119,29 +118,23 @@ private:
 
 /// The model for a checked configuration; see CLIPVisionModelWithProjection below.
 template <CLIPVisionConfig C, class Device, class Format>
-class clip_vision_model : public clip_encoder<clip_vision_architecture<C>, Device, Format> {
-    using base = clip_encoder<clip_vision_architecture<C>, Device, Format>;
+class clip_vision_model
+    : public clip_encoder<clip_vision_model<C, Device, Format>, clip_vision_architecture<C>, Device, Format> {
+    using base = clip_encoder<clip_vision_model, clip_vision_architecture<C>, Device, Format>;
 
 public:
-    static constexpr index_t tokens = C.tokens();
+    static constexpr index_t tokens = C.tokens(), image = index_t{C.num_channels} * C.image_size * C.image_size;
     using pixels = view<const float, typename CLIPVisionInput<C>::extents_type>;
     using base::base;
-
-    /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<clip_vision_model> load(Device& device, const Source& source) {
-        return base::template load_encoder<clip_vision_model>(device, source);
-    }
 
     /// Encodes images on the host, pixel_values [rows, num_channels, image_size, image_size], up to l.rows together.
     /// Allocates.
     result<clip_vision_encoding> encode(std::span<const float> pixel_values, index_t rows,
                                         clip_vision_limits l = {.rows = 2}) const {
-        constexpr index_t image = index_t{C.num_channels} * C.image_size * C.image_size;
-        const auto count = static_cast<index_t>(pixel_values.size());
+        const index_t count = std::ssize(pixel_values);
         if (rows < 1 || count != rows * image)
-            return failure{errc::shape_mismatch, "pixel_values: " + std::to_string(count) + " numbers are not " +
-                                                     std::to_string(rows) + " images of " + std::to_string(image)};
+            return failure(errc::shape_mismatch, "pixel_values: ", count, " numbers are not ", rows, " images of ",
+                           image);
         device_staging<Device> on(this->device(), "no memory for the image encoder's tensors");
         const auto there = on.copy(pixel_values);
         return this->encode_on(on, {there.data(), typename CLIPVisionInput<C>::extents_type(rows)}, l);
@@ -149,24 +142,18 @@ public:
 
     /// Kandinsky's zero image embedding [output_dim()]: of normalised pixels that are all 0 (diffusers' get_zero_embed).
     result<std::vector<float>> zero_image_embedding() const {
-        auto encoded = encode(std::vector<float>(std::size_t{C.num_channels} * C.image_size * C.image_size), 1);
+        auto encoded = encode(std::vector<float>(image), 1);
         if (!encoded) return encoded.error();
         return std::move(encoded->image_embeds);
     }
 };
-
-template <CLIPVisionConfig C>
-consteval CLIPVisionConfig checked_vision() {
-    static_assert(validate<C>());
-    return canonical(C);
-}
 
 } // namespace detail
 
 /// CLIP's image encoder of a configuration (models/clip_config.hpp) on a device, its weights packed in a Format
 /// (core/weight_format.hpp); with projection_dim 0 the same as CLIPVisionModel.
 template <CLIPVisionConfig Config, class Device, class Format = f32>
-using CLIPVisionModelWithProjection = detail::clip_vision_model<detail::checked_vision<Config>(), Device, Format>;
+using CLIPVisionModelWithProjection = detail::clip_vision_model<detail::checked<Config>(), Device, Format>;
 
 /// The image encoder without projection: image_embeds is transformers' pooler_output. Shap-E's prior takes its
 /// last_hidden_state without the class token.

@@ -53,4 +53,15 @@ constexpr bool validate() {
     return compiles_unless_said<detail::refusal_of<Config>>();
 }
 
+namespace detail {
+
+/// The canonical form of a supported configuration.
+template <auto Config>
+consteval auto checked() {
+    static_assert(validate<Config>());
+    return canonical(Config);
+}
+
+} // namespace detail
+
 } // namespace apriori

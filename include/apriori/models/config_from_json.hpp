@@ -16,7 +16,7 @@ struct file_reading {
     /// What is wrong with the file.
     static constexpr auto text = [] {
         short_text<1280> said;
-        if (!reading.ok()) said.add(File::path, reading.message.view());
+        if (!reading) said.add(File::path, reading.message.view());
         return said;
     }();
 };

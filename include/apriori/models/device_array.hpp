@@ -16,14 +16,13 @@ class device_array {
 public:
     device_array() = default;
     device_array(Device& d, index_t count)
-        : device_(&d), buffer_(d.allocate(static_cast<std::size_t>(count) * sizeof(T))), count_(count) {}
+        : device_(&d), buffer_(d.allocate(to_size(count) * sizeof(T))), count_(count) {}
 
     T* data() const noexcept { return reinterpret_cast<T*>(buffer_.data()); }
     index_t size() const noexcept { return count_; }
-    bool ok() const noexcept { return count_ == 0 || !buffer_.empty(); }
-    std::span<std::byte> bytes() const noexcept {
-        return {buffer_.data(), static_cast<std::size_t>(count_) * sizeof(T)};
-    }
+    /// False after an allocation that failed.
+    explicit operator bool() const noexcept { return count_ == 0 || !buffer_.empty(); }
+    std::span<std::byte> bytes() const noexcept { return {buffer_.data(), to_size(count_) * sizeof(T)}; }
     /// Copies from the host to element `at`.
     status write(std::span<const T> from, index_t at = 0) {
         return from.empty() ? status{} : device_->upload(data() + at, from.data(), from.size_bytes());
@@ -50,31 +49,32 @@ public:
 
     /// Keeps s if it is the first error.
     void check(const status& s) {
-        if (state.ok()) state = s;
+        if (state) state = s;
     }
     template <class T>
     device_array<T, Device> array(index_t count) {
-        if (!state.ok()) return {};
+        if (!state) return {};
         device_array<T, Device> a(*device_, count);
-        if (!a.ok()) state = {errc::device_error, no_memory_};
+        if (!a) state = {errc::device_error, no_memory_};
         return a;
     }
+    device_array<float, Device> floats(index_t count) { return array<float>(count); }
+    device_array<std::byte, Device> bytes(std::size_t count) { return array<std::byte>(index_t(count)); }
     template <class T>
     void write(device_array<T, Device>& to, std::span<const T> from, index_t at = 0) {
-        if (state.ok()) state = to.write(from, at);
+        if (state) state = to.write(from, at);
     }
     /// An array with the elements of a vector or span.
-    template <class Values>
-    auto copy(const Values& values) {
-        auto a = array<std::remove_cvref_t<decltype(values[0])>>(static_cast<index_t>(values.size()));
+    auto copy(const auto& values) {
+        auto a = array<std::remove_cvref_t<decltype(values[0])>>(std::ssize(values));
         write(a, std::span(values.data(), values.size()));
         return a;
     }
     /// Waits for the device, then copies to the host.
     template <class T>
     void read(const device_array<T, Device>& from, std::span<T> to) {
-        if (state.ok()) state = device_->synchronize();
-        if (state.ok()) state = from.read(to);
+        if (state) state = device_->synchronize();
+        if (state) state = from.read(to);
     }
 
 private:

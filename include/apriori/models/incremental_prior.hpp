@@ -52,45 +52,40 @@ public:
         std::int32_t text_rows = 0, pooled_rows = 0;
         for (const prior_prompt& p : prompts) {
             if (auto r = check(p); !r) return r.error();
-            text_rows +=
-                static_cast<std::int32_t>(std::ranges::count_if(p.attention_mask, [](auto m) { return m != 0; }));
+            for (const std::uint8_t seen : p.attention_mask) text_rows += seen != 0;
         }
         prior_pass_rows pass{.causal = true};
         std::int32_t next_text = 0;
         for (const prior_prompt& p : prompts) {
             const index_t first = pass.count();
             for (std::int32_t i = 0; i < C.num_embeddings; ++i) {
-                if (p.attention_mask[static_cast<std::size_t>(i)] == 0) continue;
-                const auto row = p.last_hidden_state.subspan(static_cast<std::size_t>(i * text_width), text_width);
+                if (at(p.attention_mask, i) == 0) continue;
+                const auto row = part(p.last_hidden_state, i * text_width, text_width);
                 text.insert(text.end(), row.begin(), row.end());
                 pass.add_row(next_text++, i);
             }
             pooled.insert(pooled.end(), p.text_embeds.begin(), p.text_embeds.end());
-            const auto proj = static_cast<std::int32_t>(p.text_embeds.size()) / C.embedding_proj_dim;
-            for (std::int32_t i = 0; i < proj; ++i) pass.add_row(text_rows + pooled_rows++, C.num_embeddings + i);
+            const index_t proj = std::ssize(p.text_embeds) / C.embedding_proj_dim;
+            for (int i = 0; i < proj; ++i) pass.add_row(text_rows + pooled_rows++, C.num_embeddings + i);
             if (made->proj_tokens == 0) made->proj_tokens = proj;
             if (proj != made->proj_tokens || hidden_tokens(*made) < 1)
-                return failure{
-                    errc::shape_mismatch,
-                    "prompt: text_embeds has " + std::to_string(proj) +
-                        " tokens; all prompts must have the same number, and leave room for time and latents "
-                        "among additional_embeddings = " +
-                        std::to_string(C.additional_embeddings)};
+                return failure(errc::shape_mismatch, "prompt: text_embeds has ", proj,
+                               " tokens; all prompts must have the same number, and leave room for time and latents "
+                               "among additional_embeddings = ",
+                               C.additional_embeddings);
             const index_t count = pass.count() - first;
             made->prompts.push_back({first, count});
             pass.add_group({first, first, count, first, {}}, count * (count + 1) / 2, count);
         }
         device_staging on(device_, no_memory);
         const auto text_there = on.copy(text), pooled_there = on.copy(pooled);
-        const view<const float, extents<dyn, text_width>> text_in(text_there.data(),
-                                                                  extents<dyn, text_width>(text_rows));
-        const view<const float, extents<dyn, C.embedding_proj_dim>> pooled_in(
-            pooled_there.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
+        const view text_in(text_there.data(), extents<dyn, text_width>(text_rows));
+        const view pooled_in(pooled_there.data(), extents<dyn, C.embedding_proj_dim>(pooled_rows));
         fill_cache(on, pass, text_rows + pooled_rows, made->cache, [&](auto& to, const rows_view& table) {
             if (text_rows > 0) to(slice<0>(table, 0, text_rows)) = layers_.text_rows(text_in);
             to(slice<0>(table, text_rows, pooled_rows)) = layers_.pooled_rows(pooled_in);
         });
-        if (!on.state.ok()) return to_failure(on.state);
+        if (!on.state) return to_failure(on.state);
         return prefix_ptr(std::move(made));
     }
 
@@ -101,21 +96,21 @@ public:
         auto made = std::make_shared<prior_condition<Device>>();
         made->prefix = std::move(prefix);
         made->timesteps.assign(timesteps.begin(), timesteps.end());
-        const auto count = static_cast<index_t>(timesteps.size());
+        const index_t count = std::ssize(timesteps);
         prior_pass_rows pass;
         for (const row_range seen : made->prefix->prompts) {
             const index_t first = pass.count();
             for (std::int32_t k = 0; k < count; ++k)
-                pass.add_row(k, static_cast<std::int32_t>(C.num_embeddings + made->prefix->proj_tokens));
+                pass.add_row(k, std::int32_t(C.num_embeddings + made->prefix->proj_tokens));
             pass.add_group({first, first, count, first, {made->prefix->cache.range(seen), {}}},
                            count * (seen.count + 1), seen.count + 1);
         }
         device_staging on(device_, no_memory);
         const auto times = on.copy(timesteps);
-        const view<const float, extents<dyn, 1>> t(times.data(), extents<dyn, 1>(count));
+        const view t(times.data(), extents<dyn, 1>(count));
         fill_cache(on, pass, count, made->cache,
                    [&](auto& to, const rows_view& table) { layers_.embed_time(to, table, t, 0.0f); });
-        if (!on.state.ok()) return to_failure(on.state);
+        if (!on.state) return to_failure(on.state);
         return condition_ptr(std::move(made));
     }
 
@@ -127,23 +122,22 @@ public:
         if (l.rows < 1 || l.samples < 1 || hidden < 1)
             return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
                                    std::min({l.rows, l.samples, hidden}), 1);
-        if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s.ok()) return s;
+        if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
         if (hidden != hidden_tokens(*steps.front().condition->prefix) || latent_rows % hidden != 0 ||
             latent_rows > l.samples * hidden)
             return status::shape(
                 "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples", latent_rows,
                 l.samples * hidden);
-        if (const status s = check_workspace(memory, workspace_bytes(l)); !s.ok()) return s;
-        for (std::size_t first = 0; first < steps.size(); first += static_cast<std::size_t>(l.rows)) {
-            const auto part = steps.subspan(first, std::min(static_cast<std::size_t>(l.rows), steps.size() - first));
+        if (const status s = check_workspace(memory, workspace_bytes(l)); !s) return s;
+        for (index_t first = 0; first < std::ssize(steps); first += l.rows) {
+            const auto some = part(steps, first, std::min(l.rows, std::ssize(steps) - first));
             workspace work(memory);
             context to(device_, work);
-            prior_step_rows index(work, static_cast<index_t>(part.size()), hidden, prd);
+            prior_step_rows index(work, std::ssize(some), hidden, prd);
             if (work.overflowed()) return workspace_too_small(0, work.high_water());
-            index.write(to, part, C.num_embeddings, latent_rows);
-            run_step(to, layers_, x_t, index, C.num_layers,
-                     out + static_cast<index_t>(first) * index.answers_of_step() * clip);
-            if (!to.state.ok()) return to.state;
+            index.write(to, some, C.num_embeddings, latent_rows);
+            run_step(to, layers_, x_t, index, C.num_layers, out + first * index.answers_of_step() * clip);
+            if (!to.state) return to.state;
         }
         return {};
     }
@@ -158,32 +152,26 @@ private:
     static constexpr const char* no_memory = "no memory for the condition of the prompts";
 
     static result<void> check(const prior_prompt& p) {
-        const auto wrong = [](const char* what, std::size_t got, index_t want) {
-            return failure{errc::shape_mismatch, std::string("prompt: ") + what + " has " + std::to_string(got) +
-                                                     " elements, the model takes " + std::to_string(want)};
-        };
         constexpr index_t text = C.num_embeddings * text_width;
-        if (p.attention_mask.size() != static_cast<std::size_t>(C.num_embeddings) || C.num_embeddings == 0)
-            return failure{errc::invalid_argument,
-                           "prompt: incremental sampling needs an attention_mask of num_embeddings = " +
-                               std::to_string(C.num_embeddings) + " elements, not " +
-                               std::to_string(p.attention_mask.size()) + "; without one use forward"};
-        if (p.last_hidden_state.size() != static_cast<std::size_t>(text))
-            return wrong("last_hidden_state", p.last_hidden_state.size(), text);
-        if (p.text_embeds.empty() || p.text_embeds.size() % static_cast<std::size_t>(C.embedding_proj_dim) != 0)
-            return wrong("text_embeds", p.text_embeds.size(), C.embedding_proj_dim);
+        if (std::ssize(p.attention_mask) != C.num_embeddings || C.num_embeddings == 0)
+            return failure(errc::invalid_argument,
+                           "prompt: incremental sampling needs an attention_mask of num_embeddings = ",
+                           C.num_embeddings, " elements, not ", p.attention_mask.size(), "; without one use forward");
+        if (std::ssize(p.last_hidden_state) != text)
+            return wrong_size("prompt: last_hidden_state", p.last_hidden_state, text);
+        if (p.text_embeds.empty() || std::ssize(p.text_embeds) % C.embedding_proj_dim != 0)
+            return wrong_size("prompt: text_embeds", p.text_embeds, C.embedding_proj_dim);
         return {};
     }
 
     /// Fills `cache` with the rows that `pass` takes from a table [table_rows, inner], which embed(to, table) writes: planned, given
     /// memory, and run once.
-    template <class Embed>
     void fill_cache(device_staging<Device>& on, const prior_pass_rows& pass, index_t table_rows,
-                    layer_cache<Device>& cache, Embed&& embed) const {
+                    layer_cache<Device>& cache, auto&& embed) const {
         const index_t rows = pass.count();
         const auto order = on.copy(pass.order), positions = on.copy(pass.positions);
         const auto groups = on.copy(pass.groups);
-        if (on.state.ok()) on.check(cache.allocate(device_, C.num_layers, rows, 3 * inner, weights_hash_));
+        if (on.state) on.check(cache.allocate(device_, C.num_layers, rows, 3 * inner, weights_hash_));
         const auto body = [&](auto& to) {
             const auto temporaries = to.scope();
             const rows_view table = to.temporary(extents<dyn, inner>(table_rows)); // [table_rows, inner]
@@ -193,13 +181,13 @@ private:
             cache_layers(to, x, cache.values.data(),
                          {groups.data(), groups.size(), pass.max_keys, rows, pass.scores, pass.causal});
         };
-        const auto memory = on.template array<std::byte>(static_cast<index_t>(plan_body<Device, 0>(body).workspace));
+        const auto memory = on.bytes(plan_body<Device, 0>(body).workspace);
         workspace w(memory.bytes());
         context to(device_, w);
         to.state = on.state;
         body(to);
         on.check(to.state);
-        if (on.state.ok()) on.check(device_.synchronize());
+        if (on.state) on.check(device_.synchronize());
     }
 
     /// Rows x through all layers, each layer's q, k and v left in `cache`; after the last one nothing more is needed.
@@ -245,9 +233,8 @@ private:
         }
         // of the last layer only the answers are wanted: with prd every own-th row, without it all
         const auto block = layers.block(depth - 1);
-        const view<float, extents<dyn, inner>, layout::rows> y(advance(x.data, (own - index.answers_of_step()) * inner),
-                                                               extents<dyn, inner>(answers),
-                                                               {prd != 0 ? own * inner : inner, 1});
+        const auto y = rows_of<inner>(advance(x.data, (own - index.answers_of_step()) * inner), answers,
+                                      prd != 0 ? own * inner : inner);
         to(qkv) = block.qkv_of(x);
         block.attend_cached(to, y, qkv, index.last(), depth - 1, layers.scale);
         to(view(out, extents<dyn, clip>(answers))) = layers.answer_rows(y);

@@ -13,7 +13,7 @@
 
 namespace apriori::detail {
 
-/// A model of an architecture on a device, its weights packed in a Format. An architecture is a struct of static members:
+/// Model, of an architecture on a device, its weights packed in a Format. An architecture is a struct of static members:
 ///   config                       a canonical configuration; parameters_of(config) is the table of its weights
 ///   limits                       how much a workspace must hold at once: `rows`, and filled_in(config)
 ///   input                        rows(), check(limits, config), and shaped(limits): without memory, for plans
@@ -21,7 +21,7 @@ namespace apriori::detail {
 ///   layers, distinct_layers      of the model, and as many as have all workspaces that there are
 ///   launches                     more than its plan has
 ///   run(to, w, in, out, first, count, depth)    rows first .. first + count through `depth` layers: the mathematics
-template <class Architecture, class Device, class Format>
+template <class Model, class Architecture, class Device, class Format>
 class model {
 public:
     static constexpr auto config = Architecture::config;
@@ -33,6 +33,13 @@ public:
 
     /// A model on `device`, which must outlive it, with weights that it shares.
     model(Device& device, std::shared_ptr<const weights> w) : device_(&device), weights_(std::move(w)) {}
+
+    /// Loads the weights from a tensor source (io/).
+    static result<Model> load(Device& device, const tensor_source auto& source) {
+        auto w = weights::load(device, source);
+        if (!w) return w.error();
+        return Model(device, std::move(*w));
+    }
 
     /// Bytes that forward needs for up to `l.rows` rows at a time.
     static constexpr std::size_t workspace_bytes(typename Architecture::limits l) {
@@ -55,23 +62,15 @@ protected:
                         typename Architecture::limits l) const {
         l = l.filled_in(config);
         out.state = in.check(l, config);
-        if (out.state.ok()) out.state = check_workspace(memory, workspace_bytes(l));
+        if (out.state) out.state = check_workspace(memory, workspace_bytes(l));
         workspace w(memory);
         context to(*device_, w);
         to.state = out.state;
-        for (index_t first = 0; first < in.rows() && to.state.ok(); first += l.rows)
+        for (index_t first = 0; first < in.rows() && to.state; first += l.rows)
             Architecture::run(to, weights_->operands(), in, out, first, std::min(l.rows, in.rows() - first),
                               Architecture::layers);
         out.state = to.state;
         return out;
-    }
-
-    /// Weights from a tensor source, as a Model.
-    template <class Model, tensor_source Source>
-    static result<Model> load_weights(Device& device, const Source& source) {
-        auto w = weights::load(device, source);
-        if (!w) return w.error();
-        return Model(device, std::move(*w));
     }
 
 private:

@@ -4,6 +4,7 @@
 
 #include "apriori/core/fixed_string.hpp"
 #include "apriori/expr/linear.hpp"
+#include "apriori/expr/normalize.hpp"
 #include "apriori/models/parameter_table.hpp"
 
 #include <algorithm>
@@ -31,54 +32,50 @@ struct packed_layout {
         std::size_t offset = 0;
 
         constexpr std::size_t bytes() const {
-            if (packed) return Packed::stored_bytes(n, k);
-            return static_cast<std::size_t>(round_up(n * k * 4, static_cast<index_t>(buffer_alignment)));
+            return packed ? Packed::stored_bytes(n, k) : to_size(round_up(n * k * 4, index_t{buffer_alignment}));
         }
     };
 
     std::array<place, 50> places{};
-    int count = 0;
+    std::size_t count = 0;
     std::size_t block_bytes = 0; ///< of one layer
     std::size_t bytes = 0;       ///< in all
 
     constexpr packed_layout() {
         const auto& table = Model::parameters;
-        for (int i = 0; i < table.constant_count; ++i) {
-            const auto c = table.constants[static_cast<std::size_t>(i)];
-            slot(c.slot).n = c.n;
-        }
+        for (const auto& c : table.all_constants()) slot(c.slot).n = c.n;
         for (const parameter& p : table) {
-            place& at = slot(p.slot);
-            at.in_block = p.in_block();
-            at.packed = p.packed;
-            at.table = p.table;
-            at.k = p.width();
-            at.n = std::max(at.n, p.row + p.rows());
+            place& s = slot(p.slot);
+            s.in_block = p.in_block();
+            s.packed = p.packed;
+            s.table = p.table;
+            s.k = p.width();
+            s.n = std::max(s.n, p.row + p.rows());
         }
         for (const bool block : {false, true}) {
             const std::size_t begin = bytes;
-            for (int i = 0; i < count; ++i)
-                if (place& at = places[static_cast<std::size_t>(i)]; at.in_block == block) {
-                    at.offset = bytes;
-                    bytes += at.bytes();
+            for (std::size_t i = 0; i < count; ++i)
+                if (place& p = places[i]; p.in_block == block) {
+                    p.offset = bytes;
+                    bytes += p.bytes();
                 }
             if (block) block_bytes = bytes - begin;
         }
-        bytes += block_bytes * static_cast<std::size_t>(table.layers - 1);
+        bytes += block_bytes * to_size(table.layers - 1);
     }
 
     /// The place called that; past the last where there is none.
     constexpr const place& at(std::string_view name) const { return places[index_of(name)]; }
-    constexpr bool has(std::string_view name) const { return index_of(name) < static_cast<std::size_t>(count); }
+    constexpr bool has(std::string_view name) const { return index_of(name) < count; }
     constexpr std::size_t offset(const place& p, int layer = 0) const {
-        return p.offset + (p.in_block ? static_cast<std::size_t>(layer) * block_bytes : 0);
+        return p.offset + (p.in_block ? to_size(layer) * block_bytes : 0);
     }
-    constexpr std::span<const place> all() const { return {places.data(), static_cast<std::size_t>(count)}; }
+    constexpr std::span<const place> all() const { return {places.data(), count}; }
 
 private:
     constexpr std::size_t index_of(std::string_view name) const {
         std::size_t i = 0;
-        while (i < static_cast<std::size_t>(count) && places[i].slot != name) ++i;
+        while (i < count && places[i].slot != name) ++i;
         return i;
     }
     constexpr place& slot(std::string_view name) {
@@ -122,8 +119,27 @@ struct packed_operands {
             return base == nullptr ? V{} : V(reinterpret_cast<const float*>(base + layout.offset(place, of_layer)), {});
         }
     }
+    /// x [.., in] by the matrix and bias of that name, or x [.., n] normalised with the vectors of that name.
+    template <class Name, class X>
+    constexpr auto linear(Name, const X& x) const {
+        return apriori::linear(x, (*this)[weight_of<Name>{}], (*this)[bias_of<Name>{}]);
+    }
+    template <class Name, class X>
+    constexpr auto layer_norm(Name, const X& x, float eps = 1e-5f) const {
+        return apriori::layer_norm(x, (*this)[weight_of<Name>{}], (*this)[bias_of<Name>{}], eps);
+    }
+    template <class Name, class X>
+    constexpr auto rms_norm(Name, const X& x) const {
+        return apriori::rms_norm(x, (*this)[weight_of<Name>{}]);
+    }
     /// Those of a layer, which have no prefix.
     constexpr packed_operands layer(int i) const { return {base, i}; }
+
+private:
+    template <class Name>
+    using weight_of = weight_name<Name::text + ".weight">;
+    template <class Name>
+    using bias_of = weight_name<Name::text + ".bias">;
 };
 
 } // namespace apriori

@@ -24,18 +24,17 @@ public:
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about one
     /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
-    template <tensor_source Source>
-    static result<std::shared_ptr<const packed_weights>> load(Device& device, const Source& source) {
+    static result<std::shared_ptr<const packed_weights>> load(Device& device, const tensor_source auto& source) {
         const auto found = find_tensors(source);
         if (!found) return found.error();
         std::byte* to = nullptr;
         auto weights = allocate(device, to);
         if (!weights) return weights.error();
-        if (const status s = clear_gaps(device, to); !s.ok()) return to_failure(s);
+        if (const status s = clear_gaps(device, to); !s) return to_failure(s);
         (*weights)->hashes_.resize(found->size());
         if (auto r = (*weights)->store_tensors(device, source, *found, to, [](const std::string&) { return true; }); !r)
             return r.error();
-        if (const status s = store_constants(device, to); !s.ok()) return to_failure(s);
+        if (const status s = store_constants(device, to); !s) return to_failure(s);
         return std::shared_ptr<const packed_weights>(std::move(*weights));
     }
 
@@ -45,8 +44,7 @@ public:
     /// out by the same names and the plain source. Models that share these weights keep them as they are; as long as both are
     /// there they take twice the memory. Fails as load() does, with not_found for names that the model does not have, and
     /// with unsupported for attached weights, whose tensors' hashes are not known.
-    template <tensor_source Source>
-    result<std::shared_ptr<const packed_weights>> repack(Device& device, const Source& source,
+    result<std::shared_ptr<const packed_weights>> repack(Device& device, const tensor_source auto& source,
                                                          std::span<const std::string> names) const {
         const auto found = find_tensors(source);
         if (!found) return found.error();
@@ -65,7 +63,7 @@ public:
         std::byte* to = nullptr;
         auto weights = allocate(device, to);
         if (!weights) return weights.error();
-        if (const status s = copy(device, base_, to); !s.ok()) return to_failure(s);
+        if (const status s = copy(device, base_, to); !s) return to_failure(s);
         (*weights)->hashes_ = hashes_;
         if (auto r = (*weights)->store_tensors(
                 device, source, *found, to,
@@ -95,8 +93,7 @@ public:
 
 private:
     /// Where each of the model's tensors is in the source, in the order of the table.
-    template <class Source>
-    static result<std::vector<std::size_t>> find_tensors(const Source& source) {
+    static result<std::vector<std::size_t>> find_tensors(const auto& source) {
         const tensor_list expected(Model::config);
         if (auto checked = check_tensors(source, expected.infos()); !checked) return checked.error();
         std::vector<std::pair<std::string_view, std::size_t>> held;
@@ -108,8 +105,7 @@ private:
         return found;
     }
 
-    template <class Source>
-    static failure unknown_names(const Source& source, const std::vector<std::string_view>& wanted) {
+    static failure unknown_names(const auto& source, const std::vector<std::string_view>& wanted) {
         std::vector<std::string_view> held;
         for (std::size_t i = 0; i < source.size(); ++i) held.push_back(source.info(i).name);
         detail::bounded_list unknown;
@@ -124,8 +120,8 @@ private:
     static result<std::shared_ptr<packed_weights>> allocate(Device& device, std::byte*& to) {
         auto storage = std::make_shared<typename Device::buffer>(device.allocate(bytes()));
         if (storage->empty())
-            return failure{errc::device_error, "no memory for the weights: " + std::to_string(bytes()) +
-                                                   " bytes on device " + Device::name};
+            return failure(errc::device_error, "no memory for the weights: ", bytes(), " bytes on device ",
+                           Device::name);
         to = storage->data();
         auto weights = std::make_shared<packed_weights>();
         weights->base_ = to;
@@ -140,8 +136,8 @@ private:
         for (std::size_t at = 0; at < bytes(); at += stretch) {
             const std::size_t n = std::min(stretch, bytes() - at);
             status s = device.download(part.data(), from + at, n);
-            if (s.ok()) s = device.upload(to + at, part.data(), n);
-            if (!s.ok()) return s;
+            if (s) s = device.upload(to + at, part.data(), n);
+            if (!s) return s;
         }
         return {};
     }
@@ -153,8 +149,7 @@ private:
             if (place.n == 0) continue; // the narrowest model has no frequencies
             for (int layer = 0; layer < (place.in_block ? Model::parameters.layers : 1); ++layer) {
                 const std::size_t end = operands_type::layout.offset(place, layer) + place.bytes();
-                if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment);
-                    !r.ok())
+                if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment); !r)
                     return r;
             }
         }
@@ -164,14 +159,12 @@ private:
     static status store_constants(Device& device, std::byte* base) {
         if constexpr (Model::parameters.constant_count > 0) {
             std::vector<float> values;
-            for (int c = 0; c < Model::parameters.constant_count; ++c) {
-                const auto at = Model::parameters.constants[static_cast<std::size_t>(c)];
-                values.resize(static_cast<std::size_t>(at.n));
-                for (index_t i = 0; i < at.n; ++i)
-                    values[static_cast<std::size_t>(i)] = constant_of(Model::config, at.slot, i);
-                if (const status s = device.upload(base + operands_type::layout.at(at.slot).offset, values.data(),
+            for (const auto& c : Model::parameters.all_constants()) {
+                values.clear();
+                for (index_t i = 0; i < c.n; ++i) values.push_back(constant_of(Model::config, c.slot, i));
+                if (const status s = device.upload(base + operands_type::layout.at(c.slot).offset, values.data(),
                                                    values.size() * sizeof(float));
-                    !s.ok())
+                    !s)
                     return s;
             }
         }
@@ -179,9 +172,8 @@ private:
     }
 
     /// Packs the tensors whose names are wanted, and brings the hashes up to date.
-    template <class Source, class Wanted>
-    result<void> store_tensors(Device& device, const Source& source, const std::vector<std::size_t>& found,
-                               std::byte* base, const Wanted& wanted) {
+    result<void> store_tensors(Device& device, const auto& source, const std::vector<std::size_t>& found,
+                               std::byte* base, const auto& wanted) {
         std::vector<float> rows;
         std::size_t tensor = 0;
         for (const parameter& p : Model::parameters)
@@ -191,7 +183,7 @@ private:
                 if (const status s = store(device, source, found[tensor], p,
                                            base + operands_type::layout.offset(operands_type::layout.at(p.slot), layer),
                                            rows, hashes_[tensor]);
-                    !s.ok()) {
+                    !s) {
                     failure f = to_failure(s);
                     f.message = "tensor " + name + ": " + f.message;
                     return f;
@@ -203,8 +195,7 @@ private:
         return {};
     }
 
-    template <class Source>
-    static status store(Device& device, const Source& source, std::size_t tensor, const parameter& p, std::byte* to,
+    static status store(Device& device, const auto& source, std::size_t tensor, const parameter& p, std::byte* to,
                         std::vector<float>& rows, std::uint64_t& hash) {
         constexpr index_t stretch = index_t{1} << 20;
         const index_t width = p.packed ? p.width() : 1, count = p.size() / width;
@@ -213,16 +204,16 @@ private:
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
             const index_t n = std::min(step, count - first);
-            rows.resize(static_cast<std::size_t>(n * width));
-            if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s.ok()) return s;
+            rows.resize(to_size(n * width));
+            if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
             if (p.scale != 1.0f)
                 for (float& v : rows) v *= p.scale;
             const status s =
                 p.packed ? device.pack(packed(to, place.n, place.k), p.row + first, std::span<const float>(rows))
-                         : device.upload(to + static_cast<std::size_t>(p.row + first) * sizeof(float), rows.data(),
+                         : device.upload(to + to_size(p.row + first) * sizeof(float), rows.data(),
                                          rows.size() * sizeof(float));
-            if (!s.ok()) return s;
+            if (!s) return s;
         }
         return {};
     }

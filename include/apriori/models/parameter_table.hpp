@@ -7,6 +7,7 @@
 
 #include <array>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,12 +29,10 @@ struct parameter {
     constexpr bool in_block() const noexcept { return prefix.find("{}") != std::string_view::npos; }
     constexpr index_t size() const noexcept {
         index_t n = 1;
-        for (int i = 0; i < rank; ++i) n *= dims[static_cast<std::size_t>(i)];
+        for (int i = 0; i < rank; ++i) n *= at(dims, i);
         return n;
     }
-    constexpr index_t width() const noexcept {
-        return packed ? size() / dims[0] : table ? dims[static_cast<std::size_t>(rank - 1)] : 1;
-    }
+    constexpr index_t width() const noexcept { return packed ? size() / dims[0] : table ? at(dims, rank - 1) : 1; }
     constexpr index_t rows() const noexcept { return size() / width(); }
 };
 
@@ -58,23 +57,24 @@ struct parameter_table {
     int constant_count = 0;
     std::string_view prefix{}; ///< of the rows that are added from now on
 
-    constexpr parameter& add(std::string_view name, int rank, std::array<index_t, 4> dims, placed at = {}) {
-        parameter& p = rows[static_cast<std::size_t>(count++)];
+    constexpr parameter& add(std::string_view name, int rank, std::array<index_t, 4> dims, placed where = {}) {
+        parameter& p = at(rows, count++);
         p = {.prefix = prefix,
              .name = name,
-             .slot = at.slot.empty() ? name : at.slot,
+             .slot = where.slot.empty() ? name : where.slot,
              .rank = rank,
              .dims = dims,
-             .row = at.row,
-             .scale = at.scale};
+             .row = where.row,
+             .scale = where.scale};
         return p;
     }
-    constexpr void vector(std::string_view name, index_t n, placed at = {}) { add(name, 1, {n}, at); }
-    constexpr void matrix(std::string_view name, index_t out, index_t in, placed at = {}) {
-        add(name, 2, {out, in}, at).packed = true;
+    constexpr void vector(std::string_view name, index_t n, placed where = {}) { add(name, 1, {n}, where); }
+    constexpr void matrix(std::string_view name, index_t out, index_t in, placed where = {}) {
+        add(name, 2, {out, in}, where).packed = true;
     }
-    constexpr void add_constant(std::string_view slot, index_t n) {
-        constants[static_cast<std::size_t>(constant_count++)] = {slot, n};
+    constexpr void add_constant(std::string_view slot, index_t n) { at(constants, constant_count++) = {slot, n}; }
+    constexpr std::span<const constant> all_constants() const {
+        return std::span(constants).first(to_size(constant_count));
     }
     constexpr const parameter* begin() const { return rows.data(); }
     constexpr const parameter* end() const { return rows.data() + count; }
@@ -93,14 +93,13 @@ constexpr float folded_attention_scale(int head_dim) noexcept {
 /// What attention scores are multiplied by, where packing has not done it.
 constexpr float remaining_attention_scale(int head_dim) noexcept {
     if (folded_attention_scale(head_dim) != 1.0f) return 1.0f;
-    float root = static_cast<float>(head_dim); // Newton's iteration: std::sqrt is not constexpr
-    for (int i = 0; i < 64; ++i) root = 0.5f * (root + static_cast<float>(head_dim) / root);
+    float root = float(head_dim); // Newton's iteration: std::sqrt is not constexpr
+    for (int i = 0; i < 64; ++i) root = 0.5f * (root + float(head_dim) / root);
     return 1.0f / root;
 }
 
 /// Parameters of a configuration's state dict in all.
-template <class Config>
-constexpr std::int64_t parameter_count(const Config& config) {
+constexpr std::int64_t parameter_count(const auto& config) {
     const auto table = parameters_of(canonical(config));
     std::int64_t n = 0;
     for (const auto& p : table) n += p.size() * table.layers_of(p);
@@ -118,8 +117,7 @@ inline std::string parameter_name(const parameter& p, int layer) {
 /// Names and shapes of a configuration's whole state dict, as a list that owns its names.
 class tensor_list {
 public:
-    template <class Config>
-    explicit tensor_list(const Config& config) {
+    explicit tensor_list(const auto& config) {
         const auto table = parameters_of(canonical(config));
         for (const auto& p : table)
             for (int layer = 0; layer < table.layers_of(p); ++layer) {

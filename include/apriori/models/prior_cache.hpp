@@ -30,7 +30,7 @@ struct layer_cache {
         rows = row_count;
         width = row_width;
         weights_hash = hash;
-        return values.ok() ? status{} : status{errc::device_error, "no memory for the keys and values of the prompts"};
+        return values ? status{} : status{errc::device_error, "no memory for the keys and values of the prompts"};
     }
     cached_rows range(row_range r) const noexcept { return {values.data() + r.first * width, r.count, rows * width}; }
 };
@@ -50,7 +50,7 @@ struct prior_condition {
     layer_cache<Device> cache{}; ///< row p * timesteps + k: prompt p at timestep k
     std::vector<float> timesteps{};
 
-    index_t prompts() const noexcept { return static_cast<index_t>(prefix->prompts.size()); }
+    index_t prompts() const noexcept { return std::ssize(prefix->prompts); }
 };
 
 /// One denoising: latents `latent` under prompt `prompt` of a condition at its timestep `k`.

@@ -93,8 +93,7 @@ struct PriorConfig {
     }
     /// What a file means by the fields that it leaves out. One that says nothing of time_embedding may be an ECLIPSE prior's, whose class has the name of diffusers' but no fields of time, and a token less: the three
     /// behind the text do not hold the pooled one, time, latents and prd of diffusers'.
-    template <class Json>
-    constexpr void infer(const Json& json) noexcept {
+    constexpr void infer(const auto& json) noexcept {
         if (!json("time_embedding") && !json("time_embed_act_fn") && !json("time_embed_dim") &&
             additional_embeddings == 3 && added_emb_type == added_emb::prd)
             time_embedding = false;

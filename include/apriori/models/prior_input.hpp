@@ -43,9 +43,7 @@ struct token_rows {
     template <class T, class E>
     token_rows(const tensor<T, E>& t) : token_rows(t.view()) {}
 
-    constexpr auto as_view() const {
-        return view<const float, extents<dyn, dyn, Width>>(data, extents<dyn, dyn, Width>(rows, tokens));
-    }
+    constexpr auto as_view() const { return view(data, extents<dyn, dyn, Width>(rows, tokens)); }
     constexpr token_rows part(index_t first, index_t count) const {
         return {advance(data, first * tokens * Width), count, tokens};
     }
@@ -87,10 +85,7 @@ struct PriorTransformerInput {
         return {rows(), tokens(), attention_mask.data, attention_mask.ext()[1], masked};
     }
     /// The timesteps as [rows, 1]; one timestep is seen by all rows.
-    constexpr auto timestep_column() const {
-        return view<const float, extents<dyn, 1>, layout::rows>(timestep.data, extents<dyn, 1>(rows()),
-                                                                {timestep.size() == 1 ? 0 : 1, 1});
-    }
+    constexpr auto timestep_column() const { return rows_of<1>(timestep.data, rows(), timestep.size() == 1 ? 0 : 1); }
 
     /// Rows first .. first + count.
     constexpr PriorTransformerInput part(index_t first, index_t count) const {
@@ -115,48 +110,45 @@ struct PriorTransformerInput {
 
     /// Whether the shapes fit together and into the limits; diffusers' requirements, before anything is computed.
     constexpr status check(const limits& l, const PriorConfig& = C) const {
-        if (rows() < 1 || hidden_states.data == nullptr || hidden_tokens() < 1)
-            return status::shape("hidden_states: at least one row is needed", rows(), 1);
-        if (proj_embedding.data == nullptr || proj_embedding.rows != rows() || proj_tokens() < 1)
-            return status::shape("proj_embedding: as many rows as hidden_states are needed", proj_embedding.rows,
-                                 rows());
-        if (C.time_embedding && (timestep.data == nullptr || (timestep.size() != 1 && timestep.size() != rows())))
-            return status::shape("timestep: one for all rows or one for each is needed", timestep.size(), rows());
+        using detail::fitting;
+        const auto valid = [](bool holds, const char* what, index_t got = 0) {
+            return holds ? status{} : status::invalid(what, got);
+        };
+        constexpr bool takes_text = C.encoder_hid_proj_type == hid_proj_type::linear && C.num_embeddings > 0;
         const bool text = encoder_hidden_states.data != nullptr && text_tokens() > 0;
-        if (C.encoder_hid_proj_type == hid_proj_type::linear && C.num_embeddings > 0 && !text)
-            return status::invalid("encoder_hidden_states are needed: encoder_hid_proj_type is linear");
-        if (text_tokens() < 0 || (text_tokens() > 0 && !text))
-            return status::invalid("encoder_hidden_states: tokens without memory", text_tokens());
-        if (text && encoder_hidden_states.rows != rows())
-            return status::shape("encoder_hidden_states: as many rows as hidden_states are needed",
-                                 encoder_hidden_states.rows, rows());
-        if (hidden_tokens() > l.hidden_tokens)
-            return status::shape("hidden_states: more tokens than limits.hidden_tokens", hidden_tokens(),
-                                 l.hidden_tokens);
-        if (proj_tokens() > l.proj_tokens)
-            return status::shape("proj_embedding: more tokens than limits.proj_tokens", proj_tokens(), l.proj_tokens);
-        if (text_tokens() > l.text_tokens)
-            return status::shape("encoder_hidden_states: more tokens than limits.text_tokens", text_tokens(),
-                                 l.text_tokens);
-        if (!C.time_embedding && tokens() != C.positions())
-            return status::shape(
-                "the sequence [text, proj, hidden states, prd] must have num_embeddings + additional_embeddings tokens",
-                tokens(), C.positions());
-        if (tokens() != C.positions() && (tokens() < C.positions() || hidden_tokens() != C.positions()))
-            return status::shape(
-                "the sequence [text, proj, time, hidden states, prd] must have num_embeddings + additional_embeddings "
-                "tokens, or hidden_states that many",
-                tokens(), C.positions());
-        if (attention_mask.data != nullptr) {
-            if (attention_mask.ext()[0] != rows() || attention_mask.ext()[1] != C.num_embeddings)
-                return status::shape("attention_mask: must be [rows, num_embeddings]", attention_mask.ext()[1],
-                                     C.num_embeddings);
-            if (tokens() != C.positions())
-                return status::shape(
+        const bool masked = attention_mask.data != nullptr, whole = tokens() == C.positions();
+        return detail::first_error(
+            fitting(rows() >= 1 && hidden_states.data != nullptr && hidden_tokens() >= 1,
+                    "hidden_states: at least one row is needed", rows(), 1),
+            fitting(proj_embedding.data != nullptr && proj_embedding.rows == rows() && proj_tokens() >= 1,
+                    "proj_embedding: as many rows as hidden_states are needed", proj_embedding.rows, rows()),
+            fitting(!C.time_embedding ||
+                        (timestep.data != nullptr && (timestep.size() == 1 || timestep.size() == rows())),
+                    "timestep: one for all rows or one for each is needed", timestep.size(), rows()),
+            valid(text || !takes_text, "encoder_hidden_states are needed: encoder_hid_proj_type is linear"),
+            valid(text || text_tokens() == 0, "encoder_hidden_states: tokens without memory", text_tokens()),
+            fitting(!text || encoder_hidden_states.rows == rows(),
+                    "encoder_hidden_states: as many rows as hidden_states are needed", encoder_hidden_states.rows,
+                    rows()),
+            fitting(hidden_tokens() <= l.hidden_tokens, "hidden_states: more tokens than limits.hidden_tokens",
+                    hidden_tokens(), l.hidden_tokens),
+            fitting(proj_tokens() <= l.proj_tokens, "proj_embedding: more tokens than limits.proj_tokens",
+                    proj_tokens(), l.proj_tokens),
+            fitting(text_tokens() <= l.text_tokens, "encoder_hidden_states: more tokens than limits.text_tokens",
+                    text_tokens(), l.text_tokens),
+            fitting(C.time_embedding || whole,
+                    "the sequence [text, proj, hidden states, prd] must have num_embeddings + additional_embeddings "
+                    "tokens",
+                    tokens(), C.positions()),
+            fitting(whole || (tokens() > C.positions() && hidden_tokens() == C.positions()),
+                    "the sequence [text, proj, time, hidden states, prd] must have num_embeddings + "
+                    "additional_embeddings tokens, or hidden_states that many",
+                    tokens(), C.positions()),
+            fitting(!masked || (attention_mask.ext()[0] == rows() && attention_mask.ext()[1] == C.num_embeddings),
+                    "attention_mask: must be [rows, num_embeddings]", attention_mask.ext()[1], C.num_embeddings),
+            fitting(!masked || whole,
                     "attention_mask: the sequence must have num_embeddings + additional_embeddings tokens", tokens(),
-                    C.positions());
-        }
-        return {};
+                    C.positions()));
     }
 };
 

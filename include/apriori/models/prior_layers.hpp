@@ -33,29 +33,21 @@ struct prior_layers {
     W w{};
 
     /// Text x [.., text_width] -> [.., inner].
-    template <class X>
-    constexpr auto text_rows(const X& x) const {
+    constexpr auto text_rows(const auto& x) const {
         if constexpr (C.encoder_hid_proj_type == hid_proj_type::linear)
-            return linear(x, w["encoder_hidden_states_proj.weight"_w], w["encoder_hidden_states_proj.bias"_w]);
+            return w.linear("encoder_hidden_states_proj"_w, x);
         else
             return as_node(x);
     }
     /// Pooled conditions x [.., embedding_proj_dim] -> [.., inner].
-    template <class X>
-    constexpr auto pooled_rows(const X& x) const {
-        return linear(norm_of<C.embedding_proj_norm_type, "embedding_proj_norm">(x), w["embedding_proj.weight"_w],
-                      w["embedding_proj.bias"_w]);
+    constexpr auto pooled_rows(const auto& x) const {
+        return w.linear("embedding_proj"_w, norm_of<C.embedding_proj_norm_type>("embedding_proj_norm"_w, x));
     }
     /// Latents x [.., embedding_dim] -> [.., inner].
-    template <class X>
-    constexpr auto latent_rows(const X& x) const {
-        return linear(x, w["proj_in.weight"_w], w["proj_in.bias"_w]);
-    }
+    constexpr auto latent_rows(const auto& x) const { return w.linear("proj_in"_w, x); }
     /// Rows x [.., inner] behind the last block -> [.., clip_embed_dim].
-    template <class X>
-    constexpr auto answer_rows(const X& x) const {
-        return linear(layer_norm(x, w["norm_out.weight"_w], w["norm_out.bias"_w]),
-                      w["proj_to_clip_embeddings.weight"_w], w["proj_to_clip_embeddings.bias"_w]);
+    constexpr auto answer_rows(const auto& x) const {
+        return w.linear("proj_to_clip_embeddings"_w, w.layer_norm("norm_out"_w, x));
     }
     /// out [rows, inner] = the embedding of timesteps t [rows, 1], plus `position`.
     template <class Context, class Out, class T, class Position>
@@ -63,28 +55,24 @@ struct prior_layers {
         const auto temporaries = to.scope();
         const auto waves = to.temporary(extents<dyn, inner>(t.ext()[0])); // [rows, inner]
         embed_timesteps(to, waves, t, w["frequencies"_w]);
-        const auto h =
-            activation_of<C.time_embed_act_fn>(linear(waves, w["time_embedding.linear_1.weight"_w],
-                                                      w["time_embedding.linear_1.bias"_w])); // [rows, time_embed_dim]
-        to(out) = linear(h, w["time_embedding.linear_2.weight"_w], w["time_embedding.linear_2.bias"_w]) + position;
+        const auto h = w.linear("time_embedding.linear_1"_w, waves); // [rows, time_embed_dim]
+        to(out) = w.linear("time_embedding.linear_2"_w, activation_of<C.time_embed_act_fn>(h)) + position;
     }
     /// x [rows, inner] through norm_in, in place, where the model has one.
     template <class Context, class X>
     constexpr void norm_in(Context& to, const X& x) const {
-        if constexpr (C.norm_in_type != norm_type::none) to(x) = norm_of<C.norm_in_type, "norm_in">(x);
+        if constexpr (C.norm_in_type != norm_type::none) to(x) = norm_of<C.norm_in_type>("norm_in"_w, x);
     }
-    constexpr auto block(int i) const {
-        return transformer_block<C.num_attention_heads, inner, typename W::packed>::of(w.layer(i));
-    }
+    constexpr auto block(int i) const { return transformer_block<C.num_attention_heads, inner, W>{w.layer(i)}; }
 
 private:
     /// x, or the norm of that name of it.
-    template <norm_type Type, fixed_string Name, class X>
-    constexpr auto norm_of(const X& x) const {
+    template <norm_type Type, class Name, class X>
+    constexpr auto norm_of(Name name, const X& x) const {
         if constexpr (Type == norm_type::layer)
-            return layer_norm(x, w[weight_name<Name + ".weight">{}], w[weight_name<Name + ".bias">{}]);
+            return w.layer_norm(name, x);
         else if constexpr (Type == norm_type::rms)
-            return rms_norm(x, w[weight_name<Name + ".weight">{}]);
+            return w.rms_norm(name, x);
         else
             return as_node(x);
     }

@@ -20,7 +20,7 @@ struct prior_pass_rows {
     index_t max_keys = 0;
     bool causal = false;
 
-    index_t count() const noexcept { return static_cast<index_t>(order.size()); }
+    index_t count() const noexcept { return std::ssize(order); }
     void add_row(std::int32_t of_table, std::int32_t position) {
         order.push_back(of_table);
         positions.push_back(position);
@@ -36,20 +36,21 @@ struct prior_pass_rows {
 template <class Device>
 status check_steps(std::span<const prior_step<Device>> steps, index_t latents, std::uint64_t weights_hash) {
     if (steps.empty()) return status::invalid("step: at least one row is needed");
-    const auto* first = steps.front().condition;
     for (const auto& s : steps) {
+        const auto within = [](index_t i, index_t count, const char* what) {
+            return i >= 0 && i < count ? status{} : status::invalid(what, i, count - 1);
+        };
         if (s.condition == nullptr) return status::invalid("step: a row has no condition");
         if (s.condition->cache.weights_hash != weights_hash)
             return status::invalid("step: the condition was made with other weights");
-        if (s.condition->prefix->proj_tokens != first->prefix->proj_tokens)
-            return status::invalid("step: conditions of different proj tokens", s.condition->prefix->proj_tokens,
-                                   first->prefix->proj_tokens);
-        if (s.prompt < 0 || s.prompt >= s.condition->prompts())
-            return status::invalid("step: no such prompt in the condition", s.prompt, s.condition->prompts() - 1);
-        if (s.k < 0 || s.k >= static_cast<index_t>(s.condition->timesteps.size()))
-            return status::invalid("step: no such timestep in the condition", s.k,
-                                   static_cast<std::int64_t>(s.condition->timesteps.size()) - 1);
-        if (s.latent < 0 || s.latent >= latents) return status::invalid("step: no such latents", s.latent, latents - 1);
+        const index_t proj = s.condition->prefix->proj_tokens, first = steps[0].condition->prefix->proj_tokens;
+        if (proj != first) return status::invalid("step: conditions of different proj tokens", proj, first);
+        if (const status bad =
+                first_error(within(s.prompt, s.condition->prompts(), "step: no such prompt in the condition"),
+                            within(s.k, std::ssize(s.condition->timesteps), "step: no such timestep in the condition"),
+                            within(s.latent, latents, "step: no such latents"));
+            !bad)
+            return bad;
     }
     return {};
 }
@@ -94,7 +95,7 @@ public:
     void write(Context& to, std::span<const prior_step<Device>> steps, index_t num_embeddings, index_t latent_rows) {
         const index_t own = rows_of_step(), answers = answers_of_step();
         in_stretches<attention_group>(to, all_, steps_, [&](index_t i) {
-            const attention_group g = group_of(steps[static_cast<std::size_t>(i)], i * own);
+            const attention_group g = group_of(at(steps, i), i * own);
             const index_t past = g.past[0].count + g.past[1].count;
             max_keys_ = std::max(max_keys_, past + own);
             scores_ += own * past + own * (own + 1) / 2;
@@ -102,7 +103,7 @@ public:
             return g;
         });
         in_stretches<attention_group>(to, last_, steps_, [&](index_t i) {
-            attention_group g = group_of(steps[static_cast<std::size_t>(i)], i * own);
+            attention_group g = group_of(at(steps, i), i * own);
             g.queries = answers;
             g.first_query += own - answers;
             g.first_out = i * answers;
@@ -110,12 +111,11 @@ public:
         });
         in_stretches<std::int32_t>(to, order, rows(), [&](index_t i) {
             const index_t j = i % own;
-            return static_cast<std::int32_t>(j < hidden_ ? steps[static_cast<std::size_t>(i / own)].latent * hidden_ + j
-                                                         : latent_rows);
+            return std::int32_t(j < hidden_ ? at(steps, i / own).latent * hidden_ + j : latent_rows);
         });
         in_stretches<std::int32_t>(to, positions, rows(), [&](index_t i) {
-            const auto& s = steps[static_cast<std::size_t>(i / own)];
-            return static_cast<std::int32_t>(num_embeddings + s.condition->prefix->proj_tokens + 1 + i % own);
+            const auto& s = at(steps, i / own);
+            return std::int32_t(num_embeddings + s.condition->prefix->proj_tokens + 1 + i % own);
         });
     }
 
@@ -124,13 +124,12 @@ private:
     template <class Device>
     attention_group group_of(const prior_step<Device>& s, index_t first) const {
         const auto& p = *s.condition->prefix;
-        const auto timesteps = static_cast<index_t>(s.condition->timesteps.size());
+        const auto timesteps = std::ssize(s.condition->timesteps);
         return {first,
                 first,
                 rows_of_step(),
                 first,
-                {p.cache.range(p.prompts[static_cast<std::size_t>(s.prompt)]),
-                 s.condition->cache.range({s.prompt * timesteps + s.k, 1})}};
+                {p.cache.range(at(p.prompts, s.prompt)), s.condition->cache.range({s.prompt * timesteps + s.k, 1})}};
     }
 
     template <class T, class Context, class Element>
@@ -140,7 +139,7 @@ private:
         for (index_t first = 0; first < count; first += most) {
             const index_t n = std::min(most, count - first);
             for (index_t i = 0; i < n; ++i) here[i] = element(first + i);
-            to.check(to.device.upload(there + first, here, static_cast<std::size_t>(n) * sizeof(T)));
+            to.check(to.device.upload(there + first, here, to_size(n) * sizeof(T)));
         }
     }
 

@@ -75,27 +75,24 @@ private:
 
     /// Rows first .. of positional_embedding as tokens `first ..` of a sequence take them: [count, inner], and zeros where
     /// the table is shorter than the sequence, which diffusers pads with zeros in front of hidden_states and behind.
-    template <class W>
-    static constexpr auto positions(const W& w, const input& in, index_t first, index_t count) {
-        using V = view<const float, extents<dyn, inner>, layout::rows>;
-        const extents<dyn, inner> shape(count);
+    static constexpr auto positions(const auto& w, const input& in, index_t first, index_t count) {
         const index_t front = in.tokens() == C.positions() ? 0 : in.first_hidden();
         const bool inside = first >= front && first + count <= front + C.positions();
-        return inside ? V(advance(w["positional_embedding"_w].data, (first - front) * inner), shape, {inner, 1})
-                      : V(w["zeros"_w].data, shape, {0, 1});
+        return inside ? rows_of<inner>(advance(w["positional_embedding"_w].data, (first - front) * inner), count, inner)
+                      : rows_of<inner>(w["zeros"_w].data, count, 0);
     }
 
     /// Token t of every row: [rows, inner].
     static constexpr auto token(const sequence_view& sequence, index_t t) {
-        return view<float, extents<dyn, inner>, layout::rows>(
-            advance(sequence.data, t * inner), extents<dyn, inner>(sequence.ext()[0]), {sequence.stride(0), 1});
+        return rows_of<inner>(advance(sequence.data, t * inner), sequence.ext()[0], sequence.stride(0));
     }
 };
 
 /// The model for a canonical configuration; see PriorTransformer below.
 template <PriorConfig C, class Device, class Format, class Processors>
-class prior_transformer : public model<prior_architecture<C, Processors>, Device, Format> {
-    using base = model<prior_architecture<C, Processors>, Device, Format>;
+class prior_transformer : public model<prior_transformer<C, Device, Format, Processors>,
+                                       prior_architecture<C, Processors>, Device, Format> {
+    using base = model<prior_transformer, prior_architecture<C, Processors>, Device, Format>;
 
 public:
     static constexpr index_t inner = C.inner_dim();
@@ -105,12 +102,6 @@ public:
                   "apriori: the attention processors do not name each layer once");
 
     using base::base;
-
-    /// Loads the weights from a tensor source (io/).
-    template <tensor_source Source>
-    static result<prior_transformer> load(Device& device, const Source& source) {
-        return base::template load_weights<prior_transformer>(device, source);
-    }
 
     /// The same weights with other attention processors: `with_attn_processor<plain_attention>()`, or
     /// `with_attn_processor<per_layer<...>>()`, `<by_name<...>>()`. Nothing is copied.
@@ -191,12 +182,6 @@ private:
         return {errc::unsupported, "a model without time_embedding takes one pass, not steps; use forward"};
     }
 };
-
-template <PriorConfig C>
-consteval PriorConfig checked() {
-    static_assert(validate<C>());
-    return canonical(C);
-}
 
 } // namespace detail
 

@@ -21,25 +21,23 @@ inline double cosine(std::span<const float> a, std::span<const float> b) noexcep
 /// Of the samples of each text those `keep` with the largest cosine with the text's embedding, best first; of equals the
 /// first. The text encoder's projection must be as wide as the prior's embeddings: both lie in CLIP's space.
 inline result<image_embeddings> best_of(const image_embeddings& made, index_t keep = 1) {
-    const auto texts = static_cast<index_t>(made.cut.size());
-    if (texts < 1 || made.rows % texts != 0 || made.text_embeds.size() != static_cast<std::size_t>(texts * made.width))
-        return failure{errc::shape_mismatch, "best_of: " + std::to_string(made.text_embeds.size()) +
-                                                 " numbers are not text embeddings as wide as the image embeddings, " +
-                                                 std::to_string(made.width) + ", of " + std::to_string(texts) +
-                                                 " texts"};
+    const index_t texts = std::ssize(made.cut);
+    if (texts < 1 || made.rows % texts != 0 || std::ssize(made.text_embeds) != texts * made.width)
+        return failure(errc::shape_mismatch, "best_of: ", made.text_embeds.size(),
+                       " numbers are not text embeddings as wide as the image embeddings, ", made.width, ", of ", texts,
+                       " texts");
     const index_t samples = made.rows / texts;
     if (keep < 1 || keep > samples)
-        return failure{errc::invalid_argument, "best_of: keep is " + std::to_string(keep) + "; allowed: 1 to " +
-                                                   std::to_string(samples) + ", the samples of a text"};
+        return failure(errc::invalid_argument, "best_of: keep is ", keep, "; allowed: 1 to ", samples,
+                       ", the samples of a text");
     image_embeddings out{texts * keep, made.width, {}, made.text_embeds, made.cut};
     for (index_t t = 0; t < texts; ++t) {
-        const auto text = std::span(made.text_embeds)
-                              .subspan(static_cast<std::size_t>(t * made.width), static_cast<std::size_t>(made.width));
+        const auto text = part(made.text_embeds, t * made.width, made.width);
         std::vector<std::pair<double, index_t>> order; // descending by cosine
         for (index_t r = t * samples; r < (t + 1) * samples; ++r) order.emplace_back(-cosine(made.row(r), text), r);
         std::sort(order.begin(), order.end());
         for (index_t k = 0; k < keep; ++k) {
-            const auto row = made.row(order[static_cast<std::size_t>(k)].second);
+            const auto row = made.row(at(order, k).second);
             out.values.insert(out.values.end(), row.begin(), row.end());
         }
     }

@@ -10,16 +10,14 @@
 
 namespace apriori {
 
-/// Prompts of each guidance branch when `prompts` of them are shared out to `branches`; 0 branches: each is one.
-inline result<index_t> prompts_of_a_branch(std::size_t prompts, index_t branches, index_t samples) {
-    const auto count = static_cast<index_t>(prompts);
-    if (samples < 1)
-        return failure{errc::invalid_argument, "samples must be 1 or more, not " + std::to_string(samples)};
+/// Prompts of each guidance branch when `count` of them are shared out to `branches`; 0 branches: each is one.
+inline result<index_t> prompts_of_a_branch(index_t count, index_t branches, index_t samples) {
+    if (samples < 1) return failure(errc::invalid_argument, "samples must be 1 or more, not ", samples);
     if (branches == 0) branches = count;
     if (count < 1 || branches < 1 || count % branches != 0)
-        return failure{errc::invalid_argument,
-                       "at least one guidance branch is needed, and each with as many prompts: " +
-                           std::to_string(count) + " prompts, " + std::to_string(branches) + " branches"};
+        return failure(errc::invalid_argument,
+                       "at least one guidance branch is needed, and each with as many prompts: ", count, " prompts, ",
+                       branches, " branches");
     return count / branches;
 }
 
@@ -39,9 +37,9 @@ public:
     /// `branches` given each branch has as many prompts, [branches, prompts of a branch].
     static result<forward_denoiser> make(const Model& model, std::span<const prior_prompt> prompts, index_t samples,
                                          index_t tokens = 1, index_t branches = 0) {
-        const auto each = prompts_of_a_branch(prompts.size(), branches, samples);
+        const auto each = prompts_of_a_branch(std::ssize(prompts), branches, samples);
         if (!each) return each.error();
-        forward_denoiser d(model, static_cast<index_t>(prompts.size()) / *each, *each, samples, tokens);
+        forward_denoiser d(model, std::ssize(prompts) / *each, *each, samples, tokens);
         if (auto r = d.fill(prompts); !r) return r.error();
         return d;
     }
@@ -59,8 +57,8 @@ public:
         for (index_t b = 0; b < branches_; ++b)
             to(view(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()))) = x;
         to.check(timestep_.write({&timestep, 1}));
-        if (to.state.ok()) to.check(model_.forward(input_, answer_.data(), memory_.bytes(), limits_).state);
-        if (!to.state.ok()) return to_failure(to.state);
+        if (to.state) to.check(model_.forward(input_, answer_.data(), memory_.bytes(), limits_).state);
+        if (!to.state) return to_failure(to.state);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches_ * rows()));
     }
 
@@ -70,20 +68,16 @@ private:
     forward_denoiser(const Model& model, index_t branches, index_t prompts, index_t samples, index_t tokens)
         : model_(model), branches_(branches), prompts_(prompts), samples_(samples), tokens_(tokens) {}
 
-    static failure wrong(const char* what, std::size_t got, index_t want) {
-        return {errc::shape_mismatch, std::string("condition: ") + what + " has " + std::to_string(got) +
-                                          " elements, the model takes " + std::to_string(want)};
-    }
-
     result<void> fill(std::span<const prior_prompt> prompts) {
         const prior_prompt& first = prompts.front();
-        const auto text_tokens = static_cast<index_t>(first.last_hidden_state.size()) / input_type::text_width;
-        const auto proj_tokens = static_cast<index_t>(first.text_embeds.size()) / config.embedding_proj_dim;
+        const index_t text_tokens = std::ssize(first.last_hidden_state) / input_type::text_width;
+        const index_t proj_tokens = std::ssize(first.text_embeds) / config.embedding_proj_dim;
         const index_t proj = proj_tokens * config.embedding_proj_dim, text = text_tokens * input_type::text_width;
-        const auto mask = static_cast<index_t>(first.attention_mask.size());
-        if (proj == 0) return wrong("text_embeds", first.text_embeds.size(), config.embedding_proj_dim);
+        const index_t mask = std::ssize(first.attention_mask);
+        if (proj == 0)
+            return detail::wrong_size("condition: text_embeds", first.text_embeds, config.embedding_proj_dim);
         if (mask != 0 && mask != config.num_embeddings)
-            return wrong("attention_mask", first.attention_mask.size(), config.num_embeddings);
+            return detail::wrong_size("condition: attention_mask", first.attention_mask, config.num_embeddings);
         const index_t count = branches_ * prompts_ * samples_;
         limits_ = limits{.rows = std::min(count, most_rows),
                          .hidden_tokens = tokens_,
@@ -91,28 +85,28 @@ private:
                          .text_tokens = text_tokens}
                       .filled_in(config);
         device_staging<device_type> on(model_.device(), "no memory for the samples; ask for fewer");
-        hidden_ = on.template array<float>(count * tokens_ * width);
-        pooled_ = on.template array<float>(count * proj);
-        text_ = on.template array<float>(count * text);
+        hidden_ = on.floats(count * tokens_ * width);
+        pooled_ = on.floats(count * proj);
+        text_ = on.floats(count * text);
         mask_ = on.template array<std::uint8_t>(count * mask);
-        timestep_ = on.template array<float>(1);
-        answer_ = on.template array<float>(count * tokens_ * clip);
-        memory_ = on.template array<std::byte>(static_cast<index_t>(Model::workspace_bytes(limits_)));
+        timestep_ = on.floats(1);
+        answer_ = on.floats(count * tokens_ * clip);
+        memory_ = on.bytes(Model::workspace_bytes(limits_));
         for (index_t p = 0; p < branches_ * prompts_; ++p) {
-            const prior_prompt& c = prompts[static_cast<std::size_t>(p)];
-            if (static_cast<index_t>(c.text_embeds.size()) != proj)
-                return wrong("text_embeds", c.text_embeds.size(), proj);
-            if (static_cast<index_t>(c.last_hidden_state.size()) != text)
-                return wrong("last_hidden_state", c.last_hidden_state.size(), text);
-            if (static_cast<index_t>(c.attention_mask.size()) != mask)
-                return wrong("attention_mask", c.attention_mask.size(), mask);
+            const prior_prompt& c = at(prompts, p);
+            if (std::ssize(c.text_embeds) != proj)
+                return detail::wrong_size("condition: text_embeds", c.text_embeds, proj);
+            if (std::ssize(c.last_hidden_state) != text)
+                return detail::wrong_size("condition: last_hidden_state", c.last_hidden_state, text);
+            if (std::ssize(c.attention_mask) != mask)
+                return detail::wrong_size("condition: attention_mask", c.attention_mask, mask);
             for (index_t i = p * samples_; i < (p + 1) * samples_; ++i) {
                 on.write(pooled_, c.text_embeds, i * proj);
                 on.write(text_, c.last_hidden_state, i * text);
                 on.write(mask_, c.attention_mask, i * mask);
             }
         }
-        if (!on.state.ok()) return on.state;
+        if (!on.state) return on.state;
         input_.hidden_states = {hidden_.data(), count, tokens_};
         input_.timestep = {timestep_.data(), extents<dyn>(1)};
         input_.proj_embedding = {pooled_.data(), count, proj_tokens};

@@ -42,18 +42,12 @@ public:
         auto encoded = encode_texts(*tokenizer_, text_encoder_, texts);
         if (!encoded) return encoded.error();
         const index_t rows = encoded->rows * samples;
-        std::vector<float> values(options.latents.begin(), options.latents.end());
-        if (values.empty()) {
-            values.resize(static_cast<std::size_t>(rows * width));
-            random.randn(std::span<float>(values));
-        }
-        if (values.size() != static_cast<std::size_t>(rows * width))
-            return failure{errc::shape_mismatch, "latents: " + std::to_string(values.size()) + " numbers are not " +
-                                                     std::to_string(rows) + " rows of " + std::to_string(width)};
+        auto values = detail::given_or_drawn(options.latents, rows, width, random);
+        if (!values) return values.error();
         std::vector<prior_prompt> prompts;
         for (index_t t = 0; t < encoded->rows; ++t) prompts.push_back((*encoded)[t]);
-        if (auto r = one_pass(prompts, samples, values); !r) return r.error();
-        return image_embeddings{rows, width, std::move(values), std::move(encoded->text_embeds),
+        if (auto r = one_pass(prompts, samples, *values); !r) return r.error();
+        return image_embeddings{rows, width, std::move(*values), std::move(encoded->text_embeds),
                                 std::move(encoded->cut)};
     }
 
@@ -66,13 +60,12 @@ private:
         if (!denoiser) return denoiser.error();
         device_staging<typename Prior::device_type> on(prior_.device(), "no memory for the latents; ask for fewer");
         const auto latents = on.copy(values);
-        if (!on.state.ok()) return on.state;
-        const view<const float, extents<dyn, width>> x(latents.data(), extents<dyn, width>(denoiser->rows()));
+        if (!on.state) return on.state;
+        const view x(latents.data(), extents<dyn, width>(denoiser->rows()));
         const auto answers = (*denoiser)(x, 0.0f); // a timestep that nobody looks at
         if (!answers) return answers.error();
         on.check(prior_.device().synchronize());
-        if (on.state.ok())
-            on.check(prior_.device().download(values.data(), answers->data, values.size() * sizeof(float)));
+        if (on.state) on.check(prior_.device().download(values.data(), answers->data, values.size() * sizeof(float)));
         return on.state;
     }
 

@@ -23,11 +23,11 @@ struct encoded_texts {
 
     /// The prompt of a text, which refers to these numbers.
     prior_prompt operator[](index_t row) const noexcept {
-        const auto part = [&](const auto& all) {
-            const std::size_t n = all.size() / static_cast<std::size_t>(rows);
-            return std::span(all).subspan(static_cast<std::size_t>(row) * n, n);
+        const auto of_row = [&](const auto& all) {
+            const index_t n = std::ssize(all) / rows;
+            return part(all, row * n, n);
         };
-        return {part(text_embeds), part(last_hidden_state), part(attention_mask)};
+        return {of_row(text_embeds), of_row(last_hidden_state), of_row(attention_mask)};
     }
 };
 

@@ -29,11 +29,10 @@ public:
     /// `branches` given each branch has as many prompts, [branches, prompts of a branch].
     static result<incremental_denoiser> make(const Model& model, std::vector<branch> prompts, index_t samples,
                                              index_t branches = 0) {
-        const auto each = prompts_of_a_branch(prompts.size(), branches, samples);
+        const auto each = prompts_of_a_branch(std::ssize(prompts), branches, samples);
         if (!each) return each.error();
         incremental_denoiser d(model, std::move(prompts), *each, samples);
-        if (!d.answer_.ok() || !d.memory_.ok())
-            return failure{errc::device_error, "no memory for the samples; ask for fewer"};
+        if (!d.answer_ || !d.memory_) return failure{errc::device_error, "no memory for the samples; ask for fewer"};
         return d;
     }
     /// The same from prompts: one for each branch.
@@ -44,12 +43,12 @@ public:
         auto condition = model.condition(*prefix, timesteps);
         if (!condition) return condition.error();
         std::vector<branch> branches;
-        for (std::size_t p = 0; p < prompts.size(); ++p) branches.push_back({*condition, static_cast<index_t>(p)});
+        for (index_t p = 0; p < std::ssize(prompts); ++p) branches.push_back({*condition, p});
         return make(model, std::move(branches), samples);
     }
 
     index_t samples() const noexcept { return samples_; }
-    index_t branches() const noexcept { return static_cast<index_t>(prompts_.size()) / each_; }
+    index_t branches() const noexcept { return std::ssize(prompts_) / each_; }
     /// Rows of latents: prompts of a branch times samples times tokens.
     index_t rows() const noexcept { return each_ * samples_ * limits_.hidden_tokens; }
 
@@ -57,18 +56,15 @@ public:
     /// a view [branches * rows, clip_embed_dim].
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
                                                              float timestep) {
-        for (std::size_t p = 0; p < prompts_.size(); ++p) {
-            const auto& times = prompts_[p].condition->timesteps;
+        for (index_t p = 0; p < std::ssize(prompts_); ++p) {
+            const auto& times = at(prompts_, p).condition->timesteps;
             const auto k = std::find(times.begin(), times.end(), timestep);
             if (k == times.end())
-                return failure{errc::invalid_argument,
-                               "the condition of a prompt was made for other timesteps: it has none of " +
-                                   std::to_string(timestep)};
-            for (index_t s = 0; s < samples_; ++s)
-                steps_[p * static_cast<std::size_t>(samples_) + static_cast<std::size_t>(s)].k = k - times.begin();
+                return failure(errc::invalid_argument,
+                               "the condition of a prompt was made for other timesteps: it has none of ", timestep);
+            for (auto& step : part(steps_, p * samples_, samples_)) step.k = k - times.begin();
         }
-        if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s.ok())
-            return to_failure(s);
+        if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s) return to_failure(s);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches() * rows()));
     }
 
@@ -78,16 +74,15 @@ private:
 
     incremental_denoiser(const Model& model, std::vector<branch> prompts, index_t each, index_t samples)
         : model_(model), prompts_(std::move(prompts)), each_(each), samples_(samples) {
-        const index_t count = static_cast<index_t>(prompts_.size()) * samples;
+        const index_t count = std::ssize(prompts_) * samples;
         limits_ = {.rows = std::min(count, most_rows),
                    .samples = each * samples,
                    .hidden_tokens = Model::hidden_tokens(*prompts_.front().condition)};
-        for (std::size_t p = 0; p < prompts_.size(); ++p)
+        for (const branch& p : prompts_)
             for (index_t s = 0; s < samples; ++s)
-                steps_.push_back(
-                    {prompts_[p].condition.get(), prompts_[p].prompt, static_cast<index_t>(p) % each * samples + s, 0});
+                steps_.push_back({p.condition.get(), p.prompt, std::ssize(steps_) % (each * samples), 0});
         answer_ = {model_.device(), count * limits_.hidden_tokens * clip};
-        memory_ = {model_.device(), static_cast<index_t>(Model::step_workspace_bytes(limits_))};
+        memory_ = {model_.device(), index_t(Model::step_workspace_bytes(limits_))};
     }
 
     Model model_;

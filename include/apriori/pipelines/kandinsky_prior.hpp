@@ -80,14 +80,13 @@ public:
                                          Random& random, const embedding_options& options = {}) const {
         const auto encoded = std::visit([this](const auto& given) { return this->encode(given); }, images);
         if (!encoded) return encoded.error();
-        if (encoded->empty() || encoded->size() % static_cast<std::size_t>(width()) != 0)
-            return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(encoded->size()) +
-                                                     " numbers are not one or more rows of " + std::to_string(width())};
+        if (encoded->empty() || std::ssize(*encoded) % width() != 0)
+            return failure(errc::shape_mismatch, "image embeddings: ", encoded->size(),
+                           " numbers are not one or more rows of ", width());
         std::vector<float> repeated; // every image for each of its samples
-        for (std::size_t at = 0; at < encoded->size(); at += static_cast<std::size_t>(width()))
+        for (auto image = encoded->begin(); image != encoded->end(); image += width())
             for (index_t s = 0; s < options.num_images_per_prompt; ++s)
-                repeated.insert(repeated.end(), encoded->begin() + static_cast<std::ptrdiff_t>(at),
-                                encoded->begin() + static_cast<std::ptrdiff_t>(at) + width());
+                repeated.insert(repeated.end(), image, image + width());
         return run(texts, random, options, {repeated, strength});
     }
 
@@ -107,7 +106,7 @@ public:
         if (more.negative_prior_prompt) each.negative_prompt = {&*more.negative_prior_prompt, 1};
         const index_t samples = options.num_images_per_prompt, rows = more.sum_samples ? 1 : samples;
         kandinsky_embeddings out{rows, samples, width()};
-        out.image_embeds.assign(static_cast<std::size_t>(rows * width()), 0.0f);
+        out.image_embeds.assign(to_size(rows * width()), 0.0f);
         for (const weighted_condition& c : conditions) {
             const auto embeds = embedding_of(c.what, random, each, out.cut);
             if (!embeds) return embeds.error();
@@ -135,8 +134,7 @@ public:
     }
 
 private:
-    template <class Random>
-    result<kandinsky_embeddings> run(std::span<const std::string_view> texts, Random& random, embedding_options options,
+    result<kandinsky_embeddings> run(std::span<const std::string_view> texts, auto& random, embedding_options options,
                                      const embedding_start& start) const {
         const std::span<const std::string_view> negative = options.negative_prompt;
         std::vector<std::string_view> all(texts.begin(), texts.end()), away(negative.begin(), negative.end());
@@ -154,7 +152,7 @@ private:
             return kandinsky_embeddings{made->rows,       made->rows,          width(), std::move(made->values),
                                         std::move(*zero), std::move(made->cut)};
         }
-        const auto half = made->values.begin() + static_cast<std::ptrdiff_t>(made->values.size() / 2);
+        const auto half = made->values.begin() + std::ssize(made->values) / 2;
         return kandinsky_embeddings{made->rows / 2,
                                     made->rows / 2,
                                     width(),
@@ -166,8 +164,8 @@ private:
     /// Image embeddings of images.
     result<std::vector<float>> encode(const image_pixels& pixels) const {
         const auto& c = image_encoder_.config;
-        const auto image = static_cast<std::size_t>(index_t{c.num_channels} * c.image_size * c.image_size);
-        auto encoded = image_encoder_.encode(pixels.values, static_cast<index_t>(pixels.values.size() / image));
+        const index_t image = index_t{c.num_channels} * c.image_size * c.image_size;
+        auto encoded = image_encoder_.encode(pixels.values, std::ssize(pixels.values) / image);
         if (!encoded) return encoded.error();
         return std::move(encoded->image_embeds);
     }
@@ -176,9 +174,8 @@ private:
     }
 
     /// [num_images_per_prompt, width()] of a text, [1, width()] of an image.
-    template <class Random>
     result<std::vector<float>> embedding_of(const std::variant<std::string_view, image_pixels, image_embeds>& what,
-                                            Random& random, const embedding_options& options,
+                                            auto& random, const embedding_options& options,
                                             std::vector<index_t>& cut) const {
         if (const auto* text = std::get_if<std::string_view>(&what)) {
             auto made = run({text, 1}, random, options, {});
@@ -188,23 +185,21 @@ private:
         }
         const auto* pixels = std::get_if<image_pixels>(&what);
         auto embeds = pixels != nullptr ? encode(*pixels) : encode(std::get<image_embeds>(what));
-        if (embeds && static_cast<index_t>(embeds->size()) != width())
-            return failure{errc::shape_mismatch, "image embedding: has " + std::to_string(embeds->size()) +
-                                                     " numbers, the prior's embedding_dim is " +
-                                                     std::to_string(width())};
+        if (embeds && std::ssize(*embeds) != width())
+            return failure(errc::shape_mismatch, "image embedding: has ", embeds->size(),
+                           " numbers, the prior's embedding_dim is ", width());
         return embeds;
     }
 
     /// The negative embedding as diffusers has it: of negative_prompt, sampled; where that is empty the negative of an empty
     /// prompt, which is negative_prior_prompt's embedding, sampled, or the zero image's.
-    template <class Random>
-    result<std::vector<float>> negative_of(Random& random, const embedding_options& options,
+    result<std::vector<float>> negative_of(auto& random, const embedding_options& options,
                                            const interpolation_options& more) const {
         if (more.negative_prompt.empty() && !more.negative_prior_prompt) {
             // diffusers samples here too, and throws it away: the generator is left where it leaves it
             const auto steps = pipeline_.plan(options);
             if (!steps) return steps.error();
-            std::vector<float> drawn(static_cast<std::size_t>(options.num_images_per_prompt * width()));
+            std::vector<float> drawn(to_size(options.num_images_per_prompt * width()));
             if (options.latents.empty()) random.randn(std::span<float>(drawn));
             for (const step_coefficients& c : steps->steps())
                 if (c.draws_noise) random.randn(std::span<float>(drawn));

@@ -23,14 +23,14 @@ result<std::vector<float>> noise_image_embeddings(std::span<const float> embeds,
                                                   Random& random) {
     const std::size_t width = normalizer.mean.size();
     if (width == 0 || normalizer.std.size() != width || embeds.size() % width != 0)
-        return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(embeds.size()) +
-                                                 " numbers are not rows of the normalizer's " + std::to_string(width) +
-                                                 " means and " + std::to_string(normalizer.std.size()) + " deviations"};
+        return failure(errc::shape_mismatch, "image embeddings: ", embeds.size(),
+                       " numbers are not rows of the normalizer's ", width, " means and ", normalizer.std.size(),
+                       " deviations");
     std::vector<float> normal(embeds.begin(), embeds.end()), noise(embeds.size());
     for (std::size_t i = 0; i < normal.size(); ++i)
         normal[i] = (normal[i] - normalizer.mean[i % width]) / normalizer.std[i % width];
     random.randn(std::span<float>(noise));
-    if (const status s = scheduler.add_noise(normal, noise, noise_level, normal); !s.ok()) return to_failure(s);
+    if (const status s = scheduler.add_noise(normal, noise, noise_level, normal); !s) return to_failure(s);
 
     const std::size_t half = width / 2;
     std::vector<float> out;
@@ -38,8 +38,7 @@ result<std::vector<float>> noise_image_embeddings(std::span<const float> embeds,
     for (std::size_t at = 0; at < normal.size(); at += width) {
         for (std::size_t i = 0; i < width; ++i) out.push_back(normal[at + i] * normalizer.std[i] + normalizer.mean[i]);
         const auto angle = [&](std::size_t i) {
-            return static_cast<float>(noise_level) *
-                   timestep_frequency(static_cast<index_t>(i), static_cast<index_t>(half));
+            return float(noise_level) * timestep_frequency(index_t(i), index_t(half));
         };
         for (std::size_t i = 0; i < half; ++i) out.push_back(std::cos(angle(i)));
         for (std::size_t i = 0; i < half; ++i) out.push_back(std::sin(angle(i)));

@@ -19,7 +19,20 @@ namespace detail {
 /// What every pipeline asks of its num_images_per_prompt.
 inline result<void> check_images_per_prompt(index_t count) {
     if (count >= 1) return {};
-    return failure{errc::invalid_argument, "num_images_per_prompt must be 1 or more, not " + std::to_string(count)};
+    return failure(errc::invalid_argument, "num_images_per_prompt must be 1 or more, not ", count);
+}
+
+/// The latents [rows, width] that are given, or where there are none normal numbers.
+result<std::vector<float>> given_or_drawn(std::span<const float> latents, index_t rows, index_t width,
+                                          normal_generator auto& random) {
+    std::vector<float> out(latents.begin(), latents.end());
+    if (out.empty()) {
+        out.resize(to_size(rows * width));
+        random.randn(std::span<float>(out));
+    }
+    if (std::ssize(out) != rows * width)
+        return failure(errc::shape_mismatch, "latents: ", out.size(), " numbers are not ", rows, " rows of ", width);
+    return out;
 }
 
 /// One condition for all prompts, each of them computed once: without a negative prompt all unconditional ones are the same.
@@ -62,7 +75,7 @@ sample_prompts(const Model& model, const Scheduler& schedule, std::span<const pr
     const index_t branches = uses_guidance(options.guidance_scale) ? 2 : 1;
     const auto run = [&](auto denoiser) -> result<std::vector<float>> {
         if (!denoiser) return denoiser.error();
-        std::vector<float> out(static_cast<std::size_t>(denoiser->rows() * Model::config.embedding_dim));
+        std::vector<float> out(to_size(denoiser->rows() * Model::config.embedding_dim));
         auto done =
             sample(model, *denoiser, schedule, latents, [&](std::span<float> z) { random.randn(z); }, out, options);
         if (!done) return done.error();

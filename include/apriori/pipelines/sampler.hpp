@@ -41,8 +41,7 @@ constexpr auto guided(const Answers& answers, index_t rows, float scale, index_t
 }
 
 /// The prediction of x0 from the latents x and the answer y; the formulas are those of schedulers/step.hpp.
-template <class X, class Y>
-constexpr auto predicted_x0(const step_coefficients& c, const X& x, const Y& y) {
+constexpr auto predicted_x0(const step_coefficients& c, const auto& x, const auto& y) {
     return clamp((x * c.x0_sample - y * c.x0_output) / c.x0_divisor, -c.clip_range, c.clip_range);
 }
 
@@ -89,12 +88,11 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     if (!std::isfinite(options.guidance_scale))
         return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
     if (denoiser.branches() != branches)
-        return failure{errc::invalid_argument, "guidance_scale " + std::to_string(options.guidance_scale) + " needs " +
-                                                   std::to_string(branches) + " branch(es), the denoiser has " +
-                                                   std::to_string(denoiser.branches())};
-    if (static_cast<index_t>(latents.size()) != count || static_cast<index_t>(out.size()) != count)
-        return failure{errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = " +
-                                                 std::to_string(count) + " floats"};
+        return failure(errc::invalid_argument, "guidance_scale ", options.guidance_scale, " needs ", branches,
+                       " branch(es), the denoiser has ", denoiser.branches());
+    if (std::ssize(latents) != count || std::ssize(out) != count)
+        return failure(errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = ", count,
+                       " floats");
 
     const auto steps = schedule.steps();
     if (clip == width && std::any_of(steps.begin(), steps.end(), [](const auto& c) { return c.learned_variance; }))
@@ -106,8 +104,8 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     device_staging<typename Model::device_type> on(device, "no memory for the latents; ask for fewer samples");
     std::array<device_array<float, typename Model::device_type>, 4 + max_history_slots> memory;
     std::array<rows_view, 4 + max_history_slots> views; // latents, next latents, model input, noise, histories
-    std::vector<float> host(static_cast<std::size_t>(count), 0.0f);
-    for (std::size_t i = 0; i < 4 + static_cast<std::size_t>(schedule.history_slots()); ++i) {
+    std::vector<float> host(to_size(count), 0.0f);
+    for (std::size_t i = 0; i < 4 + to_size(schedule.history_slots()); ++i) {
         memory[i] = on.copy(host); // histories that are not yet written count as zero
         views[i] = rows_view(memory[i].data(), extents<dyn, width>(rows));
     }
@@ -117,18 +115,18 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     const float scale = options.scale_latents ? schedule.init_noise_sigma() : 1.0f;
     for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * scale;
     on.write(memory[0], std::span<const float>(host));
-    if (!on.state.ok()) return on.state;
+    if (!on.state) return on.state;
 
     const auto download = [&](std::span<float> values) {
         const status s = device.synchronize();
-        return s.ok() ? device.download(values.data(), x.data, values.size_bytes()) : s;
+        return s ? device.download(values.data(), x.data, values.size_bytes()) : s;
     };
     workspace no_temporaries;
     context to(device, no_temporaries);
     for (std::size_t i = 0; i < steps.size(); ++i) {
         const step_coefficients& c = steps[i];
         if (c.input_scale != 1.0f) to(scaled) = x * c.input_scale;
-        if (!to.state.ok()) return to.state;
+        if (!to.state) return to.state;
         const auto answers = denoiser(c.input_scale != 1.0f ? scaled : x, c.timestep);
         if (!answers) return answers.error();
         const auto y = detail::guided<width>(*answers, rows, options.guidance_scale, 0);
@@ -150,20 +148,19 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
         for (std::size_t k = 0; k < history.size(); ++k)
             if (const history_write& w = c.keep[k]; w.active)
                 to(history[k]) = detail::predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output;
-        if (!to.state.ok()) return to.state;
+        if (!to.state) return to.state;
         std::swap(x, next);
         if (options.on_step) {
-            sampling_step done{static_cast<int>(i), static_cast<int>(steps.size()), c.timestep};
+            sampling_step done{int(i), int(steps.size()), c.timestep};
             if (options.latents_for_callback) {
-                if (const status s = download(host); !s.ok()) return s;
+                if (const status s = download(host); !s) return s;
                 done.latents = host;
             }
-            if (!options.on_step(done))
-                return failure{errc::cancelled, "sampling was stopped after step " + std::to_string(i + 1)};
+            if (!options.on_step(done)) return failure(errc::cancelled, "sampling was stopped after step ", i + 1);
         }
     }
     if constexpr (clip == width) to.check(model.post_process_latents(x));
-    if (!to.state.ok()) return to.state;
+    if (!to.state) return to.state;
     return download(out);
 }
 

@@ -40,13 +40,12 @@ public:
                       "apriori: this text encoder's projection_dim is not the prior's embedding_proj_dim");
         auto encoded = encode_texts(tokenizer, text_encoder, texts, {.pad_token_id = 0});
         if (!encoded) return encoded.error();
-        const float unit = std::sqrt(static_cast<float>(proj));
+        const float unit = std::sqrt(float(proj));
         for (index_t t = 0; t < encoded->rows; ++t) {
-            const auto row = std::span(encoded->text_embeds)
-                                 .subspan(static_cast<std::size_t>(t * proj), static_cast<std::size_t>(proj));
+            const auto row = part(encoded->text_embeds, t * proj, proj);
             double squares = 0;
-            for (const float x : row) squares += static_cast<double>(x) * static_cast<double>(x);
-            const auto norm = static_cast<float>(std::sqrt(squares));
+            for (const double x : row) squares += x * x;
+            const float norm = float(std::sqrt(squares));
             for (float& x : row) x = x / norm * unit;
         }
         return run(encoded->text_embeds, encoded->rows, random, options);
@@ -62,35 +61,29 @@ public:
         const auto encoded = image_encoder.encode(pixels, images);
         if (!encoded) return encoded.error();
         std::vector<float> patches;
-        constexpr auto all = static_cast<std::size_t>(ImageEncoder::tokens * proj);
-        for (std::size_t at = 0; at < encoded->last_hidden_state.size(); at += all)
-            patches.insert(patches.end(), encoded->last_hidden_state.begin() + static_cast<std::ptrdiff_t>(at) + proj,
-                           encoded->last_hidden_state.begin() + static_cast<std::ptrdiff_t>(at + all));
+        const auto& hidden = encoded->last_hidden_state;
+        for (auto image = hidden.begin(); image != hidden.end(); image += ImageEncoder::tokens * proj)
+            patches.insert(patches.end(), image + proj, image + ImageEncoder::tokens * proj);
         return run(patches, images, random, options);
     }
 
 private:
     /// Samples of prompts [count, tokens of a prompt, proj]; guided away from zeros.
-    template <class Random>
-    result<std::vector<float>> run(std::span<const float> conditions, index_t count, Random& random,
+    result<std::vector<float>> run(std::span<const float> conditions, index_t count, auto& random,
                                    const shap_e_options& options) const {
         schedule steps;
-        if (const status s = plan_schedule(scheduler_, {.num_inference_steps = options.num_inference_steps}, steps);
-            !s.ok())
+        if (const status s = plan_schedule(scheduler_, {.num_inference_steps = options.num_inference_steps}, steps); !s)
             return to_failure(s);
         if (auto r = detail::check_images_per_prompt(options.num_images_per_prompt); !r) return r.error();
-        const std::size_t each = conditions.size() / static_cast<std::size_t>(count);
-        const std::vector<float> zeros(each, 0.0f);
+        const index_t each = std::ssize(conditions) / count;
+        const std::vector<float> zeros(to_size(each), 0.0f);
         std::vector<prior_prompt> prompts;
-        if (uses_guidance(options.guidance_scale)) prompts.assign(static_cast<std::size_t>(count), prior_prompt{zeros});
-        for (index_t p = 0; p < count; ++p)
-            prompts.push_back({conditions.subspan(static_cast<std::size_t>(p) * each, each)});
-        std::vector<float> latents(options.latents.begin(), options.latents.end());
-        if (latents.empty()) {
-            latents.resize(static_cast<std::size_t>(count * options.num_images_per_prompt * tokens * width));
-            random.randn(std::span<float>(latents));
-        }
-        return sample_prompts(prior_, steps, prompts, options.num_images_per_prompt, tokens, latents, random,
+        if (uses_guidance(options.guidance_scale)) prompts.assign(to_size(count), prior_prompt{zeros});
+        for (index_t p = 0; p < count; ++p) prompts.push_back({part(conditions, p * each, each)});
+        const auto latents =
+            detail::given_or_drawn(options.latents, count * options.num_images_per_prompt * tokens, width, random);
+        if (!latents) return latents.error();
+        return sample_prompts(prior_, steps, prompts, options.num_images_per_prompt, tokens, *latents, random,
                               {.guidance_scale = options.guidance_scale, .on_step = options.callback_on_step_end});
     }
 

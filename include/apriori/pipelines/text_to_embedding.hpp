@@ -39,9 +39,7 @@ struct image_embeddings {
     std::vector<float> text_embeds{}; ///< [texts, width of the text encoder]
     std::vector<index_t> cut{};       ///< [texts] how many tokens of each text did not fit
 
-    std::span<const float> row(index_t r) const noexcept {
-        return std::span(values).subspan(static_cast<std::size_t>(r * width), static_cast<std::size_t>(width));
-    }
+    std::span<const float> row(index_t r) const noexcept { return part(values, r * width, width); }
 };
 
 namespace detail {
@@ -82,9 +80,8 @@ public:
                                         const embedding_options& options = {},
                                         const embedding_start& start = {}) const {
         if (!options.negative_prompt.empty() && options.negative_prompt.size() != texts.size())
-            return failure{errc::invalid_argument, "negative_prompt has " +
-                                                       std::to_string(options.negative_prompt.size()) + " texts for " +
-                                                       std::to_string(texts.size()) + "; give one for each, or none"};
+            return failure(errc::invalid_argument, "negative_prompt has ", options.negative_prompt.size(),
+                           " texts for ", texts.size(), "; give one for each, or none");
         if (auto r = detail::check_images_per_prompt(options.num_images_per_prompt); !r) return r.error();
         const auto steps = plan(options, start);
         if (!steps) return steps.error();
@@ -121,16 +118,14 @@ public:
         schedule_request request{.num_inference_steps = options.num_inference_steps};
         if (!start.image_embeds.empty()) {
             const bool within = start.strength > 0 && start.strength <= 1;
-            const int taken = within ? static_cast<int>(options.num_inference_steps * start.strength) : 0;
+            const int taken = within ? int(options.num_inference_steps * start.strength) : 0;
             if (taken < 1)
-                return failure{errc::invalid_argument,
-                               "strength " + std::to_string(start.strength) + " of " +
-                                   std::to_string(options.num_inference_steps) +
-                                   " steps is none; allowed: above 0, to 1, and a step or more"};
+                return failure(errc::invalid_argument, "strength ", start.strength, " of ", options.num_inference_steps,
+                               " steps is none; allowed: above 0, to 1, and a step or more");
             request.begin = options.num_inference_steps - taken;
         }
         schedule steps;
-        if (const status s = plan_schedule(scheduler_, request, steps); !s.ok()) return to_failure(s);
+        if (const status s = plan_schedule(scheduler_, request, steps); !s) return to_failure(s);
         return steps;
     }
 
@@ -140,27 +135,17 @@ public:
 
 private:
     /// Latents as given or drawn; or the images of `start` noised to the level of the first step.
-    template <class Random>
-    result<std::vector<float>> first_latents(index_t rows, const schedule& steps, Random& random,
+    result<std::vector<float>> first_latents(index_t rows, const schedule& steps, auto& random,
                                              const embedding_options& options, const embedding_start& start) const {
-        const auto count = static_cast<std::size_t>(rows * width());
-        std::vector<float> latents(options.latents.begin(), options.latents.end());
-        if (!latents.empty() && latents.size() != count)
-            return failure{errc::shape_mismatch, "latents: " + std::to_string(latents.size()) + " numbers are not " +
-                                                     std::to_string(rows) + " rows of " + std::to_string(width())};
         const auto x0 = start.image_embeds;
-        if (x0.size() % static_cast<std::size_t>(width()) != 0 || (!x0.empty() && count % x0.size() != 0))
-            return failure{errc::shape_mismatch, "image embeddings: " + std::to_string(x0.size()) +
-                                                     " numbers are not rows of " + std::to_string(width()) +
-                                                     " that can be shared out to " + std::to_string(rows)};
-        if (latents.empty()) {
-            latents.resize(count);
-            random.randn(std::span<float>(latents));
-        }
-        if (!x0.empty()) {
-            const step_coefficients& c = steps.steps().front();
-            for (std::size_t i = 0; i < count; ++i) latents[i] = c.signal * x0[i % x0.size()] + c.level * latents[i];
-        }
+        if (std::ssize(x0) % width() != 0 || (!x0.empty() && rows * width() % std::ssize(x0) != 0))
+            return failure(errc::shape_mismatch, "image embeddings: ", x0.size(), " numbers are not rows of ", width(),
+                           " that can be shared out to ", rows);
+        auto latents = detail::given_or_drawn(options.latents, rows, width(), random);
+        if (!latents || x0.empty()) return latents;
+        const step_coefficients& c = steps.steps().front();
+        std::size_t i = 0;
+        for (float& x : *latents) x = c.signal * x0[i++ % x0.size()] + c.level * x;
         return latents;
     }
 

@@ -32,14 +32,13 @@ struct step_levels {
 
     constexpr step_levels(const noise_levels& levels, int from, int previous, float end = 1.0f) noexcept
         : t(from),
-          alpha_prod(levels.alphas_cumprod[static_cast<std::size_t>(from)]),
-          alpha_prod_previous(previous >= 0 ? levels.alphas_cumprod[static_cast<std::size_t>(previous)] : end) {}
+          alpha_prod(at(levels.alphas_cumprod, from)),
+          alpha_prod_previous(previous >= 0 ? at(levels.alphas_cumprod, previous) : end) {}
 
     /// A step that begins here: what it predicts and clips, and add_noise to this level.
-    template <class Config>
-    constexpr step_coefficients begin(const Config& c) const noexcept {
+    constexpr step_coefficients begin(const auto& c) const noexcept {
         step_coefficients s;
-        s.timestep = static_cast<float>(t);
+        s.timestep = float(t);
         set_prediction(s, c.prediction_type, sqrt_f32(alpha_prod), sqrt_f32(beta_prod));
         if (c.clip_sample) s.clip_range = c.clip_sample_range;
         s.signal = sqrt_f32(alpha_prod);
@@ -49,8 +48,7 @@ struct step_levels {
 };
 
 /// The step of DDPM with these alpha and beta: formulas (6), (7) and (15) of arXiv:2006.11239.
-template <class Config>
-constexpr step_coefficients ancestral_step(const Config& c, const step_levels& at, float alpha, float beta) noexcept {
+constexpr step_coefficients ancestral_step(const auto& c, const step_levels& at, float alpha, float beta) noexcept {
     step_coefficients s = at.begin(c);
     s.to_x0 = sqrt_f32(at.alpha_prod_previous) * beta / at.beta_prod;
     s.to_sample = sqrt_f32(alpha) * at.beta_prod_previous / at.beta_prod;

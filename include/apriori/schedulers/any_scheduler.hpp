@@ -8,7 +8,6 @@
 #include "apriori/schedulers/heun.hpp"
 #include "apriori/schedulers/unclip.hpp"
 
-#include <utility>
 #include <variant>
 
 namespace apriori {
@@ -26,11 +25,8 @@ inline const char* class_name(const any_scheduler_config& config) noexcept {
 inline status plan_schedule(const any_scheduler_config& config, const schedule_request& request, schedule& out) {
     return std::visit(
         [&](const auto& c) {
-            if (const status s = validate(c); !s.ok()) return s;
-            schedule planned;
-            const status s = plan_schedule(c, make_noise_levels(c), request, planned);
-            if (s.ok()) out = std::move(planned);
-            return s;
+            const status s = validate(c);
+            return s ? plan_schedule(c, make_noise_levels(c), request, out) : s;
         },
         config);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/constexpr_math.hpp"
+#include "apriori/core/index.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/schedulers/options.hpp"
 
@@ -16,21 +17,18 @@ struct noise_levels {
     std::vector<float> betas;
     std::vector<float> alphas_cumprod;
 
-    constexpr int steps() const noexcept { return static_cast<int>(betas.size()); }
+    constexpr int steps() const noexcept { return int(betas.size()); }
 };
 
 namespace detail {
 
 /// torch.linspace in float32: the step in float32, counted from the nearer end, one rounding for product and sum.
 constexpr std::vector<float> torch_linspace(double first, double last, int count) {
-    const auto start = static_cast<float>(first), end = static_cast<float>(last);
-    const float step = count > 1 ? (end - start) / static_cast<float>(count - 1) : 0.0f;
-    std::vector<float> out(static_cast<std::size_t>(count), 0.0f);
+    const float start = float(first), end = float(last), step = count > 1 ? (end - start) / float(count - 1) : 0.0f;
+    std::vector<float> out(to_size(count), 0.0f);
     for (int i = 0; i < count; ++i)
-        out[static_cast<std::size_t>(i)] =
-            i < count / 2 || count == 1
-                ? static_cast<float>(static_cast<double>(start) + static_cast<double>(step) * i)
-                : static_cast<float>(static_cast<double>(end) - static_cast<double>(step) * (count - 1 - i));
+        at(out, i) = i < count / 2 || count == 1 ? float(start + double{step} * i) //
+                                                 : float(end - double{step} * (count - 1 - i));
     return out;
 }
 
@@ -48,12 +46,12 @@ constexpr double alpha_bar(beta_kind kind, double t) noexcept {
 
 /// betas_for_alpha_bar: in double as Python computes it, capped at 0.999, stored in float32.
 constexpr std::vector<float> betas_for_alpha_bar(beta_kind kind, int count) {
-    std::vector<float> out(static_cast<std::size_t>(count), 0.0f);
+    std::vector<float> out(to_size(count), 0.0f);
     double before = alpha_bar(kind, 0.0);
     for (int i = 0; i < count; ++i) {
-        const double after = alpha_bar(kind, static_cast<double>(i + 1) / count);
+        const double after = alpha_bar(kind, (i + 1.0) / count);
         const double beta = 1.0 - after / before;
-        out[static_cast<std::size_t>(i)] = static_cast<float>(beta < 0.999 ? beta : 0.999);
+        at(out, i) = float(beta < 0.999 ? beta : 0.999);
         before = after;
     }
     return out;
@@ -64,15 +62,15 @@ constexpr std::vector<float> cumulative_alphas(const std::vector<float>& betas) 
     std::vector<float> out(betas.size(), 0.0f);
     double product = 1.0;
     for (std::size_t i = 0; i < betas.size(); ++i) {
-        product *= static_cast<double>(1.0f - betas[i]);
-        out[i] = static_cast<float>(product);
+        product *= 1.0f - betas[i];
+        out[i] = float(product);
     }
     return out;
 }
 
-constexpr float sqrt_f32(float x) noexcept { return static_cast<float>(math::sqrt(static_cast<double>(x))); }
-constexpr float exp_f32(float x) noexcept { return static_cast<float>(math::exp(static_cast<double>(x))); }
-constexpr float log_f32(float x) noexcept { return static_cast<float>(math::log(static_cast<double>(x))); }
+constexpr float sqrt_f32(float x) noexcept { return float(math::sqrt(x)); }
+constexpr float exp_f32(float x) noexcept { return float(math::exp(x)); }
+constexpr float log_f32(float x) noexcept { return float(math::log(x)); }
 
 /// rescale_zero_terminal_snr: shifts and scales the levels so that the last training step holds no signal.
 constexpr void rescale_zero_terminal_snr(std::vector<float>& betas) {
@@ -113,8 +111,8 @@ constexpr noise_levels make_noise_levels(const beta_options& o) {
     case beta_kind::sigmoid:
         out.betas = detail::torch_linspace(-6.0, 6.0, n);
         for (float& b : out.betas) {
-            const auto s = static_cast<float>(1.0 / (1.0 + math::exp(-static_cast<double>(b))));
-            b = s * static_cast<float>(o.beta_end - o.beta_start) + static_cast<float>(o.beta_start);
+            const float s = float(1.0 / (1.0 + math::exp(-b)));
+            b = s * float(o.beta_end - o.beta_start) + float(o.beta_start);
         }
         break;
     case beta_kind::squaredcos_cap_v2:
@@ -131,8 +129,7 @@ constexpr noise_levels make_noise_levels(const beta_options& o) {
 namespace detail {
 
 /// The options that a configuration has.
-template <class Config>
-constexpr beta_options betas_of(const Config& c) noexcept {
+constexpr beta_options betas_of(const auto& c) noexcept {
     beta_options o{.kind = c.beta_schedule, .num_train_timesteps = c.num_train_timesteps};
     if constexpr (requires { c.beta_start; }) {
         o.beta_start = c.beta_start;
@@ -143,8 +140,7 @@ constexpr beta_options betas_of(const Config& c) noexcept {
 }
 
 /// What the fields of betas and timesteps must be together.
-template <class Config>
-constexpr status check_training_steps(const Config& c) noexcept {
+constexpr status check_training_steps(const auto& c) noexcept {
     const beta_options o = betas_of(c);
     if (o.rescale_zero_snr && o.num_train_timesteps < 2)
         return status::invalid("rescale_betas_zero_snr needs num_train_timesteps of 2 or more", o.num_train_timesteps,

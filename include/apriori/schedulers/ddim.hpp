@@ -77,12 +77,12 @@ constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, cons
 /// Each step goes num_train_timesteps / num_inference_steps (rounded down) training steps back, wherever its timestep is.
 constexpr status plan_schedule(const DDIMSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
-    std::vector<double> timesteps;
-    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s.ok()) return s;
+    std::vector<int> timesteps;
+    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s) return s;
     const int stride = c.num_train_timesteps / request.num_inference_steps;
     out.reset(1.0f, 0);
-    for (auto i = static_cast<std::size_t>(request.begin); i < timesteps.size(); ++i)
-        out.push(ddim_coefficients(c, levels, static_cast<int>(timesteps[i]), static_cast<int>(timesteps[i]) - stride));
+    for (auto i = to_size(request.begin); i < timesteps.size(); ++i)
+        out.push(ddim_coefficients(c, levels, timesteps[i], timesteps[i] - stride));
     return {};
 }
 

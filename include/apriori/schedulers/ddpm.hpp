@@ -44,19 +44,16 @@ struct DDPMSchedulerConfig {
 namespace detail {
 
 /// The training steps to visit, for DDPM and DDIM.
-template <class Config>
-constexpr status ancestral_timesteps(const Config& c, const schedule_request& request, std::vector<double>& out) {
+constexpr status ancestral_timesteps(const auto& c, const schedule_request& request, std::vector<int>& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (const status s = check_request(c, request); !s.ok()) return s;
-    if (!request.custom.empty()) {
-        if (const status s = check_custom_timesteps(request.custom, train, false); !s.ok()) return s;
-        out.assign(request.custom.begin(), request.custom.end());
-    } else {
-        out = spaced_timesteps(c.timestep_spacing, train, n, c.steps_offset, false);
-    }
+    if (const status s = check_request(c, request); !s) return s;
+    if (const status s = check_custom_timesteps(request.custom, train, false); !s) return s;
+    for (const float t : request.custom) out.push_back(int(t));
+    if (out.empty())
+        for (const double t : spaced_timesteps(c.timestep_spacing, train, n, c.steps_offset, false))
+            out.push_back(int(t));
     if (out.front() > train - 1)
-        return status::invalid("steps_offset takes the first timestep beyond num_train_timesteps",
-                               static_cast<std::int64_t>(out.front()), train);
+        return status::invalid("steps_offset takes the first timestep beyond num_train_timesteps", out.front(), train);
     if (c.rescale_betas_zero_snr && c.prediction_type == prediction_kind::epsilon && out.front() == train - 1)
         return status::invalid(
             "with rescale_betas_zero_snr the last training step holds no signal, and prediction_type "
@@ -77,12 +74,11 @@ constexpr step_coefficients ddpm_coefficients(const DDPMSchedulerConfig& c, cons
 /// Each timestep leads to the next and the last one to x0.
 constexpr status plan_schedule(const DDPMSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
-    std::vector<double> timesteps;
-    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s.ok()) return s;
+    std::vector<int> timesteps;
+    if (const status s = detail::ancestral_timesteps(c, request, timesteps); !s) return s;
     out.reset(1.0f, 0);
-    for (auto i = static_cast<std::size_t>(request.begin); i < timesteps.size(); ++i)
-        out.push(ddpm_coefficients(c, levels, static_cast<int>(timesteps[i]),
-                                   i + 1 < timesteps.size() ? static_cast<int>(timesteps[i + 1]) : -1));
+    for (auto i = to_size(request.begin); i < timesteps.size(); ++i)
+        out.push(ddpm_coefficients(c, levels, timesteps[i], i + 1 < timesteps.size() ? timesteps[i + 1] : -1));
     return {};
 }
 

@@ -136,7 +136,7 @@ constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerCo
     s.to_sample = f.sample;
     s.draws_noise = c.algorithm_type == dpm_algorithm::sde_dpmsolver_pp;
     s.noise = f.noise;
-    const auto ring = static_cast<std::size_t>(c.solver_order - 1);
+    const auto ring = to_size(c.solver_order - 1);
     if (order >= 2) { // D1_0 = (m0 - m1) / r0; D1_1 = (m1 - m2) / r1
         const detail::dpm_level before(sigmas[i - 1]);
         const float r0 = (from.lambda - before.lambda) / h;
@@ -159,7 +159,7 @@ constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerCo
 constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (const status s = check_request(c, request); !s.ok()) return s;
+    if (const status s = check_request(c, request); !s) return s;
     const std::vector<float> training = detail::training_sigmas(levels), logs = detail::log_of(training);
 
     std::vector<double> timesteps;
@@ -167,16 +167,15 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
         if (c.own_sigmas())
             return status::invalid(
                 "custom timesteps cannot be used with use_karras_sigmas, use_exponential_sigmas or use_lu_lambdas");
-        if (const status s = detail::check_custom_timesteps(request.custom, train, false); !s.ok()) return s;
+        if (const status s = detail::check_custom_timesteps(request.custom, train, false); !s) return s;
         timesteps.assign(request.custom.begin(), request.custom.end());
     } else {
         int last = train; // training steps whose lambda is below lambda_min_clipped are left out
-        while (last > 0 &&
-               detail::log_f32(detail::sqrt_f32(levels.alphas_cumprod[static_cast<std::size_t>(last - 1)])) -
-                       detail::log_f32(
-                           detail::sqrt_f32(1.0f - levels.alphas_cumprod[static_cast<std::size_t>(last - 1)])) <
-                   c.lambda_min_clipped)
-            --last;
+        const auto log_root = [](float x) { return detail::log_f32(detail::sqrt_f32(x)); };
+        for (; last > 0; --last) {
+            const float alpha = at(levels.alphas_cumprod, last - 1);
+            if (!(log_root(alpha) - log_root(1.0f - alpha) < c.lambda_min_clipped)) break;
+        }
         if (n > last)
             return status::invalid("lambda_min_clipped leaves fewer training steps than num_inference_steps", n, last);
         if (c.timestep_spacing == spacing_kind::trailing) {
@@ -193,25 +192,24 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
 
     std::vector<double> levels_at;
     if (c.own_sigmas()) {
-        const double first = static_cast<double>(training.back()), end = static_cast<double>(training.front());
+        const double first = training.back(), end = training.front();
         if (c.use_karras_sigmas)
             levels_at = detail::karras_sigmas(first, end, n);
         else if (c.use_exponential_sigmas)
             levels_at = detail::exponential_sigmas(math::log(first), math::log(end), n);
         else
-            levels_at =
-                detail::exponential_sigmas(static_cast<double>(logs.back()), static_cast<double>(logs.front()), n);
+            levels_at = detail::exponential_sigmas(logs.back(), logs.front(), n);
         timesteps.clear();
         const bool rounded = !c.use_exponential_sigmas && c.beta_schedule != beta_kind::squaredcos_cap_v2;
         for (const double sigma : levels_at) {
             const double t = detail::sigma_to_timestep(sigma, logs);
-            timesteps.push_back(rounded ? math::round_half_even(t) : static_cast<double>(static_cast<int>(t)));
+            timesteps.push_back(rounded ? math::round_half_even(t) : double(int(t)));
         }
     } else {
         for (const double t : timesteps) levels_at.push_back(detail::interpolate(training, t));
     }
     std::vector<float> sigmas;
-    for (const double sigma : levels_at) sigmas.push_back(static_cast<float>(sigma));
+    for (const double sigma : levels_at) sigmas.push_back(float(sigma));
     sigmas.push_back(c.final_sigmas_type == final_sigma::zero ? 0.0f : training.front());
 
     for (std::size_t i = 0; i + 1 < sigmas.size(); ++i)
@@ -220,7 +218,7 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
                                    "final_sigmas_type zero",
                                    n, train);
 
-    const int steps = static_cast<int>(timesteps.size());
+    const int steps = int(timesteps.size());
     if (request.begin < 0 || request.begin >= steps)
         return status::invalid("begin must be 0 to num_inference_steps - 1", request.begin, steps);
     out.reset(1.0f, c.solver_order - 1);
@@ -229,8 +227,8 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
         int order = std::min(c.solver_order, i - request.begin + 1); // the first steps have no history
         if (i == steps - 1 && (c.euler_at_final || few || c.final_sigmas_type == final_sigma::zero)) order = 1;
         if (i == steps - 2 && few) order = std::min(order, 2);
-        step_coefficients s = dpm_coefficients(c, sigmas, static_cast<std::size_t>(i), order);
-        s.timestep = static_cast<float>(timesteps[static_cast<std::size_t>(i)]);
+        step_coefficients s = dpm_coefficients(c, sigmas, to_size(i), order);
+        s.timestep = float(at(timesteps, i));
         out.push(s);
     }
     return {};

@@ -82,18 +82,18 @@ constexpr step_coefficients heun_coefficients(const HeunDiscreteSchedulerConfig&
 constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
-    if (const status s = check_request(c, request); !s.ok()) return s;
+    if (const status s = check_request(c, request); !s) return s;
     if (request.begin % 2 != 0)
         return status::invalid("begin must be even: half a step cannot be the first", request.begin, 2 * n - 1);
 
     std::vector<double> timesteps;
     if (request.custom.empty()) {
         timesteps = detail::spaced_timesteps(c.timestep_spacing, train, n, c.steps_offset, true);
-        for (double& t : timesteps) t = static_cast<double>(static_cast<float>(t));
+        for (double& t : timesteps) t = float(t);
     } else {
         if (c.use_karras_sigmas || c.use_exponential_sigmas)
             return status::invalid("custom timesteps cannot be used with use_karras_sigmas or use_exponential_sigmas");
-        if (const status s = detail::check_custom_timesteps(request.custom, train, true); !s.ok()) return s;
+        if (const status s = detail::check_custom_timesteps(request.custom, train, true); !s) return s;
         timesteps.assign(request.custom.begin(), request.custom.end());
     }
     const std::vector<float> training = detail::training_sigmas(levels);
@@ -108,13 +108,13 @@ constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise
         const std::vector<float> logs = detail::log_of(training);
         for (std::size_t i = 0; i < sigmas.size(); ++i) timesteps[i] = detail::sigma_to_timestep(sigmas[i], logs);
     }
-    const auto sigma = [&](std::size_t i) { return i < sigmas.size() ? static_cast<float>(sigmas[i]) : 0.0f; };
+    const auto sigma = [&](std::size_t i) { return i < sigmas.size() ? float(sigmas[i]) : 0.0f; };
     const float largest = sigma(0);
     out.reset(c.timestep_spacing == spacing_kind::leading ? detail::sqrt_f32(largest * largest + 1.0f) : largest, 2);
-    for (std::size_t i = static_cast<std::size_t>(request.begin) / 2; i < sigmas.size(); ++i) {
-        out.push(heun_coefficients(c, static_cast<float>(timesteps[i]), sigma(i), sigma(i + 1), false));
+    for (std::size_t i = to_size(request.begin) / 2; i < sigmas.size(); ++i) {
+        out.push(heun_coefficients(c, float(timesteps[i]), sigma(i), sigma(i + 1), false));
         if (i + 1 < sigmas.size())
-            out.push(heun_coefficients(c, static_cast<float>(timesteps[i + 1]), sigma(i), sigma(i + 1), true));
+            out.push(heun_coefficients(c, float(timesteps[i + 1]), sigma(i), sigma(i + 1), true));
     }
     return {};
 }

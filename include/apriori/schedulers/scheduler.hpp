@@ -10,7 +10,6 @@
 #include <array>
 #include <cstddef>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace apriori {
@@ -64,8 +63,7 @@ struct schedule_request {
 };
 
 /// Whether a scheduler has that many inference steps, and `begin` is one of their model calls.
-template <class Config>
-constexpr status check_request(const Config& c, const schedule_request& request) noexcept {
+constexpr status check_request(const auto& c, const schedule_request& request) noexcept {
     const int n = request.num_inference_steps;
     if (n < 1 || n > c.num_train_timesteps)
         return status::invalid("num_inference_steps must be 1 to num_train_timesteps", n, c.num_train_timesteps);
@@ -81,7 +79,7 @@ constexpr status check_request(const Config& c, const schedule_request& request)
 ///   C::noises_at_training_steps                  whether add_noise takes any training step
 ///   validate(c)                                  an error for a value that is out of range: core/field.hpp, by C::fields()
 ///   make_noise_levels(c)                         the tables of a valid configuration
-///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met
+///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met, and `out` as it was
 template <class C>
 concept scheduler_config =
     requires(const C& c, const noise_levels& levels, const schedule_request& request, schedule& out) {
@@ -101,7 +99,7 @@ struct noising {
 
 /// add_noise of DDPM, DDIM and UnCLIP at training step t, which must lie in the tables.
 constexpr noising noising_at(const noise_levels& levels, int t) noexcept {
-    const float alpha = levels.alphas_cumprod[static_cast<std::size_t>(t)];
+    const float alpha = at(levels.alphas_cumprod, t);
     return {detail::sqrt_f32(alpha), detail::sqrt_f32(1.0f - alpha)};
 }
 
@@ -114,7 +112,7 @@ public:
 
     /// Takes any configuration; the error of an invalid one is what error() and set_timesteps return.
     explicit basic_scheduler(const Config& config = {}) : config_(config), error_(validate(config)) {
-        if (error_.ok()) levels_ = make_noise_levels(config_);
+        if (error_) levels_ = make_noise_levels(config_);
     }
 
     const Config& config() const noexcept { return config_; }
@@ -130,7 +128,7 @@ public:
     requires(Config::custom_timesteps)
     {
         if (timesteps.empty()) return status::invalid("custom timesteps: give at least one", 0, 1);
-        return replan({static_cast<int>(timesteps.size()), timesteps, begin});
+        return replan({int(timesteps.size()), timesteps, begin});
     }
 
     std::span<const float> timesteps() const noexcept { return schedule_.timesteps(); }
@@ -146,7 +144,7 @@ public:
                      std::span<float> out) const noexcept
     requires(Config::noises_at_training_steps)
     {
-        if (!error_.ok()) return error_;
+        if (!error_) return error_;
         if (t < 0 || t >= levels_.steps())
             return status::invalid("add_noise: timestep must be 0 to num_train_timesteps - 1", t, levels_.steps());
         if (noise.size() != x0.size() || out.size() != x0.size())
@@ -158,11 +156,7 @@ public:
 
 private:
     status replan(const schedule_request& request) {
-        if (!error_.ok()) return error_;
-        schedule next;
-        if (const status s = plan_schedule(config_, levels_, request, next); !s.ok()) return s;
-        schedule_ = std::move(next);
-        return {};
+        return error_ ? plan_schedule(config_, levels_, request, schedule_) : error_;
     }
 
     Config config_;
@@ -180,10 +174,10 @@ inline void constexpr_schedule_failed(const char* /*why*/) {}
 template <int Steps, scheduler_config Config>
 consteval auto constexpr_schedule(const Config& config) {
     static_assert(Steps >= 1, "apriori: a schedule needs at least one step");
-    static_schedule<static_cast<std::size_t>(Config::model_calls(Steps))> out;
-    if (const status s = validate(config); !s.ok()) constexpr_schedule_failed(s.what);
+    static_schedule<std::size_t{Config::model_calls(Steps)}> out;
+    if (const status s = validate(config); !s) constexpr_schedule_failed(s.what);
     schedule planned;
-    if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s.ok())
+    if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s)
         constexpr_schedule_failed(s.what);
     if (planned.steps().size() != out.step_values.size())
         constexpr_schedule_failed("this configuration plans another number of model calls; plan it at run time");

@@ -20,11 +20,11 @@ constexpr std::vector<float> training_sigmas(const noise_levels& levels) {
 /// numpy.interp(t, 0 ... n - 1, values): linear, the end values outside.
 constexpr double interpolate(const std::vector<float>& values, double t) noexcept {
     const auto last = values.size() - 1;
-    if (t <= 0.0) return static_cast<double>(values.front());
-    if (t >= static_cast<double>(last)) return static_cast<double>(values.back());
-    const auto i = static_cast<std::size_t>(t);
-    const double low = static_cast<double>(values[i]), high = static_cast<double>(values[i + 1]);
-    return (high - low) * (t - static_cast<double>(i)) + low;
+    if (t <= 0.0) return values.front();
+    if (t >= double(last)) return values.back();
+    const auto i = std::size_t(t);
+    const double low = values[i], high = values[i + 1];
+    return (high - low) * (t - double(i)) + low;
 }
 
 /// The training step, fractional, at which the logarithm of sigma lies (_sigma_to_t). `logs` ascend.
@@ -33,13 +33,13 @@ constexpr double sigma_to_timestep(double sigma, const std::vector<float>& logs)
     std::size_t from = 0, to = logs.size(); // the last one that is not above x
     while (to - from > 1) {
         const std::size_t middle = from + (to - from) / 2;
-        (x >= static_cast<double>(logs[middle]) ? from : to) = middle;
+        (x >= logs[middle] ? from : to) = middle;
     }
     const std::size_t low = from + 2 > logs.size() ? logs.size() - 2 : from;
-    const double a = static_cast<double>(logs[low]), b = static_cast<double>(logs[low + 1]);
+    const double a = logs[low], b = logs[low + 1];
     double w = (a - x) / (a - b);
     w = w < 0.0 ? 0.0 : w > 1.0 ? 1.0 : w;
-    return (1.0 - w) * static_cast<double>(low) + w * static_cast<double>(low + 1);
+    return (1.0 - w) * double(low) + w * double(low + 1);
 }
 
 /// From `first` down to `last`, evenly spaced in their rho-th roots: equation (5) of arXiv:2206.00364, rho 7.

@@ -24,14 +24,14 @@ constexpr std::vector<double> descending_linspace(double last, int count) {
 /// 0, ratio, 2 ratio ..., `count` of them plus `offset`, from the last to the first.
 constexpr std::vector<double> descending_multiples(int ratio, int count, int offset) {
     std::vector<double> out;
-    for (int i = count - 1; i >= 0; --i) out.push_back(static_cast<double>(ratio) * i + offset);
+    for (int i = count - 1; i >= 0; --i) out.push_back(double(ratio) * i + offset);
     return out;
 }
 
 /// numpy.arange(first, 0, -train / count).round() - 1. For some counts (61 of 1000) rounding makes numpy's range one
 /// longer and diffusers adds a timestep -1, which indexes the wrong end of its tables; here it is left out.
 constexpr std::vector<double> trailing_range(int first, int train, int count) {
-    const double start = first, delta = (start - static_cast<double>(train) / count) - start;
+    const double start = first, delta = (start - double(train) / count) - start;
     std::vector<double> out;
     for (int i = 0; i < count; ++i) {
         const double t = math::round_half_even(start + i * delta) - 1.0;
@@ -56,10 +56,9 @@ constexpr std::vector<double> spaced_timesteps(spacing_kind spacing, int train, 
 constexpr status check_custom_timesteps(std::span<const float> custom, int train, bool fractional) noexcept {
     for (std::size_t i = 0; i < custom.size(); ++i) {
         const float t = custom[i];
-        if (!(t >= 0.0f && t <= static_cast<float>(train - 1)))
-            return status::invalid("custom timesteps must be 0 to num_train_timesteps - 1",
-                                   static_cast<std::int64_t>(i), train);
-        if (!fractional && static_cast<float>(static_cast<int>(t)) != t)
+        if (!(t >= 0.0f && t <= float(train - 1)))
+            return status::invalid("custom timesteps must be 0 to num_train_timesteps - 1", std::int64_t(i), train);
+        if (!fractional && float(int(t)) != t)
             return status::invalid("custom timesteps of this scheduler must be whole numbers");
         if (i > 0 && !(t < custom[i - 1])) return status::invalid("custom timesteps must be descending");
     }

@@ -72,36 +72,29 @@ struct step_buffers {
 
 /// Checks the extents of a step's buffers for rows of `dim` elements.
 inline status check_step(const step_coefficients& c, const step_buffers& b, index_t dim) noexcept {
-    const auto count = static_cast<index_t>(b.sample.size());
-    const auto differs = [count](const auto& s) { return static_cast<index_t>(s.size()) != count; };
+    const index_t count = std::ssize(b.sample);
     if (dim < 1) return status::invalid("scheduler step: dim must be 1 or more", dim, 1);
     if (count % dim != 0) return status::shape("scheduler step: sample is not whole rows of dim elements", count, dim);
-    const index_t outputs = c.learned_variance ? 2 * count : count;
-    if (static_cast<index_t>(b.output.size()) != outputs)
-        return status::shape(
-            "scheduler step: model_output has another size than the sample asks for (twice as wide with a "
-            "learned variance)",
-            static_cast<index_t>(b.output.size()), outputs);
-    if (c.draws_noise && differs(b.noise))
-        return status::shape("scheduler step: noise has another size than sample", static_cast<index_t>(b.noise.size()),
-                             count);
-    if (differs(b.next))
-        return status::shape("scheduler step: next has another size than sample", static_cast<index_t>(b.next.size()),
-                             count);
-    if (!b.x0.empty() && differs(b.x0))
-        return status::shape("scheduler step: x0 has another size than sample", static_cast<index_t>(b.x0.size()),
-                             count);
+    status first;
+    const auto expect = [&first](std::span<const float> s, index_t size, const char* what) {
+        if (first && std::ssize(s) != size) first = status::shape(what, std::ssize(s), size);
+    };
+    expect(b.output, c.learned_variance ? 2 * count : count,
+           "scheduler step: model_output has another size than the sample asks for (twice as wide with a learned "
+           "variance)");
+    if (c.draws_noise) expect(b.noise, count, "scheduler step: noise has another size than sample");
+    expect(b.next, count, "scheduler step: next has another size than sample");
+    if (!b.x0.empty()) expect(b.x0, count, "scheduler step: x0 has another size than sample");
     for (std::size_t k = 0; k < b.history.size(); ++k)
-        if ((c.keep[k].active || c.to_history[k] != 0.0f) && differs(b.history[k]))
-            return status::shape("scheduler step: a history buffer has another size than sample",
-                                 static_cast<index_t>(b.history[k].size()), count);
-    return {};
+        if (c.keep[k].active || c.to_history[k] != 0.0f)
+            expect(b.history[k], count, "scheduler step: a history buffer has another size than sample");
+    return first;
 }
 
 /// Executes a step on the host, in the order in which diffusers rounds. Nothing is written when an extent is wrong.
 APRIORI_NOINLINE inline status apply_step(const step_coefficients& c, const step_buffers& b, index_t dim) noexcept {
-    if (const status s = check_step(c, b, dim); !s.ok()) return s;
-    const auto columns = static_cast<std::size_t>(dim), rows = b.sample.size() / columns;
+    if (const status s = check_step(c, b, dim); !s) return s;
+    const auto columns = to_size(dim), rows = b.sample.size() / columns;
     const std::size_t stride = c.learned_variance ? 2 * columns : columns;
     for (std::size_t row = 0; row < rows; ++row)
         for (std::size_t column = 0; column < columns; ++column) {

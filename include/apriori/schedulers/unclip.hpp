@@ -39,10 +39,9 @@ struct UnCLIPSchedulerConfig {
 /// The step from training step t to `previous`, -1 <= previous < t < num_train_timesteps. Step -1 is x0 itself.
 constexpr step_coefficients unclip_coefficients(const UnCLIPSchedulerConfig& c, const noise_levels& levels, int t,
                                                 int previous) noexcept {
-    const detail::step_levels at(levels, t, previous);
-    const float beta =
-        previous == t - 1 ? levels.betas[static_cast<std::size_t>(t)] : 1.0f - at.alpha_prod / at.alpha_prod_previous;
-    return detail::ancestral_step(c, at, 1.0f - beta, beta);
+    const detail::step_levels step(levels, t, previous);
+    const float beta = previous == t - 1 ? at(levels.betas, t) : 1.0f - step.alpha_prod / step.alpha_prod_previous;
+    return detail::ancestral_step(c, step, 1.0f - beta, beta);
 }
 
 /// Timesteps round(i * (num_train_timesteps - 1) / (n - 1)), halves to even, descending; each step leads to the next and
@@ -50,11 +49,11 @@ constexpr step_coefficients unclip_coefficients(const UnCLIPSchedulerConfig& c, 
 constexpr status plan_schedule(const UnCLIPSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, last = c.num_train_timesteps - 1;
-    if (const status s = check_request(c, request); !s.ok()) return s;
-    const double ratio = n > 1 ? static_cast<double>(last) / (n - 1) : 0.0;
+    if (const status s = check_request(c, request); !s) return s;
+    const double ratio = n > 1 ? double(last) / (n - 1) : 0.0;
     const auto timestep = [&](int i) {
         if (i == n) return -1;
-        return n == 1 ? last : static_cast<int>(math::round_half_even((n - 1 - i) * ratio));
+        return n == 1 ? last : int(math::round_half_even((n - 1 - i) * ratio));
     };
     out.reset(1.0f, 0);
     for (int i = request.begin; i < n; ++i) out.push(unclip_coefficients(c, levels, timestep(i), timestep(i + 1)));
@@ -69,7 +68,7 @@ public:
 
     /// The scalars of the step from `timestep` to `prev_timestep` (absent: timestep - 1, as in diffusers).
     status coefficients(int timestep, std::optional<int> prev_timestep, step_coefficients& out) const noexcept {
-        if (!error().ok()) return error();
+        if (!error()) return error();
         if (timestep < 0 || timestep >= levels().steps())
             return status::invalid("UnCLIPScheduler: timestep must be 0 to num_train_timesteps - 1", timestep,
                                    levels().steps());
@@ -86,7 +85,7 @@ public:
                 std::optional<int> prev_timestep, std::span<const float> noise, std::span<float> out,
                 index_t dim) const noexcept {
         step_coefficients c;
-        if (const status s = coefficients(timestep, prev_timestep, c); !s.ok()) return s;
+        if (const status s = coefficients(timestep, prev_timestep, c); !s) return s;
         return apply_step(c, {.output = model_output, .sample = sample, .noise = noise, .next = out}, dim);
     }
 };

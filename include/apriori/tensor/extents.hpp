@@ -28,14 +28,14 @@ struct extents {
     template <class... I>
     requires(sizeof...(I) == dynamic_rank && dynamic_rank > 0)
     constexpr explicit extents(I... dynamic) {
-        const std::array<index_t, sizeof...(I)> given{static_cast<index_t>(dynamic)...};
-        std::size_t next = 0;
+        const index_t given[]{index_t(dynamic)...};
+        const index_t* next = given;
         for (std::size_t i = 0; i < sizes.size(); ++i)
-            if (static_sizes[i] == dyn) sizes[i] = given[next++];
+            if (static_sizes[i] == dyn) sizes[i] = *next++;
     }
 
-    constexpr index_t operator[](int axis) const noexcept { return sizes[static_cast<std::size_t>(axis)]; }
-    static constexpr index_t fixed(int axis) noexcept { return static_sizes[static_cast<std::size_t>(axis)]; }
+    constexpr index_t operator[](int axis) const noexcept { return at(sizes, axis); }
+    static constexpr index_t fixed(int axis) noexcept { return at(static_sizes, axis); }
 
     /// Elements in all.
     constexpr index_t size() const noexcept {
@@ -53,7 +53,7 @@ struct extents {
     /// Product of all extents but the last: every kernel sees a tensor as rows by columns.
     constexpr index_t rows() const noexcept {
         index_t n = 1;
-        for (int i = 0; i + 1 < rank; ++i) n *= sizes[static_cast<std::size_t>(i)];
+        for (int i = 0; i + 1 < rank; ++i) n *= at(sizes, i);
         return n;
     }
 

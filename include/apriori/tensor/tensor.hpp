@@ -16,7 +16,7 @@ public:
     using apriori_expression = void;
     using extents_type = E;
 
-    explicit tensor(E shape = {}) : shape_(shape), buffer_(static_cast<std::size_t>(shape.size()) * sizeof(T)) {
+    explicit tensor(E shape = {}) : shape_(shape), buffer_(to_size(shape.size()) * sizeof(T)) {
         if (!buffer_.empty()) std::memset(buffer_.data(), 0, buffer_.size());
     }
 
@@ -27,8 +27,8 @@ public:
 
     apriori::view<T, E> view() noexcept { return {data(), shape_}; }
     apriori::view<const T, E> view() const noexcept { return {data(), shape_}; }
-    std::span<T> flat() noexcept { return {data(), static_cast<std::size_t>(size())}; }
-    std::span<const T> flat() const noexcept { return {data(), static_cast<std::size_t>(size())}; }
+    std::span<T> flat() noexcept { return {data(), to_size(size())}; }
+    std::span<const T> flat() const noexcept { return {data(), to_size(size())}; }
 
 private:
     E shape_;

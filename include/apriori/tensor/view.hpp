@@ -32,7 +32,7 @@ struct view {
     using extents_type = E;
     static constexpr int rank = E::rank;
     static constexpr layout memory_layout = L;
-    using sizes_type = std::array<index_t, static_cast<std::size_t>(rank)>;
+    using sizes_type = std::array<index_t, std::size_t{rank}>;
 
     T* data = nullptr;
     E shape{};
@@ -51,25 +51,31 @@ struct view {
 
     constexpr const E& ext() const noexcept { return shape; }
     constexpr index_t size() const noexcept { return shape.size(); }
-    constexpr index_t stride(int axis) const noexcept { return strides[static_cast<std::size_t>(axis)]; }
+    constexpr index_t stride(int axis) const noexcept { return at(strides, axis); }
 
     /// The elements as a span; dense views only.
     constexpr std::span<T> flat() const noexcept
     requires(L == layout::dense)
     {
-        return {data, static_cast<std::size_t>(shape.size())};
+        return {data, to_size(shape.size())};
     }
 
     static constexpr sizes_type dense_strides(const E& e) noexcept {
         sizes_type s{};
         index_t step = 1;
         for (int i = rank - 1; i >= 0; --i) {
-            s[static_cast<std::size_t>(i)] = step;
+            at(s, i) = step;
             step *= e[i];
         }
         return s;
     }
 };
+
+/// `count` rows of Width elements, each `stride` elements behind the one before.
+template <index_t Width, class T>
+constexpr view<T, extents<dyn, Width>, layout::rows> rows_of(T* p, index_t count, index_t stride) {
+    return {p, extents<dyn, Width>(count), {stride, 1}};
+}
 
 template <class T>
 inline constexpr bool is_view = false;
@@ -82,13 +88,13 @@ struct with_extent;
 template <index_t... S, int Axis, index_t Size>
 struct with_extent<extents<S...>, Axis, Size> {
     template <std::size_t... I>
-    static auto make(std::index_sequence<I...>) -> extents<(static_cast<int>(I) == Axis ? Size : S)...>;
+    static auto make(std::index_sequence<I...>) -> extents<(int{I} == Axis ? Size : S)...>;
     using type = decltype(make(std::make_index_sequence<sizeof...(S)>{}));
 };
 
 /// The shape of a given size on every axis; the static ones must agree (the caller has checked).
 template <class E>
-constexpr E extents_of_sizes(const std::array<index_t, static_cast<std::size_t>(E::rank)>& sizes) {
+constexpr E extents_of_sizes(const std::array<index_t, std::size_t{E::rank}>& sizes) {
     E e;
     e.sizes = sizes;
     return e;
@@ -144,7 +150,7 @@ constexpr auto split_last(const view<T, extents<S...>, L>& v) {
                   "apriori: split_last: the last axis does not divide into that many parts");
     constexpr index_t part = width / Heads;
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        using result = view<T, extents<E::fixed(static_cast<int>(I))..., Heads, part>, L>;
+        using result = view<T, extents<E::fixed(int{I})..., Heads, part>, L>;
         typename result::sizes_type sizes{v.shape.sizes[I]..., Heads, part}, strides{v.strides[I]..., part, 1};
         return result(v.data, extents_of_sizes<typename result::extents_type>(sizes), strides);
     }(std::make_index_sequence<E::rank - 1>{});

@@ -24,9 +24,9 @@ inline std::array<std::string, 256> byte_symbols() {
         const bool printable = (b >= 33 && b < 127) || (b >= 161 && b != 173);
         const unsigned c = printable ? b : next++;
         if (c < 0x80)
-            out[b] = static_cast<char>(c);
+            out[b] = char(c);
         else
-            out[b] = {static_cast<char>(0xC0U | (c >> 6)), static_cast<char>(0x80U | (c & 0x3FU))};
+            out[b] = {char(0xC0U | (c >> 6)), char(0x80U | (c & 0x3FU))};
     }
     return out;
 }
@@ -38,8 +38,7 @@ inline std::array<unsigned char, 256> byte_order() {
     const auto symbols = byte_symbols();
     for (const bool printable : {true, false})
         for (unsigned b = 0; b < 256; ++b)
-            if ((static_cast<unsigned char>(symbols[b][0]) < 0xC4) == printable)
-                out[n++] = static_cast<unsigned char>(b);
+            if (((symbols[b][0] & 0xFF) < 0xC4) == printable) out[n++] = b & 0xFF;
     return out;
 }
 
@@ -60,7 +59,7 @@ public:
         if (word.empty()) return;
         std::vector<part> parts(word.size());
         for (std::size_t i = 0; i < word.size(); ++i) {
-            const auto byte = static_cast<unsigned char>(word[i]);
+            const unsigned char byte = word[i] & 0xFF;
             const bool end = i + 1 == word.size();
             parts[i] = {end ? last[byte] : inner[byte], i, end ? none : i + 1, true}; // the first has itself before it
             if (i > 0) parts[i].before = i - 1;
@@ -89,7 +88,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t none = static_cast<std::size_t>(-1);
+    static constexpr std::size_t none = std::string::npos;
     struct part {
         std::int32_t id = 0;
         std::size_t before = 0, after = none; ///< neighbours that are alive
@@ -106,7 +105,7 @@ private:
         auto operator<=>(const candidate&) const = default;
     };
     static std::uint64_t key(std::int32_t left, std::int32_t right) noexcept {
-        return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) | static_cast<std::uint32_t>(right);
+        return std::uint64_t{std::uint32_t(left)} << 32 | std::uint32_t(right);
     }
     /// What a part and the one behind it become; nullptr where they stay apart.
     const outcome* find(const std::vector<part>& parts, std::size_t at) const {

@@ -81,9 +81,9 @@ public:
             const std::string whole = m.left + m.right;
             for (const std::string* token : {&m.left, &m.right, &whole})
                 if (!ids.contains(*token))
-                    return failure{errc::bad_format, parts.merges_name + ':' + std::to_string(m.line) + ": " +
-                                                         (token == &whole ? "makes " : "takes ") + shown(*token) +
-                                                         ", which is not in " + parts.vocabulary_name};
+                    return failure(errc::bad_format, parts.merges_name, ':', m.line, ": ",
+                                   (token == &whole ? "makes " : "takes "), shown(*token), ", which is not in ",
+                                   parts.vocabulary_name);
             t.pairs_.merge(ids[m.left], ids[m.right], ids[whole], rank++);
         }
         t.model_max_length_ = parts.model_max_length;
@@ -107,13 +107,13 @@ public:
     result<clip_tokens> operator()(std::span<const std::string_view> texts, int max_length = 0) const {
         if (max_length == 0) max_length = model_max_length_;
         if (max_length < 2)
-            return failure{errc::invalid_argument,
-                           "max_length is " + std::to_string(max_length) + "; allowed: 2 or more, for the two marks"};
-        const auto width = static_cast<std::size_t>(max_length);
-        clip_tokens out{static_cast<index_t>(texts.size()), max_length};
+            return failure(errc::invalid_argument, "max_length is ", max_length,
+                           "; allowed: 2 or more, for the two marks");
+        const auto width = to_size(max_length);
+        clip_tokens out{std::ssize(texts), max_length};
         for (const std::string_view text : texts) {
             std::vector<std::int32_t> ids = encode(text);
-            out.cut.push_back(ids.size() > width ? static_cast<index_t>(ids.size() - width) : 0);
+            out.cut.push_back(std::max<index_t>(std::ssize(ids) - max_length, 0));
             if (ids.size() > width) {
                 ids.resize(width);
                 ids.back() = eos_;
@@ -148,15 +148,13 @@ private:
         std::string out(1, '"'); // "literal" + string makes gcc 12 see overlaps (its bug 105651)
         out.append(token, 0, 80).append(token.size() > 80 ? "...\"" : "\"");
         for (char& c : out)
-            if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+            if ((c & 0xFF) < 0x20 || c == 0x7F) c = '?';
         return out;
     }
 
     static std::vector<std::pair<std::string, std::int32_t>> derived(const std::vector<clip_merge>& merges) {
         std::vector<std::pair<std::string, std::int32_t>> out;
-        const auto add = [&](std::string token) {
-            out.emplace_back(std::move(token), static_cast<std::int32_t>(out.size()));
-        };
+        const auto add = [&](std::string token) { out.emplace_back(std::move(token), std::int32_t(out.size())); };
         const auto symbols = byte_symbols();
         for (const char* end : {"", "</w>"})
             for (const unsigned char b : byte_order()) add(symbols[b] + end);
@@ -169,7 +167,7 @@ private:
     result<void> take_vocabulary(const clip_tokenizer_parts& parts,
                                  std::unordered_map<std::string, std::int32_t>& ids) {
         const auto bad = [&](const std::string& why) {
-            return failure{errc::bad_format, parts.vocabulary_name + ": " + why};
+            return failure(errc::bad_format, parts.vocabulary_name, ": ", why);
         };
         std::unordered_map<std::int32_t, const std::string*> by_id;
         for (const auto& [token, id] : parts.vocabulary) {
@@ -195,10 +193,9 @@ private:
             const auto& [name, token] = all[i];
             const auto at = ids.find(token->text);
             if (token->text.empty() || at == ids.end())
-                return failure{errc::bad_format,
-                               parts.vocabulary_name + ": lacks the " + name + ' ' + shown(token->text)};
+                return failure(errc::bad_format, parts.vocabulary_name, ": lacks the ", name, ' ', shown(token->text));
             if (i < 4) *to[i] = at->second;
-            const bool repeated = std::any_of(all.begin() + static_cast<std::ptrdiff_t>(i) + 1, all.end(),
+            const bool repeated = std::any_of(all.begin() + index_t(i) + 1, all.end(),
                                               [&](const auto& later) { return later.second->text == token->text; });
             if (repeated) continue;
             if (token->normalized)
@@ -213,8 +210,7 @@ private:
     }
 
     /// The id of each special token in `text`, appended, and `other` called for what is between them.
-    template <class Text, class Specials, class Other>
-    static void for_each_part(Text text, const Specials& specials, std::vector<std::int32_t>& out, Other&& other) {
+    static void for_each_part(auto text, const auto& specials, std::vector<std::int32_t>& out, auto&& other) {
         std::size_t begin = 0;
         for (std::size_t i = 0; i < text.size();) {
             const auto s = std::find_if(specials.begin(), specials.end(),
@@ -279,7 +275,7 @@ private:
             if (letters) return !unicode::is_letter(c);
             return c == U' ' || unicode::is_letter(c) || unicode::is_number(c);
         });
-        return static_cast<std::size_t>(end - text.begin());
+        return to_size(end - text.begin());
     }
 
     byte_pairs pairs_{};

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,7 @@ inline std::u32string decode(std::string_view text) {
     std::u32string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[i++]);
+        const unsigned lead = std::uint8_t(text[i++]);
         if (lead < 0x80) {
             out += lead;
             continue;
@@ -34,7 +35,7 @@ inline std::u32string decode(std::string_view text) {
         char32_t c = lead & (0x3FU >> more);
         int taken = 0;
         while (taken < more && i < text.size()) {
-            const auto next = static_cast<unsigned char>(text[i]);
+            const unsigned next = std::uint8_t(text[i]);
             if (next < least || next > most) break;
             c = (c << 6) | (next & 0x3FU);
             least = 0x80;
@@ -50,24 +51,23 @@ inline std::u32string decode(std::string_view text) {
 /// The UTF-8 bytes of a code point, appended.
 inline void encode(char32_t c, std::string& out) {
     std::array<utf8proc_uint8_t, 4> bytes{};
-    const auto n = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes.data());
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) out += static_cast<char>(bytes[i]);
+    const auto n = utf8proc_encode_char(utf8proc_int32_t(c), bytes.data());
+    out.append(reinterpret_cast<const char*>(bytes.data()), std::size_t(n));
 }
 
 /// Normalisation form C (Unicode Standard Annex 15). Linear but for sorting the marks on one character.
 inline std::u32string nfc(std::u32string_view text) {
     if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return std::u32string(text);
-    std::u32string out;
 
-    constexpr auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+    constexpr auto options = utf8proc_option_t(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     std::basic_string<utf8proc_int32_t> points;
     points.reserve(text.size() + text.size() / 2);
     for (const char32_t c : text) {
         std::array<utf8proc_int32_t, 32> parts{}; // a canonical decomposition has at most four
         int boundary = 0;
-        const auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(),
-                                               static_cast<utf8proc_ssize_t>(parts.size()), options, &boundary);
-        points.append(parts.data(), static_cast<std::size_t>(n));
+        const auto n =
+            utf8proc_decompose_char(utf8proc_int32_t(c), parts.data(), std::ssize(parts), options, &boundary);
+        points.append(parts.data(), std::size_t(n));
     }
     // utf8proc sorts marks by exchanging neighbours, in quadratic time; these are untrusted.
     const auto rank = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
@@ -76,10 +76,8 @@ inline std::u32string nfc(std::u32string_view text) {
         at = std::find_if(marks, points.end(), [&](auto c) { return rank(c) == 0; });
         std::stable_sort(marks, at, [&](auto a, auto b) { return rank(a) < rank(b); });
     }
-    const auto n = utf8proc_normalize_utf32(points.data(), static_cast<utf8proc_ssize_t>(points.size()), options);
-    out.reserve(static_cast<std::size_t>(n));
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) out += static_cast<char32_t>(points[i]);
-    return out;
+    const auto n = utf8proc_normalize_utf32(points.data(), std::ssize(points), options);
+    return {points.begin(), points.begin() + n};
 }
 
 /// Lower case by the full mapping, character by character: without a view of neighbours there is no final sigma.
@@ -90,7 +88,7 @@ inline std::u32string lower(std::u32string_view text) {
         if (c == 0x130) // LATIN CAPITAL LETTER I WITH DOT ABOVE, the only one that becomes two
             out += U"i\u0307";
         else
-            out += static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+            out += char32_t(utf8proc_tolower(utf8proc_int32_t(c)));
     }
     return out;
 }
@@ -102,12 +100,12 @@ constexpr bool is_space(char32_t c) noexcept {
 }
 /// `\p{L}`: general category Lu, Ll, Lt, Lm, Lo.
 inline bool is_letter(char32_t c) noexcept {
-    const auto k = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+    const auto k = utf8proc_category(utf8proc_int32_t(c));
     return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
 }
 /// `\p{N}`: general category Nd, Nl, No.
 inline bool is_number(char32_t c) noexcept {
-    const auto k = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+    const auto k = utf8proc_category(utf8proc_int32_t(c));
     return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
 }
 

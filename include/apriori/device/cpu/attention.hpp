@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 template <class Arch>
 struct attention_blocks {
@@ -28,9 +28,9 @@ struct attention_blocks {
 };
 
 template <class Arch, class E>
-constexpr std::size_t attention_scratch(const ops::attention<E>& op) {
+constexpr std::size_t scratch_bytes(const ops::attention<E>& op) {
     const attention_blocks<Arch> blocks{op.sequences.tokens, op.head_dim};
-    return static_cast<std::size_t>(op.sequences.count * op.heads * blocks.floats()) * sizeof(float);
+    return to_size(op.sequences.count * op.heads * blocks.floats()) * sizeof(float);
 }
 
 /// x = exp(x - max) for n elements; returns their sum.
@@ -73,8 +73,7 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
                              bool accumulate) {
         kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate, {});
     };
-    const auto with_keys = multiply_keys_of<Arch>[static_cast<std::size_t>(m - 1)],
-               with_values = multiply_values_of<Arch>[static_cast<std::size_t>(m - 1)];
+    const auto with_keys = at(multiply_keys_of<Arch>, m - 1), with_values = at(multiply_values_of<Arch>, m - 1);
     alignas(buffer_alignment) float scores[M][T];
     float max[M], sum[M];
 
@@ -85,7 +84,7 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
         sum[i] = 0.0f;
     }
     for (index_t j0 = 0; j0 < tokens; j0 += T) {
-        const index_t count = tokens - j0 < T ? tokens - j0 : T;
+        const index_t count = std::min(tokens - j0, T);
         for (index_t p = 0; p < count; p += P)
             multiply(with_keys, queries, keys + (j0 + p) * d, d, scores[0] + p, false);
         for (index_t i = 0; i < m; ++i) {
@@ -108,18 +107,17 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
         for (index_t p = 0; p < d; p += P) {
             float* row = sums + p * m + i * P;
             for (index_t j = 0; j < P; ++j) row[j] *= inverse;
-            store_row<V>(op.epilogue, op.out, s * tokens + r0 + i, row, h * d + p, d - p < P ? d - p : P);
+            store_row<V>(op.epilogue, op.out, s * tokens + r0 + i, row, h * d + p, std::min<index_t>(d - p, P));
         }
     }
 }
 
 template <class Arch, class E, executor X>
-void run_attention(X& x, const ops::attention<E>& op) {
+void run(X& x, const ops::attention<E>& op) {
     constexpr int M = blocking<Arch>::rows;
     const index_t tokens = op.sequences.tokens, d = op.head_dim;
     const attention_blocks<Arch> blocks{tokens, d};
-    const double cost = 4.0 * static_cast<double>(op.sequences.count * op.heads * d) * static_cast<double>(tokens) *
-                        static_cast<double>(tokens);
+    const double cost = operations(4, op.sequences.count, op.heads, d, tokens, tokens);
     parallel_ranges(x, op.sequences.count * op.heads, cost, [&](index_t first, index_t last) {
         for (index_t task = first; task < last; ++task) {
             const index_t s = task / op.heads, h = task % op.heads;
@@ -130,9 +128,9 @@ void run_attention(X& x, const ops::attention<E>& op) {
             pack_panels<Arch>(keys, op.k + s * tokens * op.k_stride + h * d, op.k_stride, 1, tokens, d);
             pack_panels<Arch>(values, op.v + s * tokens * op.v_stride + h * d, 1, op.v_stride, d, tokens);
             for (index_t r = 0; r < tokens; r += M)
-                attend_block<Arch>(op, s, h, r, tokens - r < M ? tokens - r : M, keys, values, queries, sums);
+                attend_block<Arch>(op, s, h, r, std::min<index_t>(tokens - r, M), keys, values, queries, sums);
         }
     });
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -4,10 +4,11 @@
 
 #include "apriori/device/cpu/functions.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// A kernel keeps `rows` x `vectors` accumulators in registers, `vectors` of weights, and one broadcast value: at most
 /// 16 registers where there are 16 (SSE, AVX), 32 where there are 32 (AVX-512, NEON).
@@ -28,8 +29,7 @@ struct blocking {
 template <class Arch>
 constexpr index_t even_block(index_t rows) noexcept {
     constexpr index_t M = blocking<Arch>::rows;
-    const index_t blocks = rows > M ? (rows + M - 1) / M : 1;
-    return rows > 0 ? (rows + blocks - 1) / blocks : 1;
+    return rows > 0 ? ceil_div(rows, ceil_div(rows, M)) : 1;
 }
 
 /// Which of the blocks of rows that pass over a stretch of weights, one after the other.
@@ -38,12 +38,11 @@ struct block_turn {
 };
 
 /// body(first row, rows, block_turn) for `count` rows in blocks of `block`, the last of which may be smaller.
-template <class Body>
-APRIORI_INLINE void for_each_block(index_t count, index_t block, Body&& body) noexcept {
-    const index_t blocks = (count + block - 1) / block;
+APRIORI_INLINE void for_each_block(index_t count, index_t block, auto&& body) noexcept {
+    const index_t blocks = ceil_div(count, block);
     for (index_t b = 0; b < blocks; ++b) {
         const index_t r = b * block;
-        body(r, count - r < block ? count - r : block, block_turn{b, blocks});
+        body(r, std::min(block, count - r), block_turn{b, blocks});
     }
 }
 
@@ -61,4 +60,4 @@ constexpr index_t padded_outputs(index_t n) noexcept {
     return round_up(n, blocking<Arch>::panel);
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -6,7 +6,7 @@
 #include "apriori/device/cpu/softmax.hpp"
 #include "apriori/expr/cached_attention.hpp"
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// sum a[i] b[i].
 template <class V>
@@ -62,12 +62,13 @@ void attend_group(const ops::cached_attention& op, const attention_group& g, ind
     }
 }
 
-constexpr std::size_t cached_attention_scratch(const ops::cached_attention& op) {
-    return static_cast<std::size_t>(op.groups.count * op.heads * round_up(op.groups.max_keys, 16)) * sizeof(float);
+template <class Arch>
+constexpr std::size_t scratch_bytes(const ops::cached_attention& op) {
+    return to_size(op.groups.count * op.heads * round_up(op.groups.max_keys, 16)) * sizeof(float);
 }
 template <class Arch, executor X>
-void run_cached_attention(X& x, const ops::cached_attention& op) {
-    const double cost = 8.0 * static_cast<double>(op.groups.scores) * static_cast<double>(op.heads * op.head_dim);
+void run(X& x, const ops::cached_attention& op) {
+    const double cost = operations(8, op.groups.scores, op.heads, op.head_dim);
     parallel_ranges(x, op.groups.count * op.heads, cost, [&](index_t first, index_t last) {
         for (index_t task = first; task < last; ++task)
             attend_group<Arch>(op, op.groups.groups[task / op.heads], task % op.heads,
@@ -75,4 +76,4 @@ void run_cached_attention(X& x, const ops::cached_attention& op) {
     });
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -14,7 +14,7 @@
 
 namespace apriori {
 
-namespace detail {
+namespace cpu_device {
 
 /// Multiply-adds of registers of an architecture: chains enough to hide the latency of any x86 or Arm core.
 template <class Arch>
@@ -24,7 +24,7 @@ float multiply_add_chains(long steps) {
     V a[chains];
     const V b = lanes<V>::set(0.999f), c = lanes<V>::set(0.001f);
 #pragma GCC unroll 12
-    for (int i = 0; i < chains; ++i) a[i] = lanes<V>::set(0.5f + static_cast<float>(i));
+    for (int i = 0; i < chains; ++i) a[i] = lanes<V>::set(0.5f + float(i));
     for (long s = 0; s < steps; ++s)
 #pragma GCC unroll 12
         for (int i = 0; i < chains; ++i) a[i] = multiply_add(a[i], b, c);
@@ -51,14 +51,13 @@ float sum_stream(const float* p, index_t n) {
     return sum;
 }
 
-template <class Body>
-double seconds_of(Body&& body) {
+double seconds_of(auto&& body) {
     const auto start = std::chrono::steady_clock::now();
     body();
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-} // namespace detail
+} // namespace cpu_device
 
 /// Measures with as many threads as the executor runs at once; each call is one measurement, to be taken between those of
 /// the work that is held against it.
@@ -72,24 +71,24 @@ public:
         constexpr long steps = 4'000'000;
         const int threads = executor_->concurrency();
         std::atomic<float> sink = 0;
-        const auto chains = [&](int) { sink = detail::multiply_add_chains<Arch>(steps); };
-        const double spent = detail::seconds_of([&] { executor_->run(threads, chains); });
-        return 2e-9 * 12 * lanes<value_t<Arch>>::count * static_cast<double>(steps) * threads / spent;
+        const auto chains = [&](int) { sink = cpu_device::multiply_add_chains<Arch>(steps); };
+        const double spent = cpu_device::seconds_of([&] { executor_->run(threads, chains); });
+        return 2e-9 * 12 * lanes<cpu_device::value_t<Arch>>::count * double(steps) * threads / spent;
     }
 
     /// 1e9 bytes read a second, over and over the same `bytes`: of the cache that they fit into, or of memory.
     double gbytes(std::size_t bytes = std::size_t{1} << 29) {
         constexpr std::size_t most = std::size_t{1} << 29;
         const int threads = executor_->concurrency();
-        const auto part = static_cast<index_t>(std::min(bytes, most) / sizeof(float)) / threads / 1024 * 1024 + 1024;
-        const auto passes = static_cast<int>(most / 2 / static_cast<std::size_t>(4 * part * threads)) + 1;
+        const index_t part = index_t(std::min(bytes, most) / sizeof(float)) / threads / 1024 * 1024 + 1024;
+        const index_t passes = index_t{most} / 2 / (4 * part * threads) + 1;
         if (!memory_ || memory_->size() != part * threads) memory_.emplace(extents<dyn>(part * threads));
         std::atomic<float> sink = 0;
         const auto read = [&](int i) {
-            for (int p = 0; p < passes; ++p) sink = detail::sum_stream<Arch>(memory_->data() + i * part, part);
+            for (index_t p = 0; p < passes; ++p) sink = cpu_device::sum_stream<Arch>(memory_->data() + i * part, part);
         };
-        const double spent = detail::seconds_of([&] { executor_->run(threads, read); });
-        return 4e-9 * static_cast<double>(part * threads) * passes / spent;
+        const double spent = cpu_device::seconds_of([&] { executor_->run(threads, read); });
+        return 4e-9 * double(part * threads) * double(passes) / spent;
     }
 
 private:

@@ -8,7 +8,7 @@
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/small_matmul.hpp"
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Chunks of the rows of a left operand, whose results wait on the stack for their epilogue, by panels of outputs: the tiles of
 /// a result, those of a chunk one after the other.
@@ -20,12 +20,12 @@ struct result_tiles {
         : rows(rows),
           chunk(blocking<Arch>::chunk / left.block() * left.block()),
           panels(padded_outputs<Arch>(n) / blocking<Arch>::panel) {}
-    index_t count() const noexcept { return (rows + chunk - 1) / chunk * panels; }
+    index_t count() const noexcept { return ceil_div(rows, chunk) * panels; }
 };
 
 /// Tiles first .. last of a result, through the epilogue. Row 0 of the left operand is row `first_row` of the result.
 template <class Arch, class Left, class Format, class Epilogue>
-void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, const cpu_packed<Arch, Format>& w,
+void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, const packed<Arch, Format>& w,
                     index_t first, index_t last, const Epilogue& epilogue, const ops::output& out,
                     index_t first_row) noexcept {
     using V = value_t<Arch>;
@@ -33,9 +33,9 @@ void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, con
     alignas(buffer_alignment) float tile[blocking<Arch>::chunk * P];
     for (index_t t = first; t < last; ++t) {
         const index_t p = t % tiles.panels, r0 = t / tiles.panels * tiles.chunk;
-        const index_t count = tiles.rows - r0 < tiles.chunk ? tiles.rows - r0 : tiles.chunk;
+        const index_t count = std::min(tiles.rows - r0, tiles.chunk);
         left.multiply(r0, count, w, p, tile);
-        const index_t cols = w.n - p * P < P ? w.n - p * P : P;
+        const index_t cols = std::min<index_t>(w.n - p * P, P);
         for (index_t r = 0; r < count; ++r) store_row<V>(epilogue, out, first_row + r0 + r, tile + r * P, p * P, cols);
     }
 }
@@ -44,19 +44,18 @@ template <class Arch, class Format>
 using left_of = typename panel_format<Arch, Format>::left;
 
 template <class Arch, class I, class Format, class E>
-constexpr std::size_t contraction_scratch(const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
+constexpr std::size_t scratch_bytes(const ops::contraction<I, packed<Arch, Format>, E>& op) {
     return left_of<Arch, Format>::bytes(op.rows, op.k);
 }
 template <class Arch, class I, class Format, class E, executor X>
-void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, Format>, E>& op) {
+void run(X& x, const ops::contraction<I, packed<Arch, Format>, E>& op) {
     const left_of<Arch, Format> left(op.scratch, op.rows, op.k);
     const index_t block = left.block();
-    const auto work = static_cast<double>(op.rows * op.k);
-    parallel_ranges(x, (op.rows + block - 1) / block, 8 * work, [&](index_t first, index_t last) {
-        left.fill(op.input, first * block, last * block < op.rows ? last * block : op.rows);
+    parallel_ranges(x, ceil_div(op.rows, block), operations(8, op.rows, op.k), [&](index_t first, index_t last) {
+        left.fill(op.input, first * block, std::min(last * block, op.rows));
     });
     const result_tiles<Arch, left_of<Arch, Format>> tiles(left, op.rows, op.n);
-    parallel_ranges(x, tiles.count(), 2 * work * static_cast<double>(op.n), [&](index_t first, index_t last) {
+    parallel_ranges(x, tiles.count(), operations(2, op.rows, op.k, op.n), [&](index_t first, index_t last) {
         multiply_tiles<Arch>(left, tiles, op.weights, first, last, op.epilogue, op.out, 0);
     });
 }
@@ -66,16 +65,16 @@ void run_contraction(X& x, const ops::contraction<I, cpu_packed<Arch, Format>, E
 /// Floats of the right operand of one batch item in panels.
 template <class Arch>
 constexpr index_t matmul_panels(index_t n, index_t k) {
-    return static_cast<index_t>(cpu_packed<Arch, f32>::stored_bytes(n, k)) / 4;
+    return index_t(packed<Arch, f32>::stored_bytes(n, k)) / 4;
 }
 template <class Arch, class E>
-constexpr std::size_t matmul_scratch(const ops::matmul<E>& op) {
+constexpr std::size_t scratch_bytes(const ops::matmul<E>& op) {
     if (is_small_matmul(op.m, op.n, op.k)) return 0;
-    return static_cast<std::size_t>(op.batch * (op.m * op.k + matmul_panels<Arch>(op.n, op.k))) * sizeof(float);
+    return to_size(op.batch * (op.m * op.k + matmul_panels<Arch>(op.n, op.k))) * sizeof(float);
 }
 template <class Arch, class E, executor X>
-void run_matmul(X& x, const ops::matmul<E>& op) {
-    const double cost = 2.0 * static_cast<double>(op.batch * op.m * op.n) * static_cast<double>(op.k);
+void run(X& x, const ops::matmul<E>& op) {
+    const double cost = operations(2, op.batch, op.m, op.n, op.k);
     if (is_small_matmul(op.m, op.n, op.k)) {
         parallel_ranges(x, op.batch, cost, [&](index_t first, index_t last) {
             for (index_t i = first; i < last; ++i) multiply_small<Arch>(op, i);
@@ -94,7 +93,7 @@ void run_matmul(X& x, const ops::matmul<E>& op) {
     };
     const result_tiles<Arch, interleaved_rows<Arch>> tiles(left(0), op.m, op.n);
     const auto multiply = [&](index_t i, index_t first, index_t last) {
-        const cpu_packed<Arch, f32> panels(reinterpret_cast<std::byte*>(b + i * right), op.n, op.k);
+        const packed<Arch, f32> panels(reinterpret_cast<std::byte*>(b + i * right), op.n, op.k);
         multiply_tiles<Arch>(left(i), tiles, panels, first, last, op.epilogue, op.out, i * op.m);
     };
     if (op.batch > 1)
@@ -110,4 +109,4 @@ void run_matmul(X& x, const ops::matmul<E>& op) {
     }
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

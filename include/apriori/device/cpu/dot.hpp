@@ -5,11 +5,11 @@
 
 #include "apriori/device/cpu/dot/avx512vnni.hpp"
 #include "apriori/device/cpu/dot/pairs_x86.hpp"
-#include "apriori/device/cpu/words.hpp"
+#include "apriori/device/cpu/int_lanes.hpp"
 
 #include <array>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Four inputs of a row, -127 .. 127.
 using byte_quad = std::array<std::int8_t, 4>;
@@ -19,18 +19,18 @@ using byte_quad = std::array<std::int8_t, 4>;
 /// 65536 of them fit into 32 bits.
 template <class V>
 struct byte_dot {
-    using weights = words<V>;
-    using integers = typename words<V>::integers;
+    using weights = int_lanes<V>;
+    using integers = typename int_lanes<V>::integers;
     static constexpr int words_of_quad = 1;
 
     static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
-    static APRIORI_INLINE weights prepare(words<V> w) noexcept { return w; }
+    static APRIORI_INLINE weights prepare(int_lanes<V> w) noexcept { return w; }
     static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
-        const auto x = static_cast<std::int32_t>(*quad);
+        const auto x = std::int32_t(*quad);
         sum = sum + integers(x << 24 >> 24) * w.masked(0xffu).as_integers();
-        sum = sum + integers(x << 16 >> 24) * w.template right<8>().masked(0xffu).as_integers();
-        sum = sum + integers(x << 8 >> 24) * w.template right<16>().masked(0xffu).as_integers();
-        return sum + integers(x >> 24) * w.template right<24>().as_integers();
+        sum = sum + integers(x << 16 >> 24) * w.right(8).masked(0xffu).as_integers();
+        sum = sum + integers(x << 8 >> 24) * w.right(16).masked(0xffu).as_integers();
+        return sum + integers(x >> 24) * w.right(24).as_integers();
     }
 };
 
@@ -40,9 +40,9 @@ requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>)
 struct byte_dot<simd<Arch>> {
     using V = simd<Arch>;
     struct weights {
-        words<V> even, odd; ///< inputs 0 and 2, 1 and 3 of each output
+        int_lanes<V> even, odd; ///< inputs 0 and 2, 1 and 3 of each output
     };
-    using integers = typename words<V>::integers;
+    using integers = typename int_lanes<V>::integers;
     static constexpr int words_of_quad = 2;
 
     static void expand(byte_quad quad, std::uint32_t* to) noexcept {
@@ -52,11 +52,11 @@ struct byte_dot<simd<Arch>> {
         to[0] = pair(0, 2);
         to[1] = pair(1, 3);
     }
-    static APRIORI_INLINE weights prepare(words<V> w) noexcept {
-        return {w.masked(0x00ff00ffu), w.template right<8>().masked(0x00ff00ffu)};
+    static APRIORI_INLINE weights prepare(int_lanes<V> w) noexcept {
+        return {w.masked(0x00ff00ffu), w.right(8).masked(0x00ff00ffu)};
     }
     static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
-        const words<V> even = words<V>::set(quad[0]), odd = words<V>::set(quad[1]);
+        const int_lanes<V> even = int_lanes<V>::set(quad[0]), odd = int_lanes<V>::set(quad[1]);
         sum = sum + integers(multiply_pairs(w.even.v, even.v));
         return sum + integers(multiply_pairs(w.odd.v, odd.v));
     }
@@ -66,7 +66,7 @@ struct byte_dot<simd<Arch>> {
 template <class Arch>
 requires(has_quads<simd<Arch>::size>)
 struct byte_dot<simd<Arch>> {
-    using weights = words<simd<Arch>>;
+    using weights = int_lanes<simd<Arch>>;
     using integers = typename weights::integers;
     static constexpr int words_of_quad = 1;
 
@@ -77,4 +77,4 @@ struct byte_dot<simd<Arch>> {
     }
 };
 
-} // namespace apriori
+} // namespace apriori::cpu_device

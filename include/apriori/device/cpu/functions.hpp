@@ -3,12 +3,12 @@
 // docs/devices.md states the errors.
 #pragma once
 
-#include "apriori/device/cpu/words.hpp"
+#include "apriori/device/cpu/int_lanes.hpp"
 
 #include <cstddef>
 #include <utility>
 
-namespace apriori::detail {
+namespace apriori::cpu_device {
 
 /// c[0] + c[1] x + c[2] x^2 + ...
 template <class V, std::size_t N>
@@ -29,12 +29,8 @@ APRIORI_INLINE V exp_of_reduced(V x, Reduce&& reduce) noexcept {
     constexpr float c[] = {1.0f, 1.0f, 0x1.000002p-1f, 0x1.5553c0p-3f, 0x1.55515cp-5f, 0x1.1290a4p-7f, 0x1.709c9cp-10f};
     const V sum = multiply_add(x, lanes<V>::set(0x1.715476p+0f), lanes<V>::set(rounding));
     const V r = reduce(sum - lanes<V>::set(rounding));
-    return polynomial(c, r) * words<V>::of(sum).template left<23>().as_floats();
+    return polynomial(c, r) * int_lanes<V>::of(sum).left(23).as_floats();
 }
-
-} // namespace apriori::detail
-
-namespace apriori {
 
 template <class Arch>
 APRIORI_INLINE simd<Arch> exp(simd<Arch> x) noexcept {
@@ -42,7 +38,7 @@ APRIORI_INLINE simd<Arch> exp(simd<Arch> x) noexcept {
     const auto set = [](float c) { return lanes<V>::set(c); };
     const V within = fmin(set(89.0f), fmax(set(-88.0f), x));
     // ln 2 in two parts, of which the first has nine bits: its product with n is exact
-    return detail::exp_of_reduced(within, [&](V n) __attribute__((always_inline)) {
+    return exp_of_reduced(within, [&](V n) __attribute__((always_inline)) {
         return multiply_add(n, set(0x1.bd0106p-13f), multiply_add(n, set(-0x1.63p-1f), within));
     });
 }
@@ -53,7 +49,7 @@ template <class Arch>
 APRIORI_INLINE simd<Arch> exp_of_difference(simd<Arch> x) noexcept {
     using V = simd<Arch>;
     const V within = fmax(lanes<V>::set(-88.0f), x);
-    return detail::exp_of_reduced(within, [&](V n) __attribute__((always_inline)) {
+    return exp_of_reduced(within, [&](V n) __attribute__((always_inline)) {
         return multiply_add(n, lanes<V>::set(-0x1.62e430p-1f), within);
     });
 }
@@ -70,8 +66,8 @@ APRIORI_INLINE simd<Arch> erf(simd<Arch> x) noexcept {
     constexpr float p[] = {0x1.20dd74p+0f, 0x1.85edd0p-3f,  0x1.b01a80p-5f,
                            0x1.ed7ef6p-9f, 0x1.2ab32ep-12f, 0x1.1327cap-19f};
     constexpr float q[] = {1.0f, 0x1.010ec8p-1f, 0x1.d35eecp-4f, 0x1.ea79ccp-7f, 0x1.30b6a2p-10f, 0x1.3f86a0p-15f};
-    const V y = within * detail::polynomial(p, z) / detail::polynomial(q, z);
+    const V y = within * polynomial(p, z) / polynomial(q, z);
     return where_less(x, set(-end), set(-1.0f), where_less(set(end), x, set(1.0f), y));
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

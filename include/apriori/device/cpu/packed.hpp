@@ -12,7 +12,7 @@
 #include <span>
 #include <string>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each has
 ///     left                              how it wants the left operand: interleaved_rows (panel_product.hpp) as a rule
@@ -37,7 +37,7 @@ class stretch_ahead {
 public:
     /// The stretch that begins at `now` has `units` of unit_bytes each.
     stretch_ahead(const void* now, index_t units, index_t unit_bytes, block_turn block) noexcept
-        : step_((unit_bytes + block.of - 1) / block.of),
+        : step_(ceil_div(unit_bytes, block.of)),
           next_(static_cast<const char*>(now) + units * unit_bytes + block.turn * units * unit_bytes / block.of),
           due_(next_) {}
     /// To be called for every unit.
@@ -53,38 +53,35 @@ private:
 
 /// A weight matrix [n, k] in panels.
 template <class Arch, class Format>
-struct cpu_packed {
+struct packed {
     using format = panel_format<Arch, Format>;
     static constexpr index_t panel = blocking<Arch>::panel;
 
     std::byte* data = nullptr;
     index_t n = 0, k = 0;
 
-    constexpr cpu_packed() = default;
-    cpu_packed(std::byte* p, index_t n, index_t k) : data(p), n(n), k(k) {}
+    constexpr packed() = default;
+    packed(std::byte* p, index_t n, index_t k) : data(p), n(n), k(k) {}
 
     /// Names the layout: memory packed under one name can be read under the same name alone.
     static std::string layout_name() { return "cpu panels of " + std::to_string(panel); }
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
-        const auto panels = static_cast<std::size_t>(padded_outputs<Arch>(n) / panel);
-        return (panels * format::panel_bytes(k) + buffer_alignment - 1) / buffer_alignment * buffer_alignment;
+        return to_size(round_up(ceil_div(n, panel) * format::panel_bytes(k), index_t{buffer_alignment}));
     }
-    std::byte* panel_at(index_t p) const noexcept {
-        return data + static_cast<std::size_t>(p) * format::panel_bytes(k);
-    }
+    std::byte* panel_at(index_t p) const noexcept { return data + p * format::panel_bytes(k); }
 };
 
 /// Rows first .. of w from float32 [count, k]; the last of them come with the zeros that end the last panel.
 template <class Arch, class Format>
-status pack_rows(cpu_packed<Arch, Format> w, index_t first, std::span<const float> rows) noexcept {
+status pack_rows(packed<Arch, Format> w, index_t first, std::span<const float> rows) noexcept {
     using format = panel_format<Arch, Format>;
     constexpr index_t P = blocking<Arch>::panel;
-    const index_t count = static_cast<index_t>(rows.size()) / w.k;
-    if (first < 0 || first + count > w.n || count * w.k != static_cast<index_t>(rows.size()))
+    const index_t count = std::ssize(rows) / w.k;
+    if (first < 0 || first + count > w.n || count * w.k != std::ssize(rows))
         return status::shape("pack: rows past the end of the matrix, or not whole ones", first + count, w.n);
     for (index_t r = 0; r < count; ++r) {
-        const auto row = rows.subspan(static_cast<std::size_t>(r * w.k), static_cast<std::size_t>(w.k));
-        if (const status s = format::representable(row); !s.ok()) return s;
+        const auto row = part(rows, r * w.k, w.k);
+        if (const status s = format::representable(row); !s) return s;
         format::store(w.panel_at((first + r) / P), (first + r) % P, w.k, row.data());
     }
     if (first + count == w.n)
@@ -92,4 +89,4 @@ status pack_rows(cpu_packed<Arch, Format> w, index_t first, std::span<const floa
     return {};
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -13,7 +13,7 @@
 #include <array>
 #include <utility>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Where the operands of a product of M rows lie: input i of row m of the left one at m * row + i * input, and the results of row
 /// m from m * tile on.
@@ -65,9 +65,7 @@ inline constexpr auto multiply_block_of =
 template <class Arch>
 class interleaved_rows {
 public:
-    static constexpr std::size_t bytes(index_t rows, index_t k) {
-        return static_cast<std::size_t>(rows * k) * sizeof(float);
-    }
+    static constexpr std::size_t bytes(index_t rows, index_t k) { return to_size(rows * k) * sizeof(float); }
     interleaved_rows(std::byte* memory, index_t rows, index_t k) noexcept
         : data_(reinterpret_cast<float*>(memory)), k_(k), block_(even_block<Arch>(rows)) {}
 
@@ -75,24 +73,22 @@ public:
     index_t block() const noexcept { return block_; }
 
     /// Computes rows first .. last; `first` is a multiple of block().
-    template <class Input>
-    void fill(const Input& in, index_t first, index_t last) const noexcept {
+    void fill(const auto& in, index_t first, index_t last) const noexcept {
         interleave_rows<Arch>(in, first, last, block_, k_, data_);
     }
 
     /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
     /// A stretch of `depth` of the panel at a time stays in the cache while all rows pass over it.
     template <class Format>
-    void multiply(index_t first, index_t count, const cpu_packed<Arch, Format>& w, index_t p,
-                  float* tile) const noexcept {
+    void multiply(index_t first, index_t count, const packed<Arch, Format>& w, index_t p, float* tile) const noexcept {
         constexpr index_t P = blocking<Arch>::panel, D = blocking<Arch>::depth;
         const std::byte* panel = w.panel_at(p);
         const float* a = data_ + first * k_;
         for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
-            const index_t k1 = k_ - k0 < D ? k_ : k0 + D;
+            const index_t k1 = std::min(k0 + D, k_);
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
-                multiply_block_of<Arch, Format>[static_cast<std::size_t>(m - 1)](a + r * k_ + k0 * m, panel, k_, k0, k1,
-                                                                                 tile + r * P, k0 != 0, turn);
+                at(multiply_block_of<Arch, Format>, m - 1)(a + r * k_ + k0 * m, panel, k_, k0, k1, tile + r * P,
+                                                           k0 != 0, turn);
             });
         }
         panel_format<Arch, Format>::finish(panel, k_, tile, count);
@@ -103,4 +99,4 @@ private:
     index_t k_, block_;
 };
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -3,13 +3,14 @@
 #pragma once
 
 #include "apriori/device/cpu/blocking.hpp"
+#include "apriori/device/cpu/executor.hpp"
 #include "apriori/expr/ops.hpp"
 
 #include <array>
 #include <limits>
 #include <utility>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// A row of a program, for the reductions of norms.
 template <class V, class Cursor>
@@ -17,12 +18,11 @@ struct program_row {
     Cursor cursor;
     index_t cols;
 
-    template <class F>
-    float sum(F f) const noexcept {
+    float sum(auto f) const noexcept {
         V s = lanes<V>::set(0.0f);
         float tail = 0.0f;
         for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
-            const W x = f(cursor.template at<W>(c, W{}));
+            const W x = f(cursor.at(c, W{}));
             if constexpr (std::is_same_v<W, V>)
                 s = s + x;
             else
@@ -30,12 +30,11 @@ struct program_row {
         });
         return sum_lanes(s) + tail;
     }
-    template <class F>
-    float max(F f) const noexcept {
+    float max(auto f) const noexcept {
         V m = lanes<V>::set(-std::numeric_limits<float>::infinity());
         float tail = -std::numeric_limits<float>::infinity();
         for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
-            const W x = f(cursor.template at<W>(c, W{}));
+            const W x = f(cursor.at(c, W{}));
             using fn::fmax;
             if constexpr (std::is_same_v<W, V>)
                 m = fmax(m, x);
@@ -55,7 +54,7 @@ template <class V, class Program, class Stats>
 APRIORI_INLINE void fill_row(const ops::mapped<Program>& in, index_t r, const Stats&, index_t first, index_t last,
                              float* to) noexcept {
     const auto row = in.program.row(r);
-    for_columns<V>(first, last, [&]<class W>(W, index_t c) { store(to + (c - first), row.template at<W>(c, W{})); });
+    for_columns<V>(first, last, [&]<class W>(W, index_t c) { store(to + (c - first), row.at(c, W{})); });
 }
 template <class V, class Policy, class Inner, class Outer, class Stats>
 APRIORI_INLINE void fill_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, const Stats& stats,
@@ -63,7 +62,7 @@ APRIORI_INLINE void fill_row(const ops::normalized<Policy, Inner, Outer>& in, in
     const auto inner = in.inner.row(r);
     const auto outer = in.outer.row(r);
     for_columns<V>(first, last, [&]<class W>(W, index_t c) {
-        store(to + (c - first), outer.template at<W>(c, Policy::apply(stats, inner.template at<W>(c, W{}))));
+        store(to + (c - first), outer.at(c, Policy::apply(stats, inner.at(c, W{}))));
     });
 }
 
@@ -96,12 +95,12 @@ void interleave_rows(const Input& in, index_t first, index_t last, index_t block
     using V = value_t<Arch>;
     constexpr int M = blocking<Arch>::rows;
     for (index_t r0 = first; r0 < last; r0 += block) {
-        const index_t m = last - r0 < block ? last - r0 : block;
+        const index_t m = std::min(last - r0, block);
         decltype(prepare_row<V>(in, r0, k)) stats[M];
         for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
-        const auto interleave = interleave_columns_of<M>[static_cast<std::size_t>(m - 1)];
+        const auto interleave = at(interleave_columns_of<M>, m - 1);
         for (index_t c = 0; c < k; c += left_stretch) {
-            const index_t count = k - c < left_stretch ? k - c : left_stretch;
+            const index_t count = std::min(k - c, left_stretch);
             float part[M][left_stretch];
             for (index_t i = 0; i < m; ++i) fill_row<V>(in, r0 + i, stats[i], c, c + count, part[i]);
             interleave(part, count, to + r0 * k + c * m);
@@ -115,30 +114,42 @@ APRIORI_INLINE void store_row(const Program& program, const ops::output& out, in
                               index_t first, index_t cols) noexcept {
     const auto row = program.row(r);
     float* to = out.row(r);
-    for_columns<V>(first, first + cols, [&]<class W>(W, index_t c) {
-        store(to + c, row.template at<W>(c, lanes<W>::load(values + (c - first))));
+    for_columns<V>(first, first + cols,
+                   [&]<class W>(W, index_t c) { store(to + c, row.at(c, lanes<W>::load(values + (c - first)))); });
+}
+
+/// body(r) for every row of a result, of so many operations an element.
+void for_rows(executor auto& x, const auto& op, int flops, const auto& body) {
+    parallel_ranges(x, op.rows, 4 * operations(flops, op.rows, op.cols), [&](index_t first, index_t last) {
+        for (index_t r = first; r < last; ++r) body(r);
     });
 }
 
-/// out[r, :] = outer(policy(inner[r, :])) for rows first .. last.
+/// Row r of a norm.
 template <class V, class Op>
-void normalize_rows(const Op& op, index_t first, index_t last) noexcept {
-    for (index_t r = first; r < last; ++r)
-        fill_row<V>(op.input, r, prepare_row<V>(op.input, r, op.cols), 0, op.cols, op.out.row(r));
+void normalize_row(const Op& op, index_t r) noexcept {
+    fill_row<V>(op.input, r, prepare_row<V>(op.input, r, op.cols), 0, op.cols, op.out.row(r));
 }
 
-/// out[r, 0] = outer(policy(inner[r, :])) for rows first .. last.
-template <class V, class Op>
-void reduce_rows(const Op& op, index_t first, index_t last) noexcept {
-    for (index_t r = first; r < last; ++r)
-        op.out.row(r)[0] = op.input.outer.row(r).template at<float>(0, prepare_row<V>(op.input, r, op.cols));
+/// Only some primitives need memory of their own.
+template <class Arch, class Op>
+constexpr std::size_t scratch_bytes(const Op&) noexcept {
+    return 0;
+}
+template <class Arch, executor X, class P, class I, class O>
+void run(X& x, const ops::normalize<P, I, O>& op) {
+    for_rows(x, op, P::flops, [&](index_t r) { normalize_row<value_t<Arch>>(op, r); });
+}
+template <class Arch, executor X, class P, class I, class O>
+void run(X& x, const ops::reduce<P, I, O>& op) {
+    for_rows(x, op, P::flops, [&](index_t r) {
+        op.out.row(r)[0] = op.input.outer.row(r).at(0, prepare_row<value_t<Arch>>(op.input, r, op.cols));
+    });
+}
+template <class Arch, executor X, class P>
+void run(X& x, const ops::map<P>& op) {
+    const ops::mapped<P> in{op.program};
+    for_rows(x, op, 4, [&](index_t r) { fill_row<value_t<Arch>>(in, r, no_stats{}, 0, op.cols, op.out.row(r)); });
 }
 
-/// out[r, :] = program[r, :] for rows first .. last.
-template <class V, class Op>
-void map_rows(const Op& op, index_t first, index_t last) noexcept {
-    for (index_t r = first; r < last; ++r)
-        fill_row<V>(ops::mapped<decltype(op.program)>{op.program}, r, no_stats{}, 0, op.cols, op.out.row(r));
-}
-
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -28,11 +28,13 @@ using default_arch = scalar;
 using default_arch = xsimd::default_arch;
 #endif
 
+namespace cpu_device {
+
 /// A register of floats of an xsimd architecture.
 template <class Arch>
 struct simd {
     using batch = xsimd::batch<float, Arch>;
-    static constexpr int size = static_cast<int>(batch::size);
+    static constexpr int size = int{batch::size};
     batch v;
 
     APRIORI_INLINE simd() = default;
@@ -64,9 +66,11 @@ struct simd {
     }
 };
 
+} // namespace cpu_device
+
 template <class Arch>
-struct lanes<simd<Arch>> {
-    using V = simd<Arch>;
+struct lanes<cpu_device::simd<Arch>> {
+    using V = cpu_device::simd<Arch>;
     static constexpr int count = V::size;
     static APRIORI_INLINE V load(const float* p) noexcept { return V::batch::load_unaligned(p); }
     static APRIORI_INLINE V load_strided(const float* p, index_t stride) noexcept {
@@ -76,6 +80,8 @@ struct lanes<simd<Arch>> {
     }
     static APRIORI_INLINE V set(float x) noexcept { return typename V::batch(x); }
 };
+
+namespace cpu_device {
 
 /// Stores all lanes; p need not be aligned.
 template <class Arch>
@@ -108,12 +114,10 @@ APRIORI_INLINE float join_lanes(V x, Join join) noexcept {
         for (int i = 0; i < half; ++i) a[i] = join(a[i], a[i + half]);
     return a[0];
 }
-template <class V>
-APRIORI_INLINE float sum_lanes(V x) noexcept {
+APRIORI_INLINE float sum_lanes(auto x) noexcept {
     return join_lanes(x, [](float a, float b) { return a + b; });
 }
-template <class V>
-APRIORI_INLINE float max_lanes(V x) noexcept {
+APRIORI_INLINE float max_lanes(auto x) noexcept {
     return join_lanes(x, [](float a, float b) { return fn::fmax(a, b); });
 }
 
@@ -138,6 +142,7 @@ APRIORI_INLINE void for_columns(index_t first, index_t last, Body&& body) {
         for (; c < last; ++c) body(float{}, c);
 }
 
+} // namespace cpu_device
 } // namespace apriori
 
 #if defined(__GNUC__) && !defined(__clang__)

@@ -4,7 +4,7 @@
 
 #include "apriori/device/cpu/rows.hpp"
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Inputs of a small product, at most; and its multiply-adds, where packing costs about as much as it saves.
 inline constexpr index_t small_matmul_depth = 128, small_matmul_work = 32 * 32 * 32;
@@ -50,7 +50,7 @@ void multiply_small_by(const ops::matmul<E>& op, index_t item) noexcept {
     const float* b = op.b.p + op.b.batch(item);
     alignas(64) float copied[small_matmul_depth * L], sums[M * L];
     for (index_t c = 0; c < op.n; c += L) {
-        const index_t cols = op.n - c < L ? op.n - c : L;
+        const index_t cols = std::min<index_t>(op.n - c, L);
         const bool in_place = cols == L && op.b.col == 1;
         for (index_t j = 0; j < op.k && !in_place; ++j)
             for (index_t l = 0; l < L; ++l) copied[j * L + l] = l < cols ? b[j * op.b.row + (c + l) * op.b.col] : 0.0f;
@@ -82,4 +82,4 @@ void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
     multiply_small_by<value_t<Arch>>(op, item);
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -7,7 +7,7 @@
 #include "apriori/device/cpu/rows.hpp"
 #include "apriori/expr/norms.hpp"
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Vectors of a block, and blocks of a row, at most.
 inline constexpr index_t softmax_block = 8, softmax_blocks = 64;
@@ -107,20 +107,21 @@ void softmax_in_place(float* x, index_t n) noexcept {
     for_columns<V>(0, n, [&]<class W>(W, index_t c) { write(c, norms::softmax::apply(stats, read(W{}, c))); });
 }
 
-/// out[r, :] = outer(softmax(inner[r, :])) for rows first .. last.
-template <class V, class Inner, class Outer>
-void softmax_rows(const ops::normalize<norms::softmax, Inner, Outer>& op, index_t first, index_t last) noexcept {
-    if (op.cols < 1 || op.cols > softmax_row_limit<V>) return normalize_rows<V>(op, first, last);
-    constexpr bool in_place = std::is_same_v<Outer, el::acc>; // else `outer` may read what is there before
-    alignas(64) float stack[in_place ? 1 : softmax_row_limit<V>];
-    for (index_t r = first; r < last; ++r) {
+template <class Arch, executor X, class I, class O>
+void run(X& x, const ops::normalize<norms::softmax, I, O>& op) {
+    using V = value_t<Arch>;
+    constexpr index_t most = softmax_row_limit<V>;
+    constexpr bool in_place = std::is_same_v<O, el::acc>; // else `outer` may read what is there before
+    for_rows(x, op, norms::softmax::flops, [&](index_t r) {
+        if (op.cols < 1 || op.cols > most) return normalize_row<V>(op, r);
+        alignas(64) float stack[in_place ? 1 : most];
         const auto inner = op.input.inner.row(r);
         const auto outer = op.input.outer.row(r);
         float* to = op.out.row(r);
         softmax_row<V>(
-            op.cols, in_place ? to : stack, [&]<class W>(W, index_t c) { return inner.template at<W>(c, W{}); },
-            [&]<class W>(index_t c, W y) { store(to + c, outer.template at<W>(c, y)); });
-    }
+            op.cols, in_place ? to : stack, [&]<class W>(W, index_t c) { return inner.at(c, W{}); },
+            [&]<class W>(index_t c, W y) { store(to + c, outer.at(c, y)); });
+    });
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

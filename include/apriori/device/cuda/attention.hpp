@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(block_threads) attention(const __grid_constant
     __shared__ typename tile::weights weights;
     const int x = thread_index() % 16, y = thread_index() / 16;
 
-    const index_t tokens = op.sequences.tokens, tiles = steps(tokens, rows);
+    const index_t tokens = op.sequences.tokens, tiles = ceil_div(tokens, rows);
     const index_t first = block_index() % tiles * rows; // of the queries
     const index_t head = block_index() / tiles % op.heads;
     const index_t s = block_index() / tiles / op.heads;
@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(block_threads) attention(const __grid_constant
                        aligned);
         __syncthreads(); // values are whole
 
-        const int count = tokens - key0 < rows ? static_cast<int>(tokens - key0) : rows;
+        const int count = tokens - key0 < rows ? int(tokens - key0) : rows;
         for (int j = 0; j < count; ++j) {
             float4 v[quads];
 #pragma unroll
@@ -162,21 +162,21 @@ __global__ void __launch_bounds__(block_threads) attention(const __grid_constant
 #pragma unroll
             for (int e = 0; e < 4; ++e)
                 if (const index_t d = 64 * q + 4 * x + e; d < op.head_dim)
-                    to[d] = cursor.template at<float>(column + d, v[e] * inverse);
+                    to[d] = cursor.at(column + d, v[e] * inverse);
         }
     }
 }
 
-template <class E>
-status run_attention(cudaStream_t stream, const ops::attention<E>& op) noexcept {
+template <class Choices, class E>
+status run(target<Choices> on, const ops::attention<E>& op) noexcept {
     if (op.head_dim > most_head_dim) return heads_too_wide(op.head_dim);
     if (op.head_dim <= 0) return {};
     const bool aligned = op.head_dim % 4 == 0 && aligned_to_quads(op.q, op.q_stride) &&
                          aligned_to_quads(op.k, op.k_stride) && aligned_to_quads(op.v, op.v_stride);
     const auto of_size = [&]<int Dim>(std::integral_constant<int, Dim>) noexcept {
-        const index_t tiles = steps(op.sequences.tokens, attention_tile<Dim>::rows);
-        return launch(stream, op.sequences.count * op.heads * tiles, block_threads, attention<Dim, ops::attention<E>>,
-                      op, aligned);
+        const index_t tiles = ceil_div(op.sequences.tokens, attention_tile<Dim>::rows);
+        return launch(on.stream, op.sequences.count * op.heads * tiles, block_threads,
+                      attention<Dim, ops::attention<E>>, op, aligned);
     };
     if (op.head_dim <= 64) return of_size(std::integral_constant<int, 64>{});
     if (op.head_dim <= 128) return of_size(std::integral_constant<int, 128>{});

@@ -94,12 +94,13 @@ __global__ void __launch_bounds__(block_threads) cached_attention(const __grid_c
     }
 }
 
-inline status run_cached_attention(cudaStream_t stream, const ops::cached_attention& op) noexcept {
+template <class Choices>
+status run(target<Choices> on, const ops::cached_attention& op) noexcept {
     if (op.head_dim > most_head_dim) return heads_too_wide(op.head_dim);
     const index_t blocks = op.groups.out_rows * op.heads;
-    if (op.head_dim <= 64) return launch(stream, blocks, block_threads, cached_attention<64>, op);
-    if (op.head_dim <= 128) return launch(stream, blocks, block_threads, cached_attention<128>, op);
-    return launch(stream, blocks, block_threads, cached_attention<256>, op);
+    if (op.head_dim <= 64) return launch(on.stream, blocks, block_threads, cached_attention<64>, op);
+    if (op.head_dim <= 128) return launch(on.stream, blocks, block_threads, cached_attention<128>, op);
+    return launch(on.stream, blocks, block_threads, cached_attention<256>, op);
 }
 
 } // namespace apriori::cuda_kernels

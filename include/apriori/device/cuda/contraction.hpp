@@ -12,7 +12,7 @@ template <class Tile, class Op>
 __global__ void __launch_bounds__(block_threads) many_rows(const __grid_constant__ Op op, bool aligned) {
     __shared__ panel<Tile::rows, Tile::depth> pa;
     __shared__ panel<Tile::cols, Tile::depth> pb;
-    const index_t row_tiles = steps(op.rows, Tile::rows);
+    const index_t row_tiles = ceil_div(op.rows, Tile::rows);
     const index_t row0 = block_index() % row_tiles * Tile::rows;
     const index_t col0 = block_index() / row_tiles * Tile::cols;
 
@@ -72,8 +72,7 @@ __global__ void __launch_bounds__(block_threads) few_rows(const __grid_constant_
             if (lane == r * Columns + c) mine = v;
         }
     const index_t r = lane / Columns, c = col0 + lane % Columns;
-    if (lane < Rows * Columns && r < op.rows && c < op.n)
-        op.out.row(r)[c] = op.epilogue.row(r).template at<float>(c, mine);
+    if (lane < Rows * Columns && r < op.rows && c < op.n) op.out.row(r)[c] = op.epilogue.row(r).at(c, mine);
 }
 
 /// True where the input's rows lie in memory, each aligned to a float4.
@@ -91,36 +90,34 @@ bool rows_are_aligned(const Program& program, index_t k) noexcept {
 template <int Rows, class Op>
 status launch_few_rows(cudaStream_t stream, const Op& op) noexcept {
     constexpr int columns = Rows < 8 ? 1 : 2;
-    return launch(stream, steps(op.n, columns * (block_threads / warp_threads)), block_threads,
+    return launch(stream, ceil_div(op.n, columns * (block_threads / warp_threads)), block_threads,
                   few_rows<Rows, columns, Op>, op);
 }
 
 template <class Tile, class Op>
 status launch_many_rows(cudaStream_t stream, const Op& op, bool aligned) noexcept {
-    return launch(stream, steps(op.rows, Tile::rows) * steps(op.n, Tile::cols), block_threads, many_rows<Tile, Op>, op,
-                  aligned);
+    return launch(stream, ceil_div(op.rows, Tile::rows) * ceil_div(op.n, Tile::cols), block_threads,
+                  many_rows<Tile, Op>, op, aligned);
 }
 
-/// Choices are cuda_choices (device.hpp). `processors`: multiprocessors of the GPU, which the tiles should keep busy.
 template <class Choices, class Program, class E>
-status run_contraction(cudaStream_t stream, int processors,
-                       const ops::contraction<ops::mapped<Program>, cuda_packed<f32>, E>& op) noexcept {
+status run(target<Choices> on, const ops::contraction<ops::mapped<Program>, cuda_packed<f32>, E>& op) noexcept {
     if (op.rows <= 0 || op.n <= 0) return {};
     const bool aligned = rows_are_aligned(op.input.program, op.k);
     if constexpr (std::is_same_v<decltype(op.input.program.row(0)), el::vector>) {
         static_assert(Choices::few_rows <= 16);
         if (aligned && op.rows <= Choices::few_rows) {
-            if (op.rows == 1) return launch_few_rows<1>(stream, op);
-            if (op.rows == 2) return launch_few_rows<2>(stream, op);
-            if (op.rows <= 4) return launch_few_rows<4>(stream, op);
-            if (op.rows <= 8) return launch_few_rows<8>(stream, op);
-            return launch_few_rows<16>(stream, op);
+            if (op.rows == 1) return launch_few_rows<1>(on.stream, op);
+            if (op.rows == 2) return launch_few_rows<2>(on.stream, op);
+            if (op.rows <= 4) return launch_few_rows<4>(on.stream, op);
+            if (op.rows <= 8) return launch_few_rows<8>(on.stream, op);
+            return launch_few_rows<16>(on.stream, op);
         }
         using wide = typename Choices::wide_tile;
-        if (steps(op.rows, wide::rows) * steps(op.n, wide::cols) >= processors)
-            return launch_many_rows<wide>(stream, op, aligned);
+        if (ceil_div(op.rows, wide::rows) * ceil_div(op.n, wide::cols) >= on.processors) // tiles enough for all
+            return launch_many_rows<wide>(on.stream, op, aligned);
     }
-    return launch_many_rows<typename Choices::narrow_tile>(stream, op, aligned);
+    return launch_many_rows<typename Choices::narrow_tile>(on.stream, op, aligned);
 }
 
 } // namespace apriori::cuda_kernels

@@ -49,7 +49,7 @@ public:
     cudaStream_t stream() const noexcept { return queue_.stream(); }
     int multiprocessors() const noexcept { return processors_; }
 
-    buffer allocate(std::size_t bytes) noexcept { return state_.ok() ? buffer(bytes) : buffer(); }
+    buffer allocate(std::size_t bytes) noexcept { return state_ ? buffer(bytes) : buffer(); }
     status upload(void* to, const void* from, std::size_t bytes) noexcept {
         return copy(to, from, bytes, cudaMemcpyHostToDevice);
     }
@@ -58,60 +58,38 @@ public:
     }
     template <class Format>
     status pack(cuda_packed<Format> w, index_t first, std::span<const float> rows) noexcept {
-        return state_.ok() ? pack_rows(stream(), w, first, rows) : state_;
+        return state_ ? pack_rows(stream(), w, first, rows) : state_;
     }
-    status synchronize() noexcept { return state_.ok() ? cuda_status(cudaStreamSynchronize(stream())) : state_; }
+    status synchronize() noexcept { return state_ ? cuda_status(cudaStreamSynchronize(stream())) : state_; }
 
     template <class Op>
     static constexpr std::size_t scratch_bytes(const Op&) noexcept {
         return 0;
     }
 
-    template <class P, class Format, class E>
-    status run(const ops::contraction<ops::mapped<P>, cuda_packed<Format>, E>& op) noexcept {
-        return state_.ok() ? cuda_kernels::run_contraction<choices>(stream(), processors_, op) : state_;
-    }
-    template <class E>
-    status run(const ops::matmul<E>& op) noexcept {
-        return state_.ok() ? cuda_kernels::run_matmul<choices>(stream(), op) : state_;
-    }
-    template <class E>
-    status run(const ops::attention<E>& op) noexcept {
-        return state_.ok() ? cuda_kernels::run_attention(stream(), op) : state_;
-    }
-    status run(const ops::cached_attention& op) noexcept {
-        return state_.ok() ? cuda_kernels::run_cached_attention(stream(), op) : state_;
-    }
-    template <class P, class I, class O>
-    status run(const ops::normalize<P, I, O>& op) noexcept {
-        return state_.ok() ? cuda_kernels::run_normalize(stream(), op) : state_;
-    }
-    template <class P, class I, class O>
-    status run(const ops::reduce<P, I, O>& op) noexcept {
-        return state_.ok() ? cuda_kernels::run_reduce(stream(), op) : state_;
-    }
-    template <class P>
-    status run(const ops::map<P>& op) noexcept {
-        return state_.ok() ? cuda_kernels::run_map(stream(), op) : state_;
+    template <class Op>
+    requires requires(cuda_kernels::target<choices> on, const Op& op) { cuda_kernels::run(on, op); }
+    status run(const Op& op) noexcept {
+        return state_ ? cuda_kernels::run(cuda_kernels::target<choices>{stream(), processors_}, op) : state_;
     }
 
 private:
     void look() noexcept {
         int ordinal = 0, major = 0, minor = 0;
         const auto ask = [this](cudaError_t error) {
-            if (state_.ok()) state_ = cuda_status(error);
+            if (state_) state_ = cuda_status(error);
         };
         ask(cudaGetDevice(&ordinal));
         ask(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal));
         ask(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal));
         ask(cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, ordinal));
-        if (state_.ok() && 10 * major + minor < Sm)
+        if (state_ && 10 * major + minor < Sm)
             state_ = {errc::unsupported, "cuda: the GPU's compute capability is below the one of cuda<Sm>",
                       10 * major + minor, Sm};
     }
     status copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) noexcept {
-        if (!state_.ok()) return state_;
-        if (const status s = cuda_status(cudaMemcpyAsync(to, from, bytes, kind, stream())); !s.ok()) return s;
+        if (!state_) return state_;
+        if (const status s = cuda_status(cudaMemcpyAsync(to, from, bytes, kind, stream())); !s) return s;
         return cuda_status(cudaStreamSynchronize(stream()));
     }
 

@@ -5,6 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include <string>
+#include <utility>
 
 namespace apriori {
 
@@ -18,7 +19,7 @@ struct cuda_availability {
 /// Looks for a driver and, as the device numbered `ordinal`, a GPU of compute capability `sm` (80 for 8.0) or higher.
 inline cuda_availability cuda_available(int sm, int ordinal = 0) {
     const auto failed = [](const char* what, cudaError_t error) {
-        static_cast<void>(cudaGetLastError()); // an error that was reported here is not to turn up later
+        (void)cudaGetLastError(); // an error that was reported here is not to turn up later
         return cuda_availability{false, std::string("cuda: ") + what + ": " + cudaGetErrorString(error)};
     };
     int count = 0, major = 0, minor = 0;
@@ -26,12 +27,10 @@ inline cuda_availability cuda_available(int sm, int ordinal = 0) {
     if (ordinal < 0 || ordinal >= count)
         return {false,
                 "cuda: there is no GPU numbered " + std::to_string(ordinal) + "; found " + std::to_string(count)};
-    if (const cudaError_t e = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal);
-        e != cudaSuccess)
-        return failed("the GPU's compute capability is not known", e);
-    if (const cudaError_t e = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal);
-        e != cudaSuccess)
-        return failed("the GPU's compute capability is not known", e);
+    for (const auto& [to, attribute] :
+         {std::pair(&major, cudaDevAttrComputeCapabilityMajor), std::pair(&minor, cudaDevAttrComputeCapabilityMinor)})
+        if (const cudaError_t e = cudaDeviceGetAttribute(to, attribute, ordinal); e != cudaSuccess)
+            return failed("the GPU's compute capability is not known", e);
     if (const int have = 10 * major + minor; have < sm)
         return {false, "cuda: the GPU's compute capability is " + std::to_string(have) + " (tenths); cuda<" +
                            std::to_string(sm) + "> needs " + std::to_string(sm) + " or higher"};

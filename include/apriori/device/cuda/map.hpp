@@ -13,22 +13,22 @@ inline constexpr int map_steps = 4; ///< elements of a row that a thread compute
 /// `across` threads of the block lie along a row, the others are further rows.
 template <class Op>
 __global__ void __launch_bounds__(block_threads) map(const __grid_constant__ Op op, int across) {
-    const index_t col_blocks = steps(op.cols, index_t{map_steps} * across);
+    const index_t col_blocks = ceil_div(op.cols, index_t{map_steps} * across);
     const index_t r = block_index() / col_blocks * (block_threads / across) + thread_index() / across;
     if (r >= op.rows) return;
     const auto cursor = op.program.row(r);
     float* const to = op.out.row(r);
     const index_t first = block_index() % col_blocks * map_steps * across + thread_index() % across;
     for (int i = 0; i < map_steps; ++i)
-        if (const index_t c = first + index_t{i} * across; c < op.cols) to[c] = cursor.template at<float>(c, 0.0f);
+        if (const index_t c = first + index_t{i} * across; c < op.cols) to[c] = cursor.at(c, 0.0f);
 }
 
-template <class P>
-status run_map(cudaStream_t stream, const ops::map<P>& op) noexcept {
+template <class Choices, class P>
+status run(target<Choices> on, const ops::map<P>& op) noexcept {
     if (op.rows <= 0 || op.cols <= 0) return {};
     int across = 1;
     while (across < block_threads && across < op.cols) across *= 2;
-    return launch(stream, steps(op.rows, block_threads / across) * steps(op.cols, index_t{map_steps} * across),
+    return launch(on.stream, ceil_div(op.rows, block_threads / across) * ceil_div(op.cols, index_t{map_steps} * across),
                   block_threads, map<ops::map<P>>, op, across);
 }
 

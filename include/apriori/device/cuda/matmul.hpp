@@ -10,7 +10,7 @@ template <class Tile, class Op>
 __global__ void __launch_bounds__(block_threads) matmul(const __grid_constant__ Op op) {
     __shared__ panel<Tile::rows, Tile::depth> pa;
     __shared__ panel<Tile::cols, Tile::depth> pb;
-    const index_t row_tiles = steps(op.m, Tile::rows), col_tiles = steps(op.n, Tile::cols);
+    const index_t row_tiles = ceil_div(op.m, Tile::rows), col_tiles = ceil_div(op.n, Tile::cols);
     const index_t row0 = block_index() % row_tiles * Tile::rows;
     const index_t col0 = block_index() / row_tiles % col_tiles * Tile::cols;
     const index_t item = block_index() / row_tiles / col_tiles;
@@ -25,10 +25,10 @@ __global__ void __launch_bounds__(block_threads) matmul(const __grid_constant__ 
 }
 
 template <class Choices, class E>
-status run_matmul(cudaStream_t stream, const ops::matmul<E>& op) noexcept {
+status run(target<Choices> on, const ops::matmul<E>& op) noexcept {
     using chosen = typename Choices::narrow_tile;
     if (op.batch <= 0 || op.m <= 0 || op.n <= 0) return {};
-    return launch(stream, op.batch * steps(op.m, chosen::rows) * steps(op.n, chosen::cols), block_threads,
+    return launch(on.stream, op.batch * ceil_div(op.m, chosen::rows) * ceil_div(op.n, chosen::cols), block_threads,
                   matmul<chosen, ops::matmul<E>>, op);
 }
 

@@ -5,9 +5,21 @@
 #include "apriori/device/cuda/launch.hpp"
 
 #include <cstddef>
-#include <utility>
+#include <memory>
+#include <type_traits>
 
 namespace apriori {
+
+namespace cuda_kernels {
+
+struct release_memory {
+    void operator()(std::byte* p) const noexcept { (void)cudaFree(p); } // waits for the kernels that use it
+};
+struct release_stream {
+    void operator()(cudaStream_t s) const noexcept { (void)cudaStreamDestroy(s); }
+};
+
+} // namespace cuda_kernels
 
 /// Bytes on the device, aligned to 256; empty() after an allocation that failed.
 class cuda_buffer {
@@ -15,27 +27,17 @@ public:
     cuda_buffer() = default;
     explicit cuda_buffer(std::size_t bytes) noexcept {
         void* p = nullptr;
-        if (cuda_status(cudaMalloc(&p, bytes == 0 ? 1 : bytes)).ok()) {
-            p_ = static_cast<std::byte*>(p);
-            size_ = bytes;
-        }
-    }
-    cuda_buffer(cuda_buffer&& o) noexcept : p_(std::exchange(o.p_, nullptr)), size_(std::exchange(o.size_, 0)) {}
-    cuda_buffer& operator=(cuda_buffer&& o) noexcept {
-        std::swap(p_, o.p_);
-        std::swap(size_, o.size_);
-        return *this;
-    }
-    ~cuda_buffer() {
-        if (p_) static_cast<void>(cudaFree(p_)); // waits for the kernels that use it
+        if (!cuda_status(cudaMalloc(&p, bytes == 0 ? 1 : bytes))) return;
+        bytes_.reset(static_cast<std::byte*>(p));
+        size_ = bytes;
     }
 
-    std::byte* data() const noexcept { return p_; }
+    std::byte* data() const noexcept { return bytes_.get(); }
     std::size_t size() const noexcept { return size_; }
-    bool empty() const noexcept { return p_ == nullptr; }
+    bool empty() const noexcept { return bytes_ == nullptr; }
 
 private:
-    std::byte* p_ = nullptr;
+    std::unique_ptr<std::byte, cuda_kernels::release_memory> bytes_;
     std::size_t size_ = 0;
 };
 
@@ -43,27 +45,16 @@ private:
 class cuda_queue {
 public:
     cuda_queue() noexcept : state_(cuda_status(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking))) {
-        owned_ = state_.ok();
+        if (state_) own_.reset(stream_);
     }
     explicit cuda_queue(cudaStream_t stream) noexcept : stream_(stream) {}
-    cuda_queue(cuda_queue&& o) noexcept
-        : stream_(std::exchange(o.stream_, nullptr)), owned_(std::exchange(o.owned_, false)), state_(o.state_) {}
-    cuda_queue& operator=(cuda_queue&& o) noexcept {
-        std::swap(stream_, o.stream_);
-        std::swap(owned_, o.owned_);
-        std::swap(state_, o.state_);
-        return *this;
-    }
-    ~cuda_queue() {
-        if (owned_) static_cast<void>(cudaStreamDestroy(stream_));
-    }
 
     cudaStream_t stream() const noexcept { return stream_; }
     const status& state() const noexcept { return state_; } ///< whether the stream could be made
 
 private:
     cudaStream_t stream_ = nullptr;
-    bool owned_ = false;
+    std::unique_ptr<std::remove_pointer_t<cudaStream_t>, cuda_kernels::release_stream> own_;
     status state_;
 };
 

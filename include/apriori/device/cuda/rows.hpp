@@ -6,6 +6,7 @@
 #include "apriori/expr/functions.hpp"
 #include "apriori/expr/ops.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace apriori::cuda_kernels {
@@ -46,14 +47,13 @@ struct block_row {
     template <class F>
     __device__ float sum(F f) const {
         float v = 0;
-        for (index_t c = thread_index(); c < n; c += thread_count()) v += f(elements.template at<float>(c, 0.0f));
+        for (index_t c = thread_index(); c < n; c += thread_count()) v += f(elements.at(c, 0.0f));
         return join_block(v, fn::add{}, results);
     }
     template <class F>
     __device__ float max(F f) const {
         float v = -INFINITY;
-        for (index_t c = thread_index(); c < n; c += thread_count())
-            v = join_max{}(v, f(elements.template at<float>(c, 0.0f)));
+        for (index_t c = thread_index(); c < n; c += thread_count()) v = join_max{}(v, f(elements.at(c, 0.0f)));
         return join_block(v, join_max{}, results);
     }
 };
@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant
     const auto outer = op.input.outer.row(r);
     float* const to = op.out.row(r);
     for (index_t c = thread_index(); c < op.cols; c += thread_count())
-        to[c] = outer.template at<float>(c, op.input.policy.apply(stats, inner.template at<float>(c, 0.0f)));
+        to[c] = outer.at(c, op.input.policy.apply(stats, inner.at(c, 0.0f)));
 }
 
 template <class Op>
@@ -78,24 +78,22 @@ __global__ void __launch_bounds__(block_threads) reduce(const __grid_constant__ 
     const auto inner = op.input.inner.row(r);
     const float v =
         op.input.policy.reduce(block_row<decltype(op.input.inner.row(0))>{inner, op.cols, results}, op.cols);
-    if (thread_index() == 0) op.out.row(r)[0] = op.input.outer.row(r).template at<float>(0, v);
+    if (thread_index() == 0) op.out.row(r)[0] = op.input.outer.row(r).at(0, v);
 }
 
 /// Threads for a row: a few elements each, whole warps.
 inline int threads_for_row(index_t cols) noexcept {
-    const index_t warps = steps(cols, 4 * warp_threads);
-    const index_t most = block_threads / warp_threads;
-    return static_cast<int>(warps < 1 ? 1 : warps < most ? warps : most) * warp_threads;
+    return int(std::clamp<index_t>(ceil_div(cols, 4 * warp_threads), 1, block_threads / warp_threads)) * warp_threads;
 }
 
-template <class P, class I, class O>
-status run_normalize(cudaStream_t stream, const ops::normalize<P, I, O>& op) noexcept {
+template <class Choices, class P, class I, class O>
+status run(target<Choices> on, const ops::normalize<P, I, O>& op) noexcept {
     if (op.cols <= 0) return {};
-    return launch(stream, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, I, O>>, op);
+    return launch(on.stream, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, I, O>>, op);
 }
-template <class P, class I, class O>
-status run_reduce(cudaStream_t stream, const ops::reduce<P, I, O>& op) noexcept {
-    return launch(stream, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, I, O>>, op);
+template <class Choices, class P, class I, class O>
+status run(target<Choices> on, const ops::reduce<P, I, O>& op) noexcept {
+    return launch(on.stream, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, I, O>>, op);
 }
 
 } // namespace apriori::cuda_kernels

@@ -39,10 +39,10 @@ __device__ inline float4 load_quad(const Cursor& row, index_t c, index_t n, [[ma
             if (c < n) v = *reinterpret_cast<const float4*>(row.p + c);
             return v;
         }
-    if (c < n) v.x = row.template at<float>(c, 0.0f);
-    if (c + 1 < n) v.y = row.template at<float>(c + 1, 0.0f);
-    if (c + 2 < n) v.z = row.template at<float>(c + 2, 0.0f);
-    if (c + 3 < n) v.w = row.template at<float>(c + 3, 0.0f);
+    if (c < n) v.x = row.at(c, 0.0f);
+    if (c + 1 < n) v.y = row.at(c + 1, 0.0f);
+    if (c + 2 < n) v.z = row.at(c + 2, 0.0f);
+    if (c + 3 < n) v.w = row.at(c + 3, 0.0f);
     return v;
 }
 
@@ -136,7 +136,7 @@ struct tile_product {
 #pragma unroll
             for (int j = 0; j < n; ++j) {
                 const index_t c = col0 + col(j);
-                if (c < cols) to[c] = cursor.template at<float>(c, sum[i][j]);
+                if (c < cols) to[c] = cursor.at(c, sum[i][j]);
             }
         }
     }

@@ -26,7 +26,7 @@ template <class T, class E>
 auto to_eigen(const view<T, E>& v) {
     using tensor_type = Eigen::Tensor<std::remove_const_t<T>, E::rank, Eigen::RowMajor, index_t>;
     using map_type = std::conditional_t<std::is_const_v<T>, const tensor_type, tensor_type>;
-    Eigen::array<index_t, static_cast<std::size_t>(E::rank)> sizes{};
+    Eigen::array<index_t, std::size_t{E::rank}> sizes{};
     for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = v.ext().sizes[i];
     return Eigen::TensorMap<map_type>(v.data, sizes);
 }
@@ -42,13 +42,12 @@ auto to_eigen(const tensor<T, E>& t) {
 namespace detail {
 
 template <class T, std::size_t... I>
-auto view_of_rank(T* data, const Eigen::DSizes<index_t, static_cast<int>(sizeof...(I))>& sizes,
-                  std::index_sequence<I...>) {
-    using E = extents<(static_cast<void>(I), dyn)...>;
+auto view_of_rank(T* data, const Eigen::DSizes<index_t, int{sizeof...(I)}>& sizes, std::index_sequence<I...>) {
+    using E = extents<(void(I), dyn)...>;
     if constexpr (sizeof...(I) == 0)
         return view<T, E>(data, E{});
     else
-        return view<T, E>(data, E(sizes[static_cast<int>(I)]...));
+        return view<T, E>(data, E(sizes[int{I}]...));
 }
 
 } // namespace detail
@@ -56,11 +55,11 @@ auto view_of_rank(T* data, const Eigen::DSizes<index_t, static_cast<int>(sizeof.
 /// An Eigen tensor as a view with run-time extents. The tensor must outlive it.
 template <class T, int Rank>
 auto from_eigen(Eigen::Tensor<T, Rank, Eigen::RowMajor, index_t>& t) {
-    return detail::view_of_rank(t.data(), t.dimensions(), std::make_index_sequence<static_cast<std::size_t>(Rank)>{});
+    return detail::view_of_rank(t.data(), t.dimensions(), std::make_index_sequence<std::size_t{Rank}>{});
 }
 template <class T, int Rank>
 auto from_eigen(const Eigen::Tensor<T, Rank, Eigen::RowMajor, index_t>& t) {
-    return detail::view_of_rank(t.data(), t.dimensions(), std::make_index_sequence<static_cast<std::size_t>(Rank)>{});
+    return detail::view_of_rank(t.data(), t.dimensions(), std::make_index_sequence<std::size_t{Rank}>{});
 }
 
 /// An Eigen tensor as a view of shape E; a failure where its sizes are not those of E.

@@ -18,7 +18,7 @@ struct packed_rows {
     packed_rows(std::byte* p, index_t rows, index_t cols) : data(reinterpret_cast<float*>(p)), n(rows), k(cols) {}
 
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
-        return static_cast<std::size_t>(round_up(n * k * index_t{sizeof(float)}, index_t{buffer_alignment}));
+        return to_size(round_up(n * k * index_t{sizeof(float)}, index_t{buffer_alignment}));
     }
 };
 
@@ -38,7 +38,7 @@ inline value gather(const executor& on, const float* p, index_t rows, index_t co
                     index_t col_stride) {
     if (col_stride == 1 && row_stride == cols) return {p, rows, cols};
     matrix m(rows, cols);
-    for_each(on, rows, static_cast<double>(cols), [&](index_t r) {
+    for_each(on, rows, cols, [&](index_t r) {
         for (index_t c = 0; c < cols; ++c) m(r, c) = p[r * row_stride + c * col_stride];
     });
     return value(std::move(m));

@@ -32,48 +32,26 @@ public:
     int threads() const { return on_.numThreads(); }
 
     status pack(packed<f32> w, index_t first, std::span<const float> rows) {
-        const index_t given = static_cast<index_t>(rows.size());
+        const index_t given = std::ssize(rows);
         if (first < 0 || given > (w.n - first) * w.k)
             return status::shape("pack: more elements than the weight has room for", given, (w.n - first) * w.k);
         std::copy(rows.begin(), rows.end(), w.data + first * w.k);
         return {};
     }
 
+    static constexpr std::size_t scratch_bytes(const auto&) { return 0; }
     template <class Op>
-    static constexpr std::size_t scratch_bytes(const Op&) {
-        return 0;
+    requires requires(const eigen_device::executor& on, const Op& op) { eigen_device::run(on, op); }
+    status run(const Op& op) {
+        if (elements(op) > 0) eigen_device::run(on_, op);
+        return {};
     }
-    template <class I, class E>
-    status run(const ops::contraction<I, eigen_device::packed_rows, E>& op) {
-        return run_on_rows(op, op.rows * op.n);
-    }
-    template <class E>
-    status run(const ops::matmul<E>& op) {
-        return run_on_rows(op, op.batch * op.m * op.n);
-    }
-    template <class Policy, class I, class O>
-    status run(const ops::normalize<Policy, I, O>& op) {
-        return run_on_rows(op, op.rows * op.cols);
-    }
-    template <class Policy, class I, class O>
-    status run(const ops::reduce<Policy, I, O>& op) {
-        return run_on_rows(op, op.rows * op.cols);
-    }
-    template <class P>
-    status run(const ops::map<P>& op) {
-        return run_on_rows(op, op.rows * op.cols);
-    }
-    template <class E>
-    status run(const ops::attention<E>& op) {
-        return run_on_rows(op, op.sequences.count * op.sequences.tokens);
-    }
-    status run(const ops::cached_attention& op) { return run_on_rows(op, op.groups.out_rows); }
 
 private:
-    template <class Op>
-    status run_on_rows(const Op& op, index_t elements) {
-        if (elements > 0) eigen_device::run(on_, op);
-        return {};
+    static index_t elements(const auto& op) {
+        if constexpr (requires { op.cols; }) return op.rows * op.cols;
+        const launch l = op.describe();
+        return l.batch * l.rows * l.cols;
     }
 
     std::unique_ptr<Eigen::ThreadPool> own_;

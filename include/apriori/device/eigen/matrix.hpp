@@ -11,7 +11,6 @@
 namespace apriori::eigen_device {
 
 using matrix = Eigen::Tensor<float, 2, Eigen::RowMajor, index_t>;
-using matrix_map = Eigen::TensorMap<matrix>;
 using const_matrix_map = Eigen::TensorMap<const matrix>;
 using executor = Eigen::ThreadPoolDevice;
 
@@ -33,17 +32,16 @@ private:
 };
 
 /// Work of about `cost` floating-point operations for each of n items, shared among the executor's threads.
-template <class Body>
-void for_each(const executor& on, index_t n, double cost, const Body& body) {
-    on.parallelFor(n, Eigen::TensorOpCost(4 * cost, 4 * cost, cost), [&](index_t first, index_t last) {
+void for_each(const executor& on, index_t n, index_t cost, const auto& body) {
+    const double c = double(cost);
+    on.parallelFor(n, Eigen::TensorOpCost(4 * c, 4 * c, c), [&](index_t first, index_t last) {
         for (index_t i = first; i < last; ++i) body(i);
     });
 }
 
 /// Writes a result to where it belongs.
 inline void store(const executor& on, const value& v, const ops::output& out) {
-    for_each(on, v.rows(), static_cast<double>(v.cols()),
-             [&](index_t r) { std::copy_n(v.data() + r * v.cols(), v.cols(), out.row(r)); });
+    for_each(on, v.rows(), v.cols(), [&](index_t r) { std::copy_n(v.data() + r * v.cols(), v.cols(), out.row(r)); });
 }
 
 } // namespace apriori::eigen_device

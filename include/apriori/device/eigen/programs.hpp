@@ -15,10 +15,9 @@ struct program_context {
 };
 
 /// A leaf gathered into a matrix, by reading it as a kernel would.
-template <class Leaf>
-value evaluate(const Leaf& leaf, const program_context& c) {
+value evaluate(const auto& leaf, const program_context& c) {
     matrix m(c.rows, c.cols);
-    for_each(c.on, c.rows, static_cast<double>(c.cols), [&](index_t r) {
+    for_each(c.on, c.rows, c.cols, [&](index_t r) {
         const auto row = leaf.row(r);
         for (index_t j = 0; j < c.cols; ++j) m(r, j) = row.at(j, 0.0f);
     });
@@ -38,19 +37,16 @@ inline value evaluate(const el::vector& v, const program_context& c) {
 inline value evaluate(const el::matrix& x, const program_context& c) {
     if (x.map.uniform() && (x.map.inner == c.cols || c.rows == 1)) return {x.p, c.rows, c.cols};
     matrix m(c.rows, c.cols);
-    for_each(c.on, c.rows, static_cast<double>(c.cols),
-             [&](index_t r) { std::copy_n(x.p + x.map(r), c.cols, m.data() + r * c.cols); });
+    for_each(c.on, c.rows, c.cols, [&](index_t r) { std::copy_n(x.p + x.map(r), c.cols, m.data() + r * c.cols); });
     return value(std::move(m));
 }
 
-template <class F>
-value apply(const F& f, const program_context& c, const value& x) {
+value apply(const auto& f, const program_context& c, const value& x) {
     matrix m(c.rows, c.cols);
     m.device(c.on) = x.map().unaryExpr(f);
     return value(std::move(m));
 }
-template <class F>
-value apply(const F& f, const program_context& c, const value& x, const value& y) {
+value apply(const auto& f, const program_context& c, const value& x, const value& y) {
     matrix m(c.rows, c.cols);
     m.device(c.on) = x.map().binaryExpr(y.map(), f);
     return value(std::move(m));
@@ -60,7 +56,7 @@ template <class F, class... Values>
 requires(sizeof...(Values) > 2)
 value apply(const F& f, const program_context& c, const Values&... x) {
     matrix m(c.rows, c.cols);
-    for_each(c.on, c.rows * c.cols, static_cast<double>(F::flops), [&](index_t i) { m.data()[i] = f(x.data()[i]...); });
+    for_each(c.on, c.rows * c.cols, F::flops, [&](index_t i) { m.data()[i] = f(x.data()[i]...); });
     return value(std::move(m));
 }
 
@@ -72,8 +68,7 @@ value evaluate(const el::apply<F, P...>& a, const program_context& c) {
 }
 
 /// A program as the last step of a kernel that has computed `acc`.
-template <class P>
-void finish(const executor& on, const P& epilogue, const value& acc, const ops::output& out) {
+void finish(const executor& on, const auto& epilogue, const value& acc, const ops::output& out) {
     store(on, evaluate(epilogue, {on, acc.rows(), acc.cols(), &acc}), out);
 }
 

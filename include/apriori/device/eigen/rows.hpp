@@ -11,13 +11,11 @@ class row {
 public:
     row(const float* p, index_t n) : x_(p, n) {}
 
-    template <class F>
-    float sum(F f) const {
+    float sum(auto f) const {
         const number s = x_.unaryExpr(f).sum();
         return s();
     }
-    template <class F>
-    float max(F f) const {
+    float max(auto f) const {
         const number m = x_.unaryExpr(f).maximum();
         return m();
     }
@@ -33,7 +31,7 @@ private:
 template <class Policy>
 value normalized(const executor& on, const Policy& policy, const value& x) {
     matrix m(x.rows(), x.cols());
-    for_each(on, x.rows(), static_cast<double>(Policy::flops * x.cols()), [&](index_t r) {
+    for_each(on, x.rows(), Policy::flops * x.cols(), [&](index_t r) {
         const float* p = x.data() + r * x.cols();
         const auto stats = policy.reduce(row(p, x.cols()), x.cols());
         for (index_t c = 0; c < x.cols(); ++c) m(r, c) = Policy::apply(stats, p[c]);
@@ -44,7 +42,7 @@ value normalized(const executor& on, const Policy& policy, const value& x) {
 template <class Policy>
 value reduced(const executor& on, const Policy& policy, const value& x) {
     matrix m(x.rows(), 1);
-    for_each(on, x.rows(), static_cast<double>(Policy::flops * x.cols()),
+    for_each(on, x.rows(), Policy::flops * x.cols(),
              [&](index_t r) { m(r, 0) = policy.reduce(row(x.data() + r * x.cols(), x.cols()), x.cols()); });
     return value(std::move(m));
 }

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #endif
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Whether registers of `Lanes` words have the instruction.
 template <int Lanes>
@@ -23,4 +23,4 @@ APRIORI_INLINE __m512i add_quads(__m512i sum, __m512i bytes, __m512i signed_byte
 }
 #endif
 
-} // namespace apriori
+} // namespace apriori::cpu_device

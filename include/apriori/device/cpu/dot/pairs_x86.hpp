@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #endif
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Whether registers of `Lanes` words have the instruction.
 template <int Lanes>
@@ -31,4 +31,4 @@ inline constexpr bool has_pairs<16> = true;
 APRIORI_INLINE __m512i multiply_pairs(__m512i a, __m512i b) noexcept { return _mm512_madd_epi16(a, b); }
 #endif
 
-} // namespace apriori
+} // namespace apriori::cpu_device

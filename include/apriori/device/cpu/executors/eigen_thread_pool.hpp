@@ -72,7 +72,7 @@ private:
         state* s;
         std::intptr_t i;
         void operator()() const {
-            s->task(static_cast<int>(i));
+            s->task(int(i));
             if (s->open.fetch_sub(1, std::memory_order_acq_rel) == 1) s->open.notify_all();
             s->leaving.fetch_add(1, std::memory_order_release);
         }

@@ -3,7 +3,7 @@
 
 #include "apriori/device/cpu/packed.hpp"
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// Floats [k][panel].
 template <class Arch>
@@ -13,7 +13,7 @@ struct panel_format<Arch, f32> {
     static constexpr index_t P = blocking<Arch>::panel;
     static constexpr int N = blocking<Arch>::vectors;
 
-    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(k * P * 4); }
+    static constexpr index_t panel_bytes(index_t k) { return k * P * 4; }
     static status representable(std::span<const float>) noexcept { return {}; }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         float* to = reinterpret_cast<float*>(panel) + j;
@@ -42,7 +42,7 @@ void pack_panels(float* to, const float* from, index_t output_stride, index_t in
                  index_t k) noexcept {
     constexpr index_t P = blocking<Arch>::panel;
     for (index_t first = 0; first < n; first += P) {
-        const index_t count = n - first < P ? n - first : P;
+        const index_t count = std::min(n - first, P);
         for (index_t i = 0; i < k; ++i, to += P) {
             const float* column = from + first * output_stride + i * input_stride;
             for (index_t j = 0; j < count; ++j) to[j] = column[j * output_stride];
@@ -51,4 +51,4 @@ void pack_panels(float* to, const float* from, index_t output_stride, index_t in
     }
 }
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -3,12 +3,12 @@
 // one load gives both vectors of a panel.
 #pragma once
 
+#include "apriori/device/cpu/int_lanes.hpp"
 #include "apriori/device/cpu/packed.hpp"
-#include "apriori/device/cpu/words.hpp"
 
 #include <cmath>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// The upper half of a float, rounded to nearest even. Not for NaN.
 inline std::uint32_t bf16_bits(float x) noexcept {
@@ -34,7 +34,7 @@ struct half_panel {
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 
-    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(k * half * 4); }
+    static constexpr index_t panel_bytes(index_t k) { return k * half * 4; }
     static status representable(std::span<const float> row) noexcept {
         for (const float x : row)
             if (!(std::fabs(x) <= Codec::largest)) return status::invalid(Codec::too_large);
@@ -56,9 +56,8 @@ struct half_panel {
         stretch_ahead ahead(p, k1 - k0, half * 4, block);
         for (index_t i = k0; i < k1; ++i, p += half) {
             if constexpr (Ahead) ahead.advance();
-            const auto x = words<V>::load(p);
-            const V w[2] = {Codec::template upper<V>(x.template left<16>()),
-                            Codec::template upper<V>(x.masked(0xffff0000u))};
+            const auto x = int_lanes<V>::load(p);
+            const V w[2] = {Codec::template upper<V>(x.left(16)), Codec::template upper<V>(x.masked(0xffff0000u))};
             body(w);
         }
     }
@@ -71,7 +70,7 @@ struct bf16_codec {
     static std::uint32_t encode(float x) noexcept { return bf16_bits(x); }
     /// The float of the upper half of each word; the lower half is zero.
     template <class V>
-    static APRIORI_INLINE V upper(words<V> x) noexcept {
+    static APRIORI_INLINE V upper(int_lanes<V> x) noexcept {
         return x.as_floats();
     }
 };
@@ -81,9 +80,9 @@ struct f16_codec {
     static std::uint32_t encode(float x) noexcept { return f16_bits(x); }
     /// Exponent and fraction three bits to the right are a float too small by 2^112; multiplied, subnormals come out right.
     template <class V>
-    static APRIORI_INLINE V upper(words<V> x) noexcept {
-        const V magnitude = x.masked(0x7fff0000u).template right<3>().as_floats() * lanes<V>::set(0x1p112f);
-        return words<V>::of(magnitude).joined(x.masked(0x80000000u)).as_floats();
+    static APRIORI_INLINE V upper(int_lanes<V> x) noexcept {
+        const V magnitude = x.masked(0x7fff0000u).right(3).as_floats() * lanes<V>::set(0x1p112f);
+        return int_lanes<V>::of(magnitude).joined(x.masked(0x80000000u)).as_floats();
     }
 };
 
@@ -92,4 +91,4 @@ struct panel_format<Arch, bf16> : half_panel<Arch, bf16_codec> {};
 template <class Arch>
 struct panel_format<Arch, f16> : half_panel<Arch, f16_codec> {};
 
-} // namespace apriori
+} // namespace apriori::cpu_device

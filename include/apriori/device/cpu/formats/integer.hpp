@@ -2,17 +2,17 @@
 // Integer weights with float activations: a word holds several inputs of output j and of output j + panel / 2.
 #pragma once
 
+#include "apriori/device/cpu/int_lanes.hpp"
 #include "apriori/device/cpu/packed.hpp"
-#include "apriori/device/cpu/words.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 /// q = round(x / scale), to nearest even, for magnitudes up to scale * Largest.
 inline std::uint32_t quantized(float x, float scale) noexcept {
-    return scale > 0 ? static_cast<std::uint32_t>(static_cast<std::int32_t>(std::nearbyint(x / scale))) : 0u;
+    return scale > 0 ? std::uint32_t(std::int32_t(std::nearbyint(x / scale))) : 0u;
 }
 inline float largest_magnitude(const float* x, index_t n) noexcept {
     float m = 0;
@@ -33,17 +33,15 @@ struct panel_format<Arch, w8> {
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 
-    static constexpr std::size_t panel_bytes(index_t k) {
-        return static_cast<std::size_t>(P * 4 + (k + 1) / 2 * half * 4);
-    }
+    static constexpr index_t panel_bytes(index_t k) { return P * 4 + ceil_div(k, 2) * half * 4; }
     static status representable(std::span<const float> row) noexcept { return finite_row(row); }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         float* scales = reinterpret_cast<float*>(panel);
         auto* to = reinterpret_cast<std::uint32_t*>(panel) + P + j % half;
         const float scale = row ? largest_magnitude(row, k) / 127.0f : 0.0f;
         scales[j] = scale;
-        for (index_t i = 0; i < (k + 1) / 2 * 2; ++i) {
-            const int shift = static_cast<int>(i % 2 * 16 + (j < half ? 0 : 8));
+        for (index_t i = 0; i < round_up(k, 2); ++i) {
+            const int shift = int(i % 2 * 16 + (j < half ? 0 : 8));
             const std::uint32_t q = row && i < k ? quantized(row[i], scale) & 0xffu : 0u;
             std::uint32_t& word = to[i / 2 * half];
             word = (word & ~(0xffu << shift)) | (q << shift);
@@ -58,17 +56,15 @@ struct panel_format<Arch, w8> {
         index_t i = k0;
         for (; i + 2 <= k1; i += 2, p += half) {
             if constexpr (Ahead) ahead.advance();
-            const auto x = words<V>::load(p);
-            const V first[2] = {x.template left<24>().template upper_signed<8>(),
-                                x.template left<16>().template upper_signed<8>()};
+            const auto x = int_lanes<V>::load(p);
+            const V first[2] = {x.left(24).upper_signed(8), x.left(16).upper_signed(8)};
             body(first);
-            const V second[2] = {x.template left<8>().template upper_signed<8>(), x.template upper_signed<8>()};
+            const V second[2] = {x.left(8).upper_signed(8), x.upper_signed(8)};
             body(second);
         }
         if (i < k1) {
-            const auto x = words<V>::load(p);
-            const V last[2] = {x.template left<24>().template upper_signed<8>(),
-                               x.template left<16>().template upper_signed<8>()};
+            const auto x = int_lanes<V>::load(p);
+            const V last[2] = {x.left(24).upper_signed(8), x.left(16).upper_signed(8)};
             body(last);
         }
     }
@@ -81,7 +77,7 @@ struct panel_format<Arch, w8> {
 private:
     template <class W>
     static APRIORI_INLINE void store_product(float* x, const float* y) noexcept {
-        apriori::store(x, lanes<W>::load(x) * lanes<W>::load(y));
+        cpu_device::store(x, lanes<W>::load(x) * lanes<W>::load(y));
     }
 };
 
@@ -95,9 +91,7 @@ struct panel_format<Arch, w4> {
     static constexpr index_t group_words = P + G / 4 * half;
     static_assert(blocking<Arch>::vectors == 2 && blocking<Arch>::depth % G == 0);
 
-    static constexpr std::size_t panel_bytes(index_t k) {
-        return static_cast<std::size_t>((k + G - 1) / G * group_words * 4);
-    }
+    static constexpr index_t panel_bytes(index_t k) { return ceil_div(k, G) * group_words * 4; }
     static status representable(std::span<const float> row) noexcept { return finite_row(row); }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         for (index_t g = 0; g * G < k; ++g) {
@@ -106,7 +100,7 @@ struct panel_format<Arch, w4> {
             const float scale = row ? largest_magnitude(row + g * G, count) / 7.0f : 0.0f;
             reinterpret_cast<float*>(group)[j] = scale;
             for (index_t i = 0; i < G; ++i) {
-                const int shift = static_cast<int>(i % 4 * 4 + (j < half ? 0 : 16));
+                const int shift = int(i % 4 * 4 + (j < half ? 0 : 16));
                 const std::uint32_t q = row && i < count ? quantized(row[g * G + i], scale) & 0xfu : 0u;
                 std::uint32_t& word = group[P + i / 4 * half + j % half];
                 word = (word & ~(0xfu << shift)) | (q << shift);
@@ -125,7 +119,7 @@ struct panel_format<Arch, w4> {
             const index_t count = std::min(G, k1 - g);
             for (index_t i = 0; i < count; i += 4) {
                 if constexpr (Ahead) ahead.advance();
-                const auto x = words<V>::load(group + P + i / 4 * half);
+                const auto x = int_lanes<V>::load(group + P + i / 4 * half);
                 nibble<0>(x, scale, body);
                 if (i + 1 < count) nibble<1>(x, scale, body);
                 if (i + 2 < count) nibble<2>(x, scale, body);
@@ -137,11 +131,10 @@ struct panel_format<Arch, w4> {
 
 private:
     template <int I, class Body>
-    static APRIORI_INLINE void nibble(words<V> x, const V (&scale)[2], Body&& body) noexcept {
-        const V w[2] = {x.template left<28 - 4 * I>().template upper_signed<4>() * scale[0],
-                        x.template left<12 - 4 * I>().template upper_signed<4>() * scale[1]};
+    static APRIORI_INLINE void nibble(int_lanes<V> x, const V (&scale)[2], Body&& body) noexcept {
+        const V w[2] = {x.left(28 - 4 * I).upper_signed(4) * scale[0], x.left(12 - 4 * I).upper_signed(4) * scale[1]};
         body(w);
     }
 };
 
-} // namespace apriori
+} // namespace apriori::cpu_device

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <limits>
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 template <class Arch>
 class quantized_rows;
@@ -19,14 +19,13 @@ template <class Arch>
 struct panel_format<Arch, w8a8> {
     using left = quantized_rows<Arch>;
     static constexpr index_t P = blocking<Arch>::panel;
-    static constexpr std::uint32_t zero = 128;
+    static constexpr int zero = 128;
 
-    static constexpr index_t quads(index_t k) { return (k + 3) / 4; }
-    static constexpr std::size_t panel_bytes(index_t k) { return static_cast<std::size_t>(P * 4 + quads(k) * P * 4); }
+    static constexpr index_t quads(index_t k) { return ceil_div(k, 4); }
+    static constexpr index_t panel_bytes(index_t k) { return P * 4 + quads(k) * P * 4; }
     static status representable(std::span<const float> row) noexcept {
         if (row.size() > 65536)
-            return status::invalid("pack: w8a8 sums at most 65536 inputs in 32 bits; use w8",
-                                   static_cast<std::int64_t>(row.size()), 65536);
+            return status::invalid("pack: w8a8 sums at most 65536 inputs in 32 bits; use w8", std::ssize(row), 65536);
         return finite_row(row);
     }
     static const float* scales(const std::byte* panel) noexcept { return reinterpret_cast<const float*>(panel); }
@@ -61,13 +60,13 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n)
-            sum[m][n] = accumulate ? words<V>::load_integers(sums + (m * N + n) * L) : typename dot::integers(0);
+            sum[m][n] = accumulate ? int_lanes<V>::load_integers(sums + (m * N + n) * L) : typename dot::integers(0);
     stretch_ahead ahead(w, quads, N * L * 4, block);
     for (index_t q = 0; q < quads; ++q, w += N * L, a += M * W) {
         if constexpr (M >= ahead_from) ahead.advance();
         typename dot::weights x[N];
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) x[n] = dot::prepare(words<V>::load(w + n * L));
+        for (int n = 0; n < N; ++n) x[n] = dot::prepare(int_lanes<V>::load(w + n * L));
 #pragma GCC unroll 16
         for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
@@ -76,7 +75,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) words<V>::store_integers(sums + (m * N + n) * L, sum[m][n]);
+        for (int n = 0; n < N; ++n) int_lanes<V>::store_integers(sums + (m * N + n) * L, sum[m][n]);
 }
 
 using multiply_quads_t = void (*)(const std::uint32_t*, const std::uint32_t*, index_t, std::int32_t*, bool,
@@ -93,7 +92,7 @@ template <class Arch>
 class quantized_rows {
 public:
     static constexpr std::size_t bytes(index_t rows, index_t k) {
-        return static_cast<std::size_t>(rows) * sizeof(row) + static_cast<std::size_t>(rows * row_words(k)) * 4;
+        return to_size(rows) * (sizeof(row) + 4 * to_size(row_words(k)));
     }
     quantized_rows(std::byte* memory, index_t rows, index_t k) noexcept
         : rows_(reinterpret_cast<row*>(memory)),
@@ -105,8 +104,7 @@ public:
     index_t block() const noexcept { return block_; }
 
     /// Computes rows first .. last, twice: once for their largest magnitudes, and once to be rounded.
-    template <class Input>
-    void fill(const Input& in, index_t first, index_t last) const noexcept {
+    void fill(const auto& in, index_t first, index_t last) const noexcept {
         for_each_block(last - first, block_, [&](index_t r, index_t m, block_turn) {
             for (index_t i = 0; i < m; ++i)
                 fill_row_of_block(in, first + r + i, words_ + (first + r) * row_words(k_), m, i);
@@ -114,27 +112,26 @@ public:
     }
 
     /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
-    void multiply(index_t first, index_t count, const cpu_packed<Arch, w8a8>& w, index_t p,
-                  float* tile) const noexcept {
+    void multiply(index_t first, index_t count, const packed<Arch, w8a8>& w, index_t p, float* tile) const noexcept {
         constexpr index_t P = format::P, depth = 1024; // quads of a panel that stay in the cache
         const std::byte* panel = w.panel_at(p);
         const index_t quads = format::quads(k_);
         auto* sums = reinterpret_cast<std::int32_t*>(tile);
         for (index_t q0 = 0; q0 < quads || q0 == 0; q0 += depth) {
-            const index_t n = quads - q0 < depth ? quads - q0 : depth;
+            const index_t n = std::min(quads - q0, depth);
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
-                multiply_quads_of<Arch>[static_cast<std::size_t>(m - 1)](
-                    words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
-                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, turn);
+                at(multiply_quads_of<Arch>, m - 1)(words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
+                                                   format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, turn);
             });
         }
         for (index_t r = 0; r < count; ++r) {
             const row& x = rows_[first + r];
-            const auto offset = -static_cast<std::int32_t>(format::zero) * x.sum;
+            const std::int32_t offset = -format::zero * x.sum;
             for_columns<V>(0, P, [&]<class W>(W, index_t c) {
-                const auto sum = words<W>::load_integers(sums + r * P + c) + typename words<W>::integers(offset);
+                const auto sum =
+                    int_lanes<W>::load_integers(sums + r * P + c) + typename int_lanes<W>::integers(offset);
                 const W scale = lanes<W>::load(format::scales(panel) + c) * lanes<W>::set(x.scale);
-                store(tile + r * P + c, words<W>::to_floats(sum) * scale);
+                store(tile + r * P + c, int_lanes<W>::to_floats(sum) * scale);
             });
         }
     }
@@ -150,14 +147,13 @@ private:
 
     static constexpr index_t row_words(index_t k) { return format::quads(k) * dot::words_of_quad; }
     /// Row r, as row i of a block of m rows that lies at `to`.
-    template <class Input>
-    void fill_row_of_block(const Input& in, index_t r, std::uint32_t* to, index_t m, index_t i) const noexcept {
+    void fill_row_of_block(const auto& in, index_t r, std::uint32_t* to, index_t m, index_t i) const noexcept {
         constexpr index_t stretch = left_stretch;
         const auto stats = prepare_row<V>(in, r, k_);
         float part[stretch];
         std::uint32_t top = 0; // of the magnitudes' bits, which are ordered as the magnitudes are
         for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = k_ - c < stretch ? k_ - c : stretch;
+            const index_t count = std::min(k_ - c, stretch);
             fill_row<V>(in, r, stats, c, c + count, part);
             for (index_t j = 0; j < count; ++j)
                 top = std::max(top, std::bit_cast<std::uint32_t>(part[j]) & 0x7fffffffu);
@@ -167,14 +163,13 @@ private:
         const float inverse = top > 0 && finite ? 127.0f / largest : 0.0f;
         std::int32_t sum = 0;
         for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = k_ - c < stretch ? k_ - c : stretch;
+            const index_t count = std::min(k_ - c, stretch);
             fill_row<V>(in, r, stats, c, c + count, part);
             std::array<std::int8_t, stretch> bytes{};
             for (index_t j = 0; j < count; ++j) {
                 // 1.5 * 2^23 leaves the rounded integer in the low bits
-                bytes[static_cast<std::size_t>(j)] =
-                    static_cast<std::int8_t>(std::bit_cast<std::uint32_t>(part[j] * inverse + 0x1.8p23f) & 0xffu);
-                sum += bytes[static_cast<std::size_t>(j)];
+                at(bytes, j) = std::int8_t(std::bit_cast<std::uint32_t>(part[j] * inverse + 0x1.8p23f) & 0xffu);
+                sum += at(bytes, j);
             }
             for (index_t q = 0; q < format::quads(count); ++q) {
                 byte_quad quad;
@@ -190,4 +185,4 @@ private:
     index_t k_, block_;
 };
 
-} // namespace apriori
+} // namespace apriori::cpu_device
