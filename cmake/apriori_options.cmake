@@ -3,7 +3,8 @@
 
 # As a subproject apriori is its targets and nothing else; on its own it builds all it has.
 option(APRIORI_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
-option(APRIORI_BUILD_BENCH "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
+option(APRIORI_BUILD_BENCH "Build the benchmarks: ON, OFF, or CHECK, which compiles them and makes no programs"
+       ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_BUILD_PROGRAM "Build the command-line program" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_INSTALL "Define the install rules" ${PROJECT_IS_TOP_LEVEL})

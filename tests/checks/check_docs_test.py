@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_docs takes out the marked blocks, all of them and nothing else."""
+"""check_docs takes out the marked blocks, all of them and nothing else, and refuses what would be no test in silence."""
 import pathlib
 import subprocess
 import sys
@@ -41,3 +41,21 @@ with tempfile.TemporaryDirectory() as folder:
 
     done = run("text\n```cpp compile\nint a;\n")
     assert done.returncode == 1 and "guide.md:2: this ``` block is not closed" in done.stderr, done
+
+    done = run("text\n```\nint a;\n```\n")
+    assert done.returncode == 1 and "guide.md:2: this ``` block does not say its language" in done.stderr, done
+    done = run("```text\nno code\n```\n\n````\n```cpp compile\n```\n````\n")
+    assert done.returncode == 1 and "guide.md:5: this ```` block does not say its language" in done.stderr, done
+
+    def run_on(*patterns):
+        return subprocess.run([sys.executable, sys.argv[1], out, *patterns], capture_output=True, text=True)
+
+    document.write_text(DOCUMENT)
+    (pathlib.Path(folder) / "more.md").write_text("```sh run\ntrue\n```\n")
+    done = run_on(f"{folder}/*.md")
+    assert done.returncode == 0, done
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["guide.1", "guide.2", "more.1"], done
+    done = run_on(document, f"{folder}/pipelines/*.md")
+    assert done.returncode == 1 and "pipelines/*.md names no file" in done.stderr, done
+    done = run_on()
+    assert done.returncode == 1 and "no document is given" in done.stderr, done
