@@ -121,8 +121,8 @@ result<void> read_sampling_fields(io::json_fields& fields, const std::string& wh
     constexpr float most = std::numeric_limits<float>::max();
     fields.number("guidance_scale", options.guidance, -most, most);
     if (const io::json* seed = fields.next("seed"); seed != nullptr) {
-        if (seed->is_number_unsigned())
-            options.seed = seed->get<std::uint64_t>();
+        if (const auto n = seed->whole())
+            options.seed = *n;
         else
             fields.refuse("seed", *seed, "a whole number from 0 to 18446744073709551615");
     }

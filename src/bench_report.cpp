@@ -2,10 +2,10 @@
 #include "bench_report.hpp"
 
 #include "apriori/core/version.hpp"
-#include "apriori/io/json.hpp"
 #include "plan_text.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 

@@ -57,16 +57,16 @@ bool decoder::recognises(const std::filesystem::path& folder) {
     const auto file = io::mapped_file::open(folder / "config.json");
     if (!file) return false;
     const auto config = io::parse_json(file->text(), "config.json");
-    return config && config->is_object() && config->contains("picture");
+    return config && (*config)["picture"];
 }
 
 result<decoder> decoder::open(const std::filesystem::path& folder) {
     auto fields = io::json_fields::open(folder / "config.json");
     if (!fields) return fields.error();
-    const auto wanted = io::json::array({pictures::height, pictures::width});
-    if (const io::json* size = fields->next("picture"); size != nullptr && *size != wanted)
+    const std::string wanted = io::cat('[', pictures::height, ',', pictures::width, ']');
+    if (const io::json* size = fields->next("picture"); size != nullptr && io::shown(*size) != wanted)
         return failure{errc::unsupported, io::cat((folder / "config.json").string(), ": field 'picture' is ",
-                                                  io::shown(*size), "; allowed: ", wanted.dump())};
+                                                  io::shown(*size), "; allowed: ", wanted)};
     auto source = io::open_weights(folder);
     if (!source) return source.error();
     std::vector<tensor_info> expected{{"0.bias", 1, {hidden_dim}},

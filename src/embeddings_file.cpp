@@ -2,13 +2,13 @@
 #include "embeddings_file.hpp"
 
 #include "apriori/core/version.hpp"
-#include "apriori/io/json.hpp"
 #include "apriori/io/npy.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "host_tensor.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 
@@ -18,7 +18,9 @@ namespace {
 
 bool is_npy(const std::filesystem::path& path) { return path.extension() == ".npy"; }
 
-std::string json_text(const io::json& value) { return value.dump(-1, ' ', false, io::json::error_handler_t::replace); }
+std::string json_text(const nlohmann::json& value) {
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
     if (is_npy(path)) return io::read_npy(path);

@@ -68,18 +68,19 @@ run_settings settings_of(const interpolate_options& options, const pipeline_part
 void read_conditions(io::json_fields& fields, interpolate_options& line) {
     const io::json *what = fields.next("images_and_prompts"), *weights = fields.next("weights");
     if (what == nullptr || weights == nullptr) return fields.refuse("has no fields 'images_and_prompts' and 'weights'");
-    if (!what->is_array() || what->empty())
+    const auto items = what->items(), numbers = weights->items();
+    if (!what->is(json_kind::array) || items.empty())
         return fields.refuse("images_and_prompts", *what, "a list of texts and of {\"image\": FILE}");
-    if (!weights->is_array() || weights->size() != what->size())
-        return fields.refuse("weights", *weights, fmt::format("a list of {} numbers", what->size()));
-    for (std::size_t i = 0; i < what->size(); ++i) {
-        const io::json &item = (*what)[i], &number = (*weights)[i];
-        const float weight = number.is_number() ? number.get<float>() : NAN;
+    if (!weights->is(json_kind::array) || numbers.size() != items.size())
+        return fields.refuse("weights", *weights, fmt::format("a list of {} numbers", items.size()));
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const io::json &item = items[i].value, image = item["image"];
+        const auto weight = static_cast<float>(numbers[i].value.number());
         if (!std::isfinite(weight)) return fields.refuse("weights", *weights, "finite numbers");
-        if (item.is_string())
-            line.texts.emplace_back(item.get<std::string>(), weight);
-        else if (item.is_object() && item.size() == 1 && item.contains("image") && item["image"].is_string())
-            line.images.emplace_back(item["image"].get<std::string>(), weight);
+        if (item.is(json_kind::string))
+            line.texts.emplace_back(item.string(), weight);
+        else if (image.is(json_kind::string) && item.items().size() == 1)
+            line.images.emplace_back(image.string(), weight);
         else
             return fields.refuse("images_and_prompts", *what, "a list of texts and of {\"image\": FILE}");
     }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lora_option.hpp"
 
-#include "apriori/io/json.hpp"
-
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <charconv>
 #include <cmath>
@@ -46,10 +45,10 @@ result<std::vector<io::weighted_lora>> open_loras(const std::vector<std::string>
 }
 
 std::string describe(const std::vector<io::weighted_lora>& loras) {
-    io::json list = io::json::array();
+    nlohmann::json list = nlohmann::json::array();
     for (const io::weighted_lora& l : loras)
         list.push_back({{"file", l.file.path().filename().string()}, {"weight", l.weight}});
-    return list.dump(-1, ' ', false, io::json::error_handler_t::replace);
+    return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 } // namespace apriori::program

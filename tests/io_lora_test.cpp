@@ -8,6 +8,8 @@
 #include "reference_cases.hpp"
 #include "tiny.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -46,9 +48,8 @@ struct fused_run {
 
 std::vector<fused_run> read_runs(const io::safetensors_source& fused) {
     std::vector<fused_run> runs;
-    const auto listed = io::parse_json(fused.metadata().at(0).second, "runs");
-    EXPECT_TRUE(listed.ok());
-    for (const auto& run : listed->items()) {
+    const auto listed = nlohmann::json::parse(fused.metadata().at(0).second);
+    for (const auto& run : listed.items()) {
         runs.push_back({run.key(), {}});
         for (const auto& l : run.value()) {
             const auto name = l[0].get<std::string>();

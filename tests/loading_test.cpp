@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 using namespace apriori;
 namespace fs = std::filesystem;
@@ -30,8 +31,8 @@ public:
     const fs::path& path() const { return folder_.path; }
     /// Puts a field into a file of JSON, in place of the one that is there.
     void set(const fs::path& file, const std::string& field, const std::string& value) const {
-        auto object = io::json::parse(io_testing::read_all(path() / file));
-        object[field] = io::json::parse(value);
+        auto object = nlohmann::json::parse(io_testing::read_all(path() / file));
+        object[field] = nlohmann::json::parse(value);
         std::ofstream(path() / file) << object;
     }
     void put(const fs::path& file, const std::string& text) const { std::ofstream(path() / file) << text; }

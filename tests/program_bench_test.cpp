@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori bench: one JSON object whose numbers fit together, and a table of the same.
-#include "apriori/io/json.hpp"
 #include "program_testing.hpp"
+
+#include <nlohmann/json.hpp>
 
 namespace {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every recorded run of diffusers' schedulers, read from its own scheduler_config.json and driven step by step.
-#include "apriori/io/json.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -61,18 +61,18 @@ std::string text_of(const std::string& file) {
 }
 
 /// What is recorded beside the tensors; Python's -Infinity, which is no JSON, as null.
-io::json meta_of(const std::string& file) {
+nlohmann::json meta_of(const std::string& file) {
     std::string text = text_of(file);
     constexpr std::string_view infinity = "-Infinity";
     for (std::size_t at = 0; (at = text.find(infinity, at)) != std::string::npos;)
         text.replace(at, infinity.size(), "null");
-    return *io::parse_json(text, file);
+    return nlohmann::json::parse(text);
 }
 
 std::vector<recorded_case> all_cases() {
     std::vector<recorded_case> out;
     for (const char* file : {"schedulers", "schedulers_more"}) {
-        const io::json meta = meta_of(file);
+        const nlohmann::json meta = meta_of(file);
         for (const auto& item : meta.items()) out.push_back({file, item.key()});
     }
     return out;
@@ -84,7 +84,7 @@ class Recorded : public testing::TestWithParam<recorded_case> {};
 // steps in lambda: 64 units in the last place of the trace's largest value bound that, and any wrong term exceeds them.
 TEST_P(Recorded, TraceMatches) {
     const auto& [file, name] = GetParam();
-    const io::json meta = meta_of(file)[name];
+    const nlohmann::json meta = meta_of(file)[name];
     const std::string text = text_of(file);
     constexpr auto python = json_reader::dialect::python;
     const auto described = json_member(json_member(text, name, python).text, "config", python).text;

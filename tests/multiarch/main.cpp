@@ -57,8 +57,9 @@ int main(int argc, char** argv) {
     }
     const double sum = sum_of_magnitudes(got), base = sum_of_magnitudes(expected);
     const auto& table = *static_cast<const digits_table*>((*build)->entry());
-    std::printf("%s: %s, %d lanes, sum of magnitudes %.6f, off the baseline's by %.1e of it; elements by %.1e of the largest\n",
-                (*build)->name, table.arch, table.lanes, sum, std::fabs(sum - base) / base, off / largest);
+    std::printf(
+        "%s: %s, %d lanes, sum of magnitudes %.6f, off the baseline's by %.1e of it; elements by %.1e of the largest\n",
+        (*build)->name, table.arch, table.lanes, sum, std::fabs(sum - base) / base, off / largest);
     const bool same = largest > 0 && off <= tolerance * largest && std::fabs(sum - base) <= tolerance * base;
     if (!same) std::fprintf(stderr, "%s: not the baseline's numbers within %.0e\n", (*build)->name, tolerance);
     return same ? 0 : 1;

@@ -148,6 +148,17 @@ private:
             if (!digits()) fail();
         }
     }
+    /// The four digits behind \u, which comes next; leaves the last of them.
+    constexpr int code_unit() noexcept {
+        int c = 0;
+        for (int i = 0; i < 4 && error_ == nullptr; ++i) {
+            ++at_;
+            const int digit = detail::hex_digit(look());
+            if (digit < 0) fail();
+            c = c * 16 + digit;
+        }
+        return c;
+    }
     /// What stands between the quotes.
     constexpr std::string_view string() noexcept {
         expect('"');
@@ -157,9 +168,14 @@ private:
             if (look() == '\\') {
                 ++at_;
                 if (look() == 'u') {
-                    for (int i = 0; i < 4; ++i) {
+                    // Half of a surrogate pair is no character.
+                    const int first = code_unit();
+                    if (first >= 0xDC00 && first < 0xE000) fail();
+                    if (first >= 0xD800 && first < 0xDC00) {
                         ++at_;
-                        if (detail::hex_digit(look()) < 0) fail();
+                        expect('\\');
+                        const int second = look() == 'u' ? code_unit() : 0;
+                        if (second < 0xDC00 || second >= 0xE000) fail();
                     }
                 } else if (look() == '\0' || std::string_view("\"\\/bfnrt").find(look()) == std::string_view::npos) {
                     fail();
@@ -176,6 +192,17 @@ private:
     bool python_;
     const char* error_ = nullptr;
 };
+
+/// ":3:14", the line and the column of a place in a text.
+template <std::size_t N>
+constexpr void add_place(short_text<N>& to, std::string_view text, std::size_t position) noexcept {
+    std::size_t line = 1, column = 1;
+    for (const char c : text.substr(0, position)) {
+        column = c == '\n' ? 1 : column + 1;
+        line += c == '\n' ? 1 : 0;
+    }
+    to.add(':', line, ':', column);
+}
 
 /// Whether the case of letters matters.
 enum class letters : bool { exact, any_case };

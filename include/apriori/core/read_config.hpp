@@ -4,7 +4,6 @@
 
 #include "apriori/core/field.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -30,12 +29,10 @@ struct config_reading {
     }
     /// Reports that `text` is no JSON.
     constexpr void malformed(std::string_view text, const json_reader& reader) noexcept {
-        const std::string_view before = text.substr(0, reader.position());
-        const auto last = before.rfind('\n');
         code = errc::bad_format;
         message = {};
-        message.add(":", std::count(before.begin(), before.end(), '\n') + 1, ":",
-                    before.size() - (last == std::string_view::npos ? 0 : last + 1) + 1, ": ", reader.error());
+        add_place(message, text, reader.position());
+        message.add(": ", reader.error());
     }
 };
 

@@ -40,16 +40,17 @@ inline result<std::vector<clip_merge>> parse_clip_merges(std::string_view text, 
 /// The tokens and ids of an object of integers; `where` names it.
 inline result<std::vector<std::pair<std::string, std::int32_t>>> read_clip_vocabulary(const json& object,
                                                                                       std::string_view where) {
-    if (!object.is_object() || object.empty())
+    auto items = object.items();
+    if (!object.is(json_kind::object) || items.empty())
         return failure{errc::bad_format, cat(where, ": is ", shown(object), ", not an object of tokens and ids")};
     std::vector<std::pair<std::string, std::int32_t>> out;
-    out.reserve(object.size());
-    for (const auto& item : object.items()) {
-        const json& v = item.value();
-        if (!v.is_number_unsigned() || v.get<std::uint64_t>() >= 0x7FFFFFFFU)
-            return failure{errc::bad_format, cat(where, ": the id of ", quote(item.key()), " is ", shown(v),
+    out.reserve(items.size());
+    for (auto& [token, value] : items) {
+        const std::uint64_t id = value.whole().value_or(~std::uint64_t{0});
+        if (id >= 0x7FFFFFFFU)
+            return failure{errc::bad_format, cat(where, ": the id of ", quote(token), " is ", shown(value),
                                                  "; allowed: an integer from 0 to 2147483646")};
-        out.emplace_back(item.key(), static_cast<std::int32_t>(v.get<std::uint64_t>()));
+        out.emplace_back(std::move(token), static_cast<std::int32_t>(id));
     }
     return out;
 }
@@ -61,13 +62,12 @@ inline result<clip_special_token> clip_special(const json& value, std::string_vi
     const auto bad = [&](errc code, std::string_view why) {
         return failure{code, cat(where, ": ", field, " is ", io::shown(value), "; ", why)};
     };
-    if (value.is_string()) return clip_special_token{value.get<std::string>()};
-    const auto content = value.is_object() ? value.find("content") : value.end();
-    if (content == value.end() || !content->is_string())
+    const json content = value.is(json_kind::string) ? value : value["content"];
+    if (!content.is(json_kind::string))
         return bad(errc::bad_format, "allowed: a text, or an object with a text as \"content\"");
-    clip_special_token token{content->get<std::string>()};
+    clip_special_token token{content.string()};
     for (const char* flag : {"lstrip", "rstrip", "single_word", "normalized"}) {
-        const bool on = value.contains(flag) && value[flag] == json(true);
+        const bool on = value[flag].text == "true";
         if (flag == std::string_view("normalized"))
             token.normalized = on;
         else if (on)
@@ -83,23 +83,25 @@ inline result<void> clip_named_tokens(const json& object, std::string_view where
                                                                   {"unk_token", &parts.unk_token},
                                                                   {"pad_token", &parts.pad_token}};
     for (const auto& [name, token] : tokens) {
-        const auto at = object.find(name);
-        if (at == object.end() || at->is_null()) continue;
-        auto one = clip_special(*at, where, cat("field '", name, '\''));
+        const json value = object[name];
+        if (!value || value.is(json_kind::null)) continue;
+        auto one = clip_special(value, where, cat("field '", name, '\''));
         if (!one) return one.error();
         *token = std::move(*one);
     }
     return {};
 }
 
-/// The file as a JSON object.
-inline result<json> json_object(const std::filesystem::path& path) {
+/// read(the object in a JSON file, its name).
+template <class Read>
+result<void> read_json_object(const std::filesystem::path& path, Read&& read) {
     const auto file = mapped_file::open(path);
     if (!file) return file.error();
-    auto parsed = parse_json(file->text(), path.string());
-    if (parsed && !parsed->is_object())
+    const auto parsed = parse_json(file->text(), path.string());
+    if (!parsed) return parsed.error();
+    if (!parsed->is(json_kind::object))
         return failure{errc::bad_format, cat(path.string(), ": is ", io::shown(*parsed), ", not an object")};
-    return parsed;
+    return read(*parsed, path.string());
 }
 
 } // namespace detail
@@ -109,16 +111,16 @@ inline result<json> json_object(const std::filesystem::path& path) {
 inline result<void> read_clip_tokenizer_config(const json& config, std::string_view where,
                                                clip_tokenizer_parts& parts) {
     if (auto s = detail::clip_named_tokens(config, where, parts); !s) return s;
-    if (const auto at = config.find("model_max_length"); at != config.end() && !at->is_null()) {
-        const double n = at->is_number() ? at->get<double>() : 0;
-        if (n < 2 || (n < 1e6 && !at->is_number_integer()))
+    if (const json value = config["model_max_length"]; value && !value.is(json_kind::null)) {
+        const double n = value.number();
+        if (!(n >= 2) || (n < 1e6 && !value.whole()))
             return failure{errc::invalid_argument,
-                           cat(where, ": field 'model_max_length' is ", shown(*at), "; allowed: an integer from 2")};
+                           cat(where, ": field 'model_max_length' is ", shown(value), "; allowed: an integer from 2")};
         if (n < 1e6) parts.model_max_length = static_cast<int>(n);
     }
-    if (const auto added = config.find("added_tokens_decoder"); added != config.end() && added->is_object())
-        for (const auto& item : added->items()) {
-            auto token = detail::clip_special(item.value(), where, cat("added_tokens_decoder ", quote(item.key())));
+    if (const json added = config["added_tokens_decoder"]; added.is(json_kind::object))
+        for (const auto& [key, value] : added.items()) {
+            auto token = detail::clip_special(value, where, cat("added_tokens_decoder ", quote(key)));
             if (!token) return token.error();
             parts.added_tokens.push_back(std::move(*token));
         }
@@ -153,38 +155,35 @@ inline result<void> clip_text_files(const std::filesystem::path& folder, clip_to
 
 /// Model and added tokens of a tokenizer.json, the one file that transformers 5 writes, into `parts`. What it says of
 /// clean-up and words is CLIP's, and not read.
-inline result<void> clip_tokenizer_json(const std::filesystem::path& path, clip_tokenizer_parts& parts) {
-    const auto whole = json_object(path);
-    if (!whole) return whole.error();
-    const std::string where = path.string();
-    const auto model = whole->find("model");
-    if (model == whole->end() || !model->is_object() || model->value("type", json()) != json("BPE") ||
-        model->value("end_of_word_suffix", json()) != json("</w>"))
+inline result<void> clip_tokenizer_json(const json& whole, const std::string& where, clip_tokenizer_parts& parts) {
+    const json model = whole["model"];
+    if (model["type"].string() != "BPE" || model["end_of_word_suffix"].string() != "</w>")
         return failure{errc::unsupported,
                        cat(where, ": 'model' is not CLIP's: a BPE whose end_of_word_suffix is </w>")};
     parts.vocabulary_name = where + ": vocab";
     parts.merges_name = where + ": merges";
-    auto vocabulary = read_clip_vocabulary(model->value("vocab", json()), parts.vocabulary_name);
+    auto vocabulary = read_clip_vocabulary(model["vocab"], parts.vocabulary_name);
     if (!vocabulary) return vocabulary.error();
     parts.vocabulary = std::move(*vocabulary);
-    const json merges = model->value("merges", json());
-    if (!merges.is_array()) return failure{errc::bad_format, cat(parts.merges_name, ": is not an array")};
+    const json merges = model["merges"];
+    if (!merges.is(json_kind::array)) return failure{errc::bad_format, cat(parts.merges_name, ": is not an array")};
     int line = 0;
-    for (const json& one : merges) { // ["a", "b"], or "a b" in older files
+    for (const auto& [no_key, one] : merges.items()) { // ["a", "b"], or "a b" in older files
         ++line;
-        if (one.is_array() && one.size() == 2 && one[0].is_string() && one[1].is_string()) {
-            parts.merges.push_back({one[0].get<std::string>(), one[1].get<std::string>(), line});
+        const auto two = one.items();
+        if (two.size() == 2 && two[0].value.is(json_kind::string) && two[1].value.is(json_kind::string)) {
+            parts.merges.push_back({two[0].value.string(), two[1].value.string(), line});
             continue;
         }
-        auto pair = parse_clip_merges(one.is_string() ? one.get<std::string>() : std::string(), parts.merges_name);
+        auto pair = parse_clip_merges(one.string(), parts.merges_name);
         if (!pair || pair->size() != 1)
             return failure{errc::bad_format,
                            cat(parts.merges_name, ':', line, ": is ", io::shown(one), ", not two tokens")};
         parts.merges.push_back({pair->front().left, pair->front().right, line});
     }
-    const json added = whole->value("added_tokens", json::array());
-    for (std::size_t i = 0; added.is_array() && i < added.size(); ++i) {
-        auto token = clip_special(added[i], where, cat("added_tokens ", i));
+    const auto added = whole["added_tokens"].items();
+    for (std::size_t i = 0; i < added.size(); ++i) {
+        auto token = clip_special(added[i].value, where, cat("added_tokens ", i));
         if (!token) return token.error();
         parts.added_tokens.push_back(std::move(*token));
     }
@@ -202,23 +201,17 @@ inline result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& f
         std::error_code none;
         return std::filesystem::exists(folder / name, none);
     };
+    const auto read = [&](const char* name, auto& reader) {
+        return detail::read_json_object(
+            folder / name, [&](const json& object, const std::string& where) { return reader(object, where, parts); });
+    };
     const bool one_file = !there("merges.txt") && there("tokenizer.json");
-    if (auto s = one_file ? detail::clip_tokenizer_json(folder / "tokenizer.json", parts)
-                          : detail::clip_text_files(folder, parts);
-        !s)
-        return s.error();
-    if (const auto name = folder / "tokenizer_config.json"; there("tokenizer_config.json")) {
-        auto config = detail::json_object(name);
-        if (!config) return config.error();
-        if (auto s = read_clip_tokenizer_config(*config, name.string(), parts); !s) return s.error();
-    }
+    auto done = one_file ? read("tokenizer.json", detail::clip_tokenizer_json) : detail::clip_text_files(folder, parts);
+    if (done && there("tokenizer_config.json")) done = read("tokenizer_config.json", read_clip_tokenizer_config);
     // What older transformers wrote, and newer read where there is no added_tokens_decoder.
-    if (const auto name = folder / "special_tokens_map.json";
-        parts.added_tokens.empty() && there("special_tokens_map.json")) {
-        auto map = detail::json_object(name);
-        if (!map) return map.error();
-        if (auto s = detail::clip_named_tokens(*map, name.string(), parts); !s) return s.error();
-    }
+    if (done && parts.added_tokens.empty() && there("special_tokens_map.json"))
+        done = read("special_tokens_map.json", detail::clip_named_tokens);
+    if (!done) return done.error();
     return clip_tokenizer::make(std::move(parts));
 }
 

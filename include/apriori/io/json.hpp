@@ -1,121 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading untrusted JSON: no exceptions, no duplicate keys, bounded depth and number of values.
+// Reading untrusted JSON: no exceptions, no duplicate keys, bounded depth and number of values. Nothing is built: values are
+// views of the text.
 #pragma once
 
+#include "apriori/core/decimal.hpp"
+#include "apriori/core/json_reader.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/io/text.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace apriori::io {
 
-using json = nlohmann::json;
+struct json_item;
 
-/// A JSON value for a message: ASCII, at most 60 characters.
-inline std::string shown(const json& value) {
-    if (value.is_object()) return "an object";
-    if (value.is_array() && value.size() > 16) return cat("an array of ", value.size(), " values");
-    std::string text = value.dump(-1, ' ', true);
-    if (text.size() > 60) text.replace(57, text.size(), "...");
-    return text;
+/// A value in a text that parse_json has checked, which must outlive it.
+struct json : json_token {
+    json() = default;
+    explicit json(const json_token& token) : json_token(token) {}
+
+    bool is_null() const noexcept { return kind == json_kind::null; }
+    /// What a string says, as UTF-8; empty for what is no string.
+    std::string string() const;
+    /// A number; NaN for what is none.
+    double number() const noexcept {
+        return is(json_kind::number) ? parse_decimal(text) : std::numeric_limits<double>::quiet_NaN();
+    }
+    /// A number from 0 to 2^64 - 1 that is written as an integer: not 8.0, not "8".
+    std::optional<std::uint64_t> whole() const noexcept;
+    /// The member `key` of an object; absent if there is none.
+    json operator[](std::string_view key) const noexcept { return json(json_member(text, key)); }
+    /// The members of an object, sorted by key, or of an array, in their order and with empty keys.
+    std::vector<json_item> items() const;
+};
+
+struct json_item {
+    std::string key;
+    json value;
+};
+
+inline std::optional<std::uint64_t> json::whole() const noexcept {
+    std::uint64_t n = 0;
+    for (const char c : text) {
+        const auto digit = static_cast<unsigned char>(c - '0');
+        if (digit > 9 || n > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) return std::nullopt;
+        n = n * 10 + digit;
+    }
+    return is(json_kind::number) ? std::optional(n) : std::nullopt;
 }
 
 namespace detail {
 
-/// Receives nlohmann's parser events and builds the value, stopping at the first thing that is not allowed.
-class json_builder {
-public:
-    static constexpr std::size_t max_depth = 32;
-    static constexpr std::size_t max_values = 2'000'000;
-
-    bool null() { return put(nullptr) != nullptr; }
-    bool boolean(bool v) { return put(v) != nullptr; }
-    bool number_integer(json::number_integer_t v) { return put(v) != nullptr; }
-    bool number_unsigned(json::number_unsigned_t v) { return put(v) != nullptr; }
-    bool number_float(json::number_float_t v, const std::string&) { return put(v) != nullptr; }
-    bool string(std::string& v) { return put(std::move(v)) != nullptr; }
-    bool binary(json::binary_t&) { return refuse("binary values are not JSON"); }
-    bool start_object(std::size_t) { return open(json::object()); }
-    bool end_object() { return close(); }
-    bool start_array(std::size_t) { return open(json::array()); }
-    bool end_array() { return close(); }
-    bool key(std::string& name) {
-        if (open_.back()->contains(name)) return refuse(cat("the key ", quote(name), " occurs twice"));
-        slot_ = &(*open_.back())[name];
-        return true;
-    }
-    bool parse_error(std::size_t position, const std::string&, const json::exception&) {
-        position_ = position;
-        return refuse("is not well-formed JSON");
-    }
-
-    json root;
-    const std::string& error() const { return error_; }
-    std::size_t position() const { return position_; }
-
-private:
-    bool refuse(std::string why) {
-        error_ = std::move(why);
-        return false;
-    }
-    json* put(json value) {
-        if (++values_ > max_values) {
-            refuse(cat("holds more than ", max_values, " values"));
-            return nullptr;
-        }
-        json* at = &root;
-        if (!open_.empty()) {
-            if (open_.back()->is_array()) {
-                open_.back()->push_back(nullptr);
-                at = &open_.back()->back();
-            } else {
-                at = slot_;
+/// What stands between the quotes of a JSON string, as UTF-8.
+inline std::string unescaped(std::string_view s) {
+    std::string out;
+    const auto code_unit = [&](std::size_t at) {
+        std::uint32_t c = 0;
+        for (int k = 0; k < 4; ++k) c = c * 16 + static_cast<std::uint32_t>(apriori::detail::hex_digit(s[at++]));
+        return c;
+    };
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        if (s[i] != '\\') {
+            out += s[i];
+        } else if (s[++i] != 'u') {
+            constexpr std::string_view escapes = "bfnrt", meant = "\b\f\n\r\t";
+            const auto at = escapes.find(s[i]);
+            out += at == std::string_view::npos ? s[i] : meant[at];
+        } else {
+            std::uint32_t c = code_unit(i + 1);
+            i += 4;
+            if (c >= 0xD800 && c < 0xE000) { // and the other half of the pair
+                c = 0x10000 + ((c - 0xD800) << 10) + (code_unit(i + 3) - 0xDC00);
+                i += 6;
             }
+            const int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3; // bytes behind the first
+            constexpr std::uint32_t leads[] = {0, 0xC0, 0xE0, 0xF0};
+            out += static_cast<char>(leads[more] | c >> 6 * more);
+            for (int k = more - 1; k >= 0; --k) out += static_cast<char>(0x80 | (c >> 6 * k & 0x3F));
         }
-        *at = std::move(value);
-        return at;
     }
-    bool open(json value) {
-        if (open_.size() == max_depth) return refuse(cat("is nested deeper than ", max_depth, " levels"));
-        json* at = put(std::move(value));
-        if (at != nullptr) open_.push_back(at);
-        return at != nullptr;
-    }
-    bool close() {
-        open_.pop_back();
-        return true;
-    }
-
-    std::vector<json*> open_; ///< the containers around the current place; a parent does not grow while a child is open
-    json* slot_ = nullptr;    ///< where the value of the last key goes
-    std::size_t values_ = 0;
-    std::size_t position_ = 0;
-    std::string error_;
-};
+    return out;
+}
 
 } // namespace detail
 
-/// Parses `text`; `where` (a path) opens every message. bad_format with line and column if it is not well-formed,
+inline std::string json::string() const {
+    return is(json_kind::string) ? detail::unescaped(text.substr(1, text.size() - 2)) : std::string();
+}
+
+inline std::vector<json_item> json::items() const {
+    std::vector<json_item> out;
+    if (is(json_kind::object) || is(json_kind::array))
+        json_reader(text).members([&](std::string_view key, const json_token& value) {
+            out.push_back({detail::unescaped(key), json(value)});
+        });
+    if (is(json_kind::object))
+        std::sort(out.begin(), out.end(), [](const json_item& a, const json_item& b) { return a.key < b.key; });
+    return out;
+}
+
+/// A value for a message: ASCII, at most 60 characters.
+inline std::string shown(const json& value) {
+    short_text<64> out;
+    add_shown(out, value);
+    return std::string(value ? out.view() : "null");
+}
+
+/// UTF-8 as a JSON string.
+inline std::string json_quoted(std::string_view s) {
+    std::string out = "\"";
+    for (const char c : s) {
+        if (c == '"' || c == '\\') out += '\\';
+        if (static_cast<unsigned char>(c) < 0x20)
+            out += cat("\\u00", c < 0x10 ? '0' : '1', "0123456789abcdef"[c & 15]);
+        else
+            out += c;
+    }
+    return out += '"';
+}
+
+namespace detail {
+
+/// What is wrong with a well-formed value, or with one inside it; empty if nothing is. `values` counts them.
+inline std::string json_fault(const json& value, std::size_t& values) {
+    constexpr std::size_t most = 2'000'000;
+    if (++values > most) return cat("holds more than ", most, " values");
+    if (value.is(json_kind::number) && !(std::abs(value.number()) <= std::numeric_limits<double>::max()))
+        return "is not well-formed JSON: a number is too large";
+    const auto items = value.items();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        if (i > 0 && value.is(json_kind::object) && items[i].key == items[i - 1].key)
+            return cat("the key ", quote(items[i].key), " occurs twice");
+        if (std::string fault = json_fault(items[i].value, values); !fault.empty()) return fault;
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// Checks `text`; `where` (a path) opens every message. bad_format, with line and column if it is not well-formed, and if
 /// a key occurs twice, it is nested deeper than 32 levels or holds more than 2 million values.
 inline result<json> parse_json(std::string_view text, std::string_view where) {
-    detail::json_builder builder;
-    if (json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
-    std::string message = std::string(where);
-    if (builder.position() != 0) {
-        const std::string_view before = text.substr(0, std::min(builder.position() - 1, text.size()));
-        const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-        const auto last = before.rfind('\n');
-        const auto column = before.size() - (last == std::string_view::npos ? 0 : last + 1) + 1;
-        message += cat(":", line, ":", column);
+    json_reader reader(text);
+    const json value(reader.value());
+    reader.end();
+    short_text<64> place;
+    const std::size_t valid = std::min(utf8_prefix(text), reader.error() != nullptr ? reader.position() : text.size());
+    std::string fault = reader.error() != nullptr ? reader.error() : "";
+    if (valid < text.size() || !fault.empty()) {
+        add_place(place, text, valid);
+        if (fault.empty()) fault = "is not well-formed JSON: it is not UTF-8";
+    } else {
+        std::size_t values = 0;
+        fault = detail::json_fault(value, values);
     }
-    return failure{errc::bad_format, cat(message, ": ", builder.error())};
+    if (!fault.empty()) return failure{errc::bad_format, cat(where, place.view(), ": ", fault)};
+    return value;
 }
 
 } // namespace apriori::io

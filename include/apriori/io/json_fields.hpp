@@ -6,9 +6,7 @@
 #include "apriori/io/json.hpp"
 #include "apriori/io/mapped_file.hpp"
 
-#include <cmath>
 #include <concepts>
-#include <cstdint>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -16,6 +14,13 @@
 #include <utility>
 
 namespace apriori::io {
+
+/// A number for a message.
+inline std::string decimal(double x) {
+    short_text<64> out;
+    add_decimal(out, static_cast<float>(x));
+    return std::string(out.view());
+}
 
 /// A JSON object being read field by field. A field that is absent leaves its variable alone. The first error is kept
 /// and later calls do nothing, so a reader is a list of fields and one finish():
@@ -31,9 +36,9 @@ public:
     static result<json_fields> parse(std::string_view text, std::string_view where) {
         auto parsed = parse_json(text, where);
         if (!parsed.ok()) return parsed.error();
-        if (!parsed->is_object())
+        if (!parsed->is(json_kind::object))
             return failure{errc::bad_format, cat(where, ": is ", shown(*parsed), ", not an object")};
-        return json_fields(std::move(*parsed), std::string(where));
+        return json_fields(text, std::string(where));
     }
     /// The object in a file.
     static result<json_fields> open(const std::filesystem::path& path) {
@@ -46,9 +51,8 @@ public:
     void integer(const char* key, int& out, int least, int most) {
         const json* v = next(key);
         if (v == nullptr) return;
-        const bool small = v->is_number_unsigned() ? v->get<std::uint64_t>() <= 0x7FFFFFFFU : v->is_number_integer();
-        const std::int64_t x = small ? v->get<std::int64_t>() : 0;
-        if (small && x >= least && x <= most)
+        const double x = v->number();
+        if (x >= least && x <= most && v->text.find_first_of(".eE") == std::string_view::npos)
             out = static_cast<int>(x);
         else
             refuse(key, *v, cat("an integer from ", least, " to ", most));
@@ -58,18 +62,18 @@ public:
     void number(const char* key, T& out, std::type_identity_t<T> least, std::type_identity_t<T> most) {
         const json* v = next(key);
         if (v == nullptr) return;
-        const double x = v->is_number() ? v->get<double>() : std::nan("");
+        const double x = v->number();
         if (x >= static_cast<double>(least) && x <= static_cast<double>(most))
             out = static_cast<T>(x);
         else
-            refuse(key, *v, cat("a number from ", json(least).dump(), " to ", json(most).dump()));
+            refuse(key, *v, cat("a number from ", decimal(least), " to ", decimal(most)));
     }
     /// true or false; not 0 or 1.
     void boolean(const char* key, bool& out) {
         const json* v = next(key);
         if (v == nullptr) return;
-        if (v->is_boolean())
-            out = v->get<bool>();
+        if (v->is(json_kind::boolean))
+            out = v->text == "true";
         else
             refuse(key, *v, "true or false");
     }
@@ -77,8 +81,8 @@ public:
     void text(const char* key, std::string& out) {
         const json* v = next(key);
         if (v == nullptr) return;
-        if (v->is_string())
-            out = v->get<std::string>();
+        if (v->is(json_kind::string))
+            out = v->string();
         else
             refuse(key, *v, "text");
     }
@@ -86,8 +90,9 @@ public:
     const json* next(const char* key) {
         if (!error_.ok()) return nullptr;
         known_.insert(key);
-        const auto at = object_.find(key);
-        return at == object_.end() ? nullptr : &*at;
+        for (const json_item& item : items_)
+            if (item.key == key) return &item.value;
+        return nullptr;
     }
     /// Reports that a value is not what is allowed.
     void refuse(const char* key, const json& value, const std::string& allowed, errc code = errc::invalid_argument) {
@@ -105,21 +110,24 @@ public:
     /// is there whose name does not begin with '_'.
     result<void> finish(std::string_view class_name) {
         if (!error_.ok()) return error_;
-        if (const auto at = object_.find("_class_name"); at != object_.end() && *at != class_name)
-            refuse("_class_name", *at, cat('"', class_name, '"'), errc::unsupported);
-        for (const auto& item : object_.items()) {
-            if (item.key().starts_with('_') || known_.contains(item.key())) continue;
+        if (const json* name = next("_class_name"); name != nullptr && !json_says(*name, class_name))
+            refuse("_class_name", *name, cat('"', class_name, '"'), errc::unsupported);
+        for (const auto& [key, value] : items_) {
+            if (key.starts_with('_') || known_.contains(key)) continue;
             std::string names;
             for (const auto& name : known_) names += cat(names.empty() ? "" : ", ", name);
-            refuse(cat("unknown field ", quote(item.key()), "; ", class_name, " has ", names));
+            refuse(cat("unknown field ", quote(key), "; ", class_name, " has ", names));
         }
         return error_;
     }
 
 private:
-    json_fields(json object, std::string where) : object_(std::move(object)), where_(std::move(where)) {}
+    json_fields(std::string_view text, std::string where) : text_(text.begin(), text.end()), where_(std::move(where)) {
+        items_ = json(json_reader({text_.data(), text_.size()}).value()).items();
+    }
 
-    json object_;
+    std::vector<char> text_; ///< which the items are views of, wherever the reader is moved
+    std::vector<json_item> items_;
     std::string where_;
     std::set<std::string, std::less<>> known_;
     result<void> error_;

@@ -43,9 +43,9 @@ public:
             if (const json* v = fields->next(named(key).c_str()); v != nullptr && says_yes(*v))
                 fields->refuse(named(key).c_str(), *v, "false or null: a plain LoRA", errc::unsupported);
         // These ways to begin a training take something from the model's own weights, and PEFT does so again in loading.
-        if (const json* v = fields->next(named("init_lora_weights").c_str()); v != nullptr && v->is_string())
+        if (const json* v = fields->next(named("init_lora_weights").c_str()); v != nullptr && v->is(json_kind::string))
             for (const char* name : {"pissa", "olora", "loftq", "corda", "mica"})
-                if (lower(v->get_ref<const std::string&>()).starts_with(name))
+                if (lower(v->string()).starts_with(name))
                     fields->refuse(named("init_lora_weights").c_str(), *v, "those that leave the model's weights alone",
                                    errc::unsupported);
         if (auto read = fields->finish(); !read) return read.error();
@@ -69,22 +69,26 @@ private:
     using pattern = std::vector<std::pair<std::string, double>>;
 
     /// What Python takes for true.
-    static bool says_yes(const json& v) { return !v.empty() && v != json(false); }
+    static bool says_yes(const json& v) {
+        const bool container = v.is(json_kind::object) || v.is(json_kind::array);
+        return container ? !v.items().empty() : !v.is(json_kind::null) && v.text != "false";
+    }
 
     static void read_pattern(json_fields& fields, const std::string& key, double least, double most, pattern& to) {
         const json* v = fields.next(key.c_str());
-        if (v == nullptr || v->is_null()) return;
-        if (!v->is_object()) return fields.refuse(key.c_str(), *v, "an object from names of modules to numbers");
-        for (const auto& item : v->items()) {
-            const double x = item.value().is_number() ? item.value().get<double>() : std::nan("");
+        if (v == nullptr || v->is(json_kind::null)) return;
+        if (!v->is(json_kind::object))
+            return fields.refuse(key.c_str(), *v, "an object from names of modules to numbers");
+        for (const auto& [name, value] : v->items()) {
+            const double x = value.number();
             if (!(x >= least && x <= most))
-                return fields.refuse(cat("field '", key, "': ", quote(item.key()), " is ", shown(item.value()),
-                                         "; allowed: numbers from ", json(least).dump(), " to ", json(most).dump()));
-            if (!plain(item.key()))
-                return fields.refuse(cat("field '", key, "': ", quote(item.key()),
+                return fields.refuse(cat("field '", key, "': ", quote(name), " is ", shown(value),
+                                         "; allowed: numbers from ", decimal(least), " to ", decimal(most)));
+            if (!plain(name))
+                return fields.refuse(cat("field '", key, "': ", quote(name),
                                          " is a pattern; allowed: names of modules or their ends, with ^ in front for "
                                          "whole names"));
-            to.emplace_back(item.key(), x);
+            to.emplace_back(name, x);
         }
     }
     /// Whether a regular expression is a name, perhaps with ^ in front and $ behind.

@@ -67,20 +67,21 @@ public:
         if (!text.ok()) return text.error();
         const auto parsed = parse_json(text->text(), path.string());
         if (!parsed.ok()) return parsed.error();
-        if (!parsed->is_object() || !parsed->contains("weight_map")) return bad("has no weight_map");
-        const json& map = (*parsed)["weight_map"];
-        if (!map.is_object() || map.empty())
+        const json map = (*parsed)["weight_map"];
+        if (!map) return bad("has no weight_map");
+        const auto entries = map.items();
+        if (!map.is(json_kind::object) || entries.empty())
             return bad(cat("weight_map is ", shown(map), "; it must be an object that maps tensors to files"));
 
-        std::map<std::string, std::vector<std::string_view>> shards;
-        for (const auto& item : map.items()) {
-            if (!item.value().is_string())
-                return bad(cat("weight_map ", quote(item.key()), " is ", shown(item.value()), ", not a file name"));
-            const auto& file = item.value().get_ref<const std::string&>();
+        std::map<std::string, std::vector<std::string_view>> shards; // each with its tensors, sorted by name
+        for (const auto& [name, value] : entries) {
+            if (!value.is(json_kind::string))
+                return bad(cat("weight_map ", quote(name), " is ", shown(value), ", not a file name"));
+            const std::string file = value.string();
             if (!plain_file_name(file))
-                return bad(cat("weight_map ", quote(item.key()), " names ", quote(file),
+                return bad(cat("weight_map ", quote(name), " names ", quote(file),
                                "; allowed: a .safetensors file next to the index, without a path"));
-            shards[file].push_back(item.key());
+            shards[file].push_back(name);
         }
         weights_source w;
         for (const auto& [file, names] : shards) {
@@ -94,8 +95,7 @@ public:
                     return bad(cat("weight_map says that ", file, " holds ", quote(name), ", but it does not"));
             for (std::size_t i = 0; i < shard->size(); ++i) {
                 const auto name = shard->info(i).name;
-                const auto entry = map.find(name);
-                if (entry == map.end() || *entry != file)
+                if (!std::binary_search(names.begin(), names.end(), name))
                     return bad(cat(file, " holds ", quote(name), ", which weight_map does not place there"));
             }
             w.add(shard_path, std::move(*shard));

@@ -76,21 +76,19 @@ namespace detail {
 /// Reads one tensor's entry; the message lacks file and tensor, the caller adds them.
 inline result<stored_tensor> parse_stored_tensor(const std::string& name, const json& entry, std::size_t data_size) {
     const auto bad = [](std::string what) { return failure{errc::bad_format, std::move(what)}; };
-    if (!entry.is_object()) return bad(cat("its entry is ", shown(entry), ", not an object"));
-    for (const auto& item : entry.items())
-        if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets")
-            return bad(cat("unknown field ", quote(item.key()), "; allowed: dtype, shape, data_offsets"));
-    const auto dtype = entry.find("dtype");
-    const auto shape = entry.find("shape");
-    const auto offsets = entry.find("data_offsets");
-    if (dtype == entry.end() || !dtype->is_string()) return bad("dtype is missing or not text");
-    if (shape == entry.end() || !shape->is_array()) return bad("shape is missing or not an array");
-    if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2)
-        return bad("data_offsets is missing or not an array of two");
+    if (!entry.is(json_kind::object)) return bad(cat("its entry is ", shown(entry), ", not an object"));
+    for (const auto& [key, value] : entry.items())
+        if (key != "dtype" && key != "shape" && key != "data_offsets")
+            return bad(cat("unknown field ", quote(key), "; allowed: dtype, shape, data_offsets"));
+    const json dtype = entry["dtype"], shape = entry["shape"], offsets = entry["data_offsets"];
+    const auto extents = shape.items(), ends = offsets.items();
+    if (!dtype.is(json_kind::string)) return bad("dtype is missing or not text");
+    if (!shape.is(json_kind::array)) return bad("shape is missing or not an array");
+    if (!offsets.is(json_kind::array) || ends.size() != 2) return bad("data_offsets is missing or not an array of two");
 
     stored_tensor t;
     t.name = name;
-    const auto& text = dtype->get_ref<const std::string&>();
+    const std::string text = dtype.string();
     const auto known =
         std::find_if(element_types.begin(), element_types.end(), [&](const auto& e) { return e.name == text; });
     if (known == element_types.end()) {
@@ -100,37 +98,33 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
     }
     t.type = known->type;
 
-    if (shape->size() > tensor_info::max_rank)
+    if (extents.size() > tensor_info::max_rank)
         return failure{errc::unsupported,
-                       cat("has ", shape->size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
+                       cat("has ", extents.size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
     constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index_t>::max());
     std::uint64_t size = known->bytes; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
-    for (const json& extent : *shape) {
-        if (!extent.is_number_unsigned()) return bad(cat("shape holds ", shown(extent), "; allowed: integers from 0"));
-        const auto n = extent.get<std::uint64_t>();
-        if (n != 0 && size > most / n)
-            return bad(cat("shape ", shown(*shape), " has more elements than memory can hold"));
-        if (n != 0) size *= n;
-        empty = empty || n == 0;
-        t.dims[static_cast<std::size_t>(t.rank++)] = static_cast<index_t>(n);
+    for (const json_item& extent : extents) {
+        const auto n = extent.value.whole();
+        if (!n) return bad(cat("shape holds ", shown(extent.value), "; allowed: integers from 0"));
+        if (*n != 0 && size > most / *n)
+            return bad(cat("shape ", shown(shape), " has more elements than memory can hold"));
+        if (*n != 0) size *= *n;
+        empty = empty || *n == 0;
+        t.dims[static_cast<std::size_t>(t.rank++)] = static_cast<index_t>(*n);
     }
     if (empty) size = 0;
 
-    const json& first = (*offsets)[0];
-    const json& last = (*offsets)[1];
-    if (!first.is_number_unsigned() || !last.is_number_unsigned())
-        return bad(cat("data_offsets ", shown(*offsets), " are not integers from 0"));
-    const auto begin = first.get<std::uint64_t>();
-    const auto end = last.get<std::uint64_t>();
-    if (begin > end || end > data_size)
+    const auto begin = ends[0].value.whole(), end = ends[1].value.whole();
+    if (!begin || !end) return bad(cat("data_offsets ", shown(offsets), " are not integers from 0"));
+    if (*begin > *end || *end > data_size)
         return bad(
-            cat("data_offsets ", shown(*offsets), " do not lie within the ", data_size, " bytes of data in the file"));
-    if (end - begin != size)
-        return bad(cat("data_offsets ", shown(*offsets), " span ", end - begin, " bytes, but dtype ", text,
-                       " and shape ", shown(*shape), " need ", size));
-    t.begin = static_cast<std::size_t>(begin);
-    t.end = static_cast<std::size_t>(end);
+            cat("data_offsets ", shown(offsets), " do not lie within the ", data_size, " bytes of data in the file"));
+    if (*end - *begin != size)
+        return bad(cat("data_offsets ", shown(offsets), " span ", *end - *begin, " bytes, but dtype ", text,
+                       " and shape ", shown(shape), " need ", size));
+    t.begin = static_cast<std::size_t>(*begin);
+    t.end = static_cast<std::size_t>(*end);
     return t;
 }
 
@@ -161,19 +155,18 @@ inline result<safetensors_header> parse_safetensors_header(std::span<const std::
     safetensors_header header;
     header.data_offset = static_cast<std::size_t>(8 + length);
     const std::size_t data_size = image.size() - header.data_offset;
-    for (const auto& item : parsed->items()) {
-        const std::string& name = item.key();
+    for (const auto& [name, value] : parsed->items()) {
         if (name == "__metadata__") {
-            if (!item.value().is_object()) return bad(cat("__metadata__ is ", shown(item.value()), ", not an object"));
-            for (const auto& entry : item.value().items()) {
-                if (!entry.value().is_string())
-                    return bad(cat("__metadata__ ", quote(entry.key()), " is ", shown(entry.value()), ", not text"));
-                header.metadata.emplace_back(entry.key(), entry.value().get_ref<const std::string&>());
+            if (!value.is(json_kind::object)) return bad(cat("__metadata__ is ", shown(value), ", not an object"));
+            for (const auto& [key, entry] : value.items()) {
+                if (!entry.is(json_kind::string))
+                    return bad(cat("__metadata__ ", quote(key), " is ", shown(entry), ", not text"));
+                header.metadata.emplace_back(key, entry.string());
             }
             continue;
         }
         if (const char* why = bad_tensor_name(name)) return bad(cat("the tensor name ", quote(name), " ", why));
-        auto tensor = detail::parse_stored_tensor(name, item.value(), data_size);
+        auto tensor = detail::parse_stored_tensor(name, value, data_size);
         if (!tensor.ok())
             return failure{tensor.error().code, cat(where, ": tensor ", quote(name), ": ", tensor.error().message)};
         header.tensors.push_back(std::move(*tensor));

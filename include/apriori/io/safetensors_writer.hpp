@@ -26,7 +26,7 @@ public:
     /// the shape does not hold as many values.
     result<void> add(std::string_view name, std::span<const index_t> shape, std::span<const float> values) {
         if (const char* why = bad_tensor_name(name)) return invalid(cat("tensor name ", quote(name), " ", why));
-        if (json_.contains(std::string(name))) return invalid(cat("tensor ", quote(name), " was added before"));
+        if (entries_.contains(std::string(name))) return invalid(cat("tensor ", quote(name), " was added before"));
         if (shape.size() > tensor_info::max_rank)
             return invalid(cat("tensor ", quote(name), " has ", shape.size(), " dimensions; allowed: at most ",
                                tensor_info::max_rank));
@@ -37,9 +37,8 @@ public:
             size *= extent;
         }
         if (size != values.size()) return mismatch(name, shape, values.size());
-        json_[std::string(name)] = {{"dtype", "F32"},
-                                    {"shape", std::vector<index_t>(shape.begin(), shape.end())},
-                                    {"data_offsets", {bytes_, bytes_ + values.size_bytes()}}};
+        entries_[std::string(name)] = cat(R"({"data_offsets":[)", bytes_, ',', bytes_ + values.size_bytes(),
+                                          R"(],"dtype":"F32","shape":[)", joined(shape, ","), "]}");
         bytes_ += values.size_bytes();
         values_.push_back(values);
         return {};
@@ -52,7 +51,7 @@ public:
     result<void> metadata(std::string_view key, std::string_view value) {
         if (!valid_utf8(key) || !valid_utf8(value))
             return invalid(cat("metadata ", quote(key), ": ", quote(value), " is not UTF-8"));
-        metadata_[std::string(key)] = value;
+        metadata_[std::string(key)] = json_quoted(value);
         return {};
     }
 
@@ -69,16 +68,25 @@ public:
 private:
     static failure invalid(std::string what) { return {errc::invalid_argument, std::move(what)}; }
     static failure mismatch(std::string_view name, std::span<const index_t> shape, std::size_t count) {
-        std::string text;
-        for (const index_t n : shape) text += cat(text.empty() ? "" : ", ", n);
         return {errc::shape_mismatch,
-                cat("tensor ", quote(name), " of shape [", text, "] was given ", count, " values")};
+                cat("tensor ", quote(name), " of shape [", joined(shape, ", "), "] was given ", count, " values")};
+    }
+    static std::string joined(std::span<const index_t> shape, std::string_view between) {
+        std::string out;
+        for (const index_t n : shape) out += cat(out.empty() ? "" : between, n);
+        return out;
+    }
+    /// An object of values that are JSON.
+    static std::string object(const std::map<std::string, std::string>& members) {
+        std::string out;
+        for (const auto& [key, value] : members) out += cat(out.empty() ? "{" : ",", json_quoted(key), ':', value);
+        return out.empty() ? "{}" : out + '}';
     }
     /// Length and JSON, padded with spaces so that the data begins at a multiple of 8.
     std::string header() const {
-        json all = json_;
-        if (!metadata_.empty()) all["__metadata__"] = metadata_;
-        std::string text = all.dump();
+        std::map<std::string, std::string> all = entries_;
+        if (!metadata_.empty()) all["__metadata__"] = object(metadata_);
+        std::string text = object(all);
         text.resize((text.size() + 7) / 8 * 8, ' ');
         const std::uint64_t length = text.size();
         std::string out(sizeof length, '\0');
@@ -86,8 +94,7 @@ private:
         return out += text;
     }
 
-    json json_ = json::object();
-    std::map<std::string, std::string> metadata_;
+    std::map<std::string, std::string> entries_, metadata_; ///< of the header: JSON by name
     std::vector<std::span<const float>> values_;
     std::size_t bytes_ = 0;
 };

@@ -27,9 +27,10 @@ std::string cat(const Parts&... parts) {
     return out;
 }
 
-/// Whether `s` is well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
-inline bool valid_utf8(std::string_view s) noexcept {
-    for (std::size_t i = 0; i < s.size();) {
+/// How much of `s`, from its front, is well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+inline std::size_t utf8_prefix(std::string_view s) noexcept {
+    std::size_t i = 0;
+    while (i < s.size()) {
         const auto lead = static_cast<unsigned char>(s[i]);
         const std::size_t length = lead < 0x80   ? 1
                                    : lead < 0xC2 ? 0
@@ -37,19 +38,20 @@ inline bool valid_utf8(std::string_view s) noexcept {
                                    : lead < 0xF0 ? 3
                                    : lead < 0xF5 ? 4
                                                  : 0;
-        if (length == 0 || length > s.size() - i) return false;
+        if (length == 0 || length > s.size() - i) return i;
         for (std::size_t k = 1; k < length; ++k)
-            if ((static_cast<unsigned char>(s[i + k]) & 0xC0U) != 0x80U) return false;
+            if ((static_cast<unsigned char>(s[i + k]) & 0xC0U) != 0x80U) return i;
         if (length > 2) {
             const auto second = static_cast<unsigned char>(s[i + 1]);
             if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
                 (lead == 0xF4 && second > 0x8F))
-                return false;
+                return i;
         }
         i += length;
     }
-    return true;
+    return i;
 }
+inline bool valid_utf8(std::string_view s) noexcept { return utf8_prefix(s) == s.size(); }
 
 /// Whether `s` holds a control character: C0, DEL, or C1 as UTF-8 spells it.
 inline bool has_control(std::string_view s) noexcept {
