@@ -9,7 +9,9 @@ namespace conformance {
 struct eigen_factory {
     eigen device;
 };
+#ifndef APRIORI_TEST_ONE_DEVICE
 APRIORI_TEST_DEVICE(eigen, eigen_factory);
+#endif
 
 // ---- the judgement of the tests themselves ----
 
