@@ -26,7 +26,7 @@ public:
     /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
     template <tensor_source Source>
     static result<std::shared_ptr<const packed_weights>> load(Device& device, const Source& source) {
-        const auto found = find_tensors(source);
+        const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters).infos());
         if (!found) return found.error();
         std::byte* to = nullptr;
         auto weights = allocate(device, to);
@@ -48,7 +48,7 @@ public:
     template <tensor_source Source>
     result<std::shared_ptr<const packed_weights>> repack(Device& device, const Source& source,
                                                          std::span<const std::string> names) const {
-        const auto found = find_tensors(source);
+        const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters).infos());
         if (!found) return found.error();
         if (hashes_.empty())
             return failure{
@@ -94,20 +94,6 @@ public:
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 
 private:
-    /// Where each of the model's tensors is in the source, in the order of the table.
-    template <class Source>
-    static result<std::vector<std::size_t>> find_tensors(const Source& source) {
-        const tensor_list expected(Model::config);
-        if (auto checked = check_tensors(source, expected.infos()); !checked) return checked.error();
-        std::vector<std::pair<std::string_view, std::size_t>> held;
-        for (std::size_t i = 0; i < source.size(); ++i) held.emplace_back(source.info(i).name, i);
-        std::sort(held.begin(), held.end());
-        std::vector<std::size_t> found;
-        for (const tensor_info& t : expected.infos())
-            found.push_back(std::lower_bound(held.begin(), held.end(), std::pair{t.name, std::size_t{0}})->second);
-        return found;
-    }
-
     template <class Source>
     static failure unknown_names(const Source& source, const std::vector<std::string_view>& wanted) {
         std::vector<std::string_view> held;

@@ -119,8 +119,8 @@ inline std::string parameter_name(const parameter& p, int layer) {
 class tensor_list {
 public:
     template <class Config>
-    explicit tensor_list(const Config& config) {
-        const auto table = parameters_of(canonical(config));
+    explicit tensor_list(const Config& config) : tensor_list(parameters_of(canonical(config))) {}
+    explicit tensor_list(const parameter_table& table) {
         for (const auto& p : table)
             for (int layer = 0; layer < table.layers_of(p); ++layer) {
                 tensor_info t;
