@@ -4,14 +4,14 @@
 #include "apriori/core/torch_random.hpp"
 #include "apriori/device/cpu/compiled_kernels.hpp"
 #include "apriori/io/clip_tokenizer_files.hpp"
-#include "apriori/io/config_json.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
+#include "apriori/loading/model.hpp"
 
-namespace apriori::io {
+namespace apriori::detail {
 
-template result<PriorConfig> load_config(const std::filesystem::path&);
-template result<CLIPTextConfig> load_config(const std::filesystem::path&);
-template result<CLIPVisionConfig> load_config(const std::filesystem::path&);
+template result<void> check_config(const std::filesystem::path&, const PriorConfig&);
+template result<void> check_config(const std::filesystem::path&, const CLIPTextConfig&);
+template result<void> check_config(const std::filesystem::path&, const CLIPVisionConfig&);
 
-} // namespace apriori::io
+} // namespace apriori::detail

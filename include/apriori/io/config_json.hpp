@@ -32,12 +32,6 @@ result<Config> load_config(const std::filesystem::path& path) {
     return parse_config<Config>(file->text(), file_path.string());
 }
 
-#if defined(APRIORI_COMPILED) && !defined(APRIORI_COMPILING)
-extern template result<PriorConfig> load_config(const std::filesystem::path&);
-extern template result<CLIPTextConfig> load_config(const std::filesystem::path&);
-extern template result<CLIPVisionConfig> load_config(const std::filesystem::path&);
-#endif
-
 /// The text of a config.json that diffusers reads and parse_config gives back unchanged.
 inline std::string to_json_text(const PriorConfig& config) {
     std::string out = cat("{\n  \"_class_name\": \"", PriorConfig::class_name, '"');

@@ -183,9 +183,10 @@ private:
                     return f;
                 }
             }
-        hash_ = content_hash(std::as_bytes(std::span<const std::uint64_t>(hashes_)),
-                             content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))),
-                                          config_hash(Model::config)));
+        constexpr std::uint64_t of_config = config_hash(Model::config);
+        hash_ =
+            content_hash(std::as_bytes(std::span<const std::uint64_t>(hashes_)),
+                         content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))), of_config));
         return {};
     }
 
