@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 set(_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/apriori")
 
 install(DIRECTORY include/apriori DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING
-        PATTERN "*.hpp" PATTERN "*.cuh")
+        PATTERN "*.hpp" PATTERN "*.cuh" PATTERN "compiled.cpp")
 
 configure_package_config_file(cmake/apriori-config.cmake.in "${PROJECT_BINARY_DIR}/apriori-config.cmake"
                               INSTALL_DESTINATION "${_package_dir}" PATH_VARS CMAKE_INSTALL_INCLUDEDIR)

@@ -2,6 +2,7 @@
 // Whether a source holds exactly the tensors a model expects.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/core/tensor_source.hpp"
 
@@ -10,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace apriori {
@@ -59,46 +61,61 @@ inline std::string shape_text(const tensor_info& t) {
 
 } // namespace detail
 
-/// Compares what `source` holds with `expected`, by name and exact shape. All missing, unexpected and misshapen tensors
+/// Compares what a source holds with `expected`, by name and exact shape. All missing, unexpected and misshapen tensors
 /// are in one message, up to 20 of each by name: not_found if any is missing, else shape_mismatch if any has another
 /// shape, else invalid_argument.
-result<void> check_tensors(const tensor_source auto& source, std::span<const tensor_info> expected) {
-    const auto by_name = [](const tensor_info& a, const tensor_info& b) { return a.name < b.name; };
-    std::vector<tensor_info> held;
-    held.reserve(source.size());
-    for (std::size_t i = 0; i < source.size(); ++i) held.push_back(source.info(i));
-    std::sort(held.begin(), held.end(), by_name);
+/// Gives where each of `expected` is in `held`.
+result<std::vector<std::size_t>> find_tensors(std::span<const tensor_info> held, std::span<const tensor_info> expected);
+/// The same of a source.
+template <tensor_source S>
+result<void> check_tensors(const S& source, std::span<const tensor_info> expected) {
+    if (const auto found = find_tensors(infos_of(source), expected); !found) return found.error();
+    return {};
+}
+
+#if APRIORI_DEFINITIONS
+APRIORI_FUNCTION result<std::vector<std::size_t>> find_tensors(std::span<const tensor_info> held,
+                                                               std::span<const tensor_info> expected) {
+    using place = std::pair<std::string_view, std::size_t>;
+    std::vector<place> places, wanted;
+    for (const tensor_info& t : held) places.emplace_back(t.name, places.size());
+    for (const tensor_info& t : expected) wanted.emplace_back(t.name, wanted.size());
+    std::sort(places.begin(), places.end());
+    std::sort(wanted.begin(), wanted.end());
+    const auto find = [](const std::vector<place>& in, std::string_view name) {
+        const auto at = std::lower_bound(in.begin(), in.end(), place{name, 0});
+        return at != in.end() && at->first == name ? &*at : nullptr;
+    };
+    std::vector<std::size_t> found;
 
     detail::bounded_list missing;
     detail::bounded_list unexpected;
     detail::bounded_list misshapen;
     for (const tensor_info& want : expected) {
-        const auto at = std::lower_bound(held.begin(), held.end(), want, by_name);
-        if (at == held.end() || at->name != want.name) {
+        const place* at = find(places, want.name);
+        if (at == nullptr) {
             missing.add(want);
-        } else if (!at->same_shape(want)) {
-            std::string shapes = " is ";
-            shapes += detail::shape_text(*at);
-            shapes += ", must be ";
-            shapes += detail::shape_text(want);
-            misshapen.add(want, shapes);
+            continue;
         }
+        found.push_back(at->second);
+        if (!held[at->second].same_shape(want))
+            misshapen.add(want,
+                          " is " + detail::shape_text(held[at->second]) + ", must be " + detail::shape_text(want));
     }
-    std::vector<tensor_info> wanted(expected.begin(), expected.end());
-    std::sort(wanted.begin(), wanted.end(), by_name);
-    for (const tensor_info& have : held)
-        if (!std::binary_search(wanted.begin(), wanted.end(), have, by_name)) unexpected.add(have);
+    for (const auto& [name, at] : places)
+        if (find(wanted, name) == nullptr) unexpected.add({name});
 
     std::string message;
     missing.append_to(message, "missing");
     unexpected.append_to(message, "unexpected");
     misshapen.append_to(message, "misshapen");
-    if (message.empty()) return {};
+    if (message.empty()) return found;
     const errc code = missing.count() != 0     ? errc::not_found
                       : misshapen.count() != 0 ? errc::shape_mismatch
                                                : errc::invalid_argument;
     message.insert(0, "the weights do not fit the model: ");
     return failure{code, message};
 }
+#endif
 
 } // namespace apriori

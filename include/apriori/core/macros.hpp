@@ -16,6 +16,19 @@
 #define APRIORI_INLINE inline
 #endif
 
+/// A function that apriori::compiled has compiled: with its APRIORI_COMPILED, headers declare it and leave out the definition, which
+/// stands under #if APRIORI_DEFINITIONS. Each is the entrance to much code that knows no configuration.
+#if defined(APRIORI_COMPILED)
+#define APRIORI_FUNCTION
+#else
+#define APRIORI_FUNCTION inline
+#endif
+#if !defined(APRIORI_COMPILED) || defined(APRIORI_COMPILING)
+#define APRIORI_DEFINITIONS 1
+#else
+#define APRIORI_DEFINITIONS 0
+#endif
+
 /// Never inlined: one copy, and none of gcc's -Warray-bounds guesses about the caller's arrays in branches not taken.
 #if defined(__GNUC__) || defined(__clang__)
 #define APRIORI_NOINLINE __attribute__((noinline))

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace apriori {
 
@@ -44,5 +45,13 @@ concept tensor_source = requires(const S& s, std::size_t i, std::int64_t first, 
     { s.info(i) } -> std::convertible_to<tensor_info>;
     { s.read(i, first, out) } -> std::same_as<status>;
 };
+
+/// Names and shapes of a source's tensors, in its order.
+template <tensor_source S>
+std::vector<tensor_info> infos_of(const S& source) {
+    std::vector<tensor_info> out;
+    for (std::size_t i = 0; i < source.size(); ++i) out.push_back(source.info(i));
+    return out;
+}
 
 } // namespace apriori

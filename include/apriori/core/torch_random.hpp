@@ -2,6 +2,8 @@
 // The normal numbers that torch draws on the CPU, so that a seed names the same picture here and in diffusers.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -36,19 +38,7 @@ public:
     }
 
     /// torch.randn(out.size(), generator=...): the numbers depend on how many are drawn at once, as they do in torch.
-    void randn(std::span<float> out) noexcept {
-        if (out.size() < block) {
-            for (float& x : out) x = float(normal());
-            return;
-        }
-        for (float& x : out) x = uniform();
-        for (std::size_t i = 0; i + block <= out.size(); i += block) to_normal(out.subspan(i).first<block>());
-        if (out.size() % block != 0) { // the last 16 are drawn anew, over what was there
-            const auto tail = out.last<block>();
-            for (float& x : tail) x = uniform();
-            to_normal(tail);
-        }
-    }
+    void randn(std::span<float> out) noexcept;
 
 private:
     static constexpr std::uint32_t size = 624, shift = 397;
@@ -98,5 +88,21 @@ private:
     std::uint32_t next_ = size;
     std::optional<double> kept_;
 };
+
+#if APRIORI_DEFINITIONS
+APRIORI_FUNCTION void torch_generator::randn(std::span<float> out) noexcept {
+    if (out.size() < block) {
+        for (float& x : out) x = static_cast<float>(normal());
+        return;
+    }
+    for (float& x : out) x = uniform();
+    for (std::size_t i = 0; i + block <= out.size(); i += block) to_normal(out.subspan(i).first<block>());
+    if (out.size() % block != 0) { // the last 16 are drawn anew, over what was there
+        const auto tail = out.last<block>();
+        for (float& x : tail) x = uniform();
+        to_normal(tail);
+    }
+}
+#endif
 
 } // namespace apriori

@@ -3,6 +3,7 @@
 // first must be there, or tokenizer.json in its place.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/io/json.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/text/clip_tokenizer.hpp"
@@ -16,6 +17,13 @@
 #include <vector>
 
 namespace apriori::io {
+
+/// The tokenizer in a folder as transformers writes it: merges.txt and, where there is one, vocab.json, or else
+/// tokenizer.json; and where there are any tokenizer_config.json and special_tokens_map.json. With merges.txt alone the
+/// vocabulary is OpenAI's.
+result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder);
+
+#if APRIORI_DEFINITIONS
 
 /// The lines "left right" of a merges.txt; a first line "#version..." is skipped. bad_format names `where` and the line.
 inline result<std::vector<clip_merge>> parse_clip_merges(std::string_view text, std::string_view where) {
@@ -192,10 +200,7 @@ inline result<void> clip_tokenizer_json(const json& whole, const std::string& wh
 
 } // namespace detail
 
-/// The tokenizer in a folder as transformers writes it: merges.txt and, where there is one, vocab.json, or else
-/// tokenizer.json; and where there are any tokenizer_config.json and special_tokens_map.json. With merges.txt alone the
-/// vocabulary is OpenAI's.
-inline result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder) {
+APRIORI_FUNCTION result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder) {
     clip_tokenizer_parts parts;
     const auto there = [&](const char* name) {
         std::error_code none;
@@ -214,5 +219,7 @@ inline result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& f
     if (!done) return done.error();
     return clip_tokenizer::make(std::move(parts));
 }
+
+#endif
 
 } // namespace apriori::io

@@ -2,6 +2,7 @@
 // Weights from files: one safetensors file, or a folder as diffusers saves it, sharded or not. Memory-mapped.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/io/safetensors_view.hpp"
 
@@ -163,6 +164,15 @@ private:
 
 static_assert(tensor_source<safetensors_source> && tensor_source<weights_source>);
 
+/// Opens weights at `path`: a .safetensors file, a .safetensors.index.json, or a folder as diffusers (or transformers)
+/// saves it, where full precision comes before fp16 and one file before shards:
+/// diffusion_pytorch_model.safetensors, diffusion_pytorch_model.safetensors.index.json,
+/// diffusion_pytorch_model.fp16.safetensors, diffusion_pytorch_model.safetensors.index.fp16.json, then the same of model.
+/// not_found if there is none; unsupported, with the line that converts it, if there is only a .bin.
+result<weights_source> open_weights(const std::filesystem::path& path);
+
+#if APRIORI_DEFINITIONS
+
 namespace detail {
 
 inline bool is_file(const std::filesystem::path& path) {
@@ -185,12 +195,7 @@ inline failure pickle_failure(const std::filesystem::path& path) {
 
 } // namespace detail
 
-/// Opens weights at `path`: a .safetensors file, a .safetensors.index.json, or a folder as diffusers (or transformers)
-/// saves it, where full precision comes before fp16 and one file before shards:
-/// diffusion_pytorch_model.safetensors, diffusion_pytorch_model.safetensors.index.json,
-/// diffusion_pytorch_model.fp16.safetensors, diffusion_pytorch_model.safetensors.index.fp16.json, then the same of model.
-/// not_found if there is none; unsupported, with the line that converts it, if there is only a .bin.
-inline result<weights_source> open_weights(const std::filesystem::path& path) {
+APRIORI_FUNCTION result<weights_source> open_weights(const std::filesystem::path& path) {
     std::error_code error;
     const auto kind = std::filesystem::status(path, error).type();
     if (kind == std::filesystem::file_type::not_found)
@@ -221,5 +226,7 @@ inline result<weights_source> open_weights(const std::filesystem::path& path) {
             ": holds no weights; looked for diffusion_pytorch_model.safetensors and model.safetensors, their .fp16 "
             "variants and .safetensors.index.json")};
 }
+
+#endif
 
 } // namespace apriori::io

@@ -2,6 +2,7 @@
 // Reading scheduler_config.json: diffusers' class and field names, its defaults for absent fields.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/read_config.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/schedulers/any_scheduler.hpp"
@@ -18,9 +19,17 @@ namespace apriori::io {
 /// says which one it is; absent fields take the class defaults; an error names file, field, value and what is allowed.
 /// `as`, if it is not empty, is a class to make of it instead, as diffusers' from_config does: the fields that this class
 /// has are taken, others are ignored.
-inline result<any_scheduler_config> parse_scheduler_config(std::string_view text,
-                                                           std::string_view where = "scheduler_config.json",
-                                                           std::string_view as = {}) {
+result<any_scheduler_config> parse_scheduler_config(std::string_view text,
+                                                    std::string_view where = "scheduler_config.json",
+                                                    std::string_view as = {});
+
+/// The scheduler in a file, or in the scheduler_config.json of a folder.
+result<any_scheduler_config> load_scheduler_config(const std::filesystem::path& path, std::string_view as = {});
+
+#if APRIORI_DEFINITIONS
+
+APRIORI_FUNCTION result<any_scheduler_config> parse_scheduler_config(std::string_view text, std::string_view where,
+                                                                     std::string_view as) {
     constexpr auto python = json_reader::dialect::python; // which writes Infinity and NaN as they are
     const json_token own = json_member(text, "_class_name", python);
     if (!own) {
@@ -56,13 +65,15 @@ inline result<any_scheduler_config> parse_scheduler_config(std::string_view text
     return out;
 }
 
-/// The scheduler in a file, or in the scheduler_config.json of a folder.
-inline result<any_scheduler_config> load_scheduler_config(const std::filesystem::path& path, std::string_view as = {}) {
+APRIORI_FUNCTION result<any_scheduler_config> load_scheduler_config(const std::filesystem::path& path,
+                                                                    std::string_view as) {
     std::error_code error;
     const auto file_path = std::filesystem::is_directory(path, error) ? path / "scheduler_config.json" : path;
     const auto file = mapped_file::open(file_path);
     if (!file.ok()) return file.error();
     return parse_scheduler_config(file->text(), file_path.string(), as);
 }
+
+#endif
 
 } // namespace apriori::io

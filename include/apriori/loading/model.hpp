@@ -25,6 +25,12 @@ result<void> check_config(const std::filesystem::path& folder, const Config& typ
                            "; load the type of this configuration (apriori_add_config makes it of the file)")};
 }
 
+#if !APRIORI_DEFINITIONS
+extern template result<void> check_config(const std::filesystem::path&, const PriorConfig&);
+extern template result<void> check_config(const std::filesystem::path&, const CLIPTextConfig&);
+extern template result<void> check_config(const std::filesystem::path&, const CLIPVisionConfig&);
+#endif
+
 } // namespace detail
 
 /// PriorTransformer, CLIPTextModelWithProjection and the like, on a device.

@@ -24,8 +24,9 @@ public:
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about one
     /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
-    static result<std::shared_ptr<const packed_weights>> load(Device& device, const tensor_source auto& source) {
-        const auto found = find_tensors(source);
+    template <tensor_source Source>
+    static result<std::shared_ptr<const packed_weights>> load(Device& device, const Source& source) {
+        const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters).infos());
         if (!found) return found.error();
         std::byte* to = nullptr;
         auto weights = allocate(device, to);
@@ -46,7 +47,7 @@ public:
     /// with unsupported for attached weights, whose tensors' hashes are not known.
     result<std::shared_ptr<const packed_weights>> repack(Device& device, const tensor_source auto& source,
                                                          std::span<const std::string> names) const {
-        const auto found = find_tensors(source);
+        const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters).infos());
         if (!found) return found.error();
         if (hashes_.empty())
             return failure{
@@ -92,20 +93,8 @@ public:
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 
 private:
-    /// Where each of the model's tensors is in the source, in the order of the table.
-    static result<std::vector<std::size_t>> find_tensors(const auto& source) {
-        const tensor_list expected(Model::config);
-        if (auto checked = check_tensors(source, expected.infos()); !checked) return checked.error();
-        std::vector<std::pair<std::string_view, std::size_t>> held;
-        for (std::size_t i = 0; i < source.size(); ++i) held.emplace_back(source.info(i).name, i);
-        std::sort(held.begin(), held.end());
-        std::vector<std::size_t> found;
-        for (const tensor_info& t : expected.infos())
-            found.push_back(std::lower_bound(held.begin(), held.end(), std::pair{t.name, std::size_t{0}})->second);
-        return found;
-    }
-
-    static failure unknown_names(const auto& source, const std::vector<std::string_view>& wanted) {
+    template <class Source>
+    static failure unknown_names(const Source& source, const std::vector<std::string_view>& wanted) {
         std::vector<std::string_view> held;
         for (std::size_t i = 0; i < source.size(); ++i) held.push_back(source.info(i).name);
         detail::bounded_list unknown;
@@ -189,9 +178,10 @@ private:
                     return f;
                 }
             }
-        hash_ = content_hash(std::as_bytes(std::span<const std::uint64_t>(hashes_)),
-                             content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))),
-                                          config_hash(Model::config)));
+        constexpr std::uint64_t of_config = config_hash(Model::config);
+        hash_ =
+            content_hash(std::as_bytes(std::span<const std::uint64_t>(hashes_)),
+                         content_hash(std::as_bytes(std::span(Format::name, std::strlen(Format::name))), of_config));
         return {};
     }
 

@@ -117,8 +117,9 @@ inline std::string parameter_name(const parameter& p, int layer) {
 /// Names and shapes of a configuration's whole state dict, as a list that owns its names.
 class tensor_list {
 public:
-    explicit tensor_list(const auto& config) {
-        const auto table = parameters_of(canonical(config));
+    template <class Config>
+    explicit tensor_list(const Config& config) : tensor_list(parameters_of(canonical(config))) {}
+    explicit tensor_list(const parameter_table& table) {
         for (const auto& p : table)
             for (int layer = 0; layer < table.layers_of(p); ++layer) {
                 tensor_info t;

@@ -2,6 +2,7 @@
 // A scheduler of a class that is known at run time only: what a pipeline folder or the command line names.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/ddim.hpp"
 #include "apriori/schedulers/ddpm.hpp"
 #include "apriori/schedulers/dpmsolver_multistep.hpp"
@@ -22,7 +23,11 @@ inline const char* class_name(const any_scheduler_config& config) noexcept {
 }
 
 /// The planned schedule of any scheduler; the errors are those of the class. See basic_scheduler::set_timesteps.
-inline status plan_schedule(const any_scheduler_config& config, const schedule_request& request, schedule& out) {
+status plan_schedule(const any_scheduler_config& config, const schedule_request& request, schedule& out);
+
+#if APRIORI_DEFINITIONS
+APRIORI_FUNCTION status plan_schedule(const any_scheduler_config& config, const schedule_request& request,
+                                      schedule& out) {
     return std::visit(
         [&](const auto& c) {
             const status s = validate(c);
@@ -30,5 +35,6 @@ inline status plan_schedule(const any_scheduler_config& config, const schedule_r
         },
         config);
 }
+#endif
 
 } // namespace apriori

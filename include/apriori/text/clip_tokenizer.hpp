@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/text/byte_pairs.hpp"
 #include "apriori/text/unicode.hpp"
@@ -104,27 +105,7 @@ public:
 
     /// Texts cut and padded to max_length tokens, marks included; 0: model_max_length(). invalid_argument below 2, where
     /// there is no room for the marks.
-    result<clip_tokens> operator()(std::span<const std::string_view> texts, int max_length = 0) const {
-        if (max_length == 0) max_length = model_max_length_;
-        if (max_length < 2)
-            return failure(errc::invalid_argument, "max_length is ", max_length,
-                           "; allowed: 2 or more, for the two marks");
-        const auto width = to_size(max_length);
-        clip_tokens out{std::ssize(texts), max_length};
-        for (const std::string_view text : texts) {
-            std::vector<std::int32_t> ids = encode(text);
-            out.cut.push_back(std::max<index_t>(std::ssize(ids) - max_length, 0));
-            if (ids.size() > width) {
-                ids.resize(width);
-                ids.back() = eos_;
-            }
-            out.attention_mask.insert(out.attention_mask.end(), ids.size(), 1);
-            out.attention_mask.insert(out.attention_mask.end(), width - ids.size(), 0);
-            ids.resize(width, pad_);
-            out.input_ids.insert(out.input_ids.end(), ids.begin(), ids.end());
-        }
-        return out;
-    }
+    result<clip_tokens> operator()(std::span<const std::string_view> texts, int max_length = 0) const;
     result<clip_tokens> operator()(std::string_view text, int max_length = 0) const {
         return (*this)(std::span<const std::string_view>(&text, 1), max_length);
     }
@@ -285,5 +266,30 @@ private:
     std::int32_t bos_ = 0, eos_ = 0, unk_ = 0, pad_ = 0, vocab_size_ = 0;
     int model_max_length_ = 77;
 };
+
+#if APRIORI_DEFINITIONS
+APRIORI_FUNCTION result<clip_tokens> clip_tokenizer::operator()(std::span<const std::string_view> texts,
+                                                                int max_length) const {
+    if (max_length == 0) max_length = model_max_length_;
+    if (max_length < 2)
+        return failure{errc::invalid_argument,
+                       "max_length is " + std::to_string(max_length) + "; allowed: 2 or more, for the two marks"};
+    const auto width = static_cast<std::size_t>(max_length);
+    clip_tokens out{static_cast<index_t>(texts.size()), max_length};
+    for (const std::string_view text : texts) {
+        std::vector<std::int32_t> ids = encode(text);
+        out.cut.push_back(ids.size() > width ? static_cast<index_t>(ids.size() - width) : 0);
+        if (ids.size() > width) {
+            ids.resize(width);
+            ids.back() = eos_;
+        }
+        out.attention_mask.insert(out.attention_mask.end(), ids.size(), 1);
+        out.attention_mask.insert(out.attention_mask.end(), width - ids.size(), 0);
+        ids.resize(width, pad_);
+        out.input_ids.insert(out.input_ids.end(), ids.begin(), ids.end());
+    }
+    return out;
+}
+#endif
 
 } // namespace apriori

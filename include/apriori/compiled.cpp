@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions of apriori::compiled (core/macros.hpp), defined once. CMake compiles it with APRIORI_COMPILED and APRIORI_COMPILING.
+#include "apriori/core/check_tensors.hpp"
+#include "apriori/core/torch_random.hpp"
+#include "apriori/device/cpu/compiled_kernels.hpp"
+#include "apriori/io/clip_tokenizer_files.hpp"
+#include "apriori/io/safetensors.hpp"
+#include "apriori/io/scheduler_json.hpp"
+#include "apriori/loading/model.hpp"
+
+namespace apriori::detail {
+
+template result<void> check_config(const std::filesystem::path&, const PriorConfig&);
+template result<void> check_config(const std::filesystem::path&, const CLIPTextConfig&);
+template result<void> check_config(const std::filesystem::path&, const CLIPVisionConfig&);
+
+} // namespace apriori::detail
