@@ -14,7 +14,7 @@
 #define APRIORI_KERNEL extern template
 #endif
 
-namespace apriori {
+namespace apriori::cpu_device {
 
 namespace compiled {
 
@@ -24,18 +24,6 @@ using left = interleaved_rows<arch>;
 using biased = el::apply<fn::add, el::acc, el::vector>;
 using scaled = el::apply<fn::add, el::apply<fn::multiply, el::acc, el::vector>, el::vector>;
 using normalized = ops::normalized<norms::layer_norm, el::matrix, scaled>;
-// A scheduler's step with guidance: a sum of the clipped x0, the sample, the output, and up to three more.
-using term = el::apply<fn::multiply, el::matrix, el::scalar>;
-using output =
-    el::apply<fn::multiply,
-              el::apply<fn::add, el::matrix,
-                        el::apply<fn::multiply, el::apply<fn::subtract, el::matrix, el::matrix>, el::scalar>>,
-              el::scalar>;
-using x0 = el::apply<fn::clamp, el::apply<fn::divide, el::apply<fn::subtract, term, output>, el::scalar>>;
-using step = el::apply<fn::add, el::apply<fn::add, el::apply<fn::multiply, x0, el::scalar>, term>, output>;
-template <class Sum>
-using plus_term = el::apply<fn::add, Sum, term>;
-
 } // namespace compiled
 
 // For each number of rows: linear layers, scores, and values weighted by them.
@@ -58,7 +46,7 @@ static_assert(blocking<compiled::arch>::rows == 6);
 #define APRIORI_TILES(...)                                                                                             \
     APRIORI_KERNEL void multiply_tiles<compiled::arch, compiled::left, f32, __VA_ARGS__>(                              \
         const compiled::left&, const result_tiles<compiled::arch, compiled::left>&,                                    \
-        const cpu_packed<compiled::arch, f32>&, index_t, index_t, const __VA_ARGS__&, const ops::output&,              \
+        const packed<compiled::arch, f32>&, index_t, index_t, const __VA_ARGS__&, const ops::output&,                  \
         index_t) noexcept;
 APRIORI_TILES(el::acc)
 APRIORI_TILES(compiled::biased)
@@ -76,28 +64,18 @@ APRIORI_INPUT(ops::mapped<el::matrix>)
 APRIORI_INPUT(ops::mapped<el::gathered>)
 APRIORI_INPUT(compiled::normalized)
 
-APRIORI_KERNEL void normalize_rows<compiled::V>(const ops::normalize<norms::layer_norm, el::matrix, compiled::scaled>&,
-                                                index_t, index_t) noexcept;
-#define APRIORI_STEP(...)                                                                                              \
-    APRIORI_KERNEL void map_rows<compiled::V>(const ops::map<__VA_ARGS__>&, index_t, index_t) noexcept;
-APRIORI_STEP(compiled::step)
-APRIORI_STEP(compiled::plus_term<compiled::step>)
-APRIORI_STEP(compiled::plus_term<compiled::plus_term<compiled::step>>)
-APRIORI_STEP(compiled::plus_term<compiled::plus_term<compiled::plus_term<compiled::step>>>)
-
 APRIORI_KERNEL void attend_block<compiled::arch>(const ops::attention<el::acc>&, index_t, index_t, index_t, index_t,
                                                  const float*, const float*, float*, float*) noexcept;
 APRIORI_KERNEL void attend_group<compiled::arch>(const ops::cached_attention&, const attention_group&, index_t,
                                                  float*) noexcept;
-APRIORI_KERNEL status pack_rows(cpu_packed<compiled::arch, f32>, index_t, std::span<const float>) noexcept;
+APRIORI_KERNEL status pack_rows(packed<compiled::arch, f32>, index_t, std::span<const float>) noexcept;
 
-#undef APRIORI_STEP
 #undef APRIORI_INPUT
 #undef APRIORI_TILES
 #undef APRIORI_PRODUCTS
 #undef APRIORI_PRODUCT
 #undef APRIORI_KERNEL
 
-} // namespace apriori
+} // namespace apriori::cpu_device
 
 #endif
