@@ -33,10 +33,10 @@ public:
         return Inner::scratch_bytes(op);
     }
     template <class Op>
-    requires requires(Inner& d, const Op& op) { d.run(op); }
+    requires runs<Inner, Op>
     status run(const Op& op) {
         launches.push_back(op.describe());
-        return inner_->run(op);
+        return run_on(*inner_, op);
     }
 
     std::vector<launch> launches;

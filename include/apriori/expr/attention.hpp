@@ -44,7 +44,7 @@ struct attention_node {
         const auto one = [all](const auto& x) {
             return detail::first_error(
                 detail::fitting(x.ext()[0] == all, "attention: rows are not sequences times tokens", x.ext()[0], all),
-                detail::check(x));
+                check_extents(x));
         };
         return el::unpack([&](const auto&... x) { return detail::first_error(one(x)...); }, operands);
     }

@@ -149,13 +149,18 @@ constexpr status fitting(bool fit, const char* what, index_t got, index_t limit)
     return fit ? status{} : status::shape(what, got, limit);
 }
 
+} // namespace detail
+
 /// What is wrong with the run-time extents in x and below.
-constexpr status check(const auto& x) {
+constexpr status check_extents(const auto& x) {
     if constexpr (requires { x.check(); })
         return x.check();
     else
         return {};
 }
+
+namespace detail {
+
 /// The same of x as an operand in a result of shape R.
 constexpr status check_operand(const auto& x, const auto& result) {
     if constexpr (requires { x.check_in(result); })
@@ -163,7 +168,7 @@ constexpr status check_operand(const auto& x, const auto& result) {
     else
         return first_error(fitting(operand_fits(x.ext(), result), "expression: run-time extents do not fit together",
                                    x.ext().size(), result.size()),
-                           check(x));
+                           check_extents(x));
 }
 
 } // namespace detail

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/status.hpp"
 
 #include <array>
 #include <cstdint>
@@ -72,5 +73,19 @@ struct launch {
         bytes += 4 * out_rows * out_cols;
     }
 };
+
+/// True where a device has a primitive: by its own run(op), or by run_on(device) of one that comes from outside of the library.
+template <class Device, class Op>
+concept runs = requires(Device& d, const Op& op) { d.run(op); } || requires(Device& d, const Op& op) { op.run_on(d); };
+
+/// Launches a primitive on a device that has it.
+template <class Device, class Op>
+requires runs<Device, Op>
+constexpr status run_on(Device& device, const Op& op) {
+    if constexpr (requires { device.run(op); })
+        return device.run(op);
+    else
+        return op.run_on(device);
+}
 
 } // namespace apriori

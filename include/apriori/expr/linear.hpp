@@ -67,7 +67,7 @@ struct linear_node {
         at(sizes, last) = W::out_features;
         return extents_of_sizes<extents_type>(sizes);
     }
-    constexpr status check() const { return detail::check(x); }
+    constexpr status check() const { return check_extents(x); }
 
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
@@ -110,7 +110,7 @@ struct matmul_node {
         for (int i = 0; i + 2 < rank; ++i)
             s = detail::first_error(s,
                                     detail::fitting(sa[i] == sb[i], "matmul: the batch extents differ", sa[i], sb[i]));
-        return detail::first_error(s, detail::check(a), detail::check(b));
+        return detail::first_error(s, check_extents(a), check_extents(b));
     }
 
     template <class Context, class Out, class E>

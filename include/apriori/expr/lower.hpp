@@ -99,12 +99,15 @@ public:
     /// Launches a primitive.
     template <class Op>
     constexpr void run(Op op) {
-        static_assert(device_operation<Device, Op, requires { device.run(op); }>::value);
+        static_assert(device_operation<Device, Op, runs<Device, Op>>::value);
         if (!state) return;
         const auto s = scope();
         op.scratch = memory.take<std::byte>(index_t(Device::scratch_bytes(op)));
-        state = memory.overflowed() ? workspace_too_small(0, memory.high_water()) : device.run(op);
+        state = memory.overflowed() ? workspace_too_small(0, memory.high_water()) : run_on(device, op);
     }
+
+    /// Where the rows of a destination go.
+    static constexpr ops::output output_of(const auto& out) { return detail::output_of(out); }
 
     /// x in a result of that shape as a program: its element-wise part, with kernels below it written to temporaries.
     constexpr auto program(const auto& x, const auto& result) { return program_around<-1>(x, result); }

@@ -22,7 +22,7 @@ struct normalize_node {
     X x;
 
     constexpr extents_type ext() const { return x.ext(); }
-    constexpr status check() const { return detail::check(x); }
+    constexpr status check() const { return check_extents(x); }
 
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
@@ -49,7 +49,7 @@ struct reduce_node {
         at(sizes, last) = 1;
         return extents_of_sizes<extents_type>(sizes);
     }
-    constexpr status check() const { return detail::check(x); }
+    constexpr status check() const { return check_extents(x); }
 
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {

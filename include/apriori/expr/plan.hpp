@@ -41,7 +41,7 @@ struct planner {
 
     static constexpr std::size_t scratch_bytes(const auto& op) { return Device::scratch_bytes(op); }
     template <class Op>
-    requires requires(Device& d, const Op& op) { d.run(op); }
+    requires runs<Device, Op>
     constexpr status run(const Op& op) {
         if constexpr (Capacity > 0) {
             if (plan.count == Capacity)

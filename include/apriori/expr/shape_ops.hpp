@@ -24,9 +24,9 @@ struct view_op_node {
     constexpr extents_type ext() const { return op(operand_view(nullptr, x.ext())).ext(); }
     constexpr status check() const {
         if constexpr (requires { op.check(x.ext()); })
-            return detail::first_error(op.check(x.ext()), detail::check(x));
+            return detail::first_error(op.check(x.ext()), check_extents(x));
         else
-            return detail::check(x);
+            return check_extents(x);
     }
 
     template <class Context>
@@ -162,7 +162,7 @@ struct concat_node {
                                                                "concat: extents differ on another axis than that of "
                                                                "the concatenation",
                                                                part.ext()[i], whole[i]));
-            return detail::first_error(s, detail::check(part));
+            return detail::first_error(s, check_extents(part));
         };
         return el::unpack([&](const auto&... part) { return detail::first_error(one(part)...); }, parts);
     }
