@@ -6,6 +6,7 @@
 #include "model_testing.hpp"
 
 #include "apriori/io/config_json.hpp"
+#include "apriori/io/mapped_file.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "apriori/models/clip_text_model.hpp"
@@ -14,6 +15,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+
+#include <nlohmann/json.hpp>
 
 namespace clip_testing {
 
@@ -245,15 +248,11 @@ void check_digits(Device& device) {
     const auto model = load<model_type>(device, digits / "text_encoder");
     ASSERT_TRUE(model);
     const tensor_file file(digits / "conditions.safetensors");
-    const auto cases = io::parse_json(
-        [&] {
-            const auto text = io::mapped_file::open(digits.parent_path() / "text_cases.json");
-            return std::string(text ? text->text() : "");
-        }(),
-        "text_cases.json");
-    ASSERT_TRUE(cases) << cases.error().message;
-    EXPECT_GE(cases->size(), 30U);
-    for (const auto& item : cases->items()) {
+    const auto text = io::mapped_file::open(digits.parent_path() / "text_cases.json");
+    ASSERT_TRUE(text) << text.error().message;
+    const auto cases = nlohmann::json::parse(text->text());
+    EXPECT_GE(cases.size(), 30U);
+    for (const auto& item : cases.items()) {
         const std::string name = item.key().empty() ? "unconditional" : item.key();
         SCOPED_TRACE(name);
         const auto ids = item.value().template get<std::vector<std::int32_t>>();

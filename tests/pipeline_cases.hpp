@@ -8,6 +8,7 @@
 #include "apriori/core/torch_random.hpp"
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "apriori/io/config_json.hpp"
+#include "apriori/io/mapped_file.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
 #include "apriori/io/stored_prompt.hpp"
@@ -19,6 +20,8 @@
 #include "apriori/pipelines/shap_e_prior.hpp"
 
 #include <filesystem>
+
+#include <nlohmann/json.hpp>
 
 namespace pipeline_testing {
 
@@ -81,10 +84,10 @@ T value_of(result<T> r) {
 }
 
 /// calls.json.
-inline const io::json& calls() {
-    static const io::json all = [] {
+inline const nlohmann::json& calls() {
+    static const nlohmann::json all = [] {
         const auto file = value_of(io::mapped_file::open(models_folder / "calls.json"));
-        return value_of(io::parse_json(file.text(), "calls.json"));
+        return nlohmann::json::parse(file.text());
     }();
     return all;
 }
@@ -108,7 +111,7 @@ inline any_scheduler_config load_scheduler(const std::string& name) {
 /// The arguments of a call.
 struct call {
     std::string name;
-    io::json arguments;
+    nlohmann::json arguments;
 
     template <class T>
     T get(const char* key, T otherwise) const {
