@@ -3,8 +3,8 @@
 #
 # A Google Benchmark program <name> that times the PriorTransformers of these configurations side by side, on all cores, with
 # weights in each of the formats (default: f32): a forward of two rows, and where the model samples incrementally a step. Building
-# the target <name>_table runs it, prints a table and leaves <name>/variants.json and <name>/variants.svg in the current binary
-# folder. A variant is named after the folder of its model: models/karlo/prior/config.json is karlo.
+# the target <name>_table runs it, prints a table and leaves <name>_variants/variants.json and variants.svg in the current
+# binary folder. A variant is named after the folder of its model: models/karlo/prior/config.json is karlo.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/apriori_add_config.cmake")
@@ -24,18 +24,17 @@ function(apriori_add_bench name)
         message(FATAL_ERROR "apriori_add_bench: needs Google Benchmark (Debian: apt install libbenchmark-dev)")
     endif()
     # beside this file in an installed package, in bench/ and scripts/ of the source
-    foreach(folder IN ITEMS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/bench" "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../bench")
-        if(EXISTS "${folder}/variants.hpp")
-            set(headers "${folder}")
+    foreach(place IN ITEMS bench ../bench ../scripts)
+        if(EXISTS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${place}/variants.hpp")
+            set(headers "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${place}")
         endif()
-    endforeach()
-    foreach(folder IN ITEMS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/bench" "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../scripts")
-        if(EXISTS "${folder}/bench-variants")
-            set(script "${folder}/bench-variants")
+        if(EXISTS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${place}/bench-variants")
+            set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${place}/bench-variants")
         endif()
     endforeach()
 
-    set(source "${CMAKE_CURRENT_BINARY_DIR}/${name}/${name}.cpp")
+    set(folder "${CMAKE_CURRENT_BINARY_DIR}/${name}_variants")
+    set(source "${folder}/${name}.cpp")
     add_executable(${name} "${source}")
     target_link_libraries(${name} PRIVATE apriori::cpu apriori::eigen apriori::io benchmark::benchmark)
     target_include_directories(${name} PRIVATE "${headers}")
@@ -44,11 +43,11 @@ function(apriori_add_bench name)
     set(taken "")
     foreach(config IN LISTS configs)
         cmake_path(ABSOLUTE_PATH config BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
-        cmake_path(GET config PARENT_PATH folder)
-        cmake_path(GET folder FILENAME model)
+        cmake_path(GET config PARENT_PATH part)
+        cmake_path(GET part FILENAME model)
         if(model STREQUAL "prior")
-            cmake_path(GET folder PARENT_PATH folder)
-            cmake_path(GET folder FILENAME model)
+            cmake_path(GET part PARENT_PATH part)
+            cmake_path(GET part FILENAME model)
         endif()
         string(MAKE_C_IDENTIFIER "${model}" variant)
         set(number 1)
@@ -73,5 +72,5 @@ int main(int argc, char** argv) {
 }
 ]])
     add_custom_target(${name}_table COMMAND Python3::Interpreter "${script}" --program $<TARGET_FILE:${name}>
-                      --out "${CMAKE_CURRENT_BINARY_DIR}/${name}" USES_TERMINAL VERBATIM)
+                      --out "${folder}" USES_TERMINAL VERBATIM)
 endfunction()

@@ -17,7 +17,7 @@
 #endif
 
 /// A function that apriori::compiled has compiled: with its APRIORI_COMPILED, headers declare it and leave out the definition, which
-/// stands under #if APRIORI_DEFINITIONS. Each is the entrance to much code that knows no configuration.
+/// is there where APRIORI_DEFINITIONS is 1. Each is the entrance to much code that knows no configuration.
 #if defined(APRIORI_COMPILED)
 #define APRIORI_FUNCTION
 #else

@@ -34,7 +34,7 @@ public:
     static constexpr std::size_t scratch_bytes(const auto& op) { return cpu_device::scratch_bytes<Arch>(op); }
     template <class Op>
     requires requires(Executor& e, const Op& op) { cpu_device::run<Arch>(e, op); }
-    status run(const Op& op) {
+    APRIORI_NOINLINE status run(const Op& op) { // a kernel of its own, whatever extents the caller knows
         cpu_device::run<Arch>(*executor_, op);
         return {};
     }
