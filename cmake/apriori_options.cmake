@@ -22,8 +22,9 @@ set(APRIORI_ARCHS "all" CACHE STRING
     "Instruction sets that the program's cpu device is built for: all, native (this machine's), or a list of names")
 set(APRIORI_WEIGHTS "all" CACHE STRING "Weight formats of the program's cpu device: all, or a list of names")
 
-set(APRIORI_TEST_SCOPE "all" CACHE STRING "Which tests are built: all; quick (no slow ones); core; cuda")
+set(APRIORI_TEST_SCOPE "all" CACHE STRING "Which tests are built: all; quick (no slow ones, no checks); core; cuda")
 set_property(CACHE APRIORI_TEST_SCOPE PROPERTY STRINGS all quick core cuda)
+option(APRIORI_TEST_SLOW "Build the slow tests too, and the conformance suite for every device" ON)
 set(APRIORI_TEST_PREFIX "" CACHE STRING "Put in front of every test's name, to tell builds apart in one ctest run")
 
 # Stops unless every value is allowed: _apriori_check(<option> "<values>" "<allowed>").
