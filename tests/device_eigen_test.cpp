@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Eigen device against the oracle, on one thread and on several; and its bridges.
+// The Eigen device on several threads, its memory and its bridges; and whether the comparison with the oracle finds faults.
 #include "apriori/device/eigen/device.hpp"
 
-#include "device_conformance.hpp"
+#include "device_conformance_harness.hpp"
 
 namespace conformance {
 
-struct eigen_factory {
-    eigen device;
-};
-#ifndef APRIORI_TEST_ONE_DEVICE
-APRIORI_TEST_DEVICE(eigen, eigen_factory);
-#endif
+using namespace apriori;
 
 // ---- the judgement of the tests themselves ----
 
