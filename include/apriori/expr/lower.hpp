@@ -2,8 +2,9 @@
 // Lowering: from an expression to launches of a device's primitives. The element-wise nodes around a kernel become its
 // epilogue, a norm under a contraction becomes its prologue, and what is left between two kernels becomes a temporary.
 //
-// The same code plans (expr/plan.hpp) and runs: it is constexpr, and a planning device writes launches down. Each node lowers
-// itself (see expr/concepts.hpp); what they share is here.
+// The same code plans and runs: it is constexpr, a context without a device runs nothing but measures the workspace, and a
+// planning device (expr/plan.hpp) writes launches down. Each node lowers itself (see expr/concepts.hpp); what they share is
+// here.
 #pragma once
 
 #include "apriori/expr/attention.hpp"
@@ -48,11 +49,15 @@ class context {
 public:
     using device_type = Device;
 
-    Device& device;
     workspace& memory;
     status state{}; ///< the first error
 
-    constexpr context(Device& d, workspace& m) : device(d), memory(m) {}
+    constexpr context(Device& d, workspace& m) : memory(m), device_(&d) {}
+    /// Runs nothing: `counting` then says what memory a run would need.
+    explicit constexpr context(workspace& counting) : memory(counting) {}
+
+    /// Not of a context that only counts.
+    constexpr Device& device() const noexcept { return *device_; }
 
     /// What to(out) is: its assignment writes an expression.
     template <class Out>
@@ -103,7 +108,10 @@ public:
         if (!state) return;
         const auto s = scope();
         op.scratch = memory.take<std::byte>(index_t(Device::scratch_bytes(op)));
-        state = memory.overflowed() ? workspace_too_small(0, memory.high_water()) : run_on(device, op);
+        if (memory.overflowed())
+            state = workspace_too_small(0, memory.high_water());
+        else if (device_ != nullptr)
+            state = run_on(*device_, op);
     }
 
     /// Where the rows of a destination go.
@@ -152,6 +160,8 @@ public:
     }
 
 private:
+    Device* device_ = nullptr; ///< null: nothing runs
+
     template <class Out, class X>
     constexpr void assign_checked(const Out& out, const X& x) {
         using E = extents_of<Out>;

@@ -31,7 +31,7 @@ struct launch_plan {
     }
 };
 
-/// Stands in for Device and writes down the launches that it would make; Capacity 0 only measures the workspace.
+/// Stands in for Device and writes down the launches that it would make.
 template <class Device, int Capacity>
 struct planner {
     static constexpr bool fuses_prologue = Device::fuses_prologue;
@@ -43,11 +43,9 @@ struct planner {
     template <class Op>
     requires runs<Device, Op>
     constexpr status run(const Op& op) {
-        if constexpr (Capacity > 0) {
-            if (plan.count == Capacity)
-                return status::invalid("plan: more launches than its capacity", plan.count, Capacity);
-            at(plan.launches, plan.count++) = op.describe();
-        }
+        if (plan.count == Capacity)
+            return status::invalid("plan: more launches than its capacity", plan.count, Capacity);
+        at(plan.launches, plan.count++) = op.describe();
         return {};
     }
 };
@@ -68,6 +66,16 @@ constexpr launch_plan<Capacity> plan_body(Body&& body) {
     return plan;
 }
 
+/// The workspace of whatever `body(context)` assigns, in bytes. The context is of the type that runs on Device, so that one
+/// instantiation of a body measures and runs.
+template <class Device>
+constexpr std::size_t workspace_of(auto&& body) {
+    workspace counting;
+    context<Device> to(counting);
+    body(to);
+    return counting.high_water();
+}
+
 /// The plan of `x` written into a dense tensor of its shape.
 template <class Device, expression X>
 constexpr launch_plan<64> plan(const X& x) {
@@ -83,9 +91,8 @@ inline constexpr launch_plan<64> plan_of = plan<Device>(X{});
 /// too small for plan<Device>(x).workspace, or where run-time extents do not fit.
 template <class Device, class T, class E, layout L, operand X>
 status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& out, const X& x) {
-    planner<Device, 0> counter;
     workspace counting;
-    if (const status s = context(counter, counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s)
+    if (const status s = context<Device>(counting).assign(view<T, E, L>(nullptr, out.ext(), out.strides), x); !s)
         return s;
     if (const status s = check_workspace(span, counting.high_water()); !s) return s;
     workspace memory(span);

@@ -143,10 +143,12 @@ public:
     }
 
     static constexpr std::size_t workspace_bytes(step_limits l) {
-        return plan_step<0>(l, std::min(C.num_layers, 2))
-            .workspace; // the last layer, and any before it: those are alike
+        return workspace_of<Device>(
+            step_of(l, std::min(C.num_layers, 2))); // the last layer, and one of those before it
     }
-    static constexpr auto plan(step_limits l) { return plan_step<24 + 16 * C.num_layers>(l, C.num_layers); }
+    static constexpr auto plan(step_limits l) {
+        return plan_body<Device, 24 + 16 * C.num_layers>(step_of(l, C.num_layers));
+    }
 
 private:
     static constexpr const char* no_memory = "no memory for the condition of the prompts";
@@ -181,7 +183,7 @@ private:
             cache_layers(to, x, cache.values.data(),
                          {groups.data(), groups.size(), pass.max_keys, rows, pass.scores, pass.causal});
         };
-        const auto memory = on.bytes(plan_body<Device, 0>(body).workspace);
+        const auto memory = on.bytes(workspace_of<Device>(body));
         workspace w(memory.bytes());
         context to(device_, w);
         to.state = on.state;
@@ -240,15 +242,15 @@ private:
         to(view(out, extents<dyn, clip>(answers))) = layers.answer_rows(y);
     }
 
-    template <int Capacity>
-    static constexpr auto plan_step(step_limits l, int depth) {
-        return plan_body<Device, Capacity>([&](auto& to) {
+    /// A step without memory, to be planned.
+    static constexpr auto step_of(step_limits l, int depth) {
+        return [l, depth](auto& to) {
             prior_step_rows index(to.memory, l.rows, l.hidden_tokens, prd);
             index.assume(l.max_keys(C));
             const view<const float, extents<dyn, C.embedding_dim>> x_t(
                 nullptr, extents<dyn, C.embedding_dim>(l.samples * l.hidden_tokens));
             run_step(to, layers_type{}, x_t, index, depth, nullptr);
-        });
+        };
     }
 
     Device& device_;

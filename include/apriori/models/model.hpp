@@ -43,11 +43,11 @@ public:
 
     /// Bytes that forward needs for up to `l.rows` rows at a time.
     static constexpr std::size_t workspace_bytes(typename Architecture::limits l) {
-        return plan_forward<0>(l, Architecture::distinct_layers).workspace;
+        return workspace_of<Device>(forward_of(l, Architecture::distinct_layers));
     }
     /// All launches of one forward of l.rows rows, in order, with their costs.
     static constexpr auto plan(typename Architecture::limits l) {
-        return plan_forward<Architecture::launches>(l, Architecture::layers);
+        return plan_body<Device, Architecture::launches>(forward_of(l, Architecture::layers));
     }
 
     Device& device() const noexcept { return *device_; }
@@ -74,13 +74,11 @@ protected:
     }
 
 private:
-    template <int Capacity>
-    static constexpr auto plan_forward(typename Architecture::limits l, int layers) {
-        l = l.filled_in(config);
-        return plan_body<Device, Capacity>([&](auto& to) {
-            const auto in = input::shaped(l);
-            Architecture::run(to, operands{}, in, output::of(in), 0, l.rows, layers);
-        });
+    /// A forward without memory, to be planned.
+    static constexpr auto forward_of(typename Architecture::limits l, int layers) {
+        return [in = input::shaped(l.filled_in(config)), layers](auto& to) {
+            Architecture::run(to, operands{}, in, output::of(in), 0, in.rows(), layers);
+        };
     }
 
     Device* device_;

@@ -139,7 +139,7 @@ private:
         for (index_t first = 0; first < count; first += most) {
             const index_t n = std::min(most, count - first);
             for (index_t i = 0; i < n; ++i) here[i] = element(first + i);
-            to.check(to.device.upload(there + first, here, to_size(n) * sizeof(T)));
+            to.check(to.device().upload(there + first, here, to_size(n) * sizeof(T)));
         }
     }
 
