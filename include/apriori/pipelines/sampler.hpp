@@ -3,10 +3,12 @@
 // joins its branches, and the scheduler's scalars make the next latents, all element-wise and in one launch.
 #pragma once
 
+#include "apriori/core/function_ref.hpp"
 #include "apriori/pipelines/denoiser.hpp"
 #include "apriori/schedulers/concept.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -31,10 +33,25 @@ inline bool uses_guidance(float guidance_scale) noexcept { return guidance_scale
 
 namespace detail {
 
-/// The answers of the branches joined: u + g (c - u), or c alone.
-template <index_t Width, class Answers>
-constexpr auto guided(const Answers& answers, index_t rows, float scale, index_t column) {
-    const auto half = slice<1, Width>(answers, column);
+using latents_view = view<float, extents<dyn, dyn>>; ///< [rows, embedding_dim]
+using answers_view = view<const float, extents<dyn, dyn>>;
+
+/// A model, its denoiser and what draws noise, as the loop sees them: of the device alone, so that all models of a device have
+/// one loop.
+template <class Device>
+struct sampled_model {
+    Device& device;
+    bool time_embedding = true;
+    index_t width = 0, clip = 0;    ///< embedding_dim, clip_embed_dim
+    index_t rows = 0, branches = 0; ///< of the denoiser
+    function_ref<result<answers_view>(const latents_view& x, float timestep)> denoise;
+    function_ref<status(const latents_view&)> post_process;
+    function_ref<void(std::span<float>)> noise;
+};
+
+/// The answers of the branches joined, columns `column` to `column + width`: u + g (c - u), or c alone.
+constexpr auto guided(const answers_view& answers, index_t rows, float scale, index_t column, index_t width) {
+    const auto half = slice<1>(answers, column, width);
     const auto u = slice<0>(half, 0, rows);
     const auto c = slice<0>(half, answers.ext()[0] - rows, rows);
     return u + (c - u) * scale;
@@ -46,9 +63,9 @@ constexpr auto predicted_x0(const step_coefficients& c, const auto& x, const aut
 }
 
 /// next = x0 * to_x0 + x * to_sample + y * to_output + history * to_history + z * noise.
-template <class Context, class Next, class X, class Y, class Z, class History, class Deviation>
-void write_next(Context& to, const Next& next, const step_coefficients& c, const X& x, const Y& y, const Z& z,
-                const History& history, int slots, const Deviation& deviation) {
+template <class Context>
+void write_next(Context& to, const latents_view& next, const step_coefficients& c, const latents_view& x, const auto& y,
+                const latents_view& z, std::span<const latents_view> history, const auto& deviation) {
     const auto mean = predicted_x0(c, x, y) * c.to_x0 + x * c.to_sample + y * c.to_output;
     const auto noised = [&](const auto& m) {
         if (c.draws_noise)
@@ -56,12 +73,100 @@ void write_next(Context& to, const Next& next, const step_coefficients& c, const
         else
             to(next) = m;
     };
-    if (slots == 0)
+    if (history.empty())
         noised(mean);
-    else if (slots == 1)
+    else if (history.size() == 1)
         noised(mean + history[0] * c.to_history[0]);
     else
         noised(mean + history[0] * c.to_history[0] + history[1] * c.to_history[1]);
+}
+
+/// What is wrong with the arguments of `sample`.
+template <class Device>
+result<void> check_sampling(const sampled_model<Device>& m, std::span<const step_coefficients> steps,
+                            std::span<const float> latents, std::span<const float> out, float guidance_scale) {
+    const index_t branches = uses_guidance(guidance_scale) ? 2 : 1, count = m.rows * m.width;
+    if (!m.time_embedding)
+        return failure{errc::unsupported,
+                       "a model without time_embedding takes one pass, not a scheduler's steps; use eclipse_prior"};
+    if (!std::isfinite(guidance_scale))
+        return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
+    if (m.branches != branches)
+        return failure(errc::invalid_argument, "guidance_scale ", guidance_scale, " needs ", branches,
+                       " branch(es), the denoiser has ", m.branches);
+    if (std::ssize(latents) != count || std::ssize(out) != count)
+        return failure(errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = ", count,
+                       " floats");
+    if (m.clip == m.width && std::any_of(steps.begin(), steps.end(), [](const auto& c) { return c.learned_variance; }))
+        return failure{
+            errc::invalid_argument,
+            "the scheduler's variance_type is learned_range, which needs a model whose clip_embed_dim is twice "
+            "its embedding_dim"};
+    return {};
+}
+
+template <class Device>
+result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_coefficients> steps, int slots,
+                          float initial_scale, std::span<const float> latents, std::span<float> out,
+                          const sampling_options& options) {
+    if (auto r = check_sampling(m, steps, latents, out, options.guidance_scale); !r) return r;
+
+    device_staging<Device> on(m.device, "no memory for the latents; ask for fewer samples");
+    std::array<device_array<float, Device>, 4 + max_history_slots> memory;
+    std::array<latents_view, 4 + max_history_slots> views; // latents, next latents, model input, noise, histories
+    std::vector<float> host(latents.size(), 0.0f);
+    for (std::size_t i = 0; i < 4 + to_size(slots); ++i) {
+        memory[i] = on.copy(host); // histories that are not yet written count as zero
+        views[i] = latents_view(memory[i].data(), extents<dyn, dyn>(m.rows, m.width));
+    }
+    auto &x = views[0], &next = views[1];
+    const auto scaled = views[2], z = views[3];
+    const std::span<const latents_view> history(views.data() + 4, to_size(slots));
+    for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * initial_scale;
+    on.write(memory[0], std::span<const float>(host));
+    if (!on.state) return on.state;
+
+    const auto download = [&](std::span<float> values) {
+        const status s = m.device.synchronize();
+        return s ? m.device.download(values.data(), x.data, values.size_bytes()) : s;
+    };
+    workspace no_temporaries;
+    context to(m.device, no_temporaries);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        const step_coefficients& c = steps[i];
+        if (c.input_scale != 1.0f) to(scaled) = x * c.input_scale;
+        if (!to.state) return to.state;
+        const auto answers = m.denoise(c.input_scale != 1.0f ? scaled : x, c.timestep);
+        if (!answers) return answers.error();
+        const auto y = guided(*answers, m.rows, options.guidance_scale, 0, m.width);
+        if (c.draws_noise) {
+            m.noise(std::span<float>(host));
+            to.check(memory[3].write(host));
+        }
+        if (c.learned_variance) {
+            // the second half of the answer sets the deviation of each element: exp(((v + 1) / 2 (max - min) + min) / 2)
+            const auto v = guided(*answers, m.rows, options.guidance_scale, m.width, m.width);
+            write_next(to, next, c, x, y, z, {},
+                       exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)));
+        } else
+            write_next(to, next, c, x, y, z, history, c.noise);
+        for (std::size_t k = 0; k < history.size(); ++k)
+            if (const history_write& w = c.keep[k]; w.active)
+                to(history[k]) = predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output;
+        if (!to.state) return to.state;
+        std::swap(x, next);
+        if (options.on_step) {
+            sampling_step done{int(i), int(steps.size()), c.timestep};
+            if (options.latents_for_callback) {
+                if (const status s = download(host); !s) return s;
+                done.latents = host;
+            }
+            if (!options.on_step(done)) return failure(errc::cancelled, "sampling was stopped after step ", i + 1);
+        }
+    }
+    if (m.clip == m.width) to.check(m.post_process(x));
+    if (!to.state) return to.state;
+    return download(out);
 }
 
 } // namespace detail
@@ -78,90 +183,24 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     constexpr index_t width = Model::config.embedding_dim, clip = Model::config.clip_embed_dim;
     static_assert(clip == width || clip == 2 * width,
                   "apriori: sampling needs clip_embed_dim = embedding_dim, or twice that");
-    using rows_view = view<float, extents<dyn, width>>;
-    auto& device = model.device();
-    const index_t rows = denoiser.rows(), count = rows * width;
-    const index_t branches = uses_guidance(options.guidance_scale) ? 2 : 1;
-    if (!Model::config.time_embedding)
-        return failure{errc::unsupported,
-                       "a model without time_embedding takes one pass, not a scheduler's steps; use eclipse_prior"};
-    if (!std::isfinite(options.guidance_scale))
-        return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
-    if (denoiser.branches() != branches)
-        return failure(errc::invalid_argument, "guidance_scale ", options.guidance_scale, " needs ", branches,
-                       " branch(es), the denoiser has ", denoiser.branches());
-    if (std::ssize(latents) != count || std::ssize(out) != count)
-        return failure(errc::shape_mismatch, "latents and out must hold samples * tokens * embedding_dim = ", count,
-                       " floats");
-
-    const auto steps = schedule.steps();
-    if (clip == width && std::any_of(steps.begin(), steps.end(), [](const auto& c) { return c.learned_variance; }))
-        return failure{
-            errc::invalid_argument,
-            "the scheduler's variance_type is learned_range, which needs a model whose clip_embed_dim is twice "
-            "its embedding_dim"};
-
-    device_staging<typename Model::device_type> on(device, "no memory for the latents; ask for fewer samples");
-    std::array<device_array<float, typename Model::device_type>, 4 + max_history_slots> memory;
-    std::array<rows_view, 4 + max_history_slots> views; // latents, next latents, model input, noise, histories
-    std::vector<float> host(to_size(count), 0.0f);
-    for (std::size_t i = 0; i < 4 + to_size(schedule.history_slots()); ++i) {
-        memory[i] = on.copy(host); // histories that are not yet written count as zero
-        views[i] = rows_view(memory[i].data(), extents<dyn, width>(rows));
-    }
-    auto &x = views[0], &next = views[1];
-    const auto scaled = views[2], z = views[3];
-    const std::array<rows_view, max_history_slots> history{views[4], views[5]};
-    const float scale = options.scale_latents ? schedule.init_noise_sigma() : 1.0f;
-    for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * scale;
-    on.write(memory[0], std::span<const float>(host));
-    if (!on.state) return on.state;
-
-    const auto download = [&](std::span<float> values) {
-        const status s = device.synchronize();
-        return s ? device.download(values.data(), x.data, values.size_bytes()) : s;
+    const auto denoise = [&](const detail::latents_view& x, float timestep) -> result<detail::answers_view> {
+        const auto y =
+            denoiser(view<const float, extents<dyn, width>>(x.data, extents<dyn, width>(x.ext()[0])), timestep);
+        if (!y) return y.error();
+        return detail::answers_view(y->data, extents<dyn, dyn>(y->ext()[0], clip));
     };
-    workspace no_temporaries;
-    context to(device, no_temporaries);
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        const step_coefficients& c = steps[i];
-        if (c.input_scale != 1.0f) to(scaled) = x * c.input_scale;
-        if (!to.state) return to.state;
-        const auto answers = denoiser(c.input_scale != 1.0f ? scaled : x, c.timestep);
-        if (!answers) return answers.error();
-        const auto y = detail::guided<width>(*answers, rows, options.guidance_scale, 0);
-        if (c.draws_noise) {
-            noise(std::span<float>(host));
-            to.check(memory[3].write(host));
-        }
-        const int slots = schedule.history_slots();
-        if constexpr (clip == 2 * width) {
-            // the second half of the answer sets the deviation of each element: exp(((v + 1) / 2 (max - min) + min) / 2)
-            const auto v = detail::guided<width>(*answers, rows, options.guidance_scale, width);
-            if (c.learned_variance)
-                detail::write_next(to, next, c, x, y, z, history, 0,
-                                   exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)));
-            else
-                detail::write_next(to, next, c, x, y, z, history, slots, c.noise);
-        } else
-            detail::write_next(to, next, c, x, y, z, history, slots, c.noise);
-        for (std::size_t k = 0; k < history.size(); ++k)
-            if (const history_write& w = c.keep[k]; w.active)
-                to(history[k]) = detail::predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output;
-        if (!to.state) return to.state;
-        std::swap(x, next);
-        if (options.on_step) {
-            sampling_step done{int(i), int(steps.size()), c.timestep};
-            if (options.latents_for_callback) {
-                if (const status s = download(host); !s) return s;
-                done.latents = host;
-            }
-            if (!options.on_step(done)) return failure(errc::cancelled, "sampling was stopped after step ", i + 1);
-        }
-    }
-    if constexpr (clip == width) to.check(model.post_process_latents(x));
-    if (!to.state) return to.state;
-    return download(out);
+    const auto post_process = [&](const detail::latents_view& x) -> status {
+        if constexpr (clip == width)
+            return model.post_process_latents(
+                view<float, extents<dyn, width>>(x.data, extents<dyn, width>(x.ext()[0])));
+        else
+            return {};
+    };
+    return detail::run_sampling<typename Model::device_type>(
+        {model.device(), Model::config.time_embedding, width, clip, denoiser.rows(), denoiser.branches(), denoise,
+         post_process, noise},
+        schedule.steps(), schedule.history_slots(), options.scale_latents ? schedule.init_noise_sigma() : 1.0f, latents,
+        out, options);
 }
 
 } // namespace apriori
