@@ -4,6 +4,7 @@
 
 #include "apriori/core/report.hpp"
 #include "apriori/device/cpu/device.hpp"
+#include "apriori/loading/compiled_parts.hpp"
 #include "apriori/loading/model.hpp"
 #include "apriori/loading/pipeline.hpp"
 #include "apriori/loading/variants.hpp"

@@ -6,6 +6,7 @@
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
+#include "apriori/loading/compiled_parts.hpp"
 #include "apriori/loading/model.hpp"
 
 namespace apriori::detail {

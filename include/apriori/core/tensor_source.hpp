@@ -46,9 +46,32 @@ concept tensor_source = requires(const S& s, std::size_t i, std::int64_t first, 
     { s.read(i, first, out) } -> std::same_as<status>;
 };
 
+/// Any source, which must outlive it, behind one type.
+class tensor_source_ref {
+public:
+    template <tensor_source S>
+    requires(!std::same_as<S, tensor_source_ref>)
+    tensor_source_ref(const S& source) noexcept
+        : source_(&source),
+          size_([](const void* s) -> std::size_t { return static_cast<const S*>(s)->size(); }),
+          info_([](const void* s, std::size_t i) -> tensor_info { return static_cast<const S*>(s)->info(i); }),
+          read_([](const void* s, std::size_t i, std::int64_t first, std::span<float> out) {
+              return static_cast<const S*>(s)->read(i, first, out);
+          }) {}
+
+    std::size_t size() const { return size_(source_); }
+    tensor_info info(std::size_t i) const { return info_(source_, i); }
+    status read(std::size_t i, std::int64_t first, std::span<float> out) const { return read_(source_, i, first, out); }
+
+private:
+    const void* source_;
+    std::size_t (*size_)(const void*);
+    tensor_info (*info_)(const void*, std::size_t);
+    status (*read_)(const void*, std::size_t, std::int64_t, std::span<float>);
+};
+
 /// Names and shapes of a source's tensors, in its order.
-template <tensor_source S>
-std::vector<tensor_info> infos_of(const S& source) {
+inline std::vector<tensor_info> infos_of(tensor_source_ref source) {
     std::vector<tensor_info> out;
     for (std::size_t i = 0; i < source.size(); ++i) out.push_back(source.info(i));
     return out;

@@ -21,19 +21,13 @@ struct model_of {
     static constexpr parameter_table parameters = parameters_of(Config);
 };
 
-/// Where each slot lies: those of a layer after all others, and again for each further layer. `Packed` is a device's handle to
-/// packed matrices of a format.
-template <class Model, class Packed>
+/// Where each slot lies: those of a layer after all others, and again for each further layer.
 struct packed_layout {
     struct place {
         std::string_view slot{};
         bool in_block = false, packed = false, table = false;
         index_t n = 0, k = 1; ///< a matrix or a table [n, k], or a vector [n]
-        std::size_t offset = 0;
-
-        constexpr std::size_t bytes() const {
-            return packed ? Packed::stored_bytes(n, k) : to_size(round_up(n * k * 4, index_t{buffer_alignment}));
-        }
+        std::size_t offset = 0, bytes = 0;
     };
 
     std::array<place, 50> places{};
@@ -41,8 +35,24 @@ struct packed_layout {
     std::size_t block_bytes = 0; ///< of one layer
     std::size_t bytes = 0;       ///< in all
 
-    constexpr packed_layout() {
-        const auto& table = Model::parameters;
+    /// `Packed` is a device's handle to packed matrices of a format.
+    template <class Packed>
+    static constexpr packed_layout of(const parameter_table& table) {
+        packed_layout l;
+        l.place_all(table, [](index_t n, index_t k) { return Packed::stored_bytes(n, k); });
+        return l;
+    }
+
+    /// The place called that; past the last where there is none.
+    constexpr const place& at(std::string_view name) const { return places[index_of(name)]; }
+    constexpr bool has(std::string_view name) const { return index_of(name) < count; }
+    constexpr std::size_t offset(const place& p, int layer = 0) const {
+        return p.offset + (p.in_block ? to_size(layer) * block_bytes : 0);
+    }
+    constexpr std::span<const place> all() const { return {places.data(), count}; }
+
+private:
+    constexpr void place_all(const parameter_table& table, auto stored_bytes) {
         for (const auto& c : table.all_constants()) slot(c.slot).n = c.n;
         for (const parameter& p : table) {
             place& s = slot(p.slot);
@@ -57,22 +67,14 @@ struct packed_layout {
             for (std::size_t i = 0; i < count; ++i)
                 if (place& p = places[i]; p.in_block == block) {
                     p.offset = bytes;
-                    bytes += p.bytes();
+                    p.bytes =
+                        p.packed ? stored_bytes(p.n, p.k) : to_size(round_up(p.n * p.k * 4, index_t{buffer_alignment}));
+                    bytes += p.bytes;
                 }
             if (block) block_bytes = bytes - begin;
         }
         bytes += block_bytes * to_size(table.layers - 1);
     }
-
-    /// The place called that; past the last where there is none.
-    constexpr const place& at(std::string_view name) const { return places[index_of(name)]; }
-    constexpr bool has(std::string_view name) const { return index_of(name) < count; }
-    constexpr std::size_t offset(const place& p, int layer = 0) const {
-        return p.offset + (p.in_block ? to_size(layer) * block_bytes : 0);
-    }
-    constexpr std::span<const place> all() const { return {places.data(), count}; }
-
-private:
     constexpr std::size_t index_of(std::string_view name) const {
         std::size_t i = 0;
         while (i < count && places[i].slot != name) ++i;
@@ -100,7 +102,7 @@ struct weight_of_model {
 template <class Model, class Packed>
 struct packed_operands {
     using packed = Packed;
-    static constexpr packed_layout<Model, Packed> layout{};
+    static constexpr packed_layout layout = packed_layout::of<Packed>(Model::parameters);
 
     std::byte* base = nullptr;
     int of_layer = 0;

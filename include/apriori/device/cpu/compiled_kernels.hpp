@@ -7,6 +7,7 @@
 #include "apriori/device/cpu/cached_attention.hpp"
 
 #if defined(APRIORI_COMPILED) && defined(__x86_64__) && !defined(__SSE3__)
+#define APRIORI_COMPILED_KERNELS
 
 #if defined(APRIORI_COMPILING)
 #define APRIORI_KERNEL template
