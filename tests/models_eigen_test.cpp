@@ -8,7 +8,7 @@
 using namespace model_testing;
 
 // Eigen blocks a contraction by its size, so that chunks are rounded in their own way.
-static const reference_tests<apriori::eigen, chunks::within_rounding> references;
+static const reference_tests<apriori::eigen, samplings::no, chunks::within_rounding> references;
 static const property_tests<apriori::eigen> properties;
 
 /// On threads as on one.

@@ -3,4 +3,4 @@
 #include "apriori/device/cpu/device.hpp"
 #include "reference_variants.hpp"
 
-static const model_testing::reference_tests<apriori::cpu<>> tests;
+static const model_testing::reference_tests<apriori::cpu<>, model_testing::samplings::yes> tests;

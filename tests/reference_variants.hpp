@@ -3,7 +3,7 @@
 // configurations are written from their config.json by apriori_add_config.
 #pragma once
 
-#include "reference_cases.hpp"
+#include "reference_sampling.hpp"
 
 #include "eclipse.hpp"
 #include "medium.hpp"
@@ -21,11 +21,15 @@
 
 namespace model_testing {
 
-/// Registers the test models_reference.<folder> for each folder, on a device of the default constructor.
-template <class Device, chunks Promise = chunks::same_bits>
+/// Whether recorded samplings are run too; they take long to compile.
+enum class samplings { no, yes };
+
+/// Registers the test models_reference.<folder> for each folder, on a device of the default constructor; `why_not` says why to
+/// skip.
+template <class Device, samplings Samplings, chunks Promise = chunks::same_bits>
 class reference_tests {
 public:
-    reference_tests() {
+    explicit reference_tests(std::string why_not = {}) : why_not_(std::move(why_not)) {
         add<::tiny>("tiny");
         add<::tiny_dims>("tiny_dims");
         add<::tiny_gelu>("tiny_gelu");
@@ -44,19 +48,26 @@ public:
 private:
     template <PriorConfig Config>
     struct variant : testing::Test {
-        explicit variant(std::string name) : name_(std::move(name)) {}
+        variant(std::string name, std::string why_not) : name_(std::move(name)), why_not_(std::move(why_not)) {}
         void TestBody() override {
+            if (!why_not_.empty()) GTEST_SKIP() << why_not_;
             Device device;
             check_variant<Config>(device, name_, Promise);
+            constexpr PriorConfig c = apriori::canonical(Config);
+            if constexpr (Samplings == samplings::yes && c.clip_embed_dim == c.embedding_dim &&
+                          c.added_emb_type == apriori::added_emb::prd)
+                check_recorded_sampling<Config>(device, name_);
         }
-        std::string name_;
+        std::string name_, why_not_;
     };
 
     template <PriorConfig Config>
-    static void add(const char* name) {
-        testing::RegisterTest("models_reference", name, nullptr, nullptr, __FILE__, __LINE__,
-                              [name]() -> testing::Test* { return new variant<Config>(name); });
+    void add(const char* name) {
+        testing::RegisterTest(
+            "models_reference", name, nullptr, nullptr, __FILE__, __LINE__,
+            [name, why_not = why_not_]() -> testing::Test* { return new variant<Config>(name, why_not); });
     }
+    std::string why_not_;
 };
 
 } // namespace model_testing
