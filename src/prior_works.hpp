@@ -50,8 +50,8 @@ public:
     /// Bytes of the packed matrices that a step reads.
     static constexpr std::size_t step_weight_bytes() {
         constexpr auto layout = weights::operands_type::layout;
-        return layout.block_bytes * static_cast<std::size_t>(config.num_layers) + layout.at("proj_in.weight").bytes() +
-               layout.at("proj_to_clip_embeddings.weight").bytes();
+        return layout.block_bytes * static_cast<std::size_t>(config.num_layers) + layout.at("proj_in.weight").bytes +
+               layout.at("proj_to_clip_embeddings.weight").bytes;
     }
 
     static result<std::vector<timed_work>> make(const Model& model, const bench_task& task) {

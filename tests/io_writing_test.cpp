@@ -68,7 +68,7 @@ TEST(SafetensorsWriter, LeavesNothingBehindWhenItFails) {
         auto file = atomic_file::create(folder.path / "half.png");
         ASSERT_TRUE(file.ok());
         ASSERT_TRUE(file->write("half of it").ok());
-        EXPECT_EQ(folder.files(), 2U);
+        EXPECT_LE(folder.files(), 2U); // one fewer where the half has no name yet
         EXPECT_FALSE(std::filesystem::exists(folder.path / "half.png"));
     }
     EXPECT_EQ(folder.files(), 1U); // what was there before

@@ -157,6 +157,7 @@ TEST(sample, shows_progress_and_colours_in_a_terminal) {
     EXPECT_NE(grey.out.find("\x1b[38;5;"), std::string::npos);
 }
 
+// Loading the digits takes a hundredth of a second: after half a second it samples.
 TEST(sample, leaves_nothing_behind_when_interrupted) {
     for (const int signal : {SIGINT, SIGTERM}) {
         const temporary_folder folder;
@@ -164,10 +165,11 @@ TEST(sample, leaves_nothing_behind_when_interrupted) {
             command(program,
                     sample({"--samples", "256", "--steps", "1000", "--out", "e.safetensors", "--png", "e.png"}))
                 .in(folder.path)
-                .interrupted_by(signal)
+                .interrupted_by(signal, [](pid_t process) { return processor_seconds(process) > 0.5; })
                 .run();
         EXPECT_EQ(o.code, 128 + signal) << o.err;
         EXPECT_NE(o.err.find("interrupted"), std::string::npos) << o.err;
+        EXPECT_EQ(o.err.find("loaded"), std::string::npos) << "the signal came before anything was sampled: " << o.err;
         EXPECT_EQ(folder.files(), 0U);
     }
 }

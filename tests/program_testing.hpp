@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -31,6 +32,17 @@ struct outcome {
     std::string out, err;
 };
 
+/// The processor time that a process has used, in seconds.
+inline double processor_seconds(pid_t process) {
+    const std::string stat = read_all(path("/proc") / std::to_string(process) / "stat");
+    std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size()))); // from the third on
+    std::string field;
+    for (int i = 3; i < 14; ++i) fields >> field;
+    double user = 0;
+    fields >> user;
+    return user / double(::sysconf(_SC_CLK_TCK));
+}
+
 /// A run of the program in a folder of its own.
 class command {
 public:
@@ -41,9 +53,10 @@ public:
         folder_ = folder;
         return *this;
     }
-    /// Sends `signal` as soon as the program catches it.
-    command& interrupted_by(int signal) {
+    /// Sends `signal` when it is time, which is asked again and again with the process's number.
+    command& interrupted_by(int signal, std::function<bool(pid_t)> when) {
         signal_ = signal;
+        when_ = std::move(when);
         return *this;
     }
     /// stdout and stderr are a terminal of that many columns, of 24-bit colours or 256: `out` is what it shows.
@@ -70,9 +83,17 @@ public:
                 shown.append(buffer, static_cast<std::size_t>(n));
             ::close(terminal);
         }
-        if (signal_ != 0 && catches(child)) ::kill(child, signal_);
         int state = 0;
-        ::waitpid(child, &state, 0);
+        pid_t ended = 0;
+        while (signal_ != 0 && ended == 0) {
+            if (when_(child)) {
+                ::kill(child, signal_);
+                break;
+            }
+            ended = ::waitpid(child, &state, WNOHANG);
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        if (ended == 0) ::waitpid(child, &state, 0);
         outcome o;
         o.code = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
         o.out = columns_ > 0 ? shown : read_all(out);
@@ -100,21 +121,10 @@ private:
         ::_exit(127);
     }
 
-    /// Waits until the process has a handler for the signal.
-    bool catches(pid_t child) const {
-        for (int i = 0; i < 3000; ++i) {
-            const std::string status = read_all(path("/proc") / std::to_string(child) / "status");
-            const auto at = status.find("SigCgt:");
-            if (at != std::string::npos && (std::stoull(status.substr(at + 7), nullptr, 16) >> (signal_ - 1) & 1U) != 0)
-                return true;
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
-        return false;
-    }
-
     path executable_, folder_;
     std::vector<std::string> arguments_;
     int signal_ = 0;
+    std::function<bool(pid_t)> when_;
     unsigned short columns_ = 0;
     bool true_colour_ = false;
 };

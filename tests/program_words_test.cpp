@@ -7,7 +7,9 @@
 #include "program_testing.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <random>
 
 namespace {
 
@@ -230,7 +232,7 @@ TEST_F(Batch, GoesOnWhereItWasStopped) {
                    "000003.safetensors: was made by another run: its steps is '4', that of this run '7'");
 }
 
-TEST_F(Batch, KilledAndRunAgainItIsWhole) {
+TEST_F(Batch, StoppedAndRunAgainItIsWhole) {
     std::string lines;
     for (int i = 0; i < 12; ++i) lines += "{\"prompt\": \"" + two + "\", \"seed\": " + std::to_string(i) + "}\n";
     const path prompts = folder.write("prompts.jsonl", lines);
@@ -238,16 +240,47 @@ TEST_F(Batch, KilledAndRunAgainItIsWhole) {
         return command(reference_program, {"sample", "--model", (folder.path / "unclip").string(), "--batch",
                                            prompts.string(), "--out", to.string(), "--steps", "25", "--samples", "60"});
     };
-    const outcome stopped = batch(results).interrupted_by(SIGINT).run();
-    EXPECT_EQ(stopped.code, 130) << stopped.err;
-    EXPECT_NE(stopped.err.find("interrupted"), std::string::npos) << stopped.err; // while loading, or before a line
-    ASSERT_EQ(batch(results).run().code, 0);
-    ASSERT_EQ(batch(folder.path / "whole").run().code, 0);
-    for (int i = 1; i <= 12; ++i) {
+    const auto file = [](int line) {
         char name[32];
-        std::snprintf(name, sizeof name, "%06d.safetensors", i);
-        EXPECT_EQ(read_all(results / name), read_all(folder.path / "whole" / name)) << name;
+        std::snprintf(name, sizeof name, "%06d.safetensors", line);
+        return path(name);
+    };
+    const path whole = folder.path / "whole";
+    ASSERT_EQ(batch(whole).run().code, 0);
+
+    const outcome stopped =
+        batch(results).interrupted_by(SIGINT, [&](pid_t) { return std::filesystem::exists(results / file(2)); }).run();
+    EXPECT_EQ(stopped.code, 130) << stopped.err;
+    EXPECT_NE(stopped.err.find("the same command goes on there"), std::string::npos) << stopped.err;
+    EXPECT_FALSE(std::filesystem::exists(results / file(12))) << "the signal came when all was done";
+    ASSERT_EQ(batch(results).run().code, 0);
+    for (int i = 1; i <= 12; ++i) EXPECT_EQ(read_all(results / file(i)), read_all(whole / file(i))) << i;
+
+    // Killed at any moment, it has left whole files alone.
+    std::mt19937 random(1);
+    int killed = 0, finished = 0;
+    for (std::filesystem::remove_all(results); killed < 100 && finished < 100;) {
+        const double at = std::uniform_real_distribution(0.0, 0.15)(random); // seconds of processor time
+        const auto start = std::chrono::steady_clock::now();
+        const outcome o =
+            batch(results)
+                .interrupted_by(
+                    SIGKILL,
+                    [&](pid_t) { return std::chrono::steady_clock::now() - start > std::chrono::duration<double>(at); })
+                .run();
+        ASSERT_TRUE(o.code == 0 || o.code == -SIGKILL) << o.code << o.err;
+        ++(o.code == 0 ? finished : killed);
+        int there = 0;
+        for (int i = 1; i <= 12; ++i)
+            if (std::filesystem::exists(results / file(i))) {
+                ++there;
+                ASSERT_EQ(read_all(results / file(i)), read_all(whole / file(i))) << i;
+            }
+        if (!std::filesystem::exists(results)) continue;
+        EXPECT_EQ(std::distance(std::filesystem::directory_iterator(results), {}), there) << "something else is left";
+        if (there == 12) std::filesystem::remove_all(results);
     }
+    EXPECT_GE(killed, 20) << "the runs end before they are killed";
 }
 
 TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {

@@ -35,9 +35,10 @@ void check_sampling(const Model& model, const std::filesystem::path& folder) {
     const std::vector<std::uint8_t> seen(mask.begin(), mask.end());
 
     schedule steps; // of the scheduler with which generate.py records
-    ASSERT_TRUE(plan_schedule(UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample},
-                              {.num_inference_steps = int(timesteps.size())}, steps)
-                    .ok());
+    ASSERT_TRUE(
+        plan_schedule(UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample},
+                      {.num_inference_steps = int(timesteps.size())}, steps)
+            .ok());
     ASSERT_TRUE(std::ranges::equal(steps.timesteps(), timesteps));
 
     std::vector<prior_prompt> prompts;
@@ -51,7 +52,9 @@ void check_sampling(const Model& model, const std::filesystem::path& folder) {
     struct recorded_noise {
         std::span<const float> all;
         index_t next = 0;
-        void randn(std::span<float> z) const { std::ranges::copy(part(all, next * std::ssize(z), std::ssize(z)), z.begin()); }
+        void randn(std::span<float> z) const {
+            std::ranges::copy(part(all, next * std::ssize(z), std::ssize(z)), z.begin());
+        }
     } random{noise};
     const auto sampled =
         sample_prompts(model, steps, std::span<const prior_prompt>(prompts), 1, 1, latents, random,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing a file that appears whole or not at all: under a temporary name in the same folder, then renamed.
+// Writing a file that appears whole or not at all: without a name where the system can, so that nothing is left of a process that
+// is killed, else under a temporary one; then it is renamed.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -32,11 +33,14 @@ public:
         if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
             return failure{errc::io_error, cat(path.string(), ": cannot write: is not a regular file")};
         if (!path.has_filename()) return failure{errc::io_error, cat(path.string(), ": cannot write: names no file")};
-        static std::atomic<unsigned> counter{0};
-        for (int attempt = 0; attempt < 100; ++attempt) { // another may have left a file of this name
-            atomic_file file;
-            file.path_ = path;
-            file.temporary_ = path.parent_path() / cat(".apriori-", ::getpid(), "-", counter++, ".tmp");
+        atomic_file file;
+        file.path_ = path;
+#if defined(O_TMPFILE)
+        file.fd_ = ::open(file.folder().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+        if (file.fd_ >= 0) return file; // else the file system has none, or there is another error: that is found again
+#endif
+        for (int attempt = 0; attempt < most_attempts; ++attempt) {
+            file.temporary_ = file.new_name();
             file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
             if (file.fd_ >= 0) return file;
             if (errno != EEXIST) return system_failure(path, "cannot write", errno);
@@ -70,15 +74,14 @@ public:
     /// Makes the content durable and gives the file its name, replacing what was there.
     result<void> commit() {
         if (fd_ < 0) return system_failure(path_, "cannot write", EBADF);
-        if (::fsync(fd_) != 0) return fail();
+        if (::fsync(fd_) != 0 || !give_name()) return fail();
         if (::close(std::exchange(fd_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
             const int error = errno;
             ::unlink(temporary_.c_str());
             return system_failure(path_, "cannot write", error);
         }
         // The new name, too, should outlive a crash; where a folder cannot be synchronised, it need not.
-        const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
-        if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
+        if (const int fd = ::open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
             ::fsync(fd);
             ::close(fd);
         }
@@ -86,7 +89,29 @@ public:
     }
 
 private:
+    static constexpr int most_attempts = 100; ///< another may have left a file of a name
+
     atomic_file() = default;
+
+    std::filesystem::path folder() const {
+        return path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+    }
+    std::filesystem::path new_name() const {
+        static std::atomic<unsigned> counter{0};
+        return folder() / cat(".apriori-", ::getpid(), "-", counter++, ".tmp");
+    }
+    /// A temporary name for a file that has none yet.
+    bool give_name() {
+        const std::string open_file = cat("/proc/self/fd/", fd_);
+        for (int attempt = 0; temporary_.empty() && attempt < most_attempts; ++attempt) {
+            const auto name = new_name();
+            if (::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0)
+                temporary_ = name;
+            else if (errno != EEXIST)
+                return false;
+        }
+        return !temporary_.empty();
+    }
 
     failure fail() {
         const int error = errno;
@@ -96,7 +121,7 @@ private:
     void discard() noexcept {
         if (fd_ < 0) return;
         ::close(std::exchange(fd_, -1));
-        ::unlink(temporary_.c_str());
+        if (!temporary_.empty()) ::unlink(temporary_.c_str());
     }
 
     std::filesystem::path path_;
