@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// What axes, broadcasts, reshapes and reductions mean, by numbers that were worked out on paper: the oracle of the conformance
+// suite takes the launches that an expression became, and so could not see an axis that the lowering had wrong.
+#include "apriori/device/cpu/device.hpp"
+#include "apriori/device/eigen/device.hpp"
+#include "apriori/expr.hpp"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <vector>
+
+namespace {
+
+using namespace apriori;
+
+/// A tensor with these elements.
+template <index_t... Dims>
+tensor<float, extents<Dims...>> of(std::initializer_list<float> values) {
+    tensor<float, extents<Dims...>> t;
+    EXPECT_EQ(t.flat().size(), values.size());
+    std::copy(values.begin(), values.end(), t.flat().begin());
+    return t;
+}
+
+template <class Device>
+struct expr_values : testing::Test {
+    Device device;
+
+    /// The elements of an expression, in the order of its axes.
+    template <class X>
+    std::vector<float> values(const X& x) {
+        using E = extents_of<node_t<X>>;
+        const host_buffer memory(plan<Device>(x).workspace);
+        tensor<float, E> out(as_node(x).ext());
+        const status s = assign(device, memory.span(), out.view(), x);
+        EXPECT_TRUE(s.ok()) << s.what;
+        return {out.flat().begin(), out.flat().end()};
+    }
+};
+using devices = testing::Types<cpu<>, eigen>;
+TYPED_TEST_SUITE(expr_values, devices);
+
+using list = std::vector<float>;
+
+TYPED_TEST(expr_values, broadcasts_along_each_axis) {
+    const auto x = of<2, 3>({1, 2, 3, 4, 5, 6});
+    const auto row = of<3>({10, 20, 30});
+    const auto column = of<2, 1>({100, 200});
+    EXPECT_EQ(this->values(x + row), (list{11, 22, 33, 14, 25, 36}));
+    EXPECT_EQ(this->values(x + column), (list{101, 102, 103, 204, 205, 206}));
+    EXPECT_EQ(this->values(row + column), (list{110, 120, 130, 210, 220, 230}));
+    EXPECT_EQ(this->values(x - 1.0f), (list{0, 1, 2, 3, 4, 5}));
+    EXPECT_EQ(this->values(12.0f / x), (list{12, 6, 4, 3, 2.4f, 2}));
+    const auto deep = of<2, 2, 2>({1, 2, 3, 4, 5, 6, 7, 8});
+    const auto middle = of<2, 1>({10, 20}); // along the axis in the middle
+    const auto first = of<2, 1, 1>({100, 200});
+    EXPECT_EQ(this->values(deep + middle), (list{11, 12, 23, 24, 15, 16, 27, 28}));
+    EXPECT_EQ(this->values(deep + first), (list{101, 102, 103, 104, 205, 206, 207, 208}));
+}
+
+TYPED_TEST(expr_values, reduces_each_axis) {
+    const auto x = of<2, 2, 3>({1, 2, 3, 4, 5, 6, -7, 8, 9, 10, 11, -12});
+    EXPECT_EQ(this->values(sum(x)), (list{6, 15, 10, 9}));
+    EXPECT_EQ(this->values(sum<2>(x)), (list{6, 15, 10, 9}));
+    EXPECT_EQ(this->values(sum<1>(x)), (list{5, 7, 9, 3, 19, -3}));
+    EXPECT_EQ(this->values(sum<0>(x)), (list{-6, 10, 12, 14, 16, -6}));
+    EXPECT_EQ(this->values(mean<1>(x)), (list{2.5f, 3.5f, 4.5f, 1.5f, 9.5f, -1.5f}));
+    EXPECT_EQ(this->values(max<0>(x)), (list{1, 8, 9, 10, 11, 6}));
+    EXPECT_EQ(this->values(max<2>(x)), (list{3, 6, 9, 11}));
+    EXPECT_EQ(this->values(min<1>(x)), (list{1, 2, 3, -7, 8, -12}));
+    EXPECT_EQ(this->values(x - mean(x)), (list{-1, 0, 1, -1, 0, 1, -7 - 10.0f / 3, 8 - 10.0f / 3, 9 - 10.0f / 3, 7, 8, -15}));
+}
+
+TYPED_TEST(expr_values, moves_axes) {
+    const auto x = of<2, 3>({1, 2, 3, 4, 5, 6});
+    EXPECT_EQ(this->values(transpose<0, 1>(x) * 1.0f), (list{1, 4, 2, 5, 3, 6}));
+    EXPECT_EQ(this->values(transpose<0, 1>(x + 1.0f) * 1.0f), (list{2, 5, 3, 6, 4, 7}));
+    const auto deep = of<2, 3, 2>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+    EXPECT_EQ(this->values(transpose<0, 1>(deep) * 1.0f), (list{1, 2, 7, 8, 3, 4, 9, 10, 5, 6, 11, 12}));
+    EXPECT_EQ(this->values(transpose<1, 2>(deep) * 1.0f), (list{1, 3, 5, 2, 4, 6, 7, 9, 11, 8, 10, 12}));
+    EXPECT_EQ(this->values(transpose<0, 2>(deep) * 1.0f), (list{1, 7, 3, 9, 5, 11, 2, 8, 4, 10, 6, 12}));
+    EXPECT_EQ(this->values(reshape<3, 2>(x) * 1.0f), (list{1, 2, 3, 4, 5, 6}));
+    EXPECT_EQ(this->values(sum<0>(reshape<3, 2>(x))), (list{9, 12}));
+    EXPECT_EQ(this->values(sum<1>(transpose<0, 1>(x))), (list{5, 7, 9}));
+    EXPECT_EQ(this->values(sum<0>(transpose<0, 1>(x))), (list{6, 15}));
+}
+
+TYPED_TEST(expr_values, slices_joins_and_gathers) {
+    const auto x = of<3, 4>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+    EXPECT_EQ(this->values(slice<0>(x, 1, 2) * 1.0f), (list{5, 6, 7, 8, 9, 10, 11, 12}));
+    EXPECT_EQ(this->values(slice<1>(x, 1, 2) * 1.0f), (list{2, 3, 6, 7, 10, 11}));
+    EXPECT_EQ(this->values(slice<1, 1>(x, 3) * 1.0f), (list{4, 8, 12}));
+    EXPECT_EQ(this->values(slice<0, 1>(x * 2.0f, 2) * 1.0f), (list{18, 20, 22, 24}));
+    const auto y = of<1, 4>({-1, -2, -3, -4});
+    EXPECT_EQ(this->values(concat<0>(y, x)), (list{-1, -2, -3, -4, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+    const auto z = of<3, 1>({-1, -2, -3});
+    EXPECT_EQ(this->values(concat<1>(x, z)), (list{1, 2, 3, 4, -1, 5, 6, 7, 8, -2, 9, 10, 11, 12, -3}));
+    const std::int32_t rows[] = {2, 0, 2};
+    EXPECT_EQ(this->values(gather(x, view<const std::int32_t, extents<3>>(rows, {})) * 1.0f),
+              (list{9, 10, 11, 12, 1, 2, 3, 4, 9, 10, 11, 12}));
+    EXPECT_EQ(this->values(sum<1>(split<2>(x))), (list{4, 6, 12, 14, 20, 22})); // [3, 4] as [3, 2, 2]
+}
+
+TYPED_TEST(expr_values, multiplies) {
+    const auto a = of<2, 3>({1, 2, 3, 4, 5, 6});
+    const auto b = of<3, 2>({7, 8, 9, 10, 11, 12});
+    EXPECT_EQ(this->values(matmul(a, b)), (list{58, 64, 139, 154}));
+    EXPECT_EQ(this->values(matmul(transpose<0, 1>(b), transpose<0, 1>(a))), (list{58, 139, 64, 154}));
+    const auto w = of<2, 3>({7, 9, 11, 8, 10, 12}); // [out, in]
+    const auto bias = of<2>({100, 200});
+    EXPECT_EQ(this->values(linear(a, w, bias)), (list{158, 264, 239, 354}));
+    const auto batch = of<2, 1, 2>({1, 2, 3, 4});
+    const auto columns = of<2, 2, 1>({5, 6, 7, 8});
+    EXPECT_EQ(this->values(matmul(batch, columns)), (list{17, 53}));
+}
+
+// Softmax of equal numbers, a norm of (-1, 1) and of (3, 4), attention to equal keys: exact on paper.
+TYPED_TEST(expr_values, normalises_rows) {
+    EXPECT_EQ(this->values(softmax(of<2, 2>({5, 5, -3, -3}))), (list{0.5f, 0.5f, 0.5f, 0.5f}));
+    const auto n = this->values(layer_norm(of<2, 2>({-1, 1, 2, 4})));
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(n[i], i % 2 == 0 ? -1.0f : 1.0f, 1e-5f) << i; // eps is 1e-5
+    const auto r = this->values(rms_norm(of<1, 2>({3, 4}))); // the root of (9 + 16) / 2
+    EXPECT_NEAR(r[0], 3 / 3.5355339f, 1e-6f);
+    EXPECT_NEAR(r[1], 4 / 3.5355339f, 1e-6f);
+}
+
+TYPED_TEST(expr_values, attends_in_heads) {
+    // two heads of one column; equal keys: each head gives the mean of its values
+    const auto q = of<2, 2>({1, 1, 1, 1}), k = of<2, 2>({0, 0, 0, 0}), v = of<2, 2>({1, 10, 3, 30});
+    EXPECT_EQ(this->values(attention<2>(q, k, v, attention_rows{1, 2}, 1.0f)), (list{2, 20, 2, 20}));
+    // two sequences of one token see themselves alone
+    EXPECT_EQ(this->values(attention<2>(q, k, v, attention_rows{2, 1}, 1.0f)), (list{1, 10, 3, 30}));
+}
+
+} // namespace
