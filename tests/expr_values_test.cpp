@@ -69,7 +69,8 @@ TYPED_TEST(expr_values, reduces_each_axis) {
     EXPECT_EQ(this->values(max<0>(x)), (list{1, 8, 9, 10, 11, 6}));
     EXPECT_EQ(this->values(max<2>(x)), (list{3, 6, 9, 11}));
     EXPECT_EQ(this->values(min<1>(x)), (list{1, 2, 3, -7, 8, -12}));
-    EXPECT_EQ(this->values(x - mean(x)), (list{-1, 0, 1, -1, 0, 1, -7 - 10.0f / 3, 8 - 10.0f / 3, 9 - 10.0f / 3, 7, 8, -15}));
+    EXPECT_EQ(this->values(x - mean(x)),
+              (list{-1, 0, 1, -1, 0, 1, -7 - 10.0f / 3, 8 - 10.0f / 3, 9 - 10.0f / 3, 7, 8, -15}));
 }
 
 TYPED_TEST(expr_values, moves_axes) {

@@ -11,8 +11,15 @@ set(_digits "")
 if(APRIORI_TEST_SCOPE STREQUAL "all")
     set(_digits program_digits_test.cpp) # 2,800 samples: minutes under a sanitizer
 endif()
+set(_faults "")
+if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize") # which have an allocator of their own
+    set(_faults program_faults_test.cpp)
+    add_library(fail_malloc MODULE EXCLUDE_FROM_ALL fail_malloc.cpp)
+    target_link_libraries(fail_malloc PRIVATE apriori_build_flags ${CMAKE_DL_LIBS})
+    target_compile_features(fail_malloc PRIVATE cxx_std_20)
+endif()
 apriori_test(program ${_digits} program_arch_test.cpp program_bad_input_test.cpp program_bench_test.cpp
-             program_lora_test.cpp program_pack_test.cpp program_sample_test.cpp program_verify_test.cpp
+             ${_faults} program_lora_test.cpp program_pack_test.cpp program_sample_test.cpp program_verify_test.cpp
              program_words_test.cpp LIBS apriori::io)
 if(TARGET program_test)
     set(_configs "")
@@ -31,6 +38,10 @@ if(TARGET program_test)
         "APRIORI_REFERENCE_DEVICES=\"${_devices}\"")
     target_include_directories(program_test SYSTEM PRIVATE "${APRIORI_STB_INCLUDE_DIR}")
     add_dependencies(program_test apriori_program apriori_reference_program)
+    if(TARGET fail_malloc)
+        target_compile_definitions(program_test PRIVATE APRIORI_FAIL_MALLOC="$<TARGET_FILE:fail_malloc>")
+        add_dependencies(program_test fail_malloc)
+    endif()
 
     # Code for a newer instruction set stays in its object, and an old machine never meets it.
     get_target_property(_objects apriori_program APRIORI_MULTIARCH_OBJECTS)

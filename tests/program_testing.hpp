@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +60,16 @@ public:
         when_ = std::move(when);
         return *this;
     }
+    /// No file may become larger, as on a full disk; what is said of it still goes out.
+    command& files_up_to(rlim_t bytes) {
+        most_bytes_ = bytes;
+        return *this;
+    }
+    /// In the program's environment, NAME=VALUE.
+    command& with(std::string variable) {
+        environment_.push_back(std::move(variable));
+        return *this;
+    }
     /// stdout and stderr are a terminal of that many columns, of 24-bit colours or 256: `out` is what it shows.
     command& in_terminal(unsigned short columns, bool true_colour) {
         columns_ = columns;
@@ -70,8 +81,11 @@ public:
         int terminal = -1;
         const temporary_folder logs;
         const std::string out = (logs.path / "out").string(), err = (logs.path / "err").string();
+        int pipes[2] = {-1, -1}; // a limit on files does not hold for them
+        if (most_bytes_ != RLIM_INFINITY && ::pipe(pipes) != 0) return {};
         const pid_t child = columns_ > 0 ? ::forkpty(&terminal, nullptr, nullptr, nullptr) : ::fork();
-        if (child == 0) start(out, err);
+        if (child == 0) start(out, err, pipes[1]);
+        if (pipes[1] >= 0) ::close(pipes[1]);
         std::string shown;
         if (terminal >= 0) {
             ::winsize size{};
@@ -98,21 +112,34 @@ public:
         o.code = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
         o.out = columns_ > 0 ? shown : read_all(out);
         o.err = read_all(err);
+        if (pipes[0] >= 0) {
+            char buffer[4096];
+            for (ssize_t n = 0; (n = ::read(pipes[0], buffer, sizeof buffer)) > 0;)
+                o.err.append(buffer, static_cast<std::size_t>(n));
+            ::close(pipes[0]);
+        }
         return o;
     }
 
 private:
-    [[noreturn]] void start(const std::string& out, const std::string& err) {
+    [[noreturn]] void start(const std::string& out, const std::string& err, int pipe) {
         if (columns_ > 0) {
             ::usleep(50'000); // until the terminal has its size
             ::setenv("TERM", "xterm-256color", 1);
             ::setenv("COLORTERM", true_colour_ ? "truecolor" : "", 1);
             ::unsetenv("NO_COLOR");
+        } else if (pipe >= 0) {
+            ::dup2(pipe, 1);
+            ::dup2(pipe, 2);
+            const ::rlimit limit{most_bytes_, most_bytes_};
+            ::setrlimit(RLIMIT_FSIZE, &limit);
+            ::signal(SIGXFSZ, SIG_IGN);
         } else {
             ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0666), 1);
             ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0666), 2);
         }
         if (!folder_.empty() && ::chdir(folder_.c_str()) != 0) ::_exit(127);
+        for (std::string& variable : environment_) ::putenv(variable.data());
         std::string name = executable_.string();
         std::vector<char*> argv{name.data()};
         for (std::string& a : arguments_) argv.push_back(a.data());
@@ -122,7 +149,8 @@ private:
     }
 
     path executable_, folder_;
-    std::vector<std::string> arguments_;
+    std::vector<std::string> arguments_, environment_;
+    rlim_t most_bytes_ = RLIM_INFINITY;
     int signal_ = 0;
     std::function<bool(pid_t)> when_;
     unsigned short columns_ = 0;

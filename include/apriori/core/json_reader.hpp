@@ -51,7 +51,7 @@ public:
     constexpr std::size_t position() const noexcept { return at_; }
 
     /// The members of the object or array that comes next: f(key, value), where those of an array have the key "".
-    constexpr void members(auto&& f) noexcept {
+    constexpr void members(auto&& f) {
         const char close = look() == '{' ? '}' : ']';
         ++at_;
         if (++depth_ > max_depth) return fail("is nested deeper than 32 levels");
