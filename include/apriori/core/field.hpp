@@ -7,7 +7,7 @@
 //         bool time_embedding = true;
 //
 //         static constexpr const char* class_name = "PriorTransformer";  // in diffusers or transformers
-//         static constexpr other_fields others = other_fields::refused;
+//         static constexpr other_fields others = other_fields::warned;
 //         static constexpr auto fields() {
 //             using f = field<Config>;
 //             return std::array{f::integer<&Config::num_layers>("num_layers", 1),
@@ -32,8 +32,9 @@
 
 namespace apriori {
 
-/// Whether a file may hold fields that its class does not have. Those whose names begin with '_' are notes in any case.
-enum class other_fields : bool { refused, ignored };
+/// What becomes of fields that the class of a file does not have. They change nothing, as in diffusers and in transformers; diffusers
+/// warns of them. Those whose names begin with '_' are notes in any case.
+enum class other_fields : bool { warned, ignored };
 
 /// One spelling of an enumerator in JSON. A null `text` stands for JSON's null. Of several the first is written.
 struct spelling {

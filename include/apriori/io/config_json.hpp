@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apriori/core/read_config.hpp"
+#include "apriori/core/warning.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/models/clip_config.hpp"
 #include "apriori/models/prior_config.hpp"
@@ -15,11 +16,13 @@
 
 namespace apriori::io {
 
-/// The configuration in the text of a config.json; `where` (a path) opens the messages. See read_config.
+/// The configuration in the text of a config.json; `where` (a path) opens the messages. See read_config. Unknown fields are a
+/// warning (core/warning.hpp).
 template <class Config>
 result<Config> parse_config(std::string_view text, std::string_view where = "config.json") {
     const config_reading<Config> reading = read_config<Config>(text);
     if (!reading.ok()) return failure{reading.code, cat(where, reading.message.view())};
+    if (reading.warning.size > 0) warn(cat(where, reading.warning.view()));
     return reading.config;
 }
 /// The configuration in a file, or in the config.json of a folder.

@@ -11,13 +11,19 @@
 
 namespace apriori {
 
-/// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here.
+/// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here. What DEISMultistepScheduler has is read as
+/// diffusers reads it, and so are the solver types of that and of UniPCMultistepScheduler.
 enum class dpm_algorithm : std::uint8_t { dpmsolver_pp, sde_dpmsolver_pp };
 inline constexpr spelling dpm_algorithm_spellings[] = {{"dpmsolver++", dpm_algorithm::dpmsolver_pp},
-                                                       {"sde-dpmsolver++", dpm_algorithm::sde_dpmsolver_pp}};
+                                                       {"sde-dpmsolver++", dpm_algorithm::sde_dpmsolver_pp},
+                                                       {"deis", dpm_algorithm::dpmsolver_pp}};
 /// solver_type of the second-order step.
 enum class dpm_solver : std::uint8_t { midpoint, heun };
-inline constexpr spelling dpm_solver_spellings[] = {{"midpoint", dpm_solver::midpoint}, {"heun", dpm_solver::heun}};
+inline constexpr spelling dpm_solver_spellings[] = {{"midpoint", dpm_solver::midpoint},
+                                                    {"heun", dpm_solver::heun},
+                                                    {"logrho", dpm_solver::midpoint},
+                                                    {"bh1", dpm_solver::midpoint},
+                                                    {"bh2", dpm_solver::midpoint}};
 /// final_sigmas_type: where the last step leads, x0 or the noise level of training step 0.
 enum class final_sigma : std::uint8_t { zero, sigma_min };
 inline constexpr spelling final_sigma_spellings[] = {{"zero", final_sigma::zero},
