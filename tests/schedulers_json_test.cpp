@@ -147,6 +147,17 @@ TEST(SchedulerJson, FieldsOfOtherClassesAreIgnored) { // as from_config leaves t
     EXPECT_EQ(warnings.texts(), std::vector<std::string>());
 }
 
+TEST(SchedulerJson, FieldsOfOtherClassesThatChangeTheNumbersAreErrors) { // diffusers reads them all the same
+    for (const char* name : {"HeunDiscreteScheduler", "DPMSolverMultistepScheduler"})
+        for (const char* field : {"sigma_min", "sigma_max"})
+            for (const char* sigmas : {R"("use_karras_sigmas": true, )", R"("use_exponential_sigmas": true, )"})
+                EXPECT_EQ(error(name, std::string(sigmas) + '"' + field + R"(": 0.1)"),
+                          std::string("s.json: field '") + field +
+                              "' is 0.1; allowed: null (nothing else is supported)");
+    EXPECT_TRUE(read<HeunDiscreteSchedulerConfig>(R"("use_karras_sigmas": true, "sigma_min": null)").use_karras_sigmas);
+    EXPECT_TRUE(read<DPMSolverMultistepSchedulerConfig>(R"("sigma_max": 80.0, "use_lu_lambdas": true)").use_lu_lambdas);
+}
+
 TEST(SchedulerJson, FieldsOfNoClassAreAWarning) {
     const io_testing::captured_warnings warnings;
     EXPECT_EQ(read<DDPMSchedulerConfig>(R"("etaa": 1, "steps_offset": 1, "betas": [1, {"two": 3}])"),

@@ -69,7 +69,8 @@ struct field {
     double least = 0, most = 0;
     std::string_view from{}, to{}; ///< real: the range as it is written; only: what is supported, in `from`, by ", "
     std::span<const spelling> spellings{};
-    bool Config::* condition = nullptr; ///< the field is not read where this flag is false
+    bool Config::* condition = nullptr;                 ///< the field is not read where this flag is false
+    bool (Config::*applies)() const noexcept = nullptr; ///< only: nor where this says no, by the fields before it
     double (*get)(const Config&) = [](const Config&) { return 0.0; };
     void (*set)(Config&, double) = [](Config&, double) {};
 
@@ -112,6 +113,10 @@ struct field {
     static constexpr field ignored(std::string_view name) noexcept { return {.name = name}; }
     constexpr field when(bool Config::* flag) && noexcept {
         condition = flag;
+        return *this;
+    }
+    constexpr field where(bool (Config::*says)() const noexcept) && noexcept {
+        applies = says;
         return *this;
     }
     constexpr field without_effect() && noexcept {

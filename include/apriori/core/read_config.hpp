@@ -92,6 +92,7 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
     for (std::size_t i = 0; i < fields.size() && out; ++i) {
         const field<Config>& f = fields[i];
         if (!values[i] || detail::json_lists(defaults, f.name)) continue;
+        if (f.applies != nullptr && !(out.config.*f.applies)()) continue;
         const double value = f.parse(values[i]);
         if (f.holds(value)) {
             f.set(out.config, value);
