@@ -186,7 +186,7 @@ TEST(bad_input, configurations) {
         const broken_digits b;
         b.change("prior/config.json", [](std::string& s) { replace(s, "\"num_layers\": 4", "\"num_layers\": 5"); });
         b.expect("config.json: this configuration is not compiled into this program; add it: cmake -S ");
-        b.expect((b.model / "prior/config.json").string() + "\" && cmake --build ");
+        b.expect((b.model / "prior/config.json").string() + " && cmake --build ");
     }
     {
         const broken_digits b;

@@ -2,6 +2,8 @@
 // Warnings: what a file holds that changes no number here, as one line for people; and where these lines go.
 #pragma once
 
+#include "apriori/core/report.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdio>
@@ -23,7 +25,7 @@ inline void print_warning(std::string_view text) {
     const std::lock_guard lock(mutex);
     if (said.contains(text)) return;
     if (said.size() < most) said.emplace(text);
-    std::fprintf(stderr, "apriori: warning: %.*s\n", int(text.size()), text.data());
+    std::fprintf(stderr, "apriori: warning: %s\n", on_one_line(text).c_str());
 }
 
 namespace detail {

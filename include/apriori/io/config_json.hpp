@@ -5,6 +5,7 @@
 
 #include "apriori/core/read_config.hpp"
 #include "apriori/core/warning.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/models/clip_config.hpp"
 #include "apriori/models/prior_config.hpp"
@@ -32,7 +33,9 @@ result<Config> load_config(const std::filesystem::path& path) {
     const auto file_path = std::filesystem::is_directory(path, error) ? path / "config.json" : path;
     const auto file = mapped_file::open(file_path);
     if (!file.ok()) return file.error();
-    return parse_config<Config>(file->text(), file_path.string());
+    auto config = parse_config<Config>(file->text(), file_path.string());
+    if (!config.ok()) return explained(config.error(), file_path, file->bytes());
+    return config;
 }
 
 /// The text of a config.json that diffusers reads and parse_config gives back unchanged.

@@ -71,14 +71,12 @@ private:
             for (const char* name : {"pytorch_lora_weights.safetensors", "adapter_model.safetensors"})
                 if (detail::is_file(path / name)) return path / name;
             for (const char* name : {"pytorch_lora_weights.bin", "adapter_model.bin"})
-                if (detail::is_file(path / name)) return detail::pickle_failure(path / name);
+                if (detail::is_file(path / name)) return pickle_failure(path / name);
             return failure{errc::not_found, cat(path.string(), ": holds no LoRA; looked for "
                                                                "pytorch_lora_weights.safetensors and "
                                                                "adapter_model.safetensors")};
         }
-        const std::string name = path.filename().string();
-        for (const char* ending : {".bin", ".pt", ".pth", ".ckpt"})
-            if (name.ends_with(ending)) return detail::pickle_failure(path);
+        if (is_pickle_name(path.filename().string())) return pickle_failure(path);
         return path;
     }
 

@@ -5,6 +5,7 @@
 #include "apriori/core/macros.hpp"
 #include "apriori/core/read_config.hpp"
 #include "apriori/core/warning.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/schedulers/any_scheduler.hpp"
 
@@ -78,7 +79,9 @@ APRIORI_FUNCTION result<any_scheduler_config> load_scheduler_config(const std::f
     const auto file_path = std::filesystem::is_directory(path, error) ? path / "scheduler_config.json" : path;
     const auto file = mapped_file::open(file_path);
     if (!file.ok()) return file.error();
-    return parse_scheduler_config(file->text(), file_path.string(), as);
+    auto config = parse_scheduler_config(file->text(), file_path.string(), as);
+    if (!config.ok()) return explained(config.error(), file_path, file->bytes());
+    return config;
 }
 
 #endif
