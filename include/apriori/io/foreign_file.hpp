@@ -49,8 +49,8 @@ inline failure pickle_failure(const std::filesystem::path& path) {
     if (index != std::string::npos) {
         name.resize(index);
         read.replace(read.find('%'), 1, "os.path.join(os.path.dirname(sys.argv[1]), f)");
-        read = cat("{k: v for f in sorted(set(json.load(open(sys.argv[1]))[\"weight_map\"].values())) for k, v in ", read,
-                   ".items()}");
+        read = cat("{k: v for f in sorted(set(json.load(open(sys.argv[1]))[\"weight_map\"].values())) for k, v in ",
+                   read, ".items()}");
     } else {
         read.replace(read.find('%'), 1, "sys.argv[1]");
         name = path.stem().string();
@@ -60,14 +60,15 @@ inline failure pickle_failure(const std::filesystem::path& path) {
     name += path.extension() == ".safetensors" ? ".converted.safetensors" : ".safetensors";
     auto target = path;
     target.replace_filename(name);
-    return {errc::unsupported,
-            cat(path.string(), index == std::string::npos ? ": is a PyTorch pickle" : ": is an index of PyTorch pickles",
-                ", not safetensors; convert it once with: python3 -c 'import json, os, sys, torch; from safetensors.torch "
-                "import save_file; s = ",
-                read,
-                "; save_file({k: v.contiguous().clone() for k, v in s.get(\"state_dict\", s).items()}, sys.argv[2], "
-                "{\"format\": \"pt\"})' ",
-                shell_quoted(path), " ", shell_quoted(target))};
+    return {
+        errc::unsupported,
+        cat(path.string(), index == std::string::npos ? ": is a PyTorch pickle" : ": is an index of PyTorch pickles",
+            ", not safetensors; convert it once with: python3 -c 'import json, os, sys, torch; from safetensors.torch "
+            "import save_file; s = ",
+            read,
+            "; save_file({k: v.contiguous().clone() for k, v in s.get(\"state_dict\", s).items()}, sys.argv[2], "
+            "{\"format\": \"pt\"})' ",
+            shell_quoted(path), " ", shell_quoted(target))};
 }
 
 /// Whether a name is that of a pickle.
