@@ -9,6 +9,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -23,7 +26,8 @@ public:
     using operands_type = packed_operands<Model, packed>;
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about one
-    /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
+    /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors, and with the place of a weight that is
+    /// NaN or infinite, or too large for the format: one such number makes every answer NaN.
     template <tensor_source Source>
     static result<std::shared_ptr<const packed_weights>> load(Device& device, const Source& source) {
         const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters).infos());
@@ -169,14 +173,11 @@ private:
             for (int layer = 0; layer < Model::parameters.layers_of(p); ++layer, ++tensor) {
                 const std::string name = parameter_name(p, layer);
                 if (!wanted(name)) continue;
-                if (const status s = store(device, source, found[tensor], p,
-                                           base + operands_type::layout.offset(operands_type::layout.at(p.slot), layer),
-                                           rows, hashes_[tensor]);
-                    !s) {
-                    failure f = to_failure(s);
-                    f.message = "tensor " + name + ": " + f.message;
-                    return f;
-                }
+                if (const auto r = store(device, source, found[tensor], p,
+                                         base + operands_type::layout.offset(operands_type::layout.at(p.slot), layer),
+                                         rows, hashes_[tensor]);
+                    !r)
+                    return failure(r.error().code, "tensor ", name, ": ", r.error().message);
             }
         constexpr std::uint64_t of_config = config_hash(Model::config);
         hash_ =
@@ -185,8 +186,8 @@ private:
         return {};
     }
 
-    static status store(Device& device, const auto& source, std::size_t tensor, const parameter& p, std::byte* to,
-                        std::vector<float>& rows, std::uint64_t& hash) {
+    static result<void> store(Device& device, const auto& source, std::size_t tensor, const parameter& p, std::byte* to,
+                              std::vector<float>& rows, std::uint64_t& hash) {
         constexpr index_t stretch = index_t{1} << 20;
         const index_t width = p.packed ? p.width() : 1, count = p.size() / width;
         const auto& place = operands_type::layout.at(p.slot);
@@ -197,15 +198,34 @@ private:
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
+            if (const index_t wrong = first_not_finite(rows); wrong < std::ssize(rows))
+                return failure(errc::invalid_argument,
+                               detail::number_and_place(source.info(tensor), first * width + wrong, at(rows, wrong)),
+                               "; a model's weights must be finite numbers");
             if (p.scale != 1.0f)
                 for (float& v : rows) v *= p.scale;
             const status s =
                 p.packed ? device.pack(packed(to, place.n, place.k), p.row + first, std::span<const float>(rows))
                          : device.upload(to + to_size(p.row + first) * sizeof(float), rows.data(),
                                          rows.size() * sizeof(float));
+            if (!s && s.code == errc::invalid_argument && !rows.empty()) { // too large for the format
+                const auto most = std::max_element(rows.begin(), rows.end(),
+                                                   [](float a, float b) { return std::abs(a) < std::abs(b); });
+                return failure(
+                    s.code, s.what, "; the largest here: ",
+                    detail::number_and_place(source.info(tensor), first * width + (most - rows.begin()), *most));
+            }
             if (!s) return s;
         }
         return {};
+    }
+
+    /// The first NaN or infinity; rows.size() if there is none. By their bits, which no option of a compiler takes for numbers.
+    static index_t first_not_finite(const std::vector<float>& rows) noexcept {
+        const auto wrong = [](float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u; };
+        bool any = false;
+        for (const float x : rows) any |= wrong(x); // without a branch, as fast as the memory
+        return any ? std::find_if(rows.begin(), rows.end(), wrong) - rows.begin() : std::ssize(rows);
     }
 
     const std::byte* base_ = nullptr;
