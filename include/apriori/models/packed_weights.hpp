@@ -222,10 +222,12 @@ private:
 
     /// The first NaN or infinity; rows.size() if there is none. By their bits, which no option of a compiler takes for numbers.
     static index_t first_not_finite(const std::vector<float>& rows) noexcept {
-        const auto wrong = [](float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) == 0x7f800000u; };
-        bool any = false;
-        for (const float x : rows) any |= wrong(x); // without a branch, as fast as the memory
-        return any ? std::find_if(rows.begin(), rows.end(), wrong) - rows.begin() : std::ssize(rows);
+        // an exponent of ones, and one more, is the sign bit
+        const auto carried = [](float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) + 0x00800000u; };
+        std::uint32_t any = 0;
+        for (const float x : rows) any |= carried(x); // without a branch, as fast as the memory
+        if (any >> 31 == 0) return std::ssize(rows);
+        return std::find_if(rows.begin(), rows.end(), [&](float x) { return carried(x) >> 31 != 0; }) - rows.begin();
     }
 
     const std::byte* base_ = nullptr;
