@@ -137,6 +137,7 @@ TEST(SchedulerJson, FieldsOfOtherClassesAreIgnored) { // as from_config leaves t
         HeunDiscreteSchedulerConfig{});
     EXPECT_EQ(read<DPMSolverMultistepSchedulerConfig>(R"("clip_sample": true, "clip_sample_range": 5.0, )" + others),
               DPMSolverMultistepSchedulerConfig{});
+    EXPECT_EQ(read<DDPMSchedulerConfig>(R"("variance_type": null)"), DDPMSchedulerConfig{}); // DPM-Solver's
     // DEIS's and UniPC's solvers, which diffusers takes for these
     EXPECT_EQ(read<DPMSolverMultistepSchedulerConfig>(R"("algorithm_type": "deis", "solver_type": "logrho")"),
               DPMSolverMultistepSchedulerConfig{});

@@ -32,9 +32,10 @@ enum class spacing_kind : std::uint8_t { linspace, leading, trailing };
 inline constexpr spelling spacing_spellings[] = {
     {"linspace", spacing_kind::linspace}, {"leading", spacing_kind::leading}, {"trailing", spacing_kind::trailing}};
 
-/// variance_type: the variance of the noise that a step adds.
+/// variance_type: the variance of the noise that a step adds. DDPMScheduler takes null, DPM-Solver's, for fixed_small.
 enum class variance_kind : std::uint8_t { fixed_small, fixed_large, fixed_small_log, learned_range };
 inline constexpr spelling variance_spellings[] = {{"fixed_small", variance_kind::fixed_small},
+                                                  {nullptr, variance_kind::fixed_small},
                                                   {"fixed_large", variance_kind::fixed_large},
                                                   {"fixed_small_log", variance_kind::fixed_small_log},
                                                   {"learned_range", variance_kind::learned_range}};
