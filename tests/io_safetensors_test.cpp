@@ -377,6 +377,16 @@ TEST(OpenWeights, SaysHowToConvertAPickle) {
     }
 }
 
+TEST(OpenWeights, TakesTheStateOfATrainingForNoWeights) {
+    const temporary_folder folder;
+    for (const char* name : {"optimizer.bin", "optimizer.pt", "scheduler.bin", "training_args.bin"})
+        folder.write(name, "PK");
+    std::filesystem::create_directory(folder.path / "a.ckpt");
+    EXPECT_FAILS(open_weights(folder.path), errc::not_found, "holds no weights");
+    folder.write("z.ckpt", "PK");
+    EXPECT_FAILS(open_weights(folder.path), errc::unsupported, "z.ckpt: is a PyTorch pickle");
+}
+
 TEST(OpenWeights, TheCommandThatConvertsAPickleRunsWhateverThePath) {
     const temporary_folder bin;
     for (const char* name : {"it's", "two words", "line\nbreak", "$HOME", "back\\slash", "dou\"ble", "`id`", "\xc3\xa9",

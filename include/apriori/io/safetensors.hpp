@@ -202,15 +202,20 @@ inline std::optional<result<weights_source>> open_named(const std::filesystem::p
     return std::nullopt;
 }
 
-/// A pickle in a folder, those that diffusers and transformers write first; empty if there is none.
+/// A pickle of weights in a folder, those that diffusers and transformers write first; empty if there is none.
 inline std::filesystem::path find_pickle(const std::filesystem::path& folder) {
     for (const char* stem : {"diffusion_pytorch_model", "pytorch_model", "model"})
         for (const char* name : {".bin", ".bin.index.json", ".fp16.bin", ".bin.index.fp16.json"})
             if (const auto path = folder / cat(stem, name); is_file(path)) return path;
     std::filesystem::path first;
     std::error_code error;
-    for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end; i.increment(error))
-        if (is_pickle_name(i->path().filename().string()) && (first.empty() || i->path() < first)) first = i->path();
+    for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
+        const std::string name = i->path().filename().string();
+        bool weights = is_pickle_name(name) && is_file(i->path());
+        for (const std::string_view state : {"training_args", "optimizer", "scheduler", "scaler", "random_states"})
+            weights = weights && !name.starts_with(state); // of a training that was stopped
+        if (weights && (first.empty() || i->path() < first)) first = i->path();
+    }
     return first;
 }
 
