@@ -32,7 +32,8 @@ namespace detail {
 inline std::atomic<warning_handler> current_warning_handler{&print_warning};
 } // namespace detail
 
-/// Sends warnings to `handler` from now on, or nowhere if it is nullptr. Returns the handler that there was.
+/// Sends warnings to `handler` from now on, or nowhere if it is nullptr. Returns the handler that there was. A unit that is compiled
+/// for several instruction sets (apriori_add_multiarch) is closed, and has its own.
 inline warning_handler on_warning(warning_handler handler) noexcept {
     return detail::current_warning_handler.exchange(handler);
 }
