@@ -11,8 +11,11 @@
 #include "apriori/pipelines/sampler.hpp"
 #include "apriori/schedulers/unclip.hpp"
 
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
+#include <string_view>
+#include <system_error>
 
 using namespace apriori;
 
@@ -59,7 +62,14 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "linked_weights: %s\n", f.message.c_str());
         return 2;
     };
-    const auto embedding = sample_linked(text, argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 0);
+    std::uint64_t seed = 0;
+    if (argc > 2) {
+        const std::string_view number = argv[2];
+        const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), seed);
+        if (error != std::errc() || end != number.data() + number.size())
+            return fail({errc::invalid_argument, "seed '", number, "' is not allowed; allowed: 0 to 2^64 - 1"});
+    }
+    const auto embedding = sample_linked(text, seed);
     if (!embedding) return fail(embedding.error());
     const auto decoder = io::linked_source(std::span(digits_decoder, digits_decoder_end), "the linked decoder");
     if (!decoder) return fail(decoder.error());

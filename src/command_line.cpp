@@ -11,8 +11,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
+#include <optional>
+#include <string_view>
 #include <thread>
 
 namespace apriori::program {
@@ -30,23 +34,41 @@ CLI::Validator allowed(std::string what, F&& is_allowed) {
         "");
 }
 
+/// The number that the whole text is, as JSON and Python write it in decimal digits.
+template <class T>
+std::optional<T> parse_number(std::string_view text) {
+    T value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+/// A number for which `is_allowed` says yes. What CLI11 reads from the text after it is this number: CLI11 itself takes 010 for 8,
+/// wraps negative numbers around to unsigned ones, and makes the largest one of what is too large.
+template <class T, class F>
+CLI::Validator number(std::string what, F&& is_allowed) {
+    return CLI::Validator(
+        [=](std::string& text) {
+            const auto value = parse_number<T>(text);
+            if (!value || !is_allowed(*value))
+                return fmt::format("{} is not allowed; allowed: {}", io::quote(text), what);
+            text = fmt::format("{}", *value);
+            return std::string();
+        },
+        "");
+}
 /// Numbers from `least` to `most`; NaN is none of them.
 template <class T>
 CLI::Validator between(T least, T most) {
-    return allowed(fmt::format("{} to {}", least, most), [=](const std::string& text) {
-        T value{};
-        // CLI11 would wrap negative numbers around to unsigned ones.
-        const bool number = !(std::is_unsigned_v<T> && text.starts_with('-')) && CLI::detail::lexical_cast(text, value);
-        return number && value >= least && value <= most;
-    });
+    return number<T>(fmt::format("{} to {}", least, most), [=](T x) { return x >= least && x <= most; });
 }
-
+/// Numbers that a float holds.
 CLI::Validator finite() {
-    return allowed("a finite number", [](const std::string& text) {
-        float value = 0;
-        return CLI::detail::lexical_cast(text, value) && std::isfinite(value);
-    });
+    return number<double>("a finite number",
+                          [](double x) { return std::abs(x) <= double{std::numeric_limits<float>::max()}; });
 }
+/// The weight behind a text or a file.
+CLI::Validator finite_weight() { return finite().application_index(1); }
 
 /// A path; an option in its place is a value that was forgotten.
 CLI::Validator path() {
@@ -80,7 +102,7 @@ void add_device(CLI::App& command, device_options& on, bool threads = true) {
     if (!threads) return;
     command.add_option("--threads", on.threads, "Threads of cpu and eigen")
         ->type_name("N")
-        ->check(between(1, 1024))
+        ->transform(between(1, 1024))
         ->capture_default_str();
 }
 
@@ -127,15 +149,15 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
     add_loras(command, o.loras);
     command.add_option("--samples", o.samples, "Samples of each prompt")
         ->type_name("N")
-        ->check(between(1, 65536))
+        ->transform(between(1, 65536))
         ->capture_default_str();
     command.add_option("--steps", o.steps, "Steps of the scheduler; 1 is the single step at its last timestep")
         ->type_name("N")
-        ->check(between(1, 100000)) // how many there can be the scheduler says
+        ->transform(between(1, 100000)) // how many there can be the scheduler says
         ->capture_default_str();
     command.add_option("--guidance", o.guidance, "Classifier-free guidance; 1 and less: none")
         ->type_name("G")
-        ->check(finite())
+        ->transform(finite())
         ->capture_default_str();
     command
         .add_option("--scheduler", o.scheduler, "The folder's scheduler as one of another class: DDIMScheduler, ...")
@@ -143,7 +165,7 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
         ->check(path());
     command.add_option("--seed", o.seed, "Of torch's generator: the same numbers as in diffusers on the CPU")
         ->type_name("S")
-        ->check(between<std::uint64_t>(0, ~std::uint64_t{0}))
+        ->transform(between<std::uint64_t>(0, ~std::uint64_t{0}))
         ->capture_default_str();
     add_device(command, o.on);
     command.add_option("--out", o.out, "Writes the embeddings: image_embeds [rows, dim], safetensors; or a .npy")
@@ -177,15 +199,18 @@ void add_interpolate(CLI::App& command, interpolate_options& o) {
     add_pipeline(command, o);
     add_negative(command, o);
     command.add_option("--text", o.texts, "A text and its weight; as often as there are texts")
-        ->type_name("TEXT WEIGHT");
-    command.add_option("--image", o.images, "A file with an image embedding, and its weight")->type_name("FILE WEIGHT");
+        ->type_name("TEXT WEIGHT")
+        ->transform(finite_weight());
+    command.add_option("--image", o.images, "A file with an image embedding, and its weight")
+        ->type_name("FILE WEIGHT")
+        ->transform(finite_weight());
     command
         .add_option("--negative-embedding", o.negative_embedding,
                     "Kandinsky: of which negative_image_embeds is sampled, in place of the zero image's embedding")
         ->type_name("TEXT");
     command.add_option("--frames", o.frames, "So many mixes, from the first of two conditions to the second")
         ->type_name("N")
-        ->check(between(1, 65536));
+        ->transform(between(1, 65536));
 }
 
 void add_emb2emb(CLI::App& command, emb2emb_options& o) {
@@ -196,7 +221,7 @@ void add_emb2emb(CLI::App& command, emb2emb_options& o) {
         ->check(path());
     command.add_option("--strength", o.strength, "The share of the steps that is taken: above 0, to 1")
         ->type_name("S")
-        ->check(between(1e-6, 1.0))
+        ->transform(between(1e-6, 1.0))
         ->capture_default_str();
     command.add_option("TEXT", o.texts, "Words");
 }
@@ -247,23 +272,23 @@ void add_bench(CLI::App& command, bench_options& o) {
     add_loras(command, o.loras);
     command.add_option("--tokens", o.tokens, "Live tokens of the prompt; the unconditional one has 2")
         ->type_name("N")
-        ->check(between(1, 65536))
+        ->transform(between(1, 65536))
         ->capture_default_str();
     command.add_option("--samples", o.samples, "Samples of the prompt")
         ->type_name("N")
-        ->check(between(1, 65536))
+        ->transform(between(1, 65536))
         ->capture_default_str();
     command.add_option("--steps", o.steps, "Steps of a sampling")
         ->type_name("N")
-        ->check(between(1, 100000))
+        ->transform(between(1, 100000))
         ->capture_default_str();
     command.add_option("--rows-forward", o.rows_forward, "Rows of one more forward, besides 1 and 2")
         ->type_name("N")
-        ->check(between(1, 65536))
+        ->transform(between(1, 65536))
         ->capture_default_str();
     command.add_option("--repeats", o.repeats, "Rounds of measurements; the medians are printed")
         ->type_name("N")
-        ->check(between(1, 1000))
+        ->transform(between(1, 1000))
         ->capture_default_str();
     add_device(command, o.on);
     command.add_flag("--json", o.json, "Print one JSON object instead of a table");
@@ -318,7 +343,7 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
         ->check(path());
     info_command->add_option("--rows", info.rows, "Rows of a forward")
         ->type_name("N")
-        ->check(between(1, 65536))
+        ->transform(between(1, 65536))
         ->capture_default_str();
     add_device(*info_command, info.on, false);
     CLI::App* pack_command =

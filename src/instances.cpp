@@ -3,7 +3,7 @@
 #include "instances.hpp"
 
 #include "apriori/core/arch_choice.hpp"
-#include "apriori/io/text.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "build_info.hpp"
 
 #include <fmt/format.h>
@@ -54,10 +54,17 @@ std::string joined(std::string_view list, std::string_view more) {
     return list.empty() ? std::string(more) : std::string(list) + ';' + std::string(more);
 }
 
+/// An option of CMake, as a word of a command line.
+std::string setting(std::string_view name, std::string_view value) {
+    return io::shell_quoted(std::string_view(fmt::format("-DAPRIORI_{}={}", name, value)));
+}
+
 /// The commands that configure this build again with one more option, and build it.
 std::string rebuild(const std::string& option) {
-    return fmt::format("cmake -S \"{}\" -B \"{}\" {} && cmake --build \"{}\" --target {}", build_info::source_dir,
-                       build_info::binary_dir, option, build_info::binary_dir, build_info::target);
+    const std::string source = io::shell_quoted(std::string_view(build_info::source_dir)),
+                      binary = io::shell_quoted(std::string_view(build_info::binary_dir));
+    return fmt::format("cmake -S {} -B {} {} && cmake --build {} --target {}", source, binary, option, binary,
+                       build_info::target);
 }
 
 /// "WHAT is not compiled into this program, which has THESE; add it: ...".
@@ -69,8 +76,8 @@ failure not_compiled(const std::string& what, std::string_view have, const std::
 result<void> check(const device_options& on) {
     if (!holds(build_info::devices, on.device))
         return not_compiled("device " + on.device, build_info::devices,
-                            fmt::format("{}\"-DAPRIORI_DEVICES={}\"", on.device == "cuda" ? "-DAPRIORI_CUDA=ON " : "",
-                                        joined(build_info::devices, on.device)));
+                            fmt::format("{}{}", on.device == "cuda" ? "-DAPRIORI_CUDA=ON " : "",
+                                        setting("DEVICES", joined(build_info::devices, on.device))));
     if (on.device != "cpu") {
         if (on.weights != "" && on.weights != "f32")
             return failure{errc::unsupported, fmt::format("--weights {}: device {} has f32 alone; cpu has {}",
@@ -81,14 +88,13 @@ result<void> check(const device_options& on) {
         return {};
     }
     if (!holds(build_info::weights, on.weights_or_default()))
-        return not_compiled(
-            "weight format " + on.weights_or_default(), build_info::weights,
-            fmt::format("\"-DAPRIORI_WEIGHTS={}\"", joined(build_info::weights, on.weights_or_default())));
+        return not_compiled("weight format " + on.weights_or_default(), build_info::weights,
+                            setting("WEIGHTS", joined(build_info::weights, on.weights_or_default())));
     if (!on.arch.empty() && !holds(build_info::archs, on.arch) && holds(build_info::known_archs, on.arch))
         return not_compiled("instruction set " + on.arch, build_info::archs,
-                            fmt::format("\"-DAPRIORI_ARCHS={}\"", std::string_view(build_info::archs) == "native"
-                                                                      ? on.arch
-                                                                      : joined(build_info::archs, on.arch)));
+                            setting("ARCHS", std::string_view(build_info::archs) == "native"
+                                                 ? on.arch
+                                                 : joined(build_info::archs, on.arch)));
     return {};
 }
 
@@ -98,7 +104,7 @@ failure config_not_compiled(const std::filesystem::path& file) {
     const auto path = std::filesystem::absolute(file, error).lexically_normal();
     return {errc::unsupported,
             fmt::format("{}: this configuration is not compiled into this program; add it: {}", file.string(),
-                        rebuild(fmt::format("\"-DAPRIORI_CONFIGS={}\"", joined(build_info::configs, path.string()))))};
+                        rebuild(setting("CONFIGS", joined(build_info::configs, path.string()))))};
 }
 
 template <class Entry, class Config>
@@ -158,9 +164,8 @@ result<const prior_entry*> catalogue::find(const PriorConfig& config, const devi
 result<const prior_entry*> catalogue::find(const PriorConfig& config, const device_options& on,
                                            std::string_view preset) const {
     if (const prior_entry* e = look_up(config, on)) return e;
-    return failure{errc::unsupported,
-                   fmt::format("preset {} is not compiled into this program; add it: {}", preset,
-                               rebuild(fmt::format("\"-DAPRIORI_PRESETS={}\"", joined(build_info::presets, preset))))};
+    return failure{errc::unsupported, fmt::format("preset {} is not compiled into this program; add it: {}", preset,
+                                                  rebuild(setting("PRESETS", joined(build_info::presets, preset))))};
 }
 
 result<const text_encoder_entry*> catalogue::find(const CLIPTextConfig& config, const device_options& on,

@@ -48,7 +48,7 @@ result<made_embeddings> draw(const interpolate_options& options, const std::vect
     for (const auto& [text, weight] : options.texts) conditions.push_back({std::string_view(text), weight});
     for (std::size_t i = 0; i < images.size(); ++i)
         conditions.push_back({image_embeds{images[i]}, options.images[i].second});
-    interpolation_options more;
+    interpolation_options more{.sum_samples = parts.sum_samples};
     if (options.negative) more.negative_prior_prompt = *options.negative;
     if (options.negative_embedding) more.negative_prompt = *options.negative_embedding;
     torch_generator random(options.seed);

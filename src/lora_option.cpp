@@ -16,9 +16,10 @@ result<lora_option> parse_lora_option(const std::string& text) {
     if (colon == std::string::npos) return lora_option{text};
     double weight = 0;
     const char *first = text.data() + colon + 1, *last = text.data() + text.size();
-    if (const auto read = std::from_chars(first, last, weight); read.ec != std::errc() || read.ptr != last)
-        return lora_option{text};
-    if (colon == 0 || !std::isfinite(weight))
+    const auto read = std::from_chars(first, last, weight);
+    const bool out_of_range = read.ec == std::errc::result_out_of_range;
+    if (read.ptr != last || (read.ec != std::errc() && !out_of_range)) return lora_option{text};
+    if (colon == 0 || out_of_range || !std::isfinite(weight))
         return failure{
             errc::invalid_argument,
             fmt::format("--lora {}: allowed: FILE or FILE:WEIGHT, the weight a finite number", io::quote(text))};

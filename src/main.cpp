@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori: unCLIP priors from the command line.
+#include "apriori/core/report.hpp"
 #include "command_line.hpp"
 #include "interrupt.hpp"
 #include "process.hpp"
@@ -26,7 +27,7 @@ result<exit_code> run(const pack_options& o) { return run_pack(o); }
 result<exit_code> run(const bench_options& o) { return run_bench(o); }
 
 int give_up(const failure& f) {
-    fmt::print(stderr, "apriori: {}\n", f.message);
+    fmt::print(stderr, "apriori: {}\n", on_one_line(f.message));
     return interrupt_signal() != 0 ? 128 + interrupt_signal() : exit_code_of(f);
 }
 

@@ -8,11 +8,11 @@ namespace apriori::program {
 
 using io::is_folder, io::is_there, io::pipeline_folder;
 
-/// The config.json that `path` means: the file itself, or that of the folder or of its prior/.
+/// The config.json that `path` means: the file itself, or that of the folder or of its prior/ (or prior_prior/).
 inline result<std::filesystem::path> find_config(const std::filesystem::path& path) {
     if (!is_there(path)) return failure{errc::not_found, path.string() + ": no such file or folder"};
     if (!is_folder(path)) return path;
-    for (const auto& file : {path / "prior" / "config.json", path / "config.json"})
+    for (const auto& file : {pipeline_folder{path}.prior() / "config.json", path / "config.json"})
         if (is_there(file)) return file;
     return failure{errc::not_found, path.string() + ": holds neither config.json nor prior/config.json"};
 }

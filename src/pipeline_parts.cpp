@@ -42,6 +42,7 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options) {
     if (!folder) return folder.error();
     pipeline_parts parts;
     parts.model_name = folder->name();
+    parts.sum_samples = folder->is_kandinsky_2_1();
     const auto config = io::load_config<PriorConfig>(folder->prior());
     if (!config) return config.error();
     parts.config = canonical(*config);

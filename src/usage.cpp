@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "usage.hpp"
 
-#include "apriori/io/text.hpp"
-
 #include <fmt/format.h>
-
-#include <cmath>
 
 namespace apriori::program {
 
@@ -46,10 +42,6 @@ result<void> check_usage(const interpolate_options& o) {
     const std::size_t count = o.texts.size() + o.images.size();
     u.check_batch(o.batch, count > 0, "--text or --image", o.out, o.png);
     u.refuse(o.frames > 0 && count != 2, "needs two of --text and --image for --frames");
-    for (const auto& all : {o.texts, o.images})
-        for (const auto& [what, weight] : all)
-            u.refuse(!std::isfinite(weight),
-                     fmt::format("the weight of {} is {}; it must be a finite number", io::quote(what), weight));
     return u.outcome;
 }
 result<void> check_usage(const emb2emb_options& o) {

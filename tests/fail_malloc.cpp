@@ -85,6 +85,10 @@ int sigaction(int signal, const struct sigaction* action, struct sigaction* old)
     counting = true;
     return next<int(int, const struct sigaction*, struct sigaction*)>("sigaction")(signal, action, old);
 }
+sighandler_t signal(int number, sighandler_t handler) {
+    counting = true;
+    return next<sighandler_t(int, sighandler_t)>("signal")(number, handler);
+}
 void* malloc(std::size_t size) {
     if (!found()) return early(size);
     if (!fails()) return of_c.malloc(size);

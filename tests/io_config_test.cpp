@@ -41,7 +41,7 @@ TEST(ConfigJson, TheTableHoldsEveryField) {
     // Fails to compile when PriorConfig gains a field; then fields() needs it, too.
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = unusual;
     static_cast<void>(std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p));
-    static_assert(fields_of<PriorConfig>.size() == 16 + 1); // and _class_name
+    static_assert(fields_of<PriorConfig>.size() == 16 + 2); // and _class_name, quantization_config
     std::vector<std::string> names;
     for_each_field<PriorConfig>([&](const auto& field) { names.emplace_back(field.name); });
     EXPECT_EQ(names, (std::vector<std::string>{"num_attention_heads", "attention_head_dim", "num_layers",
@@ -141,10 +141,50 @@ TEST(ConfigJson, WrongValuesNameTheFieldAndWhatIsAllowed) {
         "num_attention_heads times attention_head_dim must be at most 1048576 (got 1099511627776, limit 1048576)");
 }
 
-TEST(ConfigJson, UnknownFieldsAndOtherClassesAreErrors) {
-    EXPECT_FAILS(parse(R"({"num_heads": 8})"), errc::invalid_argument,
-                 "unknown field 'num_heads'; PriorTransformer has ", "num_attention_heads");
-    EXPECT_TRUE(parse(R"({"_anything": [1, {"two": 3}]})").ok());
+TEST(ConfigJson, UnknownFieldsAreAWarning) { // as in diffusers
+    const io_testing::captured_warnings warnings;
+    const auto odd = parse(R"({"num_heads": 8, "num_layers": 3, "attention\u005ftype": "default"})");
+    ASSERT_TRUE(odd.ok()) << odd.error().message;
+    EXPECT_EQ(*odd, PriorConfig{.num_layers = 3});
+    EXPECT_EQ(warnings.texts(), (std::vector<std::string>{
+                                    R"(m/config.json: ignored: 'num_heads', 'attention\u005ftype'; PriorTransformer)"
+                                    " has no such field"}));
+    warnings.texts().clear();
+    EXPECT_TRUE(parse(R"({"_anything": [1, {"two": 3}], "quantization_config": null})").ok());
+    EXPECT_FALSE(parse(R"({"num_heads": 8, "num_layers": 0})").ok()); // the error is enough
+    // transformers keeps what it does not know without a word
+    EXPECT_TRUE(parse_config<CLIPTextConfig>(R"({"torch_dtype": "float16", "anything": 1})").ok());
+    EXPECT_TRUE(parse_config<CLIPVisionConfig>(R"({"torch_dtype": "float16", "anything": 1})").ok());
+    EXPECT_EQ(warnings.texts(), std::vector<std::string>());
+
+    apriori::on_warning(nullptr); // nowhere
+    EXPECT_TRUE(parse(R"({"num_heads": 8})").ok());
+    apriori::on_warning(&print_warning);
+    testing::internal::CaptureStderr();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(parse(R"({"num_hats": 8})").ok());
+    EXPECT_TRUE(parse_config<PriorConfig>(R"({"num_hats": 8})", "other/config.json").ok());
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              "apriori: warning: m/config.json: ignored: 'num_hats'; PriorTransformer has no such field\n"
+              "apriori: warning: other/config.json: ignored: 'num_hats'; PriorTransformer has no such field\n");
+}
+
+TEST(ConfigJson, FieldsThatChangeTheNumbersAreErrors) {
+    for (const char* value : {R"({"quant_method": "bitsandbytes"})", "true", "[]"}) {
+        const std::string text = std::string(R"({"quantization_config": )") + value + '}';
+        EXPECT_FAILS(parse(text), errc::unsupported, "m/config.json: field 'quantization_config' is ", "allowed: null");
+        EXPECT_FAILS(parse_config<CLIPTextConfig>(text), errc::unsupported, "field 'quantization_config' is ");
+        EXPECT_FAILS(parse_config<CLIPVisionConfig>(text), errc::unsupported, "field 'quantization_config' is ");
+    }
+}
+
+TEST(ConfigJson, DefaultsThatDiffusersMarkedAreThoseOfTheClass) { // whatever value stands beside
+    const auto marked = parse(R"({"_use_default_values": ["num_layers", "clip_embed_dim"], "num_layers": 3,)"
+                              R"( "clip_embed_dim": 5, "embedding_dim": 9})");
+    ASSERT_TRUE(marked.ok()) << marked.error().message;
+    EXPECT_EQ(*marked, PriorConfig{.embedding_dim = 9});
+}
+
+TEST(ConfigJson, OtherClassesAreErrors) {
     EXPECT_FAILS(parse(R"({"_class_name": "UNet2DConditionModel"})"), errc::unsupported,
                  R"(field '_class_name' is "UNet2DConditionModel"; allowed: "PriorTransformer")");
     EXPECT_FAILS(parse("[]"), errc::bad_format, "m/config.json: is [], not an object");

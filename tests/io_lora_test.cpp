@@ -310,6 +310,32 @@ TEST_F(LoraFiles, RefuseWeightsThatOverflow) {
                  "out of float32's range");
 }
 
+TEST(LoraFile, TakesThePriorsPartOfAFileForSeveralModels) { // as load_lora_adapter with its prefix
+    const temporary_folder folder;
+    const auto terms = [&](const lora_tensors& tensors) {
+        std::vector<std::string> names;
+        const auto file = lora_file::open(tensors.write(folder));
+        EXPECT_TRUE(file.ok()) << file.error().message;
+        if (file.ok())
+            for (const io::lora_term& t : file->terms()) names.push_back(t.tensor);
+        return names;
+    };
+    const io_testing::captured_warnings warnings;
+    const std::string path = (folder.path / "l.safetensors").string();
+    const std::vector<std::string> one{to_q + ".weight"};
+    EXPECT_EQ(terms(lora_tensors().matrices("prior." + to_q, 8, 2, 8).matrices("text_encoder.q_proj", 8, 2, 8)), one);
+    EXPECT_EQ(
+        terms(lora_tensors().matrices("prior." + to_q, 8, 2, 8).matrices("unet.down", 8, 2, 8).add("movq.a", {2})),
+        one);
+    EXPECT_EQ(terms(lora_tensors().matrices(to_q, 8, 2, 8).matrices("text_encoder_2.q_proj", 8, 2, 8)), one);
+    EXPECT_EQ(terms(lora_tensors().matrices("transformer." + to_q, 8, 2, 8)), one);
+    const std::string end = "; a LoRA is merged into the prior alone";
+    EXPECT_EQ(warnings.texts(),
+              (std::vector<std::string>{path + ": ignored: 2 tensors of 'text_encoder'" + end,
+                                        path + ": ignored: 1 tensor of 'movq', 2 tensors of 'unet'" + end,
+                                        path + ": ignored: 2 tensors of 'text_encoder_2'" + end}));
+}
+
 TEST(LoraFile, RefusesTensorsThatAreNoLora) {
     const temporary_folder folder;
     const auto opened = [&](const lora_tensors& tensors) { return lora_file::open(tensors.write(folder)); };
@@ -335,8 +361,12 @@ TEST(LoraFile, RefusesTensorsThatAreNoLora) {
                  to_q + ".lora_B.bias", "is [4]; allowed: [8]");
     EXPECT_FAILS(opened(lora_tensors().matrices(to_q, 8, 2, 8).add(to_q + ".lora.down.weight", {2, 8})),
                  errc::bad_format, "are the same part of '" + to_q + "'");
-    EXPECT_FAILS(opened(lora_tensors().matrices("prior." + to_q, 8, 2, 8).matrices("unet.down", 8, 2, 8)),
+    EXPECT_FAILS(opened(lora_tensors().matrices("prior." + to_q, 8, 2, 8).matrices("down", 8, 2, 8)), errc::unsupported,
+                 path, "of two models", "begin with 'prior.'");
+    EXPECT_FAILS(opened(lora_tensors().matrices("transformer." + to_q, 8, 2, 8).matrices("unet.down", 8, 2, 8)),
                  errc::unsupported, path, "of two models");
+    EXPECT_FAILS(opened(lora_tensors().matrices("text_encoder.q_proj", 8, 2, 8)), errc::unsupported, path,
+                 "'text_encoder.q_proj.lora_A.weight', are of another model");
     for (const auto& [name, what] : {std::pair{".lora_magnitude_vector", "DoRA"},
                                      {".lokr_w1", "LoKr"},
                                      {".hada_w1_a", "LoHa"},

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // safetensors: what is read is what was written, and no header can make the reader believe, crash or fall silent.
 #include "apriori/core/check_tensors.hpp"
+#include "apriori/io/config_json.hpp"
+#include "apriori/io/json_fields.hpp"
 #include "apriori/io/linked_source.hpp"
+#include "apriori/io/npy.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
+#include "apriori/io/scheduler_json.hpp"
 #include "io_testing.hpp"
 
 #include <bit>
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <vector>
@@ -294,11 +300,12 @@ TEST(OpenWeights, TakesTheNamesOfDiffusersInOrder) {
         return std::string(R"({"metadata":{"total_size":1},"weight_map":{"n":")") + file + "\"}}";
     };
     folder.write("shard.safetensors", numbered(9));
-    char n = 1; // from the last choice to the first
+    char n = 1; // from the last choice to the first: diffusers reads its shards first, transformers its one file
     for (const char* name :
-         {"model.fp16.safetensors", "model.safetensors", "diffusion_pytorch_model.safetensors.index.fp16.json",
-          "diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.safetensors.index.json",
-          "diffusion_pytorch_model.safetensors"}) {
+         {"model.safetensors.index.fp16.json", "model.fp16.safetensors", "model.safetensors.index.json",
+          "model.safetensors", "diffusion_pytorch_model.fp16.safetensors",
+          "diffusion_pytorch_model.safetensors.index.fp16.json", "diffusion_pytorch_model.safetensors",
+          "diffusion_pytorch_model.safetensors.index.json"}) {
         const bool json = std::string_view(name).ends_with(".json");
         folder.write(name, json ? index("shard.safetensors") : numbered(n));
         const auto source = open_weights(folder.path);
@@ -308,13 +315,149 @@ TEST(OpenWeights, TakesTheNamesOfDiffusersInOrder) {
     }
 }
 
-TEST(OpenWeights, SaysHowToConvertAPickle) {
+// A save of one file over an earlier save of shards removes the shards, but leaves their index: diffusers fails there.
+TEST(OpenWeights, PassesOverAnIndexWhoseShardsAreGone) {
     const temporary_folder folder;
-    folder.write("diffusion_pytorch_model.bin", "PK");
-    for (const auto& path : {folder.path, folder.path / "diffusion_pytorch_model.bin"})
-        EXPECT_FAILS(open_weights(path), errc::unsupported, "diffusion_pytorch_model.bin: is a PyTorch pickle",
-                     "python3 -c", "save_file(", "weights_only=True",
-                     (folder.path / "diffusion_pytorch_model.safetensors").string());
+    folder.write("diffusion_pytorch_model.safetensors",
+                 image(R"({"n":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "\x07"));
+    const std::string index = R"({"weight_map":{"n":"diffusion_pytorch_model-00001-of-00002.safetensors"}})";
+    folder.write("diffusion_pytorch_model.safetensors.index.json", index);
+    const io_testing::captured_warnings warnings;
+    const auto source = open_weights(folder.path);
+    ASSERT_TRUE(source.ok()) << source.error().message;
+    EXPECT_EQ(values(*source, "n"), std::vector<float>{7});
+    ASSERT_EQ(warnings.texts().size(), 1U);
+    for (const char* part : {"00001-of-00002.safetensors: cannot open: No such file", "a shard of diffusion_pytorch",
+                             "; reading diffusion_pytorch_model.safetensors instead"})
+        EXPECT_NE(warnings.texts()[0].find(part), std::string::npos) << warnings.texts()[0];
+
+    folder.write("diffusion_pytorch_model.safetensors.index.json", "{"); // damaged is no sign of an old index
+    EXPECT_FAILS(open_weights(folder.path), errc::bad_format, "index.json");
+}
+
+// ---- what is no safetensors ----
+
+/// The words that a shell makes of the command that a message ends with.
+std::vector<std::string> words_of(const std::string& message, const temporary_folder& folder) {
+    folder.write("python3", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done > \"$WORDS\"\n");
+    std::filesystem::permissions(folder.path / "python3", std::filesystem::perms::owner_all);
+    const auto script = folder.write("script", message.substr(message.find("python3 -c")) + "\n");
+    const std::string run = "WORDS=" + (folder.path / "words").string() + " PATH=" + folder.path.string() +
+                            ":$PATH bash " + script.string();
+    EXPECT_EQ(std::system(run.c_str()), 0) << message;
+    std::vector<std::string> words;
+    for (std::string rest = io_testing::read_all(folder.path / "words"); !rest.empty();
+         rest.erase(0, words.back().size() + 1))
+        words.emplace_back(rest.c_str());
+    return words;
+}
+
+TEST(OpenWeights, SaysHowToConvertAPickle) {
+    struct pickle {
+        const char *name, *becomes;
+    };
+    const temporary_folder bin;
+    for (const auto& [name, becomes] :
+         {pickle{"diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors"},
+          pickle{"diffusion_pytorch_model.fp16.bin", "diffusion_pytorch_model.fp16.safetensors"},
+          pickle{"diffusion_pytorch_model.bin.index.json", "diffusion_pytorch_model.safetensors"},
+          pickle{"pytorch_model.bin", "model.safetensors"}, pickle{"pytorch_model.bin.index.json", "model.safetensors"},
+          pickle{"prior.ckpt", "prior.safetensors"}, pickle{"my prior.pt", "my prior.safetensors"},
+          pickle{"prior.pth", "prior.safetensors"}}) {
+        const temporary_folder folder;
+        folder.write(name, "{}");
+        for (const auto& path : {folder.path, folder.path / name}) {
+            const auto failed = io_testing::failure_of(open_weights(path));
+            io_testing::expect_failure(failed, errc::unsupported,
+                                       {std::string(name) + ": is a", "PyTorch pickle", "weights_only=True"});
+            EXPECT_EQ(words_of(failed->message, bin),
+                      (std::vector<std::string>{"-c", words_of(failed->message, bin).at(1),
+                                                (folder.path / name).string(), (folder.path / becomes).string()}));
+        }
+    }
+}
+
+TEST(OpenWeights, TakesTheStateOfATrainingForNoWeights) {
+    const temporary_folder folder;
+    for (const char* name : {"optimizer.bin", "optimizer.pt", "scheduler.bin", "training_args.bin"})
+        folder.write(name, "PK");
+    std::filesystem::create_directory(folder.path / "a.ckpt");
+    EXPECT_FAILS(open_weights(folder.path), errc::not_found, "holds no weights");
+    folder.write("z.ckpt", "PK");
+    EXPECT_FAILS(open_weights(folder.path), errc::unsupported, "z.ckpt: is a PyTorch pickle");
+}
+
+TEST(OpenWeights, TheCommandThatConvertsAPickleRunsWhateverThePath) {
+    const temporary_folder bin;
+    for (const char* name : {"it's", "two words", "line\nbreak", "$HOME", "back\\slash", "dou\"ble", "`id`", "\xc3\xa9",
+                             "not utf8 \xff 'x'", "*", "a;b", "tab\t!"}) {
+        const auto failed = pickle_failure(std::filesystem::path("/") / name / "w.bin");
+        EXPECT_EQ(failed.message.substr(failed.message.find("python3")).find('\n'), std::string::npos);
+        const auto words = words_of(failed.message, bin);
+        ASSERT_EQ(words.size(), 4U) << failed.message;
+        EXPECT_EQ(words[2], std::string("/") + name + "/w.bin");
+        EXPECT_EQ(words[3], std::string("/") + name + "/w.safetensors");
+    }
+    EXPECT_EQ(words_of(pickle_failure("-w.bin").message, bin).at(2), "./-w.bin");
+    EXPECT_EQ(words_of(pickle_failure("-w.bin").message, bin).at(3), "./-w.safetensors");
+    EXPECT_EQ(words_of(pickle_failure("w.safetensors").message, bin).at(3), "w.converted.safetensors");
+}
+
+// Each row of the table in docs/weights.md, in its order.
+TEST(OpenWeights, TheDocumentationHasTheTableOfErrors) {
+    const temporary_folder folder;
+    const std::string one_float = image(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", raw<float>({0}));
+    const auto error = [&](const std::string& name, const std::string& content) {
+        const auto failed = io_testing::failure_of(open_weights(folder.write(name, content)));
+        return failed ? failed->message : "";
+    };
+    folder.write("whole.safetensors", one_float);
+    const std::vector<std::string> messages{
+        error("a.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4\n"),
+        error("a.bin", "PK"),
+        error("b.safetensors", "PK\x03\x04 archive"),
+        error("model.bin.index.json", "{}"),
+        error("c.safetensors", "<!DOCTYPE html>\n<html><body>Sign in</body></html>"),
+        error("d.safetensors", R"({"error": "Repository not found"})"),
+        error("e.safetensors", R"({"metadata": {}, "weight_map": {"a": "x.safetensors"}})"),
+        error("f.safetensors", ""),
+        error("g.safetensors", one_float.substr(0, 20)),
+        error("h.safetensors", one_float.substr(0, one_float.size() - 1)),
+        error("i.safetensors", one(R"({"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]})", "x")),
+        error("j.safetensors.index.json", R"({"weight_map": {"a": "none.safetensors"}})"),
+        error("k.safetensors.index.json", R"({"weight_map": {"b": "whole.safetensors"}})")};
+    const std::string page = io_testing::read_all(io_testing::data / "../../docs/weights.md");
+    std::size_t at = page.find("| a file that |"), rows = 0;
+    ASSERT_NE(at, std::string::npos);
+    at = page.find("\n| ", at); // behind the line of dashes
+    for (; page.compare(at, 3, "\n| ") == 0; at = page.find('\n', at + 1), ++rows) {
+        ASSERT_LT(rows, messages.size()) << "the documentation has a row that is not tested";
+        const std::size_t end = page.find('\n', at + 1), from = page.find("| `", at) + 3;
+        std::string said = page.substr(from, page.rfind('`', end) - from);
+        std::size_t found = 0;
+        for (std::size_t dots = 0; dots != std::string::npos; said.erase(0, dots + 3)) { // "…" stands for anything
+            dots = said.find("…");
+            found = messages[rows].find(said.substr(0, dots), found);
+            EXPECT_NE(found, std::string::npos) << messages[rows] << "\nlacks: " << said;
+            if (dots == std::string::npos || found == std::string::npos) break;
+        }
+    }
+    EXPECT_EQ(rows, messages.size());
+}
+
+TEST(ForeignFiles, AreNamedWhateverTheyShouldBe) {
+    const temporary_folder folder;
+    const auto lfs = folder.write("config.json", "version https://git-lfs.github.com/spec/v1\n");
+    EXPECT_FAILS(load_config<apriori::PriorConfig>(folder.path), errc::bad_format, lfs.string() + ": is a Git LFS");
+    EXPECT_FAILS(load_scheduler_config(lfs), errc::bad_format, "is a Git LFS pointer");
+    EXPECT_FAILS(json_fields::open(lfs), errc::bad_format, "is a Git LFS pointer");
+    EXPECT_FAILS(read_npy(lfs), errc::bad_format, "is a Git LFS pointer");
+    EXPECT_FAILS(weights_source::open_index(lfs), errc::bad_format, "is a Git LFS pointer");
+    for (const char* page : {"<html>", "\xef\xbb\xbf\r\n<!doctype HTML>", "<?xml version=\"1.0\"?><Error/>"}) {
+        const auto html = folder.write("page", page);
+        EXPECT_FAILS(load_config<apriori::PriorConfig>(html), errc::bad_format, "is a web page");
+        EXPECT_FAILS(safetensors_source::open(html), errc::bad_format, "is a web page");
+    }
 }
 
 TEST(OpenWeights, JoinsShards) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/result.hpp"
+#include "apriori/core/warning.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -82,6 +83,25 @@ template <class T>
 std::string raw(std::initializer_list<T> values) {
     return {reinterpret_cast<const char*>(values.begin()), values.size() * sizeof(T)};
 }
+
+/// The warnings from its construction on, in place of their lines on stderr.
+class captured_warnings {
+public:
+    captured_warnings() : before_(apriori::on_warning([](std::string_view text) { texts().emplace_back(text); })) {
+        texts().clear();
+    }
+    ~captured_warnings() { apriori::on_warning(before_); }
+    captured_warnings(const captured_warnings&) = delete;
+    captured_warnings& operator=(const captured_warnings&) = delete;
+
+    static std::vector<std::string>& texts() {
+        static std::vector<std::string> all;
+        return all;
+    }
+
+private:
+    apriori::warning_handler before_;
+};
 
 /// Every message is one line of printable text, not too long.
 inline void expect_one_line(const std::string& message) {

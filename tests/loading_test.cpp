@@ -3,6 +3,7 @@
 #include "apriori/apriori.hpp"
 #include "io_testing.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -118,6 +119,27 @@ TEST(Load, RefusesATextEncoderOfAnotherConfiguration) {
     cpu<> device;
     refuses_each_field<presets::digits_text>("text_encoder/config.json",
                                              [&](const fs::path& folder) { return load<digits>(device, folder); });
+}
+
+TEST(Load, KeysThatChangeNothingAreAWarning) {
+    const changed_folder folder;
+    folder.set("prior/config.json", "attention_type", "\"default\"");
+    folder.set("scheduler/scheduler_config.json", "timestep_type", "\"discrete\"");
+    folder.set("text_encoder/config.json", "anything", "1");
+    const io_testing::captured_warnings warnings;
+    cpu<> device;
+    const auto pipeline = load<digits>(device, folder.path());
+    ASSERT_TRUE(pipeline) << error_of(pipeline);
+    for (const char* part : {"/prior/config.json: ignored: 'attention_type'; PriorTransformer has no such field",
+                             "/scheduler/scheduler_config.json: ignored: 'timestep_type'; UnCLIPScheduler has no"})
+        EXPECT_TRUE(std::any_of(warnings.texts().begin(), warnings.texts().end(), [&](const std::string& w) {
+            return w.find(part) != std::string::npos;
+        })) << part;
+    for (const std::string& w : warnings.texts()) EXPECT_EQ(w.find("anything"), std::string::npos) << w;
+
+    folder.set("text_encoder/config.json", "quantization_config", "{\"bits\": 4}");
+    const auto quantized = load<digits>(device, folder.path());
+    EXPECT_NE(error_of(quantized).find("field 'quantization_config' is an object; allowed: null"), std::string::npos);
 }
 
 TEST(Load, HeadsThatOnlyTheConfigurationTells) {

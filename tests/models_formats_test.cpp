@@ -5,6 +5,10 @@
 #include "model_testing.hpp"
 
 #include <cmath>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
 
 using namespace apriori;
 using namespace model_testing;
@@ -92,6 +96,74 @@ TEST(ModelFormats, IntegersStayNear) {
     EXPECT_GT(cosine(answer<w8>(source), exact), 1 - 0.5 * 0.02 * 0.02);
     EXPECT_GT(cosine(answer<w8a8>(source), exact), 1 - 0.5 * 0.04 * 0.04);
     EXPECT_GT(cosine(answer<w4>(source), exact), 1 - 0.5 * 0.3 * 0.3);
+}
+
+// ---- numbers that no format holds ----
+
+/// `source` with one element of one tensor replaced.
+struct spoilt_source {
+    const io::synthetic_source& source;
+    std::string_view name;
+    std::int64_t element;
+    float value;
+
+    std::size_t size() const { return source.size(); }
+    tensor_info info(std::size_t i) const { return source.info(i); }
+    status read(std::size_t i, std::int64_t first, std::span<float> to) const {
+        const status s = source.read(i, first, to);
+        const std::int64_t at = element - first;
+        if (source.info(i).name == name && at >= 0 && at < std::ssize(to)) to[static_cast<std::size_t>(at)] = value;
+        return s;
+    }
+};
+
+template <class Format>
+class EveryFormat : public testing::Test {};
+using formats = testing::Types<f32, f16, bf16, w8, w8a8, w4>;
+TYPED_TEST_SUITE(EveryFormat, formats);
+
+TYPED_TEST(EveryFormat, NamesAWeightThatIsNotFinite) {
+    using model_type = PriorTransformer<config, cpu<>, TypeParam>;
+    const tensor_list tensors(config);
+    const io::synthetic_source good(tensors.infos());
+    cpu<> device;
+    const auto loaded = model_type::load(device, good);
+    ASSERT_TRUE(loaded.ok());
+    struct place {
+        const char *name, *text;
+        std::int64_t element;
+    };
+    constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+    for (const auto& [name, text, element] : {place{"transformer_blocks.1.ff.net.2.weight", "[3, 5]", 3 * 512 + 5},
+                                              place{"transformer_blocks.0.attn1.to_q.bias", "[7]", 7},
+                                              place{"positional_embedding", "[0, 2, 1]", 2 * 128 + 1}})
+        for (const auto& [value, number] : {std::pair{nan, "NaN"}, {-nan, "NaN"}, {inf, "inf"}, {-inf, "-inf"}}) {
+            const spoilt_source bad{good, name, element, value};
+            const std::string message = std::string("tensor ") + name + ": " + text + " is " + number +
+                                        "; a model's weights must be finite numbers";
+            const auto refused = model_type::load(device, bad);
+            ASSERT_FALSE(refused.ok()) << message;
+            EXPECT_EQ(refused.error().message, message);
+            EXPECT_EQ(refused.error().code, errc::invalid_argument);
+            const std::string names[] = {name};
+            const auto repacked = loaded->shared_weights()->repack(device, bad, names);
+            ASSERT_FALSE(repacked.ok()) << message;
+            EXPECT_EQ(repacked.error().message, message);
+        }
+}
+
+TEST(ModelFormats, AWeightThatIsTooLargeForTheFormatIsNamed) {
+    const tensor_list tensors(config);
+    const io::synthetic_source good(tensors.infos());
+    const spoilt_source large{good, "transformer_blocks.1.ff.net.2.weight", 3 * 512 + 5, -70000.0F};
+    cpu<> device;
+    EXPECT_TRUE((PriorTransformer<config, cpu<>>::load(device, large).ok()));
+    EXPECT_TRUE((PriorTransformer<config, cpu<>, bf16>::load(device, large).ok()));
+    const auto refused = PriorTransformer<config, cpu<>, f16>::load(device, large);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().message,
+              "tensor transformer_blocks.1.ff.net.2.weight: pack: a weight is past 65504, which f16 cannot hold; use "
+              "bf16 or f32; the largest here: [3, 5] is -70000.0");
 }
 
 } // namespace

@@ -49,6 +49,68 @@ TEST(bad_input, options) {
     refuse({"info", "digits", "--rows", "0"}, "--rows: '0'");
 }
 
+/// Every number of every command: what is no number of the kind, or out of its range.
+TEST(bad_input, numbers) {
+    struct number {
+        std::vector<std::string> before; ///< the command, and what stands before the number
+        const char *option, *allowed;
+        std::vector<std::string> more_bad; ///< besides what is bad for all of them
+    };
+    struct shared {
+        const char *option, *allowed;
+        std::vector<std::string> more_bad;
+    };
+    const std::vector<std::string> bad{"",    " 5",   "5 ",  "5x",  "x",    "+5",    "0x10",
+                                       "nan", "-nan", "inf", "1,5", "-inf", "1e400", "\xd9\xa3"};
+    const std::vector<std::string> whole{"-1", "1.5", "1e2", "5.", "18446744073709551616", "99999999999999999999999"};
+    const auto with = [](std::vector<std::string> a, const std::vector<std::string>& b) {
+        a.insert(a.end(), b.begin(), b.end());
+        return a;
+    };
+    std::vector<number> numbers{
+        {{"info", "digits", "--rows"}, "--rows", "1 to 65536", with(whole, {"0", "65537"})},
+        {{"verify", "d", "--threads"}, "--threads", "1 to 1024", with(whole, {"0", "1025"})},
+        {{"encode", "--model", "m", "--threads"}, "--threads", "1 to 1024", with(whole, {"0", "1025"})},
+        {{"interpolate", "--model", "m", "--text", "a"}, "--text", "a finite number", {"1e39", "-1e39"}},
+        {{"interpolate", "--model", "m", "--image", "a"}, "--image", "a finite number", {"1e39", "-1e39"}},
+        {{"interpolate", "--model", "m", "--frames"}, "--frames", "1 to 65536", with(whole, {"0", "65537"})},
+        {{"emb2emb", "--model", "m", "--strength"}, "--strength", "1e-06 to 1", {"0", "-0.5", "1.0001", "1e-7"}},
+        {{"bench", "--preset", "digits", "--tokens"}, "--tokens", "1 to 65536", with(whole, {"0", "65537"})},
+        {{"bench", "--preset", "digits", "--samples"}, "--samples", "1 to 65536", with(whole, {"0", "65537"})},
+        {{"bench", "--preset", "digits", "--steps"}, "--steps", "1 to 100000", with(whole, {"0", "100001"})},
+        {{"bench", "--preset", "digits", "--rows-forward"}, "--rows-forward", "1 to 65536", with(whole, {"0"})},
+        {{"bench", "--preset", "digits", "--repeats"}, "--repeats", "1 to 1000", with(whole, {"0", "1001"})},
+        {{"bench", "--preset", "digits", "--threads"}, "--threads", "1 to 1024", with(whole, {"0", "1025"})}};
+    for (const char* command : {"sample", "interpolate", "emb2emb"})
+        for (const auto& [option, range, more] : {shared{"--samples", "1 to 65536", with(whole, {"0", "65537"})},
+                                                  shared{"--steps", "1 to 100000", with(whole, {"0", "100001"})},
+                                                  shared{"--guidance", "a finite number", {"1e39", "-1e39"}},
+                                                  shared{"--seed", "0 to 18446744073709551615", whole},
+                                                  shared{"--threads", "1 to 1024", with(whole, {"0", "1025"})}})
+            numbers.push_back({{command, "--model", "m", option}, option, range, more});
+    for (const number& n : numbers)
+        for (const std::string& text : with(bad, n.more_bad)) {
+            const outcome o = run(with(n.before, {text}));
+            expect_refused(o, std::string(n.option) + ": '");
+            EXPECT_NE(o.err.find(std::string("' is not allowed; allowed: ") + n.allowed), std::string::npos)
+                << n.option << " '" << text << "'\n"
+                << o.err;
+        }
+}
+
+TEST(bad_input, a_number_is_the_one_that_it_says) {
+    const temporary_folder folder;
+    const auto drawn = [&](const std::string& seed) {
+        const path file = folder.path / "e.npy";
+        const outcome o = run(sample({"--steps", "2", "--seed", seed, "--out", file.string(), "seven"}));
+        EXPECT_EQ(o.code, 0) << o.err;
+        return read_all(file);
+    };
+    EXPECT_EQ(drawn("010"), drawn("10")); // not 8
+    EXPECT_NE(drawn("010"), drawn("8"));
+    EXPECT_NE(drawn("18446744073709551615"), drawn("18446744073709551614"));
+}
+
 TEST(bad_input, names) {
     refuse(with_outputs({"a handwriten zero"}), "near it: 'a handwritten zero'");
     refuse(with_outputs({"seven", "e\x1b[31m"}), "holds no condition 'e\\x1b[31m'");
@@ -155,7 +217,7 @@ TEST(bad_input, damaged_weights) {
     {
         const broken_digits b;
         b.change(weights, [](std::string& s) { std::fill(s.end() - 4096, s.end(), '\xff'); }); // NaN
-        b.expect("is not finite");
+        b.expect(".weight: [0] is NaN; a model's weights must be finite numbers");
     }
 }
 
@@ -186,7 +248,7 @@ TEST(bad_input, configurations) {
         const broken_digits b;
         b.change("prior/config.json", [](std::string& s) { replace(s, "\"num_layers\": 4", "\"num_layers\": 5"); });
         b.expect("config.json: this configuration is not compiled into this program; add it: cmake -S ");
-        b.expect((b.model / "prior/config.json").string() + "\" && cmake --build ");
+        b.expect((b.model / "prior/config.json").string() + " && cmake --build ");
     }
     {
         const broken_digits b;

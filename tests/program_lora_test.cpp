@@ -99,7 +99,7 @@ TEST(lora, is_refused_where_it_cannot_be) {
     expect_refused(run(sample({"--packed", image, "--lora", f.lora.string(), "seven"})), "apriori pack --lora");
     expect_refused(run({"bench", "--preset", "digits", "--packed", image, "--lora", f.lora.string()}),
                    "apriori pack --lora");
-    for (const char* weight : {":nan", ":inf", ":-inf"})
+    for (const char* weight : {":nan", ":inf", ":-inf", ":1e400", ":-1e400", ":1e-400"})
         expect_refused(run(sample({"--lora", f.lora.string() + weight, "seven"})), "the weight a finite number");
     expect_refused(run(sample({"--lora", f.lora.string() + ":2x", "seven"})), ":2x: cannot open");
     expect_refused(run(sample({"--lora", (digits / "conditions.safetensors").string(), "seven"})),

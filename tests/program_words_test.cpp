@@ -133,6 +133,92 @@ TEST_F(Words, InterpolationIsTheWeightedSumOfItsParts) {
     for (std::size_t i = 0; i < 12; ++i) ASSERT_NEAR(frames[12 + i], 0.5f * (frames[i] + frames[24 + i]), 1e-4f) << i;
 }
 
+// 2.1's class in diffusers adds up all samples (with recorded numbers in pipelines_test.cpp), 2.2's keeps them apart.
+TEST_F(Words, InterpolationAddsUpSamplesWhereDiffusersClassDoes) {
+    const std::vector<std::string> mix{"--seed", "7",   "--steps", "3",      "--samples", "3",
+                                       "--text", seven, "0.5",     "--text", two,         "0.25"};
+    ASSERT_EQ(run_on("kandinsky", "interpolate", mix).code, 0);
+    const auto apart = tensor_of(out, "image_embeds"), negative = tensor_of(out, "negative_image_embeds");
+    ASSERT_EQ(apart.size(), 36U);
+    const auto with_class = [&](const std::string& name) {
+        folder.write("kandinsky/model_index.json", "{\"_class_name\": \"" + name + "\"}");
+        const outcome o = run_on("kandinsky", "interpolate", mix);
+        EXPECT_EQ(o.code, 0) << o.err;
+        EXPECT_EQ(tensor_of(out, "negative_image_embeds"), negative);
+        return tensor_of(out, "image_embeds");
+    };
+    for (const char* name : {"KandinskyPriorPipeline", "KandinskyCombinedPipeline"}) {
+        std::vector<float> sum(12);
+        for (std::size_t i = 0; i < 36; ++i) sum[i % 12] += apart[i];
+        expect_near(with_class(name), sum);
+    }
+    for (const char* name : {"KandinskyV22PriorPipeline", "KandinskyV22CombinedPipeline", "UnCLIPPipeline"})
+        EXPECT_EQ(with_class(name), apart) << name;
+}
+
+// The folder of a combined pipeline has the decoder's parts under their own names, and the prior's with prior_ in front.
+TEST_F(Words, TheFolderOfACombinedPipelineIsThePriors) {
+    const path combined = folder.path / "combined", plain = folder.path / "kandinsky";
+    std::filesystem::create_directories(combined);
+    for (const char* part : {"prior", "text_encoder", "image_encoder", "tokenizer"})
+        std::filesystem::create_directory_symlink(std::filesystem::canonical(plain / part),
+                                                  combined / (std::string("prior_") + part));
+    std::filesystem::create_directory_symlink(models / "prior_scheduler", combined / "prior_scheduler");
+    for (const char* part : {"scheduler", "unet", "movq", "text_encoder", "tokenizer"})
+        std::filesystem::create_directories(combined / part);
+    const std::string image = embeds_file(std::vector<float>(12, 0.5F), {12}).string();
+    for (const auto& [name, more] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+             {"sample", {"--steps", "3", seven}},
+             {"interpolate", {"--steps", "3", "--text", seven, "0.5", "--image", image, "0.5"}},
+             {"emb2emb", {"--steps", "4", "--strength", "0.5", "--image", image, seven}},
+             {"encode", {seven}},
+             {"pack", {}}}) {
+        const outcome o = run_on("combined", name, more);
+        ASSERT_EQ(o.code, 0) << name << ": " << o.err;
+        EXPECT_EQ(o.err, "") << name;
+        const std::string made = read_all(out);
+        ASSERT_EQ(run_on("kandinsky", name, more).code, 0) << name;
+        if (name == "pack") {
+            EXPECT_TRUE(read_all(out) == made);
+            continue;
+        }
+        const std::string tensor = name == "encode" ? seven + ".text_embeds" : "image_embeds";
+        EXPECT_EQ(tensor_of(out, tensor), tensor_of(folder.write("made.safetensors", made), tensor)) << name;
+    }
+    for (const std::vector<std::string>& all :
+         {std::vector<std::string>{"info", combined.string()},
+          {"bench", "--model", combined.string(), "--repeats", "1", "--steps", "1", "--tokens", "3"}}) {
+        const outcome o = command(reference_program, all).run();
+        EXPECT_EQ(o.code, 0) << o.err;
+    }
+}
+
+TEST_F(Words, FilesThatDiffusersLoadsWithAWarningDoSoHere) {
+    const path model = folder.path / "foreign";
+    for (const char* part : {"prior", "scheduler"}) std::filesystem::create_directories(model / part);
+    for (const char* part : {"text_encoder", "tokenizer"})
+        std::filesystem::create_directory_symlink(std::filesystem::canonical(folder.path / "unclip" / part),
+                                                  model / part);
+    for (const auto& file : std::filesystem::directory_iterator(models / "prior"))
+        std::filesystem::copy_file(file.path(), model / "prior" / file.path().filename());
+    ASSERT_EQ(run_on("unclip", "sample", {"--steps", "3", seven}).code, 0);
+    const auto plain = tensor_of(out, "image_embeds");
+    std::string config = read_all(models / "prior" / "config.json"),
+                scheduler = read_all(models / "prior_scheduler" / "scheduler_config.json");
+    config.insert(config.find('{') + 1, "\"attention_type\": \"default\", \"_name_or_path\": \"x\",");
+    scheduler.insert(scheduler.find('{') + 1, "\"sigma_max\": null, ");
+    folder.write("foreign/prior/config.json", config);
+    folder.write("foreign/scheduler/scheduler_config.json", scheduler);
+    const outcome o = run_on("foreign", "sample", {"--steps", "3", seven});
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_EQ(tensor_of(out, "image_embeds"), plain);
+    EXPECT_EQ(o.err, "apriori: warning: " + model.string() +
+                         "/prior/config.json: ignored: 'attention_type'; PriorTransformer has no such field\n"
+                         "apriori: warning: " +
+                         model.string() +
+                         "/scheduler/scheduler_config.json: ignored: 'sigma_max'; UnCLIPScheduler has no such field\n");
+}
+
 TEST_F(Words, EncodedTextsAreConditions) {
     const path conditions = folder.path / "c.safetensors";
     const outcome o = command(reference_program, {"encode", "--model", (folder.path / "unclip").string(), "--out",
@@ -296,6 +382,11 @@ TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {
     refuse("{\"prompt\": \"a\", \"promt\": 1}", "prompts.jsonl:1: unknown field 'promt'; a line has ");
     refuse("{\"prompt\": \"a\", \"seed\": -1}", "prompts.jsonl:1: field 'seed' is -1; allowed: a whole number");
     refuse("{\"prompt\": \"a\", \"num_inference_steps\": 5000}", "prompts.jsonl:1: num_inference_steps 5000: ");
+    for (const char* value : {"-1", "18446744073709551616", "1.5", "1e3", "\"5\"", "true", "null", "[5]", "01", "NaN"})
+        for (const char* field : {"seed", "num_inference_steps", "num_images_per_prompt"})
+            refuse("{\"prompt\": \"a\", \"" + std::string(field) + "\": " + value + "}", "prompts.jsonl:1");
+    for (const char* value : {"1e39", "-1e39", "1e400", "\"5\"", "true", "null", "[5]", "01", "Infinity", "NaN"})
+        refuse("{\"prompt\": \"a\", \"guidance_scale\": " + std::string(value) + "}", "prompts.jsonl:1");
     refuse("\n\n", "prompts.jsonl: holds no lines");
     expect_refused(run_batch(good, {"words"}), "--batch stands alone");
     expect_refused(run_batch(good, {"--png", "e.png"}), "--batch has none");
@@ -350,6 +441,14 @@ TEST_F(Words, EveryCommandTakesABatch) {
                    "has no fields 'images_and_prompts' and 'weights'");
     expect_refused(batch("unclip", "interpolate", "{\"images_and_prompts\": [\"a\"], \"weights\": [1, 2]}"),
                    "field 'weights' is [1,2]; allowed: a list of 1 numbers");
+    for (const char* value : {"1e39", "\"1\"", "null", "true"})
+        expect_refused(batch("unclip", "interpolate",
+                             "{\"images_and_prompts\": [\"a\"], \"weights\": [" + std::string(value) + "]}"),
+                       "allowed: finite numbers");
+    for (const char* value : {"0", "-0.5", "1.01", "\"1\"", "null", "1e-7"})
+        expect_refused(batch("unclip", "emb2emb",
+                             "{\"prompt\": \"a\", \"image\": \"" + image + "\", \"strength\": " + value + "}"),
+                       "emb2emb.jsonl:1: field 'strength' is ");
     expect_refused(batch("unclip", "interpolate", "{\"images_and_prompts\": [3], \"weights\": [1]}"),
                    "field 'images_and_prompts' is [3]; allowed: a list of texts");
 }
@@ -369,7 +468,7 @@ TEST_F(Words, BadInputIsRefused) {
     refuse("unclip", "emb2emb", {seven}, "needs --image");
     refuse("unclip", "encode", {}, "needs words, or --batch");
     refuse("unclip", "interpolate", {"--frames", "3", "--text", seven, "1"}, "needs two of --text and --image");
-    refuse("unclip", "interpolate", {"--text", seven, "inf"}, "it must be a finite number");
+    refuse("unclip", "interpolate", {"--text", seven, "inf"}, "--text: 'inf' is not allowed; allowed: a finite");
     refuse("unclip", "interpolate", {"--text", seven}, "--text");
     refuse("unclip", "emb2emb", {"--image", embeds_file(std::vector<float>(11), {11}).string(), seven},
            "image.safetensors: the image embedding is [11]; the model takes [12] or [rows, 12]");

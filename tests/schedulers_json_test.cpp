@@ -2,6 +2,7 @@
 // scheduler_config.json: defaults, every field, and one clear line for everything that cannot be read.
 // (That configurations as diffusers writes them are read is in schedulers_reference_test.cpp.)
 #include "apriori/io/scheduler_json.hpp"
+#include "io_testing.hpp"
 
 #include <gtest/gtest.h>
 
@@ -110,7 +111,7 @@ TEST(SchedulerJson, RefusesWhatIsNotSupported) {
          {R"("num_train_timesteps": 0)", R"("num_train_timesteps": 1e9)", R"("beta_start": 0)",
           R"("trained_betas": [0.1, 0.2])", R"("variance_type": "learned")", R"("variance_type": "fixed_large_log")",
           R"("clip_sample": 1)", R"("clip_sample_range": -1)", R"("clip_sample_range": "big")",
-          R"("timestep_spacing": "middle")", R"("beta_schedule": "exp")", R"("etaa": 1)"})
+          R"("timestep_spacing": "middle")", R"("beta_schedule": "exp")"})
         EXPECT_EQ(error("DDPMScheduler", fields).substr(0, 8), "s.json: ");
     for (const std::string fields :
          {R"("use_beta_sigmas": true)", R"("use_karras_sigmas": true, "use_exponential_sigmas": true)",
@@ -119,8 +120,65 @@ TEST(SchedulerJson, RefusesWhatIsNotSupported) {
     for (const std::string fields :
          {R"("algorithm_type": "dpmsolver")", R"("solver_order": 4)", R"("use_flow_sigmas": true)",
           R"("prediction_type": "flow_prediction")", R"("variance_type": "learned")", R"("use_dynamic_shifting": true)",
-          R"("solver_type": "bh2")"})
+          R"("solver_type": "bh3")", R"("algorithm_type": "ddim")"})
         EXPECT_EQ(error("DPMSolverMultistepScheduler", fields).substr(0, 8), "s.json: ");
+}
+
+TEST(SchedulerJson, FieldsOfOtherClassesAreIgnored) { // as from_config leaves them in a file
+    const io_testing::captured_warnings warnings;
+    const std::string others =
+        R"("sigma_min": 0.1, "skip_prk_steps": true, "predict_x0": true, "solver_p": null, "timestep_type": "discrete")";
+    EXPECT_EQ(read<DDIMSchedulerConfig>(R"("variance_type": "fixed_small_log", "use_karras_sigmas": true, )" + others),
+              DDIMSchedulerConfig{});
+    EXPECT_EQ(read<DDPMSchedulerConfig>(R"("set_alpha_to_one": false, "lambda_min_clipped": -Infinity, )" + others),
+              DDPMSchedulerConfig{});
+    EXPECT_EQ(
+        read<HeunDiscreteSchedulerConfig>(R"("variance_type": "fixed_small_log", "thresholding": true, )" + others),
+        HeunDiscreteSchedulerConfig{});
+    EXPECT_EQ(read<DPMSolverMultistepSchedulerConfig>(R"("clip_sample": true, "clip_sample_range": 5.0, )" + others),
+              DPMSolverMultistepSchedulerConfig{});
+    EXPECT_EQ(read<DDPMSchedulerConfig>(R"("variance_type": null)"), DDPMSchedulerConfig{}); // DPM-Solver's
+    // DEIS's and UniPC's solvers, which diffusers takes for these
+    EXPECT_EQ(read<DPMSolverMultistepSchedulerConfig>(R"("algorithm_type": "deis", "solver_type": "logrho")"),
+              DPMSolverMultistepSchedulerConfig{});
+    for (const char* solver : {"bh1", "bh2"})
+        EXPECT_EQ(
+            read<DPMSolverMultistepSchedulerConfig>(std::string(R"("solver_type": ")") + solver + '"').solver_type,
+            dpm_solver::midpoint);
+    EXPECT_EQ(warnings.texts(), std::vector<std::string>());
+}
+
+TEST(SchedulerJson, FieldsOfOtherClassesThatChangeTheNumbersAreErrors) { // diffusers reads them all the same
+    for (const char* name : {"HeunDiscreteScheduler", "DPMSolverMultistepScheduler"})
+        for (const char* field : {"sigma_min", "sigma_max"})
+            for (const char* sigmas : {R"("use_karras_sigmas": true, )", R"("use_exponential_sigmas": true, )"})
+                EXPECT_EQ(error(name, std::string(sigmas) + '"' + field + R"(": 0.1)"),
+                          std::string("s.json: field '") + field +
+                              "' is 0.1; allowed: null (nothing else is supported)");
+    EXPECT_TRUE(read<HeunDiscreteSchedulerConfig>(R"("use_karras_sigmas": true, "sigma_min": null)").use_karras_sigmas);
+    EXPECT_TRUE(read<DPMSolverMultistepSchedulerConfig>(R"("sigma_max": 80.0, "use_lu_lambdas": true)").use_lu_lambdas);
+}
+
+TEST(SchedulerJson, FieldsOfNoClassAreAWarning) {
+    const io_testing::captured_warnings warnings;
+    EXPECT_EQ(read<DDPMSchedulerConfig>(R"("etaa": 1, "steps_offset": 1, "betas": [1, {"two": 3}])"),
+              DDPMSchedulerConfig{.steps_offset = 1});
+    // diffusers has no class that UnCLIPScheduler is compatible with, and warns of the others' fields
+    EXPECT_EQ(read<UnCLIPSchedulerConfig>(R"("sigma_max": null, "timestep_type": "discrete")"),
+              UnCLIPSchedulerConfig{});
+    EXPECT_EQ(warnings.texts(),
+              (std::vector<std::string>{
+                  "scheduler_config.json: ignored: 'etaa', 'betas'; DDPMScheduler has no such field",
+                  "scheduler_config.json: ignored: 'sigma_max', 'timestep_type'; UnCLIPScheduler has no such field"}));
+}
+
+TEST(SchedulerJson, DefaultsThatDiffusersMarkedAreThoseOfTheClass) {
+    const std::string file =
+        R"({"_class_name": "DDIMScheduler", "steps_offset": 1, "timestep_spacing": "leading", "beta_end": 0.5,)"
+        R"( "_use_default_values": ["timestep_spacing", "beta_end", "sigma_min"]})";
+    const auto heun = io::parse_scheduler_config(file, "s.json", "HeunDiscreteScheduler");
+    ASSERT_TRUE(heun.ok()) << heun.error().message;
+    EXPECT_EQ(std::get<HeunDiscreteSchedulerConfig>(*heun), HeunDiscreteSchedulerConfig{.steps_offset = 1});
 }
 
 TEST(SchedulerJson, RefusesWhatIsNoSchedulerConfig) {

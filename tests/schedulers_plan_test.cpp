@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -36,9 +37,9 @@ static_assert(constant_ddpm.history_slots() == 0 && constant_ddim.history_slots(
               constant_dpm.history_slots() == 2);
 
 template <class Constant, class Config>
-void expect_same(const Constant& constant, const Config& config) {
+void expect_same(const Constant& constant, const Config& config, int steps = 10) {
     basic_scheduler<Config> s(config);
-    ASSERT_TRUE(s.set_timesteps(10).ok());
+    ASSERT_TRUE(s.set_timesteps(steps).ok());
     ASSERT_EQ(s.steps().size(), constant.steps().size());
     for (std::size_t i = 0; i < s.steps().size(); ++i) EXPECT_EQ(s.steps()[i], constant.steps()[i]) << i;
     EXPECT_EQ(s.init_noise_sigma(), constant.init_noise_sigma());
@@ -219,6 +220,37 @@ TEST(Schedulers, RefuseWhatWouldDivideByZero) {
     EXPECT_FALSE(DPMSolverMultistepScheduler({.timestep_spacing = spacing_kind::leading}).set_timesteps(1000).ok());
     EXPECT_TRUE(DPMSolverMultistepScheduler().set_timesteps(999).ok());
     EXPECT_FALSE(DPMSolverMultistepScheduler({.lambda_min_clipped = 1e9f}).set_timesteps(1).ok());
+}
+
+// Karras's last noise level is sigma_min: where the schedule leads there, too, the last step changes nothing. (That the numbers are
+// diffusers' is in schedulers_reference_test.cpp.)
+constexpr DPMSolverMultistepSchedulerConfig to_sigma_min{.beta_start = 0.00085,
+                                                         .beta_end = 0.012,
+                                                         .beta_schedule = beta_kind::scaled_linear,
+                                                         .use_karras_sigmas = true,
+                                                         .final_sigmas_type = final_sigma::sigma_min};
+constexpr auto constant_to_sigma_min = constexpr_schedule<20>(to_sigma_min);
+
+TEST(Schedulers, AStepBetweenEqualNoiseLevelsChangesNothing) {
+    expect_same(constant_to_sigma_min, to_sigma_min, 20);
+    for (const int n : {1, 2, 3, 14, 15, 50, 999}) {
+        DPMSolverMultistepScheduler s(to_sigma_min);
+        ASSERT_TRUE(s.set_timesteps(n).ok()) << n;
+        if (n == 1) continue; // from the largest level straight to sigma_min
+        const step_coefficients& last = s.steps().back();
+        EXPECT_NEAR(last.to_sample, 1.0f, 1e-5f) << n;
+        EXPECT_NEAR(last.to_x0, 0.0f, 1e-5f) << n;
+    }
+    // diffusers divides 0 by 0 here and gives NaN
+    auto heun_solver = to_sigma_min;
+    heun_solver.solver_type = dpm_solver::heun;
+    const status refused = DPMSolverMultistepScheduler(heun_solver).set_timesteps(20);
+    EXPECT_EQ(std::string_view(refused.what).substr(0, 30), "two steps share a noise level,");
+    EXPECT_TRUE(DPMSolverMultistepScheduler(heun_solver).set_timesteps(14).ok()) << "the last step is of order 1";
+    auto third = to_sigma_min;
+    third.solver_order = 3;
+    EXPECT_FALSE(DPMSolverMultistepScheduler(third).set_timesteps(20).ok());
+    EXPECT_TRUE(DPMSolverMultistepScheduler(third).set_timesteps(14).ok());
 }
 
 TEST(Schedulers, RefuseOffsetsBeyondTheTables) {

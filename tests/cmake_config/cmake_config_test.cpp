@@ -87,11 +87,8 @@ constexpr refused refusals[] = {
     {R"({"encoder_hid_proj_type": "conv"})", R"(: field 'encoder_hid_proj_type' is "conv"; allowed: null, "linear")"},
     {R"({"added_emb_type": "text"})", R"(: field 'added_emb_type' is "text"; allowed: null, "prd")"},
     {R"({"time_embedding": 0})", ": field 'time_embedding' is 0; allowed: true or false"},
-    {R"({"num_heads": 4})",
-     ": unknown field 'num_heads'; PriorTransformer has num_attention_heads, attention_head_dim, num_layers, "
-     "embedding_dim, "
-     "num_embeddings, additional_embeddings, dropout, time_embed_act_fn, norm_in_type, embedding_proj_norm_type, "
-     "encoder_hid_proj_type, added_emb_type, time_embed_dim, embedding_proj_dim, clip_embed_dim, time_embedding"},
+    {R"({"quantization_config": {"quant_method": "bitsandbytes"}})",
+     ": field 'quantization_config' is an object; allowed: null (nothing else is supported)"},
     {R"({"_class_name": "CLIPTextModel"})",
      R"(: field '_class_name' is "CLIPTextModel"; allowed: "PriorTransformer" (nothing else is supported))"},
     {R"({"num_layers": 3, "num_layers": 4})", ": the key 'num_layers' occurs twice"},

@@ -53,6 +53,12 @@ CASES = {
     "dpm_trailing_clipped": (DPM, dict(SAMPLE, timestep_spacing="trailing", lambda_min_clipped=-3.0), 8),
     "dpm_zero_snr": (DPM, dict(prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing"), 8),
     "dpm_karras_squaredcos": (DPM, dict(SAMPLE, use_karras_sigmas=True), 8),
+    # Karras's last noise level is sigma_min: the last step changes nothing
+    "dpm_karras_sigma_min": (DPM, dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, use_karras_sigmas=True, final_sigmas_type="sigma_min"), 8),
+    "dpm_karras_sigma_min_long": (DPM, dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, use_karras_sigmas=True, final_sigmas_type="sigma_min"), 16),
+    "dpm_karras_sigma_min_sde": (DPM, dict(SAMPLE, algorithm_type="sde-dpmsolver++", use_karras_sigmas=True, final_sigmas_type="sigma_min"), 9),
+    "dpm_exponential_sigma_min": (DPM, dict(use_exponential_sigmas=True, final_sigmas_type="sigma_min", prediction_type="v_prediction"), 20),
+    "dpm_lu_sigma_min": (DPM, dict(use_lu_lambdas=True, prediction_type="sample", final_sigmas_type="sigma_min"), 8),
     "dpm_custom": (DPM, dict(), None, dict(timesteps=[999, 640, 320, 80, 7])),
     "dpm_from_3": (DPM, dict(solver_order=3), 10, dict(begin=3)),
 }

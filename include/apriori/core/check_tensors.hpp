@@ -2,12 +2,16 @@
 // Whether a source holds exactly the tensors a model expects.
 #pragma once
 
+#include "apriori/core/decimal.hpp"
+#include "apriori/core/fixed_string.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/core/tensor_source.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -57,6 +61,22 @@ inline std::string shape_text(const tensor_info& t) {
         out += std::to_string(at(t.dims, i));
     }
     return out += ']';
+}
+
+/// "[3, 5] is nan": element `i` of a tensor, row-major, and what it is.
+inline std::string number_and_place(const tensor_info& t, index_t i, float value) {
+    std::string place;
+    for (int d = t.rank - 1; d >= 0; --d) {
+        place = std::to_string(i % at(t.dims, d)) + (place.empty() ? "" : ", ") + place;
+        i /= at(t.dims, d);
+    }
+    const bool finite = (std::bit_cast<std::uint32_t>(value) & 0x7f800000u) != 0x7f800000u;
+    short_text<32> number;
+    if (finite)
+        add_decimal(number, value);
+    else
+        number.add((std::bit_cast<std::uint32_t>(value) & 0x007fffffu) != 0 ? "NaN" : value > 0 ? "inf" : "-inf");
+    return "[" + place + "] is " + std::string(number.view());
 }
 
 } // namespace detail

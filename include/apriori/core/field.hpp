@@ -7,7 +7,7 @@
 //         bool time_embedding = true;
 //
 //         static constexpr const char* class_name = "PriorTransformer";  // in diffusers or transformers
-//         static constexpr other_fields others = other_fields::refused;
+//         static constexpr other_fields others = other_fields::warned;
 //         static constexpr auto fields() {
 //             using f = field<Config>;
 //             return std::array{f::integer<&Config::num_layers>("num_layers", 1),
@@ -32,8 +32,9 @@
 
 namespace apriori {
 
-/// Whether a file may hold fields that its class does not have. Those whose names begin with '_' are notes in any case.
-enum class other_fields : bool { refused, ignored };
+/// What becomes of fields that the class of a file does not have. They change nothing, as in diffusers and in transformers; diffusers
+/// warns of them. Those whose names begin with '_' are notes in any case.
+enum class other_fields : bool { warned, ignored };
 
 /// One spelling of an enumerator in JSON. A null `text` stands for JSON's null. Of several the first is written.
 struct spelling {
@@ -68,7 +69,8 @@ struct field {
     double least = 0, most = 0;
     std::string_view from{}, to{}; ///< real: the range as it is written; only: what is supported, in `from`, by ", "
     std::span<const spelling> spellings{};
-    bool Config::* condition = nullptr; ///< the field is not read where this flag is false
+    bool Config::* condition = nullptr;                 ///< the field is not read where this flag is false
+    bool (Config::*applies)() const noexcept = nullptr; ///< only: nor where this says no, by the fields before it
     double (*get)(const Config&) = [](const Config&) { return 0.0; };
     void (*set)(Config&, double) = [](Config&, double) {};
 
@@ -111,6 +113,10 @@ struct field {
     static constexpr field ignored(std::string_view name) noexcept { return {.name = name}; }
     constexpr field when(bool Config::* flag) && noexcept {
         condition = flag;
+        return *this;
+    }
+    constexpr field where(bool (Config::*says)() const noexcept) && noexcept {
+        applies = says;
         return *this;
     }
     constexpr field without_effect() && noexcept {

@@ -6,9 +6,22 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string_view>
 
 namespace apriori {
+
+namespace detail {
+
+/// Whether a list of names in JSON holds one.
+constexpr bool json_lists(const json_token& list, std::string_view name) noexcept {
+    bool found = false;
+    if (list.is(json_kind::array))
+        json_reader(list.text).members([&](std::string_view, const json_token& v) { found |= json_says(v, name); });
+    return found;
+}
+
+} // namespace detail
 
 /// A configuration, or what is wrong with its file.
 template <class Config>
@@ -16,6 +29,7 @@ struct config_reading {
     Config config{};
     errc code = errc::ok;
     short_text<1024> message{}; ///< what follows the name of the file: ": field 'num_layers' is 0; allowed: ..."
+    short_text<512> warning{};  ///< the same, of fields that change nothing; empty if there are none
 
     constexpr bool ok() const noexcept { return code == errc::ok; }
     constexpr explicit operator bool() const noexcept { return ok(); }
@@ -36,16 +50,19 @@ struct config_reading {
     }
 };
 
-/// The configuration in `text`. Absent fields are those of `c`. bad_format for what is no JSON object or has a field twice;
-/// unsupported for what `only` other values of a field mean, as of `_class_name`; else invalid_argument.
+/// The configuration in `text`. Absent fields are those of `c`, and so are the fields that the list `_use_default_values` of
+/// diffusers names. bad_format for what is no JSON object or has a field twice; unsupported for what `only` other values of a
+/// field mean, as of `_class_name`; else invalid_argument. Unknown fields are a warning, unless `related` names them: the fields of
+/// classes that this one may be made of.
 template <class Config>
 constexpr config_reading<Config> read_config(std::string_view text, const Config& c = {},
                                              other_fields others = Config::others,
-                                             json_reader::dialect dialect = json_reader::dialect::json) noexcept {
+                                             json_reader::dialect dialect = json_reader::dialect::json,
+                                             std::span<const std::string_view> related = {}) noexcept {
     constexpr auto& fields = fields_of<Config>;
     config_reading<Config> out{.config = c};
     std::array<json_token, fields.size()> values{};
-    std::string_view unknown;
+    const json_token defaults = json_member(text, "_use_default_values", dialect);
     json_reader reader(text, dialect);
     reader.space();
     if (reader.look() == '{') {
@@ -56,7 +73,12 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
                     values[i] = value;
                     return;
                 }
-            if (unknown.empty() && !key.starts_with('_')) unknown = key;
+            if (others == other_fields::ignored || key.starts_with('_')) return;
+            for (const std::string_view name : related)
+                if (json_says(key, name)) return;
+            out.warning.add(out.warning.size == 0 ? ": ignored: '" : ", '");
+            add_untrusted(out.warning, key, 100, true);
+            out.warning.add('\'');
         });
     } else {
         short_text<64> shown;
@@ -69,7 +91,8 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
 
     for (std::size_t i = 0; i < fields.size() && out; ++i) {
         const field<Config>& f = fields[i];
-        if (!values[i]) continue;
+        if (!values[i] || detail::json_lists(defaults, f.name)) continue;
+        if (f.applies != nullptr && !(out.config.*f.applies)()) continue;
         const double value = f.parse(values[i]);
         if (f.holds(value)) {
             f.set(out.config, value);
@@ -80,14 +103,7 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
         out.message.add("; allowed: ");
         f.add_allowed(out.message);
     }
-    if (others == other_fields::refused && !unknown.empty() && out) {
-        out.refuse(errc::invalid_argument, "unknown field '");
-        add_untrusted(out.message, unknown, 100, true);
-        out.message.add("'; ", Config::class_name, " has ", fields.front().name);
-        for_each_field<Config>([&](const auto& f) {
-            if (f.name != fields.front().name) out.message.add(", ", f.name);
-        });
-    }
+    if (out.warning.size > 0) out.warning.add("; ", Config::class_name, " has no such field");
     if (!out) return out;
     if constexpr (requires { out.config.infer([](std::string_view) { return json_token{}; }); })
         out.config.infer([&](std::string_view name) {

@@ -5,6 +5,8 @@
 #include "apriori/core/result.hpp"
 
 #include <cstdio>
+#include <string>
+#include <string_view>
 
 namespace apriori {
 
@@ -23,9 +25,23 @@ constexpr int exit_code_of(errc code) noexcept {
     }
 }
 
+/// `text` on one line: control characters, as a path may hold them, as `\xNN`.
+inline std::string on_one_line(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        constexpr char digits[] = "0123456789abcdef";
+        const unsigned byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7F)
+            out += c;
+        else
+            out.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15U]);
+    }
+    return out;
+}
+
 /// Prints "error: MESSAGE" to stderr, and returns the exit code.
 inline int report(const failure& f) {
-    std::fprintf(stderr, "error: %s\n", f.message.c_str());
+    std::fprintf(stderr, "error: %s\n", on_one_line(f.message).c_str());
     return exit_code_of(f.code);
 }
 

@@ -4,6 +4,8 @@
 #pragma once
 
 #include "apriori/core/read_config.hpp"
+#include "apriori/core/warning.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/models/clip_config.hpp"
 #include "apriori/models/prior_config.hpp"
@@ -15,11 +17,13 @@
 
 namespace apriori::io {
 
-/// The configuration in the text of a config.json; `where` (a path) opens the messages. See read_config.
+/// The configuration in the text of a config.json; `where` (a path) opens the messages. See read_config. Unknown fields are a
+/// warning (core/warning.hpp).
 template <class Config>
 result<Config> parse_config(std::string_view text, std::string_view where = "config.json") {
     const config_reading<Config> reading = read_config<Config>(text);
     if (!reading.ok()) return failure{reading.code, cat(where, reading.message.view())};
+    if (reading.warning.size > 0) warn(cat(where, reading.warning.view()));
     return reading.config;
 }
 /// The configuration in a file, or in the config.json of a folder.
@@ -29,7 +33,9 @@ result<Config> load_config(const std::filesystem::path& path) {
     const auto file_path = std::filesystem::is_directory(path, error) ? path / "config.json" : path;
     const auto file = mapped_file::open(file_path);
     if (!file.ok()) return file.error();
-    return parse_config<Config>(file->text(), file_path.string());
+    auto config = parse_config<Config>(file->text(), file_path.string());
+    if (!config.ok()) return explained(config.error(), file_path, file->bytes());
+    return config;
 }
 
 /// The text of a config.json that diffusers reads and parse_config gives back unchanged.

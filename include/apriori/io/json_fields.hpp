@@ -3,6 +3,7 @@
 // message names file, field, value and what is allowed.
 #pragma once
 
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/json.hpp"
 #include "apriori/io/mapped_file.hpp"
 
@@ -44,7 +45,9 @@ public:
     static result<json_fields> open(const std::filesystem::path& path) {
         const auto file = mapped_file::open(path);
         if (!file.ok()) return file.error();
-        return parse(file->text(), path.string());
+        auto fields = parse(file->text(), path.string());
+        if (!fields.ok()) return explained(fields.error(), path, file->bytes());
+        return fields;
     }
 
     /// An integer from `least` to `most`; not 8.0, not "8".

@@ -34,7 +34,8 @@ struct lora_term {
 class lora_file {
 public:
     /// Opens a .safetensors file, or a folder with pytorch_lora_weights.safetensors (diffusers) or adapter_model.safetensors
-    /// (PEFT). Names are in any form of lora_keys.hpp, all with the same prefix. The factor of a module is
+    /// (PEFT). Names are in any form of lora_keys.hpp, all with the same prefix; where the file holds LoRAs of other parts of a
+    /// pipeline, too, the prior's is taken, with a warning. The factor of a module is
     ///   alpha / rank, or alpha / sqrt(rank)   as the file's lora_adapter_metadata says, or for PEFT's own files, whose names
     ///                                         begin with base_model.model., adapter_config.json in the same folder
     ///   alpha / rank                          where all modules have tensors .alpha
@@ -46,12 +47,15 @@ public:
         if (!file) return file.error();
         const auto source = safetensors_source::open(*file);
         if (!source) return source.error();
-        const auto config = read_config(*file, *source);
+        const auto prefix = prefix_of_prior(*source);
+        if (!prefix) return failure{prefix.error().code, cat(file->string(), ": ", prefix.error().message)};
+        const auto config = read_config(*file, *source, *prefix);
         if (!config) return config.error();
         lora_file lora;
         lora.path_ = *file;
-        if (auto r = lora.read(*source, *config); !r)
+        if (auto r = lora.read(*source, *prefix, *config); !r)
             return failure{r.error().code, cat(file->string(), ": ", r.error().message)};
+        if (const std::string left = left_out(*source, *prefix); !left.empty()) warn(cat(file->string(), ": ", left));
         return lora;
     }
 
@@ -71,26 +75,66 @@ private:
             for (const char* name : {"pytorch_lora_weights.safetensors", "adapter_model.safetensors"})
                 if (detail::is_file(path / name)) return path / name;
             for (const char* name : {"pytorch_lora_weights.bin", "adapter_model.bin"})
-                if (detail::is_file(path / name)) return detail::pickle_failure(path / name);
+                if (detail::is_file(path / name)) return pickle_failure(path / name);
             return failure{errc::not_found, cat(path.string(), ": holds no LoRA; looked for "
                                                                "pytorch_lora_weights.safetensors and "
                                                                "adapter_model.safetensors")};
         }
-        const std::string name = path.filename().string();
-        for (const char* ending : {".bin", ".pt", ".pth", ".ckpt"})
-            if (name.ends_with(ending)) return detail::pickle_failure(path);
+        if (is_pickle_name(path.filename().string())) return pickle_failure(path);
         return path;
     }
 
-    result<void> read(const safetensors_source& file, const std::optional<lora_config>& config) {
+    /// Whether a tensor is of another model than the prior, whose names have `prefix`.
+    static bool is_left_out(std::string_view key, std::string_view prefix) {
+        return !other_part(key).empty() || lora_prefix(key) != prefix;
+    }
+    /// What stands before the prior's names. LoRAs of several models may be in one file: the prior's is then `prior.`, as diffusers
+    /// has it, or whatever no other part of a pipeline is called.
+    static result<std::string_view> prefix_of_prior(const safetensors_source& file) {
         if (file.size() == 0) return failure{errc::bad_format, "holds no tensors"};
-        const std::string_view first = file.info(0).name, prefix = lora_prefix(first);
+        std::string_view of_prior = "prior.", first;
+        bool has_prior = false, others = false, plain = false;
+        for (std::size_t i = 0; i < file.size(); ++i) {
+            const std::string_view key = file.info(i).name, prefix = lora_prefix(key);
+            if (!other_part(key).empty()) continue;
+            has_prior = has_prior || prefix == of_prior;
+            plain = plain || prefix.empty();
+            others = others || (!first.empty() && prefix != lora_prefix(first));
+            if (first.empty()) first = key;
+        }
+        if (first.empty())
+            return failure{errc::unsupported, cat("all its tensors, as ", quote(file.info(0).name),
+                                                  ", are of another model; allowed: a LoRA of the prior")};
+        if (!others) return lora_prefix(first);
+        if (has_prior && !plain) return of_prior;
+        for (std::size_t i = 0; i < file.size(); ++i)
+            if (const std::string_view key = file.info(i).name;
+                other_part(key).empty() && lora_prefix(key) != lora_prefix(first))
+                return failure{errc::unsupported,
+                               cat("tensors ", quote(first), " and ", quote(key),
+                                   " are of two models, and which is the prior is not clear; allowed: "
+                                   "names of the prior that begin with 'prior.'")};
+        return of_prior;
+    }
+    /// What the file holds besides, for a warning: "left out 24 tensors of 'text_encoder', 2 of 'unet'; ..."; empty if it is nothing.
+    static std::string left_out(const safetensors_source& file, std::string_view prefix) {
+        std::map<std::string_view, int> parts;
+        for (std::size_t i = 0; i < file.size(); ++i)
+            if (const std::string_view key = file.info(i).name; is_left_out(key, prefix))
+                ++parts[key.substr(0, key.find('.'))];
+        std::string text;
+        for (const auto& [part, count] : parts)
+            text +=
+                cat(text.empty() ? "ignored: " : ", ", count, count == 1 ? " tensor of " : " tensors of ", quote(part));
+        return text.empty() ? text : text + "; a LoRA is merged into the prior alone";
+    }
+
+    result<void> read(const safetensors_source& file, std::string_view prefix,
+                      const std::optional<lora_config>& config) {
         std::map<std::string, module_tensors> modules;
         for (std::size_t i = 0; i < file.size(); ++i) {
             const std::string_view key = file.info(i).name;
-            if (lora_prefix(key) != prefix)
-                return failure{errc::unsupported, cat("tensors ", quote(first), " and ", quote(key),
-                                                      " are of two models; allowed: a LoRA of the prior alone")};
+            if (is_left_out(key, prefix)) continue;
             auto parsed = parse_lora_key(key.substr(prefix.size()));
             if (!parsed) return parsed.error();
             if (auto r = check_stored(file, i); !r) return r;
@@ -133,12 +177,11 @@ private:
 
     /// The file's LoraConfig, where it has one.
     static result<std::optional<lora_config>> read_config(const std::filesystem::path& path,
-                                                          const safetensors_source& file) {
+                                                          const safetensors_source& file, std::string_view prefix) {
         const auto keep = [](result<lora_config> c) -> result<std::optional<lora_config>> {
             if (!c) return c.error();
             return std::optional(std::move(*c));
         };
-        const std::string_view prefix = file.size() == 0 ? "" : lora_prefix(file.info(0).name);
         for (const auto& [key, text] : file.metadata())
             if (key == "lora_adapter_metadata")
                 return keep(

@@ -31,6 +31,14 @@ inline std::string_view lora_prefix(std::string_view key) noexcept {
     return "";
 }
 
+/// The part of a pipeline beside the prior that `key` is of, with its dot, as pipelines write LoRAs of several parts into one
+/// file; "" if it is of none.
+inline std::string_view other_part(std::string_view key) noexcept {
+    for (const std::string_view part : {"text_encoder.", "text_encoder_2.", "image_encoder.", "decoder.", "movq."})
+        if (key.starts_with(part)) return part;
+    return "";
+}
+
 /// Reads a name without its prefix:
 /// - `<module>.lora_A.weight`, `.lora_B.weight`, `.lora_B.bias`: PEFT, and diffusers' save_lora_adapter
 /// - `<module>.lora.down.weight`, `.lora.up.weight`: diffusers before PEFT

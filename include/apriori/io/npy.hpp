@@ -4,6 +4,7 @@
 
 #include "apriori/core/index.hpp"
 #include "apriori/io/atomic_file.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/half.hpp"
 #include "apriori/io/mapped_file.hpp"
 
@@ -165,7 +166,9 @@ inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_
 inline result<npy_array> read_npy(const std::filesystem::path& path) {
     const auto file = mapped_file::open(path);
     if (!file.ok()) return file.error();
-    return parse_npy(file->bytes(), path.string());
+    auto array = parse_npy(file->bytes(), path.string());
+    if (!array.ok()) return explained(array.error(), path, file->bytes());
+    return array;
 }
 
 /// Writes `values` as float32 [rows, cols] to a .npy file, whole or not at all. shape_mismatch unless there are

@@ -5,6 +5,7 @@
 
 #include "apriori/core/content_hash.hpp"
 #include "apriori/io/atomic_file.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/models/prior_parameters.hpp"
 
@@ -131,7 +132,7 @@ public:
         auto file = mapped_file::open(path);
         if (!file) return file.error();
         const auto header = parse_packed_header(file->bytes(), file->bytes().size(), path.string());
-        if (!header) return header.error();
+        if (!header) return explained(header.error(), path, file->bytes());
         return packed_image(path, std::make_shared<mapped_file>(std::move(*file)), *header);
     }
 

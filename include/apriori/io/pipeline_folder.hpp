@@ -2,7 +2,9 @@
 // What lies where in the folder of a pipeline, as diffusers saves it.
 #pragma once
 
+#include "apriori/core/json_reader.hpp"
 #include "apriori/core/result.hpp"
+#include "apriori/io/mapped_file.hpp"
 #include "apriori/io/text.hpp"
 
 #include <filesystem>
@@ -42,6 +44,17 @@ struct pipeline_folder {
     std::filesystem::path text_encoder() const { return of_prior("text_encoder"); }
     std::filesystem::path image_encoder() const { return of_prior("image_encoder"); }
     std::filesystem::path decoder() const { return path / "decoder"; }
+    /// The class in diffusers that model_index.json names; empty where it names none.
+    std::string class_name() const {
+        const auto index = mapped_file::open(path / "model_index.json");
+        const json_token name = index ? json_member(index->text(), "_class_name") : json_token();
+        return name.is(json_kind::string) ? std::string(name.text.substr(1, name.text.size() - 2)) : std::string();
+    }
+    /// Whether that is one of Kandinsky 2.1's, whose interpolate adds up all samples of a text.
+    bool is_kandinsky_2_1() const {
+        const std::string name = class_name();
+        return name.starts_with("Kandinsky") && !name.starts_with("KandinskyV22") && !name.starts_with("Kandinsky3");
+    }
     /// The folder's own name, wherever it lies.
     std::string name() const {
         std::error_code error;

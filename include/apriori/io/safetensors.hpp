@@ -3,6 +3,8 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/core/warning.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/io/safetensors_view.hpp"
 
@@ -28,7 +30,7 @@ public:
         auto file = mapped_file::open(path);
         if (!file.ok()) return file.error();
         auto view = safetensors_view::parse(file->bytes(), path.string());
-        if (!view.ok()) return view.error();
+        if (!view.ok()) return explained_weights(view.error(), path, file->bytes());
         return safetensors_source(std::move(*file), std::move(*view));
     }
 
@@ -67,7 +69,7 @@ public:
         const auto text = mapped_file::open(path);
         if (!text.ok()) return text.error();
         const auto parsed = parse_json(text->text(), path.string());
-        if (!parsed.ok()) return parsed.error();
+        if (!parsed.ok()) return explained(parsed.error(), path, text->bytes());
         const json map = (*parsed)["weight_map"];
         if (!map) return bad("has no weight_map");
         const auto entries = map.items();
@@ -165,10 +167,10 @@ private:
 static_assert(tensor_source<safetensors_source> && tensor_source<weights_source>);
 
 /// Opens weights at `path`: a .safetensors file, a .safetensors.index.json, or a folder as diffusers (or transformers)
-/// saves it, where full precision comes before fp16 and one file before shards:
-/// diffusion_pytorch_model.safetensors, diffusion_pytorch_model.safetensors.index.json,
-/// diffusion_pytorch_model.fp16.safetensors, diffusion_pytorch_model.safetensors.index.fp16.json, then the same of model.
-/// not_found if there is none; unsupported, with the line that converts it, if there is only a .bin.
+/// saves it, where full precision comes before fp16, and of both one file or shards:
+/// diffusion_pytorch_model.safetensors.index.json before diffusion_pytorch_model.safetensors, as diffusers has it;
+/// model.safetensors before model.safetensors.index.json, as transformers has it.
+/// not_found if there is none; unsupported, with the line that converts it, if there is only a pickle.
 result<weights_source> open_weights(const std::filesystem::path& path);
 
 #if APRIORI_DEFINITIONS
@@ -180,17 +182,41 @@ inline bool is_file(const std::filesystem::path& path) {
     return std::filesystem::is_regular_file(path, error);
 }
 
-/// What to do about a PyTorch pickle, which this library does not execute.
-inline failure pickle_failure(const std::filesystem::path& path) {
-    auto target = path;
-    target.replace_filename(path.filename() == "pytorch_model.bin" ? "model.bin" : path.filename().string())
-        .replace_extension(".safetensors");
-    return {
-        errc::unsupported,
-        cat(path.string(),
-            ": is a PyTorch pickle, not safetensors; convert it once with: python3 -c \"import torch; "
-            "from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for k, v in torch.load('",
-            path.string(), "', map_location='cpu', weights_only=True).items()}, '", target.string(), "')\"")};
+/// The weights of one name in a folder: `stem`.safetensors, or shards with an index. nullopt if there are none. Where both are there,
+/// as a second save leaves them, each library reads its own: diffusers the shards, transformers the one file. An index
+/// whose shards are gone, as a save of one file leaves it, is passed over.
+inline std::optional<result<weights_source>> open_named(const std::filesystem::path& folder, std::string_view stem,
+                                                        std::string_view variant) {
+    const auto file = folder / cat(stem, variant, ".safetensors");
+    const bool one = is_file(file), shards_first = stem == "diffusion_pytorch_model";
+    std::vector<std::string> indices{cat(stem, ".safetensors.index", variant, ".json")};
+    if (!variant.empty()) indices.push_back(cat(stem, variant, ".safetensors.index.json")); // of older versions
+    for (const auto& name : indices) {
+        const auto index = folder / name;
+        if (!is_file(index) || (one && !shards_first)) continue;
+        auto shards = weights_source::open_index(index);
+        if (shards || !one || shards.error().code != errc::not_found) return shards;
+        warn(cat(shards.error().message, "; reading ", file.filename().string(), " instead"));
+    }
+    if (one) return weights_source::open_file(file);
+    return std::nullopt;
+}
+
+/// A pickle of weights in a folder, those that diffusers and transformers write first; empty if there is none.
+inline std::filesystem::path find_pickle(const std::filesystem::path& folder) {
+    for (const char* stem : {"diffusion_pytorch_model", "pytorch_model", "model"})
+        for (const char* name : {".bin", ".bin.index.json", ".fp16.bin", ".bin.index.fp16.json"})
+            if (const auto path = folder / cat(stem, name); is_file(path)) return path;
+    std::filesystem::path first;
+    std::error_code error;
+    for (std::filesystem::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
+        const std::string name = i->path().filename().string();
+        bool weights = is_pickle_name(name) && is_file(i->path());
+        for (const std::string_view state : {"training_args", "optimizer", "scheduler", "scaler", "random_states"})
+            weights = weights && !name.starts_with(state); // of a training that was stopped
+        if (weights && (first.empty() || i->path() < first)) first = i->path();
+    }
+    return first;
 }
 
 } // namespace detail
@@ -202,24 +228,15 @@ APRIORI_FUNCTION result<weights_source> open_weights(const std::filesystem::path
         return failure{errc::not_found, cat(path.string(), ": no such file or folder")};
     if (kind != std::filesystem::file_type::directory) {
         const std::string name = path.filename().string();
+        if (is_pickle_name(name)) return pickle_failure(path);
         if (name.ends_with(".index.json") || name.ends_with(".index.fp16.json"))
             return weights_source::open_index(path);
-        if (name.ends_with(".bin") || name.ends_with(".pt") || name.ends_with(".pth") || name.ends_with(".ckpt"))
-            return detail::pickle_failure(path);
         return weights_source::open_file(path);
     }
-    for (const char* stem : {"diffusion_pytorch_model", "model"}) {
-        for (const char* name : {".safetensors", ".safetensors.index.json", ".fp16.safetensors",
-                                 ".safetensors.index.fp16.json", ".fp16.safetensors.index.json"}) {
-            const auto candidate = path / cat(stem, name);
-            if (detail::is_file(candidate))
-                return std::string_view(name).ends_with(".json") ? weights_source::open_index(candidate)
-                                                                 : weights_source::open_file(candidate);
-        }
-    }
-    for (const char* name :
-         {"diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.bin", "pytorch_model.bin", "model.bin"})
-        if (detail::is_file(path / name)) return detail::pickle_failure(path / name);
+    for (const char* stem : {"diffusion_pytorch_model", "model"})
+        for (const char* variant : {"", ".fp16"})
+            if (auto found = detail::open_named(path, stem, variant)) return std::move(*found);
+    if (const auto pickle = detail::find_pickle(path); !pickle.empty()) return pickle_failure(pickle);
     return failure{
         errc::not_found,
         cat(path.string(),

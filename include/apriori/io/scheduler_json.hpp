@@ -4,10 +4,14 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/core/read_config.hpp"
+#include "apriori/core/warning.hpp"
+#include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/schedulers/any_scheduler.hpp"
 
 #include <filesystem>
+#include <iterator>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -17,8 +21,9 @@ namespace apriori::io {
 
 /// The scheduler in the text of a scheduler_config.json; `where` (a path) opens the messages. The field _class_name
 /// says which one it is; absent fields take the class defaults; an error names file, field, value and what is allowed.
-/// `as`, if it is not empty, is a class to make of it instead, as diffusers' from_config does: the fields that this class
-/// has are taken, others are ignored.
+/// Fields of other classes, which diffusers' from_config leaves in a file, are ignored as they are there; those that no
+/// class has are ignored with a warning (core/warning.hpp). `as`, if it is not empty, is a class to make of it instead, as
+/// from_config does: the fields that this class has are taken.
 result<any_scheduler_config> parse_scheduler_config(std::string_view text,
                                                     std::string_view where = "scheduler_config.json",
                                                     std::string_view as = {});
@@ -50,12 +55,15 @@ APRIORI_FUNCTION result<any_scheduler_config> parse_scheduler_config(std::string
         // UnCLIPScheduler's betas are those also where its file does not say so
         if (json_says(own, UnCLIPSchedulerConfig::class_name))
             config.beta_schedule = UnCLIPSchedulerConfig{}.beta_schedule;
-        const auto others = its_own ? other_fields::refused : other_fields::ignored;
-        const auto reading = read_config(text, config, others, python);
+        // diffusers does not say that UnCLIPScheduler is compatible with the others, and warns of their fields there
+        const bool alone = its_own && json_says(own, UnCLIPSchedulerConfig::class_name);
+        const auto related = std::span(related_scheduler_fields).first(alone ? 0 : std::size(related_scheduler_fields));
+        const auto reading = read_config(text, config, other_fields::warned, python, related);
         if (reading.ok())
             out = any_scheduler_config(reading.config);
         else
             out = failure{reading.code, cat(where, reading.message.view())};
+        if (reading.ok() && reading.warning.size > 0) warn(cat(where, reading.warning.view()));
         return true;
     };
     const bool known = [&]<class... Config>(const std::variant<Config...>&) {
@@ -71,7 +79,9 @@ APRIORI_FUNCTION result<any_scheduler_config> load_scheduler_config(const std::f
     const auto file_path = std::filesystem::is_directory(path, error) ? path / "scheduler_config.json" : path;
     const auto file = mapped_file::open(file_path);
     if (!file.ok()) return file.error();
-    return parse_scheduler_config(file->text(), file_path.string(), as);
+    auto config = parse_scheduler_config(file->text(), file_path.string(), as);
+    if (!config.ok()) return explained(config.error(), file_path, file->bytes());
+    return config;
 }
 
 #endif

@@ -26,6 +26,7 @@ constexpr auto clip_fields(const Own&... own) noexcept {
                       f::template integer<&c::num_attention_heads>("num_attention_heads", 1),
                       f::template choice<&c::hidden_act>("hidden_act", clip_activation_spellings),
                       f::template real<&c::layer_norm_eps>("layer_norm_eps", "1e-30", "1.0"),
+                      f::only("quantization_config", "null"), // the weights are then not the model's numbers
                       own...};
 }
 

@@ -9,6 +9,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -113,13 +116,10 @@ private:
                 const std::string name = parameter_name(p, layer);
                 if (!names.empty() && std::find(names.begin(), names.end(), name) == names.end()) continue;
                 const auto& place = model.layout.at(p.slot);
-                if (const status s = store(device, source, found[tensor], p, place,
-                                           base + model.layout.offset(place, layer), rows, hashes_[tensor]);
-                    !s) {
-                    failure f = to_failure(s);
-                    f.message = "tensor " + name + ": " + f.message;
-                    return f;
-                }
+                if (const auto r = store(device, source, found[tensor], p, place,
+                                         base + model.layout.offset(place, layer), rows, hashes_[tensor]);
+                    !r)
+                    return failure(r.error().code, "tensor ", name, ": ", r.error().message);
             }
         return rehash(model);
     }
@@ -131,27 +131,47 @@ private:
         return {};
     }
 
-    static status store(Device& device, tensor_source_ref source, std::size_t tensor, const parameter& p,
-                        const packed_layout::place& place, std::byte* to, std::vector<float>& rows,
-                        std::uint64_t& hash) {
-        constexpr index_t most = index_t{1} << 20; // elements read at once
+    static result<void> store(Device& device, tensor_source_ref source, std::size_t tensor, const parameter& p,
+                              const packed_layout::place& place, std::byte* to, std::vector<float>& rows,
+                              std::uint64_t& hash) {
+        constexpr index_t at_once = index_t{1} << 20; // elements
         const index_t width = p.packed ? p.width() : 1, count = p.size() / width;
-        const index_t step = std::max<index_t>(1, most / width);
+        const index_t step = std::max<index_t>(1, at_once / width);
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
             const index_t n = std::min(step, count - first);
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
+            if (const index_t wrong = first_not_finite(rows); wrong < std::ssize(rows))
+                return failure(errc::invalid_argument,
+                               number_and_place(source.info(tensor), first * width + wrong, at(rows, wrong)),
+                               "; a model's weights must be finite numbers");
             if (p.scale != 1.0f)
                 for (float& v : rows) v *= p.scale;
             const status s =
                 p.packed ? device.pack(packed(to, place.n, place.k), p.row + first, std::span<const float>(rows))
                          : device.upload(to + to_size(p.row + first) * sizeof(float), rows.data(),
                                          rows.size() * sizeof(float));
+            if (!s && s.code == errc::invalid_argument && !rows.empty()) { // too large for the format
+                const auto most = std::max_element(rows.begin(), rows.end(),
+                                                   [](float a, float b) { return std::abs(a) < std::abs(b); });
+                return failure(s.code, s.what, "; the largest here: ",
+                               number_and_place(source.info(tensor), first * width + (most - rows.begin()), *most));
+            }
             if (!s) return s;
         }
         return {};
+    }
+
+    /// The first NaN or infinity; rows.size() if there is none. By their bits, which no option of a compiler takes for numbers.
+    static index_t first_not_finite(const std::vector<float>& rows) noexcept {
+        // an exponent of ones, and one more, is the sign bit
+        const auto carried = [](float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) + 0x00800000u; };
+        std::uint32_t any = 0;
+        for (const float x : rows) any |= carried(x); // without a branch, as fast as the memory
+        if (any >> 31 == 0) return std::ssize(rows);
+        return std::find_if(rows.begin(), rows.end(), [&](float x) { return carried(x) >> 31 != 0; }) - rows.begin();
     }
 };
 
@@ -205,7 +225,8 @@ public:
     using operands_type = packed_operands<Model, packed>;
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about 4 MB of
-    /// floats. Fails with the names of all missing, unexpected and misshapen tensors.
+    /// floats. Fails with the names of all missing, unexpected and misshapen tensors, and with the place of a weight that is
+    /// NaN or infinite, or too large for the format: one such number makes every answer NaN.
     static result<std::shared_ptr<const packed_weights>> load(Device& device, tensor_source_ref source) {
         const auto weights = std::make_shared<packed_weights>();
         if (auto r = weights->memory::load(device, description, source); !r) return r.error();

@@ -57,7 +57,7 @@ struct PriorConfig {
     constexpr int positions() const noexcept { return num_embeddings + additional_embeddings; }
 
     static constexpr const char* class_name = "PriorTransformer";
-    static constexpr other_fields others = other_fields::refused;
+    static constexpr other_fields others = other_fields::warned;
     static constexpr auto fields() noexcept {
         using c = PriorConfig;
         using f = field<c>;
@@ -79,6 +79,7 @@ struct PriorConfig {
             f::integer_or_null<&c::clip_embed_dim>("clip_embed_dim"),
             f::flag<&c::time_embedding>("time_embedding").of_ours(),
             f::only("_class_name", "\"PriorTransformer\""),
+            f::only("quantization_config", "null"), // the weights are then not the model's numbers
         };
     }
     /// What fields must be together, when each alone is right.

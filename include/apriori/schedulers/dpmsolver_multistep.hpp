@@ -11,13 +11,19 @@
 
 namespace apriori {
 
-/// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here.
+/// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here. What DEISMultistepScheduler has is read as
+/// diffusers reads it, and so are the solver types of that and of UniPCMultistepScheduler.
 enum class dpm_algorithm : std::uint8_t { dpmsolver_pp, sde_dpmsolver_pp };
 inline constexpr spelling dpm_algorithm_spellings[] = {{"dpmsolver++", dpm_algorithm::dpmsolver_pp},
-                                                       {"sde-dpmsolver++", dpm_algorithm::sde_dpmsolver_pp}};
+                                                       {"sde-dpmsolver++", dpm_algorithm::sde_dpmsolver_pp},
+                                                       {"deis", dpm_algorithm::dpmsolver_pp}};
 /// solver_type of the second-order step.
 enum class dpm_solver : std::uint8_t { midpoint, heun };
-inline constexpr spelling dpm_solver_spellings[] = {{"midpoint", dpm_solver::midpoint}, {"heun", dpm_solver::heun}};
+inline constexpr spelling dpm_solver_spellings[] = {{"midpoint", dpm_solver::midpoint},
+                                                    {"heun", dpm_solver::heun},
+                                                    {"logrho", dpm_solver::midpoint},
+                                                    {"bh1", dpm_solver::midpoint},
+                                                    {"bh2", dpm_solver::midpoint}};
 /// final_sigmas_type: where the last step leads, x0 or the noise level of training step 0.
 enum class final_sigma : std::uint8_t { zero, sigma_min };
 inline constexpr spelling final_sigma_spellings[] = {{"zero", final_sigma::zero},
@@ -49,7 +55,8 @@ struct DPMSolverMultistepSchedulerConfig {
     static constexpr bool custom_timesteps = true, noises_at_training_steps = false;
     static constexpr int model_calls(int num_inference_steps) noexcept { return num_inference_steps; }
 
-    constexpr bool own_sigmas() const noexcept { return use_karras_sigmas || use_exponential_sigmas || use_lu_lambdas; }
+    constexpr bool ends_of_sigmas() const noexcept { return use_karras_sigmas || use_exponential_sigmas; }
+    constexpr bool own_sigmas() const noexcept { return ends_of_sigmas() || use_lu_lambdas; }
     static constexpr auto fields() noexcept {
         using c = DPMSolverMultistepSchedulerConfig;
         using f = field<c>;
@@ -68,7 +75,10 @@ struct DPMSolverMultistepSchedulerConfig {
             f::only("variance_type", R"(null, "fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")"),
             f::choice<&c::final_sigmas_type>("final_sigmas_type", final_sigma_spellings),
             f::real<&c::lambda_min_clipped>("lambda_min_clipped", "-Infinity", "1e+30"),
-            f::flag<&c::rescale_betas_zero_snr>("rescale_betas_zero_snr"));
+            f::flag<&c::rescale_betas_zero_snr>("rescale_betas_zero_snr"),
+            // of other classes, but read here
+            f::only("sigma_min", "null").where(&c::ends_of_sigmas),
+            f::only("sigma_max", "null").where(&c::ends_of_sigmas));
     }
     constexpr status together() const noexcept {
         if (int{use_karras_sigmas} + int{use_exponential_sigmas} + int{use_lu_lambdas} > 1)
@@ -96,6 +106,13 @@ struct dpm_level {
         : alpha(1.0f / sqrt_f32(level * level + 1.0f)), sigma(level * alpha), lambda(log_f32(alpha) - log_f32(sigma)) {}
 };
 
+/// a / b as IEEE 754 has it where b is 0, too, which no constant expression may write.
+constexpr float quotient(float a, float b) noexcept {
+    if (b != 0.0f) return a / b;
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    return a > 0.0f ? infinity : a < 0.0f ? -infinity : std::numeric_limits<float>::quiet_NaN();
+}
+
 /// The factors of x_t in the sample and in D0, D1, D2: the prediction and its divided differences in lambda.
 struct dpm_factors {
     float sample, d0, d1 = 0.0f, d2 = 0.0f, noise = 0.0f;
@@ -114,11 +131,18 @@ constexpr dpm_factors factors_of(const DPMSolverMultistepSchedulerConfig& c, con
     if (order == 2 && c.solver_type == dpm_solver::midpoint) {
         f.d1 = 0.5f * f.d0;
     } else if (order >= 2) {
-        f.d1 = to.alpha * ((decay - 1.0f) / span + 1.0f);
-        const float tail = (1.0f - decay - span) / (span * span); // -0.5 of the SDE is diffusers' own
+        f.d1 = to.alpha * (quotient(decay - 1.0f, span) + 1.0f);
+        const float tail = quotient(1.0f - decay - span, span * span); // -0.5 of the SDE is diffusers' own
         if (order == 3) f.d2 = to.alpha * (sde ? tail - 0.5f : tail + 0.5f);
     }
     return f;
+}
+
+/// Whether a step's factors are numbers.
+constexpr bool finite(const step_coefficients& s) noexcept {
+    float sum = s.to_x0 + s.to_sample + s.noise;
+    for (const float h : s.to_history) sum += h;
+    return sum - sum == 0.0f;
 }
 
 } // namespace detail
@@ -139,16 +163,16 @@ constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerCo
     const auto ring = to_size(c.solver_order - 1);
     if (order >= 2) { // D1_0 = (m0 - m1) / r0; D1_1 = (m1 - m2) / r1
         const detail::dpm_level before(sigmas[i - 1]);
-        const float r0 = (from.lambda - before.lambda) / h;
+        const float r0 = detail::quotient(from.lambda - before.lambda, h);
         float first = f.d1, second = 0.0f, r1 = 1.0f; // the factors of D1_0 and D1_1
         if (order == 3) { // D1 = D1_0 + r0 / (r0 + r1) (D1_0 - D1_1); D2 = (D1_0 - D1_1) / (r0 + r1)
-            r1 = (before.lambda - detail::dpm_level(sigmas[i - 2]).lambda) / h;
-            second = -(f.d1 * r0 + f.d2) / (r0 + r1);
+            r1 = detail::quotient(before.lambda - detail::dpm_level(sigmas[i - 2]).lambda, h);
+            second = detail::quotient(-(f.d1 * r0 + f.d2), r0 + r1);
             first -= second;
-            s.to_history[(i - 2) % ring] = -second / r1;
+            s.to_history[(i - 2) % ring] = detail::quotient(-second, r1);
         }
-        s.to_x0 += first / r0;
-        s.to_history[(i - 1) % ring] = second / r1 - first / r0;
+        s.to_x0 += detail::quotient(first, r0);
+        s.to_history[(i - 1) % ring] = detail::quotient(second, r1) - detail::quotient(first, r0);
     }
     if (ring > 0) s.keep[i % ring] = {.active = true, .x0 = 1.0f};
     s.signal = from.alpha;
@@ -212,16 +236,10 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
     for (const double sigma : levels_at) sigmas.push_back(float(sigma));
     sigmas.push_back(c.final_sigmas_type == final_sigma::zero ? 0.0f : training.front());
 
-    for (std::size_t i = 0; i + 1 < sigmas.size(); ++i)
-        if (!(sigmas[i] > sigmas[i + 1]))
-            return status::invalid("two steps would share a noise level; take fewer num_inference_steps, or "
-                                   "final_sigmas_type zero",
-                                   n, train);
-
     const int steps = int(timesteps.size());
     if (request.begin < 0 || request.begin >= steps)
         return status::invalid("begin must be 0 to num_inference_steps - 1", request.begin, steps);
-    out.reset(1.0f, c.solver_order - 1);
+    std::vector<step_coefficients> planned;
     for (int i = request.begin; i < steps; ++i) {
         const bool few = c.lower_order_final && steps < 15;
         int order = std::min(c.solver_order, i - request.begin + 1); // the first steps have no history
@@ -229,8 +247,17 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
         if (i == steps - 2 && few) order = std::min(order, 2);
         step_coefficients s = dpm_coefficients(c, sigmas, to_size(i), order);
         s.timestep = float(at(timesteps, i));
-        out.push(s);
+        // A step between two equal noise levels changes nothing: Karras's last one leads to sigma_min, where it is. But what
+        // divides by the distance of levels has no number for it.
+        if (!detail::finite(s))
+            return status::invalid(
+                "two steps share a noise level, and this solver divides by their distance; take fewer "
+                "num_inference_steps, final_sigmas_type zero, or solver_order 1",
+                n, train);
+        planned.push_back(s);
     }
+    out.reset(1.0f, c.solver_order - 1);
+    for (const step_coefficients& s : planned) out.push(s);
     return {};
 }
 

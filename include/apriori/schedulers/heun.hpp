@@ -28,6 +28,7 @@ struct HeunDiscreteSchedulerConfig {
     /// Every step but the last calls the model twice.
     static constexpr int model_calls(int num_inference_steps) noexcept { return 2 * num_inference_steps - 1; }
 
+    constexpr bool own_sigmas() const noexcept { return use_karras_sigmas || use_exponential_sigmas; }
     static constexpr auto fields() noexcept {
         using c = HeunDiscreteSchedulerConfig;
         using f = field<c>;
@@ -35,7 +36,9 @@ struct HeunDiscreteSchedulerConfig {
             2, std::span(beta_spellings).first(4), f::flag<&c::clip_sample>("clip_sample"),
             f::real<&c::clip_sample_range>("clip_sample_range", "1e-30", "1e+30").when(&c::clip_sample),
             f::flag<&c::use_karras_sigmas>("use_karras_sigmas"),
-            f::flag<&c::use_exponential_sigmas>("use_exponential_sigmas"), f::only("use_beta_sigmas", "false"));
+            f::flag<&c::use_exponential_sigmas>("use_exponential_sigmas"), f::only("use_beta_sigmas", "false"),
+            // of other classes, but read here
+            f::only("sigma_min", "null").where(&c::own_sigmas), f::only("sigma_max", "null").where(&c::own_sigmas));
     }
     constexpr status together() const noexcept {
         if (use_karras_sigmas && use_exponential_sigmas)
@@ -91,7 +94,7 @@ constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise
         timesteps = detail::spaced_timesteps(c.timestep_spacing, train, n, c.steps_offset, true);
         for (double& t : timesteps) t = float(t);
     } else {
-        if (c.use_karras_sigmas || c.use_exponential_sigmas)
+        if (c.own_sigmas())
             return status::invalid("custom timesteps cannot be used with use_karras_sigmas or use_exponential_sigmas");
         if (const status s = detail::check_custom_timesteps(request.custom, train, true); !s) return s;
         timesteps.assign(request.custom.begin(), request.custom.end());
@@ -99,7 +102,7 @@ constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise
     const std::vector<float> training = detail::training_sigmas(levels);
     std::vector<double> sigmas;
     for (const double t : timesteps) sigmas.push_back(detail::interpolate(training, t));
-    if (c.use_karras_sigmas || c.use_exponential_sigmas) {
+    if (c.own_sigmas()) {
         const double first = sigmas.front(), last = sigmas.back();
         if (c.use_karras_sigmas)
             sigmas = detail::karras_sigmas(first, last, n);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace apriori {
 
@@ -31,12 +32,57 @@ enum class spacing_kind : std::uint8_t { linspace, leading, trailing };
 inline constexpr spelling spacing_spellings[] = {
     {"linspace", spacing_kind::linspace}, {"leading", spacing_kind::leading}, {"trailing", spacing_kind::trailing}};
 
-/// variance_type: the variance of the noise that a step adds.
+/// variance_type: the variance of the noise that a step adds. DDPMScheduler takes null, DPM-Solver's, for fixed_small.
 enum class variance_kind : std::uint8_t { fixed_small, fixed_large, fixed_small_log, learned_range };
 inline constexpr spelling variance_spellings[] = {{"fixed_small", variance_kind::fixed_small},
+                                                  {nullptr, variance_kind::fixed_small},
                                                   {"fixed_large", variance_kind::fixed_large},
                                                   {"fixed_small_log", variance_kind::fixed_small_log},
                                                   {"learned_range", variance_kind::learned_range}};
+
+/// Fields of diffusers' schedulers that the ones here lack, each or some of them. from_config keeps what a file had for another
+/// class, and the class that reads it ignores that.
+inline constexpr std::string_view related_scheduler_fields[] = {"algorithm_type",
+                                                                "clip_sample",
+                                                                "clip_sample_range",
+                                                                "disable_corrector",
+                                                                "dynamic_thresholding_ratio",
+                                                                "euler_at_final",
+                                                                "final_sigmas_type",
+                                                                "flow_shift",
+                                                                "interpolation_type",
+                                                                "lambda_min_clipped",
+                                                                "lower_order_final",
+                                                                "noise_sampler_seed",
+                                                                "predict_x0",
+                                                                "rescale_betas_zero_snr",
+                                                                "rho",
+                                                                "sample_max_value",
+                                                                "set_alpha_to_one",
+                                                                "shift_terminal",
+                                                                "sigma_data",
+                                                                "sigma_max",
+                                                                "sigma_min",
+                                                                "sigma_schedule",
+                                                                "skip_prk_steps",
+                                                                "solver_order",
+                                                                "solver_p",
+                                                                "solver_type",
+                                                                "steps_offset",
+                                                                "thresholding",
+                                                                "time_shift_type",
+                                                                "timestep_spacing",
+                                                                "timestep_type",
+                                                                "trained_betas",
+                                                                "beta_start",
+                                                                "beta_end",
+                                                                "use_beta_sigmas",
+                                                                "use_dynamic_shifting",
+                                                                "use_exponential_sigmas",
+                                                                "use_flow_sigmas",
+                                                                "use_karras_sigmas",
+                                                                "use_lu_lambdas",
+                                                                "variance_type"};
 
 /// Largest num_train_timesteps: beyond, 1 - beta of the first training step rounds to 1.
 inline constexpr int max_train_timesteps = 100'000;

@@ -37,7 +37,8 @@ struct half_panel {
     static constexpr index_t panel_bytes(index_t k) { return k * half * 4; }
     static status representable(std::span<const float> row) noexcept {
         for (const float x : row)
-            if (!(std::fabs(x) <= Codec::largest)) return status::invalid(Codec::too_large);
+            if (!(std::fabs(x) <= Codec::largest))
+                return status::invalid(std::isfinite(x) ? Codec::too_large : "pack: a weight is not finite");
         return {};
     }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
@@ -66,7 +67,7 @@ struct half_panel {
 
 struct bf16_codec {
     static constexpr float largest = 3.38e38f; ///< rounds to a finite number
-    static constexpr const char* too_large = "pack: a weight is not finite";
+    static constexpr const char* too_large = "pack: a weight is past 3.38e38, which bf16 cannot hold; use f32";
     static std::uint32_t encode(float x) noexcept { return bf16_bits(x); }
     /// The float of the upper half of each word; the lower half is zero.
     template <class V>
