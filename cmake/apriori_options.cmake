@@ -22,8 +22,8 @@ set(APRIORI_ARCHS "all" CACHE STRING
     "Instruction sets that the program's cpu device is built for: all, native (this machine's), or a list of names")
 set(APRIORI_WEIGHTS "all" CACHE STRING "Weight formats of the program's cpu device: all, or a list of names")
 
-set(APRIORI_TEST_SCOPE "all" CACHE STRING "Which tests are built: all; quick (no slow ones, no checks); core; cuda")
-set_property(CACHE APRIORI_TEST_SCOPE PROPERTY STRINGS all quick core cuda)
+set(APRIORI_TEST_SCOPE "all" CACHE STRING "Which tests are built: all; quick (no slow ones, no checks); core; threads; cuda")
+set_property(CACHE APRIORI_TEST_SCOPE PROPERTY STRINGS all quick core threads cuda)
 option(APRIORI_TEST_SLOW "Build the slow tests too, and the conformance suite for every device" ON)
 set(APRIORI_TEST_PREFIX "" CACHE STRING "Put in front of every test's name, to tell builds apart in one ctest run")
 
@@ -62,7 +62,7 @@ set(APRIORI_WEIGHT_NAMES f32 f16 bf16 w8 w8a8 w4)
 
 string(TOUPPER "${APRIORI_CUDA}" APRIORI_CUDA)
 _apriori_check(APRIORI_CUDA "${APRIORI_CUDA}" "AUTO;ON;OFF")
-_apriori_check(APRIORI_TEST_SCOPE "${APRIORI_TEST_SCOPE}" "all;quick;core;cuda")
+_apriori_check(APRIORI_TEST_SCOPE "${APRIORI_TEST_SCOPE}" "all;quick;core;threads;cuda")
 _apriori_check(APRIORI_DEVICES "${APRIORI_DEVICES}" "cpu;eigen;cuda")
 if(NOT APRIORI_PRESETS STREQUAL "all")
     _apriori_check(APRIORI_PRESETS "${APRIORI_PRESETS}" "all;${APRIORI_PRESET_NAMES}")
