@@ -109,4 +109,14 @@ inline bool is_number(char32_t c) noexcept {
     return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
 }
 
+/// `\w` (Unicode Technical Standard 18, Annex C): alphabetic characters, marks, decimal digits, connectors, joiners.
+inline bool is_word(char32_t c) {
+    const auto k = utf8proc_category(utf8proc_int32_t(c));
+    // Letters in circles and squares are symbols by category.
+    const bool enclosed = (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+                          (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+    return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC || enclosed ||
+           c == 0x200C || c == 0x200D;
+}
+
 } // namespace apriori::unicode
