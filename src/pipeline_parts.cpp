@@ -5,6 +5,7 @@
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
+#include "apriori/loading/model.hpp"
 #include "lora_option.hpp"
 #include "model_weights.hpp"
 #include "output_file.hpp"
@@ -88,6 +89,7 @@ result<void> open_words(const pipeline_options& options, pipeline_parts& parts) 
                              config.num_embeddings);
     auto text_model = load_encoder<any_text_encoder>(*models, *text, options.on, folder);
     if (!text_model) return text_model.error();
+    if (auto r = apriori::detail::check_vocabulary(folder, (*text_model)->vocab_size()); !r) return r;
     const any_text_encoder* encoder = text_model->get();
     word_parts& words = parts.words.emplace(word_parts{
         std::move(*tokenizer), {text->hidden_size, text->output_dim(), encoder}, std::move(*text_model), {}, {}});

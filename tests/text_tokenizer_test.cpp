@@ -295,8 +295,8 @@ TEST(TokenizerFiles, AddedTokensTakeTimeInProportion) {
     const auto t = load({.added = many.dump()});
     ASSERT_TRUE(t.ok()) << t.error().message;
     EXPECT_EQ(t->vocab_size(), 515 + 20'000);
-    EXPECT_EQ(t->added_token(t->encode("<token-77>")[1]), "<token-77>");
-    EXPECT_EQ(t->added_token(0), "");
+    EXPECT_EQ(t->name_of(t->encode("<token-77>")[1]), "\"<token-77>\"");
+    EXPECT_EQ(t->name_of(0), "0");
     std::string text;
     for (int i = 0; i < 200'000; ++i) text += "ab ";
     EXPECT_EQ(t->encode(text).size(), 200'002U);

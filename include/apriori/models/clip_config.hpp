@@ -141,6 +141,16 @@ constexpr CLIPTextConfig meaning_of(CLIPTextConfig c) noexcept {
 }
 constexpr CLIPVisionConfig meaning_of(const CLIPVisionConfig& c) noexcept { return c; }
 
+/// What the configuration of a file is compared by with that of a type. A larger vocabulary is that of tokens which were added
+/// for textual inversion: rows of a table, and the same model. Only if the end mark is the largest id, with eos_token_id 2, added
+/// tokens change what is pooled.
+constexpr CLIPTextConfig meaning_of(CLIPTextConfig file, const CLIPTextConfig& type) noexcept {
+    if (file.vocab_size <= type.vocab_size) return meaning_of(file);
+    file.vocab_size = type.vocab_size;
+    return type.eos_token_id == 2 ? meaning_of(file) : file;
+}
+constexpr CLIPVisionConfig meaning_of(const CLIPVisionConfig& file, const CLIPVisionConfig&) noexcept { return file; }
+
 /// The configurations of published models.
 namespace presets {
 /// OpenAI's ViT-L/14: the text encoder of Karlo and Stable unCLIP's prior.

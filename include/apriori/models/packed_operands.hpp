@@ -21,13 +21,13 @@ struct model_of {
     static constexpr parameter_table parameters = parameters_of(Config);
 };
 
-/// Where each slot lies: those of a layer after all others, and again for each further layer. `Packed` is a device's handle to
-/// packed matrices of a format.
+/// Where each slot lies: those of a layer after all others, and again for each further layer; at the end a table that may grow.
+/// `Packed` is a device's handle to packed matrices of a format.
 template <class Model, class Packed>
 struct packed_layout {
     struct place {
         std::string_view slot{};
-        bool in_block = false, packed = false, table = false;
+        bool in_block = false, packed = false, table = false, grows = false;
         index_t n = 0, k = 1; ///< a matrix or a table [n, k], or a vector [n]
         std::size_t offset = 0;
 
@@ -49,19 +49,25 @@ struct packed_layout {
             s.in_block = p.in_block();
             s.packed = p.packed;
             s.table = p.table;
+            s.grows = p.grows;
             s.k = p.width();
             s.n = std::max(s.n, p.row + p.rows());
         }
         for (const bool block : {false, true}) {
             const std::size_t begin = bytes;
             for (std::size_t i = 0; i < count; ++i)
-                if (place& p = places[i]; p.in_block == block) {
+                if (place& p = places[i]; p.in_block == block && !p.grows) {
                     p.offset = bytes;
                     bytes += p.bytes();
                 }
             if (block) block_bytes = bytes - begin;
         }
         bytes += block_bytes * to_size(table.layers - 1);
+        for (std::size_t i = 0; i < count; ++i)
+            if (place& p = places[i]; p.grows) {
+                p.offset = bytes;
+                bytes += p.bytes();
+            }
     }
 
     /// The place called that; past the last where there is none.
@@ -71,6 +77,17 @@ struct packed_layout {
         return p.offset + (p.in_block ? to_size(layer) * block_bytes : 0);
     }
     constexpr std::span<const place> all() const { return {places.data(), count}; }
+    /// In all, where the table that grows has more rows.
+    constexpr std::size_t bytes_with(index_t added_rows) const {
+        std::size_t n = bytes;
+        for (place p : all())
+            if (p.grows) {
+                n -= p.bytes();
+                p.n += added_rows;
+                n += p.bytes();
+            }
+        return n;
+    }
 
 private:
     constexpr std::size_t index_of(std::string_view name) const {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model's weights in the memory of a device: one block, its layout a constant of the type, filled from any tensor source.
+// Rows that were added to a table, of tokens that a vocabulary got later, lie behind it.
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
@@ -23,15 +24,18 @@ public:
     using operands_type = packed_operands<Model, packed>;
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about one
-    /// stretch of rows. Fails with the names of all missing, unexpected and misshapen tensors.
+    /// stretch of rows. A table that grows may have more rows in the source than the configuration says. Fails with the names
+    /// of all missing, unexpected and misshapen tensors.
     template <tensor_source Source>
     static result<std::shared_ptr<const packed_weights>> load(Device& device, const Source& source) {
-        const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters).infos());
+        const auto held = infos_of(source);
+        const index_t added = added_rows_in(held);
+        const auto found = find_tensors(held, tensor_list(Model::parameters, added).infos());
         if (!found) return found.error();
         std::byte* to = nullptr;
-        auto weights = allocate(device, to);
+        auto weights = allocate(device, added, to);
         if (!weights) return weights.error();
-        if (const status s = clear_gaps(device, to); !s) return to_failure(s);
+        if (const status s = (*weights)->clear_gaps(device, to); !s) return to_failure(s);
         (*weights)->hashes_.resize(found->size());
         if (auto r = (*weights)->store_tensors(device, source, *found, to, [](const std::string&) { return true; }); !r)
             return r.error();
@@ -47,7 +51,7 @@ public:
     /// with unsupported for attached weights, whose tensors' hashes are not known.
     result<std::shared_ptr<const packed_weights>> repack(Device& device, const tensor_source auto& source,
                                                          std::span<const std::string> names) const {
-        const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters).infos());
+        const auto found = find_tensors(infos_of(source), tensor_list(Model::parameters, added_rows_).infos());
         if (!found) return found.error();
         if (hashes_.empty())
             return failure{
@@ -62,9 +66,9 @@ public:
         if (known != wanted.size()) return unknown_names(source, wanted);
 
         std::byte* to = nullptr;
-        auto weights = allocate(device, to);
+        auto weights = allocate(device, added_rows_, to);
         if (!weights) return weights.error();
-        if (const status s = copy(device, base_, to); !s) return to_failure(s);
+        if (const status s = copy(device, packed_bytes(), to); !s) return to_failure(s);
         (*weights)->hashes_ = hashes_;
         if (auto r = (*weights)->store_tensors(
                 device, source, *found, to,
@@ -85,14 +89,28 @@ public:
     }
 
     /// The packed weights, in the device's memory.
-    std::span<const std::byte> packed_bytes() const noexcept { return {base_, bytes()}; }
+    std::span<const std::byte> packed_bytes() const noexcept { return {base_, layout.bytes_with(added_rows_)}; }
+    /// Rows of the table that grows beyond those of the configuration.
+    index_t added_rows() const noexcept { return added_rows_; }
     /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by. A hash
     /// of the tensors' own hashes, so that one tensor can change without the others being read.
     std::uint64_t hash() const noexcept { return hash_; }
     operands_type operands() const noexcept { return {const_cast<std::byte*>(base_)}; }
-    static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
+    /// Without added rows.
+    static constexpr std::size_t bytes() noexcept { return layout.bytes; }
 
 private:
+    static constexpr const auto& layout = operands_type::layout;
+
+    /// By how much the growing table of a source is longer than the configuration says.
+    static index_t added_rows_in(const std::vector<tensor_info>& held) {
+        for (const parameter& p : Model::parameters)
+            if (p.grows)
+                for (const tensor_info& t : held)
+                    if (t.rank == p.rank && t.name == parameter_name(p, 0))
+                        return std::max<index_t>(0, t.dims[0] - p.dims[0]);
+        return 0;
+    }
     template <class Source>
     static failure unknown_names(const Source& source, const std::vector<std::string_view>& wanted) {
         std::vector<std::string_view> held;
@@ -106,25 +124,26 @@ private:
     }
 
     /// Weights over new memory of the device, at `to`.
-    static result<std::shared_ptr<packed_weights>> allocate(Device& device, std::byte*& to) {
-        auto storage = std::make_shared<typename Device::buffer>(device.allocate(bytes()));
+    static result<std::shared_ptr<packed_weights>> allocate(Device& device, index_t added_rows, std::byte*& to) {
+        const std::size_t bytes = layout.bytes_with(added_rows);
+        auto storage = std::make_shared<typename Device::buffer>(device.allocate(bytes));
         if (storage->empty())
-            return failure(errc::device_error, "no memory for the weights: ", bytes(), " bytes on device ",
-                           Device::name);
+            return failure(errc::device_error, "no memory for the weights: ", bytes, " bytes on device ", Device::name);
         to = storage->data();
         auto weights = std::make_shared<packed_weights>();
         weights->base_ = to;
         weights->owner_ = std::move(storage);
+        weights->added_rows_ = added_rows;
         return weights;
     }
 
     /// All bytes from one block to another, in stretches by way of the host.
-    static status copy(Device& device, const std::byte* from, std::byte* to) {
+    static status copy(Device& device, std::span<const std::byte> from, std::byte* to) {
         constexpr std::size_t stretch = std::size_t{1} << 22;
-        std::vector<std::byte> part(std::min(stretch, bytes()));
-        for (std::size_t at = 0; at < bytes(); at += stretch) {
-            const std::size_t n = std::min(stretch, bytes() - at);
-            status s = device.download(part.data(), from + at, n);
+        std::vector<std::byte> part(std::min(stretch, from.size()));
+        for (std::size_t at = 0; at < from.size(); at += stretch) {
+            const std::size_t n = std::min(stretch, from.size() - at);
+            status s = device.download(part.data(), from.data() + at, n);
             if (s) s = device.upload(to + at, part.data(), n);
             if (!s) return s;
         }
@@ -132,12 +151,13 @@ private:
     }
 
     /// Zeros where a slot may end in padding, so that equal weights are equal bytes.
-    static status clear_gaps(Device& device, std::byte* base) {
+    status clear_gaps(Device& device, std::byte* base) const {
         constexpr std::array<std::byte, buffer_alignment> zeros{};
-        for (const auto& place : operands_type::layout.all()) {
+        for (const auto& place : layout.all()) {
             if (place.n == 0) continue; // the narrowest model has no frequencies
             for (int layer = 0; layer < (place.in_block ? Model::parameters.layers : 1); ++layer) {
-                const std::size_t end = operands_type::layout.offset(place, layer) + place.bytes();
+                const std::size_t end =
+                    place.grows ? layout.bytes_with(added_rows_) : layout.offset(place, layer) + place.bytes();
                 if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment); !r)
                     return r;
             }
@@ -151,8 +171,8 @@ private:
             for (const auto& c : Model::parameters.all_constants()) {
                 values.clear();
                 for (index_t i = 0; i < c.n; ++i) values.push_back(constant_of(Model::config, c.slot, i));
-                if (const status s = device.upload(base + operands_type::layout.at(c.slot).offset, values.data(),
-                                                   values.size() * sizeof(float));
+                if (const status s =
+                        device.upload(base + layout.at(c.slot).offset, values.data(), values.size() * sizeof(float));
                     !s)
                     return s;
             }
@@ -170,8 +190,7 @@ private:
                 const std::string name = parameter_name(p, layer);
                 if (!wanted(name)) continue;
                 if (const status s = store(device, source, found[tensor], p,
-                                           base + operands_type::layout.offset(operands_type::layout.at(p.slot), layer),
-                                           rows, hashes_[tensor]);
+                                           base + layout.offset(layout.at(p.slot), layer), rows, hashes_[tensor]);
                     !s) {
                     failure f = to_failure(s);
                     f.message = "tensor " + name + ": " + f.message;
@@ -185,11 +204,12 @@ private:
         return {};
     }
 
-    static status store(Device& device, const auto& source, std::size_t tensor, const parameter& p, std::byte* to,
-                        std::vector<float>& rows, std::uint64_t& hash) {
+    status store(Device& device, const auto& source, std::size_t tensor, const parameter& p, std::byte* to,
+                 std::vector<float>& rows, std::uint64_t& hash) const {
         constexpr index_t stretch = index_t{1} << 20;
-        const index_t width = p.packed ? p.width() : 1, count = p.size() / width;
-        const auto& place = operands_type::layout.at(p.slot);
+        const index_t size = p.size() + (p.grows ? added_rows_ * p.width() : 0);
+        const index_t width = p.packed ? p.width() : 1, count = size / width;
+        const auto& place = layout.at(p.slot);
         const index_t step = std::max<index_t>(1, stretch / width);
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
@@ -211,6 +231,7 @@ private:
     const std::byte* base_ = nullptr;
     std::shared_ptr<const void> owner_{};
     std::uint64_t hash_ = 0;
+    index_t added_rows_ = 0;
     std::vector<std::uint64_t>
         hashes_{}; ///< of each tensor, in the order of the table; none where weights were attached
 };

@@ -49,7 +49,8 @@ public:
             const clip_added_token& token = found->second.token;
             std::size_t begin = i, end = i + found->first.size();
             i = end;
-            const bool inside = (begin > 0 && unicode::is_word(text[begin - 1])) || (end < text.size() && unicode::is_word(text[end]));
+            const bool inside =
+                (begin > 0 && unicode::is_word(text[begin - 1])) || (end < text.size() && unicode::is_word(text[end]));
             if (token.single_word && inside) continue;
             if (token.lstrip) {
                 while (begin > done && unicode::is_space(text[begin - 1])) --begin;

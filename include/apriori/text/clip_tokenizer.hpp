@@ -112,10 +112,10 @@ public:
         return (*this)(std::span<const std::string_view>(&text, 1), max_length);
     }
 
-    /// The text of an added or special token, for messages; empty for the ids of all others.
-    std::string_view added_token(std::int32_t id) const noexcept {
+    /// What messages call a token: an added or special one by its text, in quotes, others by the id.
+    std::string name_of(std::int32_t id) const {
         const auto at = added_.find(id);
-        return at == added_.end() ? std::string_view{} : at->second.text;
+        return at == added_.end() ? std::to_string(id) : shown(at->second.text);
     }
     /// Every id is below this.
     std::int32_t vocab_size() const noexcept { return vocab_size_; }
