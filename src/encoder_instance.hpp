@@ -5,6 +5,7 @@
 #include "any_prior.hpp"
 #include "apriori/models/clip_text_model.hpp"
 #include "apriori/models/clip_vision_model.hpp"
+#include "apriori/models/read_model_config.hpp"
 
 #include <utility>
 
@@ -74,6 +75,14 @@ const entry_list* entries_of(std::string_view name) {
     static const image_encoder_entry entry{name, Platform::device_type::name, Config,
                                            &load_encoder<any_image_encoder, image_encoder_instance, model, Platform>};
     static const entry_list list{.priors = {}, .text_encoders = {}, .image_encoders = {&entry, 1}};
+    return &list;
+}
+/// Both of a CLIPModel.
+template <clip_model_configs Configs, class Platform, class Format>
+const entry_list* entries_of(std::string_view name) {
+    static const entry_list list{.priors = {},
+                                 .text_encoders = entries_of<Configs.text, Platform, Format>(name)->text_encoders,
+                                 .image_encoders = entries_of<Configs.vision, Platform, Format>(name)->image_encoders};
     return &list;
 }
 

@@ -264,6 +264,84 @@ TEST(AddedTokens, WhatDoesNotFitTogetherIsNamed) {
     EXPECT_TRUE((load<CLIPTextModelWithProjection<largest, cpu<>>>(device, old.path() / "text_encoder")));
 }
 
+// ---- both encoders in one file ----------------------------------------------------------------------------------------------
+
+constexpr CLIPTextConfig half_text{.vocab_size = 100,
+                                   .hidden_size = 16,
+                                   .intermediate_size = 40,
+                                   .projection_dim = 12,
+                                   .num_hidden_layers = 2,
+                                   .num_attention_heads = 2,
+                                   .max_position_embeddings = 9,
+                                   .eos_token_id = 99};
+constexpr CLIPVisionConfig half_vision{.hidden_size = 16,
+                                       .intermediate_size = 40,
+                                       .projection_dim = 12,
+                                       .num_hidden_layers = 2,
+                                       .num_attention_heads = 2,
+                                       .image_size = 14,
+                                       .patch_size = 4};
+
+/// A folder as transformers' CLIPModel writes it, of two recorded encoders.
+class clip_model_folder {
+public:
+    clip_model_folder() {
+        nlohmann::json config{{"model_type", "clip"}, {"architectures", {"CLIPModel"}}, {"projection_dim", 12}};
+        std::deque<std::vector<float>> values;
+        io::safetensors_writer out;
+        for (const auto& [part, from] : {std::pair{"text_config", text}, std::pair{"vision_config", vision}}) {
+            config[part] = nlohmann::json::parse(io_testing::read_all(from / "config.json"));
+            config[part]["projection_dim"] = 512; // as CLIPConfig leaves it there
+            const auto source = io::open_weights(from);
+            if (!source) throw std::runtime_error(source.error().message);
+            for (std::size_t i = 0; i < source->size(); ++i) {
+                const tensor_info t = source->info(i);
+                auto& all = values.emplace_back(to_size(t.size()));
+                EXPECT_TRUE(source->read(i, 0, all).ok());
+                EXPECT_TRUE(out.add(t.name, std::span(t.dims).first(to_size(t.rank)), all));
+            }
+        }
+        EXPECT_TRUE(out.add("logit_scale", {}, values.emplace_back(1, 2.6592f)));
+        EXPECT_TRUE(out.add("vision_model.embeddings.position_ids", {1, 10}, values.emplace_back(10)));
+        EXPECT_TRUE(out.write(folder.path / "model.safetensors"));
+        folder.write("config.json", config.dump());
+    }
+
+    const fs::path text = io_testing::data / "clip/text_quick_gelu",
+                   vision = io_testing::data / "clip/vision_quick_gelu";
+    const io_testing::temporary_folder folder;
+};
+
+TEST(ClipModel, EachEncoderLoadsFromTheFileOfBoth) {
+    cpu<> device;
+    const clip_model_folder both;
+    using Text = CLIPTextModelWithProjection<half_text, cpu<>>;
+    using Vision = CLIPVisionModelWithProjection<half_vision, cpu<>>;
+    const auto text = load<Text>(device, both.folder.path), text_alone = load<Text>(device, both.text);
+    ASSERT_TRUE(text && text_alone) << error_of(text) << error_of(text_alone);
+    const auto vision = load<Vision>(device, both.folder.path), vision_alone = load<Vision>(device, both.vision);
+    ASSERT_TRUE(vision && vision_alone) << error_of(vision) << error_of(vision_alone);
+    const std::vector<std::int32_t> ids{98, 7, 42, 99};
+    EXPECT_EQ(text->encode(ids, 1)->text_embeds, text_alone->encode(ids, 1)->text_embeds);
+    EXPECT_EQ(*vision->zero_image_embedding(), *vision_alone->zero_image_embedding());
+
+    // Neither half hides what does not belong to it.
+    const auto weights = io::open_weights(both.folder.path);
+    ASSERT_TRUE(weights);
+    constexpr CLIPTextConfig without = without_projection(half_text);
+    EXPECT_NE(error_of(CLIPTextModel<without, cpu<>>::load(device, *weights))
+                  .find("1 unexpected tensor: text_projection.weight"),
+              std::string::npos);
+    constexpr CLIPTextConfig wide = [] {
+        CLIPTextConfig c = half_text;
+        c.projection_dim = 512;
+        return c;
+    }();
+    EXPECT_NE(error_of(load<CLIPTextModelWithProjection<wide, cpu<>>>(device, both.folder.path))
+                  .find("field 'projection_dim' is 12; the type that is to be loaded has 512"),
+              std::string::npos);
+}
+
 TEST(Load, FindsThePartsOfACombinedPipeline) {
     cpu<> device;
     const changed_folder folder;

@@ -5,6 +5,7 @@
 #include "apriori/models/config_error.hpp"
 
 #include <array>
+#include <string_view>
 
 namespace apriori {
 
@@ -61,6 +62,7 @@ struct CLIPTextConfig {
     constexpr int output_dim() const noexcept { return projection_dim > 0 ? projection_dim : hidden_size; }
 
     static constexpr const char* class_name = "CLIPTextModel";
+    static constexpr std::string_view parts_of_clip_model[] = {"text_config_dict", "text_config"};
     static constexpr other_fields others = other_fields::ignored;
     static constexpr auto fields() noexcept {
         using c = CLIPTextConfig;
@@ -101,6 +103,7 @@ struct CLIPVisionConfig {
     constexpr int tokens() const noexcept { return grid() * grid() + 1; }
 
     static constexpr const char* class_name = "CLIPVisionModel";
+    static constexpr std::string_view parts_of_clip_model[] = {"vision_config_dict", "vision_config"};
     static constexpr other_fields others = other_fields::ignored;
     static constexpr auto fields() noexcept {
         using c = CLIPVisionConfig;
