@@ -8,6 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
+#include <span>
+
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -143,6 +147,37 @@ TEST_F(Words, EncodedTextsAreConditions) {
         run_on("unclip", "sample", {"--seed", "8", "--steps", "4", "--conditions", conditions.string(), seven}).code,
         0);
     EXPECT_EQ(tensor_of(out, "image_embeds"), words);
+}
+
+// Both encoders as transformers' CLIPModel keeps them: one config.json, one file of weights.
+TEST_F(Words, AFolderOfAClipModelIsBothEncoders) {
+    const path both = folder.path / "clip", model = folder.path / "kandinsky";
+    std::filesystem::create_directories(both);
+    const auto read = [](const path& file) { return nlohmann::json::parse(read_all(file)); };
+    nlohmann::json config{{"model_type", "clip"}, {"projection_dim", 12}};
+    config["text_config"] = read(models / "text_encoder" / "config.json");
+    config["vision_config"] = read(models / "image_encoder" / "config.json");
+    folder.write("clip/config.json", config.dump());
+    apriori::io::safetensors_writer writer;
+    std::deque<std::vector<float>> values;
+    for (const char* part : {"text_encoder", "image_encoder"}) {
+        const auto source = apriori::io::open_weights(models / part);
+        ASSERT_TRUE(source.ok());
+        for (std::size_t i = 0; i < source->size(); ++i) {
+            const apriori::tensor_info t = source->info(i);
+            auto& all = values.emplace_back(static_cast<std::size_t>(t.size()));
+            ASSERT_TRUE(source->read(i, 0, all).ok());
+            ASSERT_TRUE(writer.add(t.name, std::span(t.dims).first(static_cast<std::size_t>(t.rank)), all).ok());
+        }
+    }
+    ASSERT_TRUE(writer.add("logit_scale", {}, values.emplace_back(1, 2.6592f)).ok());
+    ASSERT_TRUE(writer.write(both / "model.safetensors").ok());
+    for (const char* part : {"text_encoder", "image_encoder"}) {
+        std::filesystem::remove(model / part);
+        std::filesystem::create_directory_symlink(both, model / part);
+    }
+    expect_call(run_on("kandinsky", "sample", {"--seed", "9", "--steps", "5", "--samples", "2", seven, two}), "plain",
+                true);
 }
 
 TEST_F(Words, TheDigitsConditionsAreWhatTheirTextEncoderGives) {

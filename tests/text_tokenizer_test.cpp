@@ -358,6 +358,46 @@ TEST(TokenizerFiles, TokenizerJsonAloneServes) {
     EXPECT_FAILS(load_json(good, "\"vocab\"", "\"v\""), errc::bad_format, "tokenizer.json: vocab: is null");
     EXPECT_FAILS(load_json(good, "\"merges\"", "\"m\""), errc::bad_format, "tokenizer.json: merges: is not an array");
     EXPECT_FAILS(load_json("[]"), errc::bad_format, "not an object");
+    // Beside merges.txt alone it is the vocabulary; beside both files of text it has added tokens at most.
+    const temporary_folder folder;
+    folder.write("tokenizer.json", good);
+    folder.write("merges.txt", "a b c\n");
+    EXPECT_EQ(load_clip_tokenizer(folder.path)->encode("ab b <|ENDOFTEXT|>"), (ids{3, 2, 1, 4, 4}));
+    folder.write("vocab.json", vocabulary({"b", "a</w>", "ba</w>"}));
+    folder.write("merges.txt", "b a</w>\n");
+    EXPECT_EQ(load_clip_tokenizer(folder.path)->encode("ba <|ENDOFTEXT|>"), (ids{3, 2, 4, 4}));
+}
+
+TEST(TokenizerFiles, ADamagedTokenizerJsonNeverCrashes) {
+    std::mt19937 random(3);
+    const std::string good =
+        R"({"added_tokens": [{"id": 7, "content": "<x>", "lstrip": true, "rstrip": true, "special": false},
+        {"id": 8, "content": "a", "single_word": true, "normalized": true}], "model": {"type": "BPE",
+        "end_of_word_suffix": "</w>", "merges": [["a", "b</w>"]],
+        "vocab": {"a": 0, "b</w>": 1, "ab</w>": 2, "<|startoftext|>": 3, "<|endoftext|>": 4}}})";
+    int loads = 0;
+    for (int round = 0; round < 1000; ++round) {
+        std::string text = good;
+        for (auto n = random() % 3; n > 0; --n) {
+            const std::size_t at = random() % text.size();
+            if (random() % 2 == 0)
+                text[at] = static_cast<char>(random() % 256);
+            else
+                text.erase(at, 1 + random() % 4);
+        }
+        const temporary_folder folder;
+        folder.write("tokenizer.json", text);
+        const auto t = load_clip_tokenizer(folder.path);
+        if (!t) {
+            io_testing::expect_one_line(t.error().message);
+            continue;
+        }
+        ++loads;
+        for (const std::int32_t id : t->encode("ab  <x>  a <|endoftext|> ab\xFF"))
+            ASSERT_TRUE(id >= 0 && id < t->vocab_size()) << id;
+    }
+    EXPECT_GT(loads, 200);
+    EXPECT_LT(loads, 990);
 }
 
 TEST(TokenizerFiles, DamagedFilesNeverCrash) {
