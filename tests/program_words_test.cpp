@@ -149,6 +149,39 @@ TEST_F(Words, EncodedTextsAreConditions) {
     EXPECT_EQ(tensor_of(out, "image_embeds"), words);
 }
 
+TEST_F(Words, TextsThatCannotNameATensorAreEncoded) {
+    std::string lengthy;
+    while (lengthy.size() < 3000) lengthy += two + ' ';
+    const path conditions = folder.path / "c.safetensors";
+    const std::vector<std::string> texts{seven, "a handwritten\ntwo", lengthy, "a handwritten \xFFtwo", "text_4"};
+    const std::vector<std::string> names{seven, "text_2", "text_3", "text_4_", "text_4"};
+    std::vector<std::string> all{"encode", "--model", (folder.path / "unclip").string(), "--out", conditions.string()};
+    all.insert(all.end(), texts.begin(), texts.end());
+    const outcome o = command(reference_program, all).run();
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_NE(o.out.find("is called text_2 in the file"), std::string::npos) << o.out;
+    EXPECT_EQ(o.out.find("is called " + seven), std::string::npos) << o.out;
+    const auto file = apriori::io::safetensors_source::open(conditions);
+    ASSERT_TRUE(file.ok());
+    EXPECT_EQ(file->size(), 6 * 3U);
+    // What each name gives is what the words give.
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        ASSERT_EQ(run_on("unclip", "sample", {"--seed", "8", "--steps", "2", texts[i]}).code, 0);
+        const auto words = tensor_of(out, "image_embeds");
+        const outcome named =
+            run_on("unclip", "sample", {"--seed", "8", "--steps", "2", "--conditions", conditions.string(), names[i]});
+        ASSERT_EQ(named.code, 0) << named.err;
+        EXPECT_EQ(tensor_of(out, "image_embeds"), words) << names[i];
+    }
+    // So it is in a batch.
+    const path lines = folder.write("lines.jsonl", "{\"prompt\": \"a\\nb\"}\n{\"prompt\": \"" + lengthy + "\"}\n");
+    const outcome batch = command(reference_program, {"encode", "--model", (folder.path / "unclip").string(), "--batch",
+                                                      lines.string(), "--out", (folder.path / "many").string()})
+                              .run();
+    ASSERT_EQ(batch.code, 0) << batch.err;
+    EXPECT_FALSE(tensor_of(folder.path / "many" / "000002.safetensors", "text_1.text_embeds").empty());
+}
+
 // Both encoders as transformers' CLIPModel keeps them: one config.json, one file of weights.
 TEST_F(Words, AFolderOfAClipModelIsBothEncoders) {
     const path both = folder.path / "clip", model = folder.path / "kandinsky";
