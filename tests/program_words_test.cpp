@@ -298,6 +298,49 @@ TEST_F(Batch, GoesOnWhereItWasStopped) {
                    "000003.safetensors: was made by another run: its steps is '4', that of this run '7'");
 }
 
+TEST_F(Batch, NullIsAsGoodAsAbsent) {
+    const std::string line = "{\"prompt\": \"" + two + "\"";
+    ASSERT_EQ(run_batch(line + "}", {"--steps", "4", "--seed", "7"}).code, 0);
+    const auto first = results / "000001.safetensors";
+    const std::string bytes = read_all(first);
+    std::filesystem::remove(first);
+    const outcome o = run_batch(line + ", \"negative_prompt\": null, \"num_images_per_prompt\": null, \"seed\": null, "
+                                       "\"num_inference_steps\": null, \"guidance_scale\": null}",
+                                {"--steps", "4", "--seed", "7"});
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_EQ(read_all(first), bytes);
+}
+
+TEST_F(Batch, ASeedOfMinusOneIsDrawnAndRecorded) {
+    const std::string line = "{\"prompt\": \"" + two + "\", \"num_inference_steps\": 3, \"seed\": ";
+    const std::string lines = line + "-1}\n" + line + "-1}\n";
+    const auto file = [&](int i) { return results / ("00000" + std::to_string(i) + ".safetensors"); };
+    const auto seed_of = [&](int i) {
+        const auto source = apriori::io::safetensors_source::open(file(i));
+        EXPECT_TRUE(source.ok());
+        std::string seed;
+        for (const auto& [key, value] : source->metadata())
+            if (key == "seed") seed = value;
+        return seed;
+    };
+    const outcome o = run_batch(lines);
+    ASSERT_EQ(o.code, 0) << o.err;
+    const std::string one = seed_of(1), other = seed_of(2);
+    EXPECT_NE(one, other); // by chance the same once in 4 thousand million runs
+    EXPECT_NE(o.out.find("000001.safetensors  " + two + ", seed " + one + "\n"), std::string::npos) << o.out;
+    // What was made stays as it is; what is missing is drawn.
+    const std::string bytes = read_all(file(1));
+    std::filesystem::remove(file(2));
+    ASSERT_EQ(run_batch(lines).code, 0);
+    EXPECT_EQ(read_all(file(1)), bytes);
+    EXPECT_EQ(seed_of(1), one);
+    EXPECT_TRUE(std::filesystem::exists(file(2)));
+    // The seed gives the same again.
+    const auto embeds = tensor_of(file(1), "image_embeds");
+    ASSERT_EQ(run_on("unclip", "sample", {"--steps", "3", "--seed", one, two}).code, 0);
+    EXPECT_EQ(tensor_of(out, "image_embeds"), embeds);
+}
+
 TEST_F(Batch, KilledAndRunAgainItIsWhole) {
     std::string lines;
     for (int i = 0; i < 12; ++i) lines += "{\"prompt\": \"" + two + "\", \"seed\": " + std::to_string(i) + "}\n";
@@ -329,7 +372,10 @@ TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {
     refuse(good + "{}", "prompts.jsonl:2: has no field 'prompt'");
     refuse("{\"prompt\": 3}", "prompts.jsonl:1: field 'prompt' is 3; allowed: text");
     refuse("{\"prompt\": \"a\", \"promt\": 1}", "prompts.jsonl:1: unknown field 'promt'; a line has ");
-    refuse("{\"prompt\": \"a\", \"seed\": -1}", "prompts.jsonl:1: field 'seed' is -1; allowed: a whole number");
+    for (const char* seed : {"-2", "-1.0", "1.5", "\"1\"", "true"})
+        refuse("{\"prompt\": \"a\", \"seed\": " + std::string(seed) + "}",
+               "allowed: a whole number from 0 to 18446744073709551615, or -1 for one that is drawn");
+    refuse("{\"prompt\": null}", "prompts.jsonl:1: has no field 'prompt'");
     refuse("{\"prompt\": \"a\", \"num_inference_steps\": 5000}", "prompts.jsonl:1: num_inference_steps 5000: ");
     refuse("\n\n", "prompts.jsonl: holds no lines");
     expect_refused(run_batch(good, {"words"}), "--batch stands alone");
