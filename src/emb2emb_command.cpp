@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori emb2emb: image embeddings, noised and sampled towards texts, as KandinskyV22PriorEmb2EmbPipeline does.
+#include "apriori/text/unicode.hpp"
 #include "batch.hpp"
 #include "commands.hpp"
 #include "draw_words.hpp"
@@ -39,7 +40,7 @@ result<made_embeddings> draw(const emb2emb_options& options, const pipeline_part
 
 run_settings settings_of(const emb2emb_options& options, const pipeline_parts& parts) {
     run_settings settings = program::settings_of(options, parts, options.texts);
-    settings.emplace_back("image", options.image.filename().string());
+    settings.emplace_back("image", unicode::valid_text(options.image.filename().string()));
     settings.emplace_back("strength", fmt::format("{}", options.strength));
     return settings;
 }

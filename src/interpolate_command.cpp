@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori interpolate: weighted sums of the embeddings of texts and images, as Kandinsky's pipelines make them.
+#include "apriori/text/unicode.hpp"
 #include "batch.hpp"
 #include "commands.hpp"
 #include "draw_words.hpp"
@@ -60,7 +61,8 @@ result<made_embeddings> draw(const interpolate_options& options, const std::vect
 run_settings settings_of(const interpolate_options& options, const pipeline_parts& parts,
                          const std::vector<std::string>& labels) {
     run_settings settings = program::settings_of(options, parts, labels);
-    if (options.negative_embedding) settings.emplace_back("negative_embedding", *options.negative_embedding);
+    if (options.negative_embedding)
+        settings.emplace_back("negative_embedding", unicode::valid_text(*options.negative_embedding));
     return settings;
 }
 

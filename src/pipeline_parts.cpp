@@ -6,6 +6,7 @@
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
 #include "apriori/loading/model.hpp"
+#include "apriori/text/unicode.hpp"
 #include "lora_option.hpp"
 #include "model_weights.hpp"
 #include "output_file.hpp"
@@ -42,7 +43,7 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options) {
     const auto folder = pipeline_folder::open(options.model);
     if (!folder) return folder.error();
     pipeline_parts parts;
-    parts.model_name = folder->name();
+    parts.model_name = unicode::valid_text(folder->name());
     const auto config = io::load_config<PriorConfig>(folder->prior());
     if (!config) return config.error();
     parts.config = canonical(*config);

@@ -182,6 +182,31 @@ TEST_F(Words, TextsThatCannotNameATensorAreEncoded) {
     EXPECT_FALSE(tensor_of(folder.path / "many" / "000002.safetensors", "text_1.text_embeds").empty());
 }
 
+// Metadata is UTF-8; a text or a file's name may be any bytes.
+TEST_F(Words, WhatIsNotUtf8IsReplacedInTheMetadata) {
+    const path odd = folder.path / "odd\xFF";
+    std::filesystem::create_directory_symlink(folder.path / "kandinsky", odd);
+    const auto metadata = [&](const std::string& name, std::vector<std::string> more) {
+        std::vector<std::string> all{name, "--model", odd.string(), "--out", out.string(), "--steps", "2"};
+        all.insert(all.end(), more.begin(), more.end());
+        const outcome o = command(reference_program, all).run();
+        EXPECT_EQ(o.code, 0) << o.err;
+        const auto file = apriori::io::safetensors_source::open(out);
+        EXPECT_TRUE(file.ok());
+        std::string list;
+        for (const auto& [key, value] : file->metadata()) list += key + "=" + value + "\n";
+        return list;
+    };
+    std::string all = metadata("interpolate", {"--text", "a\xFF", "1", "--negative-embedding", "b\xFF"});
+    EXPECT_NE(all.find("negative_embedding=b\uFFFD\n"), std::string::npos) << all;
+    const auto embeds = recorded("embeds");
+    const path image = folder.path / "i\xFF.safetensors";
+    std::filesystem::rename(embeds_file({embeds.begin(), embeds.begin() + 12}, {12}), image);
+    all = metadata("emb2emb", {"--image", image.string(), "--strength", "1", "--negative", "c\xFF", "a"});
+    EXPECT_NE(all.find("image=i\uFFFD.safetensors\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("negative_prompt=\"c\uFFFD\"\n"), std::string::npos) << all;
+}
+
 // Both encoders as transformers' CLIPModel keeps them: one config.json, one file of weights.
 TEST_F(Words, AFolderOfAClipModelIsBothEncoders) {
     const path both = folder.path / "clip", model = folder.path / "kandinsky";

@@ -55,6 +55,13 @@ inline void encode(char32_t c, std::string& out) {
     out.append(reinterpret_cast<const char*>(bytes.data()), std::size_t(n));
 }
 
+/// The text with `replacement` for what is not UTF-8.
+inline std::string valid_text(std::string_view text) {
+    std::string out;
+    for (const char32_t c : decode(text)) encode(c, out);
+    return out;
+}
+
 /// Normalisation form C (Unicode Standard Annex 15). Linear but for sorting the marks on one character.
 inline std::u32string nfc(std::u32string_view text) {
     if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return std::u32string(text);
