@@ -89,7 +89,7 @@ void read_conditions(io::json_fields& fields, interpolate_options& line) {
 }
 
 result<exit_code> run_lines(const interpolate_options& options, pipeline_parts& parts) {
-    run_report report(parts);
+    run_report report(options, parts);
     const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
         interpolate_options line = options;
         read_conditions(fields, line);
@@ -132,7 +132,7 @@ result<exit_code> run_interpolate(const interpolate_options& options) {
     for (const auto& image : options.images) inputs.emplace_back(image.first);
     if (auto r = load_prior(options, inputs, *parts); !r) return r.error();
 
-    run_report report(*parts);
+    run_report report(options, *parts);
     const int frames = std::max(options.frames, 1);
     run_progress progress(options.steps, frames * runs_of(options));
     made_embeddings all{parts->config.embedding_dim};

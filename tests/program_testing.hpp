@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ inline const path digits = APRIORI_DIGITS, cases = path(APRIORI_TEST_DATA) / "ca
 struct outcome {
     int code = -1; ///< -signal if a signal ended it
     std::string out, err;
+    long peak_kib = 0; ///< of the memory that it held
 };
 
 /// A run of the program in a folder of its own.
@@ -72,8 +74,10 @@ public:
         }
         if (signal_ != 0 && catches(child)) ::kill(child, signal_);
         int state = 0;
-        ::waitpid(child, &state, 0);
+        ::rusage used{};
+        ::wait4(child, &state, 0, &used);
         outcome o;
+        o.peak_kib = used.ru_maxrss;
         o.code = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
         o.out = columns_ > 0 ? shown : read_all(out);
         o.err = read_all(err);

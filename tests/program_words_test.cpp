@@ -366,6 +366,24 @@ TEST_F(Batch, ASeedOfMinusOneIsDrawnAndRecorded) {
     EXPECT_EQ(tensor_of(out, "image_embeds"), embeds);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) // which keeps freed memory
+TEST(BatchOfDigits, TakesTheSameMemoryHoweverLongItIs) {
+    const temporary_folder folder;
+    const auto peak_of = [&](int lines) {
+        std::string text;
+        for (int i = 0; i < lines; ++i) text += "{\"prompt\": \"\", \"num_inference_steps\": 1}\n";
+        const std::string number = std::to_string(lines);
+        const outcome o =
+            run({"sample", "--model", digits.string(), "--samples", "16", "--guidance", "1", "--threads", "1",
+                 "--batch", folder.write(number + ".jsonl", text).string(), "--out", (folder.path / number).string()});
+        EXPECT_EQ(o.code, 0) << o.err;
+        return o.peak_kib;
+    };
+    // Pictures of 600 lines would be 1,000 KiB.
+    EXPECT_LT(peak_of(620), peak_of(20) + 500);
+}
+#endif
+
 TEST_F(Batch, KilledAndRunAgainItIsWhole) {
     std::string lines;
     for (int i = 0; i < 12; ++i) lines += "{\"prompt\": \"" + two + "\", \"seed\": " + std::to_string(i) + "}\n";
