@@ -2,7 +2,7 @@
 # apriori_add_config(<target> <name> <config.json>)
 #
 # Turns the config.json of a diffusers PriorTransformer, or of one of transformers' CLIP encoders (which gives a CLIPTextConfig
-# or CLIPVisionConfig), into a constexpr header. After
+# or CLIPVisionConfig) or of its CLIPModel (which gives both as clip_model_configs), into a constexpr header. After
 #
 #     apriori_add_config(my_program my_prior models/prior/config.json)
 #
@@ -83,6 +83,8 @@ function(_apriori_config_class out config)
         set(${out} CLIPTextModel PARENT_SCOPE)
     elseif(type STREQUAL "clip_vision_model")
         set(${out} CLIPVisionModel PARENT_SCOPE)
+    elseif(type STREQUAL "clip")
+        set(${out} CLIPModel PARENT_SCOPE)
     else()
         set(${out} PriorTransformer PARENT_SCOPE)
     endif()

@@ -16,6 +16,8 @@ namespace apriori::program {
 class any_text_encoder {
 public:
     virtual ~any_text_encoder() = default;
+    /// Ids are below this.
+    virtual std::int32_t vocab_size() const = 0;
     /// Of ids [rows, tokens]; see CLIPTextModelWithProjection::encode.
     virtual result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                               std::span<const std::uint8_t> attention_mask) const = 0;

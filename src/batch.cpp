@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
+#include <random>
 
 namespace apriori::program {
 
@@ -54,6 +55,7 @@ private:
 result<batch_line> parse(const std::string& text, const std::string& where, const read_line& read) {
     auto fields = io::json_fields::parse(text, where);
     if (!fields) return fields.error();
+    fields->nulls_are_absent(); // as Python's None of an argument
     return read(*fields, where);
 }
 
@@ -69,7 +71,13 @@ result<int> check_lines(const std::filesystem::path& path, const read_line& read
     return count;
 }
 
-/// Whether a file is there that holds what these settings give. invalid_argument where it holds something else.
+const std::string* value_of(const run_settings& settings, std::string_view key) {
+    const auto at = std::find_if(settings.begin(), settings.end(), [&](const auto& s) { return s.first == key; });
+    return at == settings.end() ? nullptr : &at->second;
+}
+
+/// Whether a file is there that holds what these settings give: of a drawn seed, with any. invalid_argument where it holds
+/// something else.
 result<bool> is_made(const std::filesystem::path& path, const run_settings& settings) {
     if (!is_there(path)) return false;
     const auto file = io::safetensors_source::open(path);
@@ -77,6 +85,7 @@ result<bool> is_made(const std::filesystem::path& path, const run_settings& sett
     const auto& there = file->metadata();
     for (const auto& [key, value] : settings) {
         if (key == "apriori") continue; // another version gives the same
+        if (key == "seed" && value_of(settings, "seed_drawn") != nullptr) continue;
         const auto at = std::find_if(there.begin(), there.end(), [&k = key](const auto& m) { return m.first == k; });
         const std::string was = at == there.end() ? "none" : at->second;
         if (was != value)
@@ -121,10 +130,13 @@ result<void> read_sampling_fields(io::json_fields& fields, const std::string& wh
     constexpr float most = std::numeric_limits<float>::max();
     fields.number("guidance_scale", options.guidance, -most, most);
     if (const io::json* seed = fields.next("seed"); seed != nullptr) {
-        if (const auto n = seed->whole())
+        options.seed_drawn = seed->text == "-1";
+        if (options.seed_drawn)
+            options.seed = std::random_device{}();
+        else if (const auto n = seed->whole())
             options.seed = *n;
         else
-            fields.refuse("seed", *seed, "a whole number from 0 to 18446744073709551615");
+            fields.refuse("seed", *seed, "a whole number from 0 to 18446744073709551615, or -1 for one that is drawn");
     }
     if (auto r = fields.finish("a line"); !r) return r.error();
     schedule steps;
@@ -171,7 +183,9 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
                 errc::cancelled,
                 fmt::format("interrupted before {} was done; the same command goes on there", lines->where())};
         if (!done_line) return failure{done_line.error().code, lines->where() + ": " + done_line.error().message};
-        fmt::print("{}  {}\n", file.filename().string(), printable(line->label));
+        const bool drawn = value_of(settings, "seed_drawn") != nullptr;
+        fmt::print("{}  {}{}\n", file.filename().string(), printable(line->label),
+                   drawn ? ", seed " + *value_of(settings, "seed") : std::string());
         std::fflush(stdout);
         ++made;
     }

@@ -33,6 +33,7 @@ struct pipeline_options {
     int samples = 1, steps = 25;
     float guidance = 4;
     std::uint64_t seed = 0;
+    bool seed_drawn = false;             ///< no one has chosen it
     std::optional<std::string> negative; ///< what to guide away from, in place of the empty text
     bool mask_text_encoder = false;
     std::filesystem::path out, png; ///< empty: not wanted

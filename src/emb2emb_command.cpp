@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori emb2emb: image embeddings, noised and sampled towards texts, as KandinskyV22PriorEmb2EmbPipeline does.
+#include "apriori/text/unicode.hpp"
 #include "batch.hpp"
 #include "commands.hpp"
 #include "draw_words.hpp"
@@ -39,7 +40,7 @@ result<made_embeddings> draw(const emb2emb_options& options, const pipeline_part
 
 run_settings settings_of(const emb2emb_options& options, const pipeline_parts& parts) {
     run_settings settings = program::settings_of(options, parts, options.texts);
-    settings.emplace_back("image", options.image.filename().string());
+    settings.emplace_back("image", unicode::valid_text(options.image.filename().string()));
     settings.emplace_back("strength", fmt::format("{}", options.strength));
     return settings;
 }
@@ -47,7 +48,7 @@ run_settings settings_of(const emb2emb_options& options, const pipeline_parts& p
 int steps_of(const emb2emb_options& options) { return static_cast<int>(options.steps * options.strength); }
 
 result<exit_code> run_lines(const emb2emb_options& options, pipeline_parts& parts) {
-    run_report report(parts);
+    run_report report(options, parts);
     const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
         emb2emb_options line = options;
         line.texts.resize(1);
@@ -86,7 +87,7 @@ result<exit_code> run_emb2emb(const emb2emb_options& options) {
     if (!options.batch.empty()) return run_lines(options, *parts);
     if (auto r = load_prior(options, {options.image}, *parts); !r) return r.error();
 
-    run_report report(*parts);
+    run_report report(options, *parts);
     run_progress progress(steps_of(options), 1);
     progress.name(counted(static_cast<std::int64_t>(options.texts.size()), "text"));
     const auto made = draw(options, *parts, images, progress);

@@ -55,6 +55,7 @@ run_settings settings_of(const pipeline_options& options, const pipeline_parts& 
                           {"weights", parts.weights},
                           {"weights_hash", fmt::format("{:016x}", parts.prior->weights_hash())},
                           {"model", parts.model_name}};
+    if (options.seed_drawn) settings.emplace_back("seed_drawn", "true");
     if (options.negative) settings.emplace_back("negative_prompt", json_text(*options.negative));
     if (!parts.loras.empty()) settings.emplace_back("loras", parts.loras);
     if (options.mask_text_encoder) settings.emplace_back("mask_text_encoder", "true");

@@ -15,6 +15,24 @@ namespace apriori::program {
 
 namespace {
 
+/// What the tensors of each text are called: by the text, or, if it can't be part of a tensor's name, by its place: text_3 is the
+/// third. A text said twice has one name.
+std::vector<std::string> names_of(const std::vector<std::string>& texts) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        if (const auto same = std::find(texts.begin(), texts.end(), texts[i]); same < texts.begin() + index_t(i)) {
+            names.push_back(names[to_size(same - texts.begin())]);
+        } else if (io::bad_tensor_name(texts[i] + ".last_hidden_state") == nullptr) {
+            names.push_back(texts[i]);
+        } else {
+            std::string name = fmt::format("text_{}", i + 1);
+            while (std::find(texts.begin(), texts.end(), name) != texts.end()) name += '_'; // that is a text itself
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
 result<void> check_text(const std::string& text) {
     if (!text.empty() && text != conditions_file::unconditional) return {};
     return failure{errc::invalid_argument, fmt::format("a text is {}; the empty text is written in any case, as {}",
@@ -35,10 +53,11 @@ result<void> write_conditions(const std::filesystem::path& file, const run_setti
     const word_parts& words = *parts.words;
     std::vector<std::string> names{std::string(conditions_file::unconditional)};
     std::vector<std::string_view> all{""};
-    for (const std::string& text : texts) {
-        if (std::find(names.begin(), names.end(), text) != names.end()) continue; // said twice
-        names.push_back(text);
-        all.push_back(text);
+    const std::vector<std::string> own = names_of(texts);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        if (std::find(names.begin(), names.end(), own[i]) != names.end()) continue; // said twice
+        names.push_back(own[i]);
+        all.push_back(texts[i]);
     }
     const auto encoded = encode_texts(words.tokenizer, words.text, all, {options.mask_text_encoder});
     if (!encoded) return encoded.error();
@@ -91,6 +110,11 @@ result<exit_code> run_encode(const encode_options& options) {
             write_conditions(options.out, settings_of(options, *parts, options.texts), options, *parts, options.texts);
         !r)
         return r.error();
+    const std::vector<std::string> names = names_of(options.texts);
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (names[i] != options.texts[i])
+            fmt::print("{} is called {} in the file: a tensor's name can't hold it\n", io::quote(options.texts[i]),
+                       names[i]);
     fmt::print("{}, and the empty one: {}\n", counted(static_cast<std::int64_t>(options.texts.size()), "text"),
                options.out.string());
     return done;

@@ -5,6 +5,7 @@
 #include "any_prior.hpp"
 #include "apriori/models/clip_text_model.hpp"
 #include "apriori/models/clip_vision_model.hpp"
+#include "apriori/models/read_model_config.hpp"
 
 #include <utility>
 
@@ -28,6 +29,7 @@ template <class Model, class Platform>
 class text_encoder_instance final : public any_text_encoder {
 public:
     explicit text_encoder_instance(hosted_model<Model, Platform> hosted) : hosted_(std::move(hosted)) {}
+    std::int32_t vocab_size() const override { return hosted_.model.vocab_size(); }
     result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                       std::span<const std::uint8_t> attention_mask) const override {
         return hosted_.model.encode(input_ids, rows, attention_mask);
@@ -73,6 +75,14 @@ const entry_list* entries_of(std::string_view name) {
     static const image_encoder_entry entry{name, Platform::device_type::name, Config,
                                            &load_encoder<any_image_encoder, image_encoder_instance, model, Platform>};
     static const entry_list list{.priors = {}, .text_encoders = {}, .image_encoders = {&entry, 1}};
+    return &list;
+}
+/// Both of a CLIPModel.
+template <clip_model_configs Configs, class Platform, class Format>
+const entry_list* entries_of(std::string_view name) {
+    static const entry_list list{.priors = {},
+                                 .text_encoders = entries_of<Configs.text, Platform, Format>(name)->text_encoders,
+                                 .image_encoders = entries_of<Configs.vision, Platform, Format>(name)->image_encoders};
     return &list;
 }
 

@@ -111,7 +111,7 @@ template <class Entry, class Config>
 result<const Entry*> find_encoder(const std::vector<Entry>& entries, const Config& config, const device_options& on,
                                   const std::filesystem::path& file) {
     for (const Entry& e : entries)
-        if (e.device == on.device && meaning_of(e.config) == meaning_of(config)) return &e;
+        if (e.device == on.device && meaning_of(e.config) == meaning_of(config, e.config)) return &e;
     return config_not_compiled(file);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori interpolate: weighted sums of the embeddings of texts and images, as Kandinsky's pipelines make them.
+#include "apriori/text/unicode.hpp"
 #include "batch.hpp"
 #include "commands.hpp"
 #include "draw_words.hpp"
@@ -60,7 +61,8 @@ result<made_embeddings> draw(const interpolate_options& options, const std::vect
 run_settings settings_of(const interpolate_options& options, const pipeline_parts& parts,
                          const std::vector<std::string>& labels) {
     run_settings settings = program::settings_of(options, parts, labels);
-    if (options.negative_embedding) settings.emplace_back("negative_embedding", *options.negative_embedding);
+    if (options.negative_embedding)
+        settings.emplace_back("negative_embedding", unicode::valid_text(*options.negative_embedding));
     return settings;
 }
 
@@ -87,7 +89,7 @@ void read_conditions(io::json_fields& fields, interpolate_options& line) {
 }
 
 result<exit_code> run_lines(const interpolate_options& options, pipeline_parts& parts) {
-    run_report report(parts);
+    run_report report(options, parts);
     const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
         interpolate_options line = options;
         read_conditions(fields, line);
@@ -130,7 +132,7 @@ result<exit_code> run_interpolate(const interpolate_options& options) {
     for (const auto& image : options.images) inputs.emplace_back(image.first);
     if (auto r = load_prior(options, inputs, *parts); !r) return r.error();
 
-    run_report report(*parts);
+    run_report report(options, *parts);
     const int frames = std::max(options.frames, 1);
     run_progress progress(options.steps, frames * runs_of(options));
     made_embeddings all{parts->config.embedding_dim};

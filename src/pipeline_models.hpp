@@ -32,6 +32,7 @@ struct pipeline_text_encoder {
     index_t width = 0, embedding = 0; ///< hidden_size, and that of the projection
     const any_text_encoder* model = nullptr;
 
+    std::int32_t vocab_size() const { return model->vocab_size(); }
     result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                       std::span<const std::uint8_t> attention_mask) const {
         return model->encode(input_ids, rows, attention_mask);

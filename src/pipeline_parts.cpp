@@ -5,6 +5,8 @@
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
+#include "apriori/loading/model.hpp"
+#include "apriori/text/unicode.hpp"
 #include "lora_option.hpp"
 #include "model_weights.hpp"
 #include "output_file.hpp"
@@ -41,7 +43,7 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options) {
     const auto folder = pipeline_folder::open(options.model);
     if (!folder) return folder.error();
     pipeline_parts parts;
-    parts.model_name = folder->name();
+    parts.model_name = unicode::valid_text(folder->name());
     parts.sum_samples = folder->is_kandinsky_2_1();
     const auto config = io::load_config<PriorConfig>(folder->prior());
     if (!config) return config.error();
@@ -89,6 +91,7 @@ result<void> open_words(const pipeline_options& options, pipeline_parts& parts) 
                              config.num_embeddings);
     auto text_model = load_encoder<any_text_encoder>(*models, *text, options.on, folder);
     if (!text_model) return text_model.error();
+    if (auto r = apriori::detail::check_vocabulary(folder, (*text_model)->vocab_size()); !r) return r;
     const any_text_encoder* encoder = text_model->get();
     word_parts& words = parts.words.emplace(word_parts{
         std::move(*tokenizer), {text->hidden_size, text->output_dim(), encoder}, std::move(*text_model), {}, {}});

@@ -30,7 +30,7 @@ struct pipeline_parts {
     any_scheduler_config scheduler;
     schedule steps;            ///< as planned from the first timestep
     std::string weights, arch; ///< weights: their format; arch: empty where the device has one build
-    std::string model_name;    ///< the folder's
+    std::string model_name;    ///< the folder's, in UTF-8
     bool sum_samples = false;  ///< interpolate adds up all samples of a text, as Kandinsky 2.1's pipeline does
     std::string loras;         ///< merged into the weights, as in the metadata; empty: none
     std::optional<decoder> pictures;

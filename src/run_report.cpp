@@ -35,7 +35,7 @@ result<void> run_report::add(const std::string& prompt, std::span<const float> e
     fmt::print("{}{}\n{}\n", printable(prompt), hits ? fmt::format("  {} of {}", *hits, samples) : "",
                picture_lines(*pictures, palette_of(stdout), terminal_width(stdout)));
     std::fflush(stdout);
-    sheet_.add_row(*pictures);
+    if (has_sheet_) sheet_.add_row(*pictures);
     if (hits) {
         hits_ += *hits;
         of_ += samples;

@@ -43,7 +43,8 @@ result<void> check_made(const result<Made>& made, run_progress& progress) {
 /// Prints prompts and pictures as they are made, and keeps what the PNG and the last lines need.
 class run_report {
 public:
-    explicit run_report(const pipeline_parts& parts) : parts_(parts) {}
+    run_report(const pipeline_options& options, const pipeline_parts& parts)
+        : parts_(parts), has_sheet_(!options.png.empty()) {}
 
     /// The samples [rows, width] of a prompt. invalid_argument where one of them is not a finite number. Counts how many lie
     /// nearest to the digit that the prompt names, where the model has one.
@@ -57,6 +58,7 @@ public:
 
 private:
     const pipeline_parts& parts_;
+    bool has_sheet_; ///< else no pictures are kept: a batch may be of any length
     contact_sheet sheet_;
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     index_t hits_ = 0, of_ = 0;

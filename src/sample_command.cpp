@@ -43,7 +43,7 @@ result<exit_code> sample_conditions(const sample_options& options, pipeline_part
     const auto in = read_conditions::open(options, parts.config);
     if (!in) return in.error();
     if (auto r = load_prior(options, {options.conditions}, parts); !r) return r.error();
-    run_report report(parts);
+    run_report report(options, parts);
     const auto dim = static_cast<std::size_t>(parts.config.embedding_dim);
     torch_generator random(options.seed);
     std::vector<float> latents(static_cast<std::size_t>(options.samples) * dim);
@@ -71,7 +71,7 @@ result<exit_code> sample_conditions(const sample_options& options, pipeline_part
 
 result<exit_code> sample_words(const sample_options& options, pipeline_parts& parts) {
     if (auto r = load_prior(options, {}, parts); !r) return r.error();
-    run_report report(parts);
+    run_report report(options, parts);
     torch_generator random(options.seed);
     run_progress progress(static_cast<int>(parts.steps.steps().size()), 1);
     progress.name(counted(static_cast<std::int64_t>(options.names.size()), "prompt"));
@@ -83,7 +83,7 @@ result<exit_code> sample_words(const sample_options& options, pipeline_parts& pa
 
 /// A line of a batch is a prompt with a generator of its own.
 result<exit_code> sample_batch(const sample_options& options, pipeline_parts& parts) {
-    run_report report(parts);
+    run_report report(options, parts);
     const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
         pipeline_options line = options;
         std::string prompt;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The front door: pipelines and models from folders, and what is refused there.
 #include "apriori/apriori.hpp"
+#include "apriori/io/packed_image.hpp"
+#include "apriori/io/safetensors_writer.hpp"
 #include "io_testing.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -171,6 +174,193 @@ TEST(Load, SaysWhichPartIsMissingOrDoesNotFit) {
               std::string::npos);
     folder.put("prior/config.json", "{\"num_layers\": }");
     EXPECT_NE(error_of(load<digits>(device, folder.path())).find("prior/config.json:1:16"), std::string::npos);
+}
+
+// ---- tokens that were added ------------------------------------------------------------------------------------------------
+
+using digits_encoder = CLIPTextModelWithProjection<presets::digits_text, cpu<>>;
+/// The digits' text encoder as a type of 613 tokens.
+constexpr CLIPTextConfig more_tokens = [] {
+    CLIPTextConfig c = presets::digits_text;
+    c.vocab_size = 613;
+    return c;
+}();
+
+/// The digits with two tokens that their tokenizer and their text encoder got later, as resize_token_embeddings does it.
+class added_tokens_folder : public changed_folder {
+public:
+    explicit added_tokens_folder(index_t rows = 613) {
+        put("tokenizer/added_tokens.json", R"({"<cat-toy>": 611, "<dog-toy>": 612})");
+        set("text_encoder/config.json", "vocab_size", "613");
+        const fs::path file = path() / "text_encoder/model.safetensors";
+        const auto source = io::open_weights(digits_folder / "text_encoder");
+        if (!source) throw std::runtime_error(source.error().message);
+        std::deque<std::vector<float>> values;
+        io::safetensors_writer out;
+        for (std::size_t i = 0; i < source->size(); ++i) {
+            tensor_info t = source->info(i);
+            auto& all = values.emplace_back(to_size(t.size()));
+            EXPECT_TRUE(source->read(i, 0, all).ok());
+            if (t.name.ends_with("token_embedding.weight")) {
+                t.dims[0] = rows;
+                for (index_t n = 0; std::ssize(all) < t.size(); ++n) all.push_back(0.01f * float(n % 17 - 8));
+            }
+            EXPECT_TRUE(out.add(t.name, std::span(t.dims).first(to_size(t.rank)), all));
+        }
+        fs::remove(file);
+        EXPECT_TRUE(out.write(file));
+    }
+};
+
+TEST(AddedTokens, ATextEncoderLoadsWithALargerTable) {
+    cpu<> device;
+    const added_tokens_folder folder;
+    const auto encoder = load<digits_encoder>(device, folder.path() / "text_encoder");
+    ASSERT_TRUE(encoder) << error_of(encoder);
+    EXPECT_EQ(encoder->vocab_size(), 613);
+    // Bit for bit the model of a configuration that says 613, and without the new tokens that of 611.
+    const auto of_613 = load<CLIPTextModelWithProjection<more_tokens, cpu<>>>(device, folder.path() / "text_encoder");
+    const auto of_611 = load<digits_encoder>(device, digits_folder / "text_encoder");
+    ASSERT_TRUE(of_613 && of_611) << error_of(of_613) << error_of(of_611);
+    const std::vector<std::int32_t> old{609, 320, 321, 610}, added{609, 611, 612, 610};
+    EXPECT_EQ(encoder->encode(old, 1)->last_hidden_state, of_611->encode(old, 1)->last_hidden_state);
+    EXPECT_EQ(encoder->encode(added, 1)->text_embeds, of_613->encode(added, 1)->text_embeds);
+    EXPECT_NE(encoder->encode(added, 1)->text_embeds, encoder->encode(old, 1)->text_embeds);
+    EXPECT_NE(encoder->shared_weights()->hash(), of_611->shared_weights()->hash());
+    EXPECT_NE(error_of(encoder->encode(std::vector<std::int32_t>{613}, 1)).find("input_ids: 613; allowed: 0 to 612"),
+              std::string::npos);
+    // Weights that are packed anew in part have the same rows.
+    const auto source = io::open_weights(folder.path() / "text_encoder");
+    const std::string names[] = {"text_model.embeddings.token_embedding.weight"};
+    const auto again = encoder->shared_weights()->repack(device, *source, names);
+    ASSERT_TRUE(again) << error_of(again);
+    const auto bytes = (*again)->packed_bytes(), own = encoder->shared_weights()->packed_bytes();
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), own.begin(), own.end()));
+    EXPECT_NE(error_of(io::write_packed_image(*encoder, folder.path() / "image"))
+                  .find("no room for the 2 tokens that were added"),
+              std::string::npos);
+}
+
+TEST(AddedTokens, APipelineTakesThem) {
+    cpu<> device;
+    const added_tokens_folder folder;
+    const auto pipeline = load<digits>(device, folder.path());
+    ASSERT_TRUE(pipeline) << error_of(pipeline);
+    const call_options few{.seed = 3, .num_inference_steps = 2};
+    const auto one = (*pipeline)("a <cat-toy>", few), other = (*pipeline)("a <dog-toy>", few);
+    ASSERT_TRUE(one && other) << error_of(one);
+    EXPECT_NE(one->values, other->values);
+}
+
+TEST(AddedTokens, WhatDoesNotFitTogetherIsNamed) {
+    cpu<> device;
+    const added_tokens_folder folder;
+    // The tokenizer alone has them.
+    fs::remove_all(folder.path() / "text_encoder");
+    fs::copy(digits_folder / "text_encoder", folder.path() / "text_encoder");
+    const auto pipeline = load<digits>(device, folder.path());
+    ASSERT_TRUE(pipeline) << error_of(pipeline);
+    const std::string_view texts[] = {"a seven", "a <dog-toy>"};
+    EXPECT_EQ(error_of((*pipeline)(texts)),
+              "text 2: the token \"<dog-toy>\" has the id 612; the text encoder has ids from 0 to 610; load the text "
+              "encoder that was saved with this tokenizer, or leave the token out");
+    EXPECT_TRUE((*pipeline)("a seven"));
+
+    // The table has other rows than the config.json says.
+    const added_tokens_folder short_table(612);
+    EXPECT_NE(error_of(load<digits>(device, short_table.path()))
+                  .find("config.json: field 'vocab_size' is 613; the token_embedding.weight beside it has 612"),
+              std::string::npos);
+    // With eos_token_id 2 the largest id is pooled, which would be an added token.
+    const added_tokens_folder old;
+    old.set("text_encoder/config.json", "eos_token_id", "2");
+    EXPECT_NE(error_of(load<digits>(device, old.path()))
+                  .find("field 'eos_token_id' is 2; the type that is to be loaded has 610"),
+              std::string::npos);
+    constexpr CLIPTextConfig largest = [] {
+        CLIPTextConfig c = presets::digits_text;
+        c.eos_token_id = 2;
+        return c;
+    }();
+    EXPECT_TRUE((load<CLIPTextModelWithProjection<largest, cpu<>>>(device, old.path() / "text_encoder")));
+}
+
+// ---- both encoders in one file ----------------------------------------------------------------------------------------------
+
+constexpr CLIPTextConfig half_text{.vocab_size = 100,
+                                   .hidden_size = 16,
+                                   .intermediate_size = 40,
+                                   .projection_dim = 12,
+                                   .num_hidden_layers = 2,
+                                   .num_attention_heads = 2,
+                                   .max_position_embeddings = 9,
+                                   .eos_token_id = 99};
+constexpr CLIPVisionConfig half_vision{.hidden_size = 16,
+                                       .intermediate_size = 40,
+                                       .projection_dim = 12,
+                                       .num_hidden_layers = 2,
+                                       .num_attention_heads = 2,
+                                       .image_size = 14,
+                                       .patch_size = 4};
+
+/// A folder as transformers' CLIPModel writes it, of two recorded encoders.
+class clip_model_folder {
+public:
+    clip_model_folder() {
+        nlohmann::json config{{"model_type", "clip"}, {"architectures", {"CLIPModel"}}, {"projection_dim", 12}};
+        std::deque<std::vector<float>> values;
+        io::safetensors_writer out;
+        for (const auto& [part, from] : {std::pair{"text_config", text}, std::pair{"vision_config", vision}}) {
+            config[part] = nlohmann::json::parse(io_testing::read_all(from / "config.json"));
+            config[part]["projection_dim"] = 512; // as CLIPConfig leaves it there
+            const auto source = io::open_weights(from);
+            if (!source) throw std::runtime_error(source.error().message);
+            for (std::size_t i = 0; i < source->size(); ++i) {
+                const tensor_info t = source->info(i);
+                auto& all = values.emplace_back(to_size(t.size()));
+                EXPECT_TRUE(source->read(i, 0, all).ok());
+                EXPECT_TRUE(out.add(t.name, std::span(t.dims).first(to_size(t.rank)), all));
+            }
+        }
+        EXPECT_TRUE(out.add("logit_scale", {}, values.emplace_back(1, 2.6592f)));
+        EXPECT_TRUE(out.add("vision_model.embeddings.position_ids", {1, 10}, values.emplace_back(10)));
+        EXPECT_TRUE(out.write(folder.path / "model.safetensors"));
+        folder.write("config.json", config.dump());
+    }
+
+    const fs::path text = io_testing::data / "clip/text_quick_gelu",
+                   vision = io_testing::data / "clip/vision_quick_gelu";
+    const io_testing::temporary_folder folder;
+};
+
+TEST(ClipModel, EachEncoderLoadsFromTheFileOfBoth) {
+    cpu<> device;
+    const clip_model_folder both;
+    using Text = CLIPTextModelWithProjection<half_text, cpu<>>;
+    using Vision = CLIPVisionModelWithProjection<half_vision, cpu<>>;
+    const auto text = load<Text>(device, both.folder.path), text_alone = load<Text>(device, both.text);
+    ASSERT_TRUE(text && text_alone) << error_of(text) << error_of(text_alone);
+    const auto vision = load<Vision>(device, both.folder.path), vision_alone = load<Vision>(device, both.vision);
+    ASSERT_TRUE(vision && vision_alone) << error_of(vision) << error_of(vision_alone);
+    const std::vector<std::int32_t> ids{98, 7, 42, 99};
+    EXPECT_EQ(text->encode(ids, 1)->text_embeds, text_alone->encode(ids, 1)->text_embeds);
+    EXPECT_EQ(*vision->zero_image_embedding(), *vision_alone->zero_image_embedding());
+
+    // Neither half hides what does not belong to it.
+    const auto weights = io::open_weights(both.folder.path);
+    ASSERT_TRUE(weights);
+    constexpr CLIPTextConfig without = without_projection(half_text);
+    EXPECT_NE(error_of(CLIPTextModel<without, cpu<>>::load(device, *weights))
+                  .find("1 unexpected tensor: text_projection.weight"),
+              std::string::npos);
+    constexpr CLIPTextConfig wide = [] {
+        CLIPTextConfig c = half_text;
+        c.projection_dim = 512;
+        return c;
+    }();
+    EXPECT_NE(error_of(load<CLIPTextModelWithProjection<wide, cpu<>>>(device, both.folder.path))
+                  .find("field 'projection_dim' is 12; the type that is to be loaded has 512"),
+              std::string::npos);
 }
 
 TEST(Load, FindsThePartsOfACombinedPipeline) {

@@ -170,4 +170,29 @@ TEST(ClipConfig, ReadsDefaultsAndNamesWhatIsWrong) {
     EXPECT_FAILS(vision(R"({"patch_size": [14, 14]})"), errc::invalid_argument, "field 'patch_size'");
 }
 
+TEST(ClipConfig, ReadsBothHalvesOfAClipModel) {
+    const auto text = [](std::string_view s) { return io::parse_config<CLIPTextConfig>(s); };
+    const auto vision = [](std::string_view s) { return io::parse_config<CLIPVisionConfig>(s); };
+    // As openai's files are: the dictionary counts where there is one, and the projection is the whole model's.
+    constexpr std::string_view both = R"({"model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": 768,
+        "logit_scale_init_value": 2.6592, "text_config_dict": {"hidden_size": 768, "intermediate_size": 3072,
+        "num_attention_heads": 12}, "text_config": {"hidden_size": 64, "architectures": ["CLIPTextModel"]},
+        "vision_config_dict": null, "vision_config": {"hidden_size": 1024, "intermediate_size": 4096, "patch_size": 14,
+        "num_hidden_layers": 24, "num_attention_heads": 16, "projection_dim": 12, "model_type": "clip_vision_model"}})";
+    EXPECT_EQ(*text(both), presets::clip_vit_l_14);
+    EXPECT_EQ(*vision(both), presets::clip_vit_l_14_vision);
+    EXPECT_EQ(*text(R"({"model_type": "clip"})"), CLIPTextConfig{});
+    EXPECT_EQ(*text(R"({"model_type": "clip", "text_config": {"architectures": ["CLIPTextModel"]}})"),
+              CLIPTextConfig{});
+    EXPECT_FAILS(text(R"({"model_type": "clip", "text_config": {"hidden_size": 0}})"), errc::invalid_argument,
+                 "config.json: text_config: field 'hidden_size' is 0; allowed: an integer from 1");
+    EXPECT_FAILS(vision(R"({"model_type": "clip", "vision_config": 3})"), errc::bad_format,
+                 "config.json: vision_config: is 3, not an object");
+    EXPECT_FAILS(text(R"({"model_type": "clip", "projection_dim": null})"), errc::invalid_argument,
+                 "field 'projection_dim' is null; allowed where model_type is \"clip\": an integer from 1");
+    EXPECT_FAILS(text(R"({"model_type": "clip", "architectures": ["CLIPSegModel"]})"), errc::unsupported,
+                 "field 'architectures' is [\"CLIPSegModel\"]; allowed where model_type is \"clip\": [\"CLIPModel\"]");
+    EXPECT_FAILS(text(R"({"model_type": "clip", "text_config": {)"), errc::bad_format, "config.json:1:");
+}
+
 } // namespace

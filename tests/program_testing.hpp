@@ -31,6 +31,7 @@ inline const path digits = APRIORI_DIGITS, cases = path(APRIORI_TEST_DATA) / "ca
 struct outcome {
     int code = -1; ///< -signal if a signal ended it
     std::string out, err;
+    long peak_kib = 0; ///< of the memory that it held
 };
 
 /// The processor time that a process has used, in seconds.
@@ -99,16 +100,18 @@ public:
         }
         int state = 0;
         pid_t ended = 0;
+        ::rusage used{};
         while (signal_ != 0 && ended == 0) {
             if (when_(child)) {
                 ::kill(child, signal_);
                 break;
             }
-            ended = ::waitpid(child, &state, WNOHANG);
+            ended = ::wait4(child, &state, WNOHANG, &used);
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
-        if (ended == 0) ::waitpid(child, &state, 0);
+        if (ended == 0) ::wait4(child, &state, 0, &used);
         outcome o;
+        o.peak_kib = used.ru_maxrss;
         o.code = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
         o.out = columns_ > 0 ? shown : read_all(out);
         o.err = read_all(err);

@@ -9,7 +9,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <random>
+#include <span>
+
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -233,6 +237,95 @@ TEST_F(Words, EncodedTextsAreConditions) {
     EXPECT_EQ(tensor_of(out, "image_embeds"), words);
 }
 
+TEST_F(Words, TextsThatCannotNameATensorAreEncoded) {
+    std::string lengthy;
+    while (lengthy.size() < 3000) lengthy += two + ' ';
+    const path conditions = folder.path / "c.safetensors";
+    const std::vector<std::string> texts{seven, "a handwritten\ntwo", lengthy, "a handwritten \xFFtwo", "text_4"};
+    const std::vector<std::string> names{seven, "text_2", "text_3", "text_4_", "text_4"};
+    std::vector<std::string> all{"encode", "--model", (folder.path / "unclip").string(), "--out", conditions.string()};
+    all.insert(all.end(), texts.begin(), texts.end());
+    const outcome o = command(reference_program, all).run();
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_NE(o.out.find("is called text_2 in the file"), std::string::npos) << o.out;
+    EXPECT_EQ(o.out.find("is called " + seven), std::string::npos) << o.out;
+    const auto file = apriori::io::safetensors_source::open(conditions);
+    ASSERT_TRUE(file.ok());
+    EXPECT_EQ(file->size(), 6 * 3U);
+    // What each name gives is what the words give.
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        ASSERT_EQ(run_on("unclip", "sample", {"--seed", "8", "--steps", "2", texts[i]}).code, 0);
+        const auto words = tensor_of(out, "image_embeds");
+        const outcome named =
+            run_on("unclip", "sample", {"--seed", "8", "--steps", "2", "--conditions", conditions.string(), names[i]});
+        ASSERT_EQ(named.code, 0) << named.err;
+        EXPECT_EQ(tensor_of(out, "image_embeds"), words) << names[i];
+    }
+    // So it is in a batch.
+    const path lines = folder.write("lines.jsonl", "{\"prompt\": \"a\\nb\"}\n{\"prompt\": \"" + lengthy + "\"}\n");
+    const outcome batch = command(reference_program, {"encode", "--model", (folder.path / "unclip").string(), "--batch",
+                                                      lines.string(), "--out", (folder.path / "many").string()})
+                              .run();
+    ASSERT_EQ(batch.code, 0) << batch.err;
+    EXPECT_FALSE(tensor_of(folder.path / "many" / "000002.safetensors", "text_1.text_embeds").empty());
+}
+
+// Metadata is UTF-8; a text or a file's name may be any bytes.
+TEST_F(Words, WhatIsNotUtf8IsReplacedInTheMetadata) {
+    const path odd = folder.path / "odd\xFF";
+    std::filesystem::create_directory_symlink(folder.path / "kandinsky", odd);
+    const auto metadata = [&](const std::string& name, std::vector<std::string> more) {
+        std::vector<std::string> all{name, "--model", odd.string(), "--out", out.string(), "--steps", "2"};
+        all.insert(all.end(), more.begin(), more.end());
+        const outcome o = command(reference_program, all).run();
+        EXPECT_EQ(o.code, 0) << o.err;
+        const auto file = apriori::io::safetensors_source::open(out);
+        EXPECT_TRUE(file.ok());
+        std::string list;
+        for (const auto& [key, value] : file->metadata()) list += key + "=" + value + "\n";
+        return list;
+    };
+    std::string all = metadata("interpolate", {"--text", "a\xFF", "1", "--negative-embedding", "b\xFF"});
+    EXPECT_NE(all.find("negative_embedding=b\uFFFD\n"), std::string::npos) << all;
+    const auto embeds = recorded("embeds");
+    const path image = folder.path / "i\xFF.safetensors";
+    std::filesystem::rename(embeds_file({embeds.begin(), embeds.begin() + 12}, {12}), image);
+    all = metadata("emb2emb", {"--image", image.string(), "--strength", "1", "--negative", "c\xFF", "a"});
+    EXPECT_NE(all.find("image=i\uFFFD.safetensors\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("negative_prompt=\"c\uFFFD\"\n"), std::string::npos) << all;
+}
+
+// Both encoders as transformers' CLIPModel keeps them: one config.json, one file of weights.
+TEST_F(Words, AFolderOfAClipModelIsBothEncoders) {
+    const path both = folder.path / "clip", model = folder.path / "kandinsky";
+    std::filesystem::create_directories(both);
+    const auto read = [](const path& file) { return nlohmann::json::parse(read_all(file)); };
+    nlohmann::json config{{"model_type", "clip"}, {"projection_dim", 12}};
+    config["text_config"] = read(models / "text_encoder" / "config.json");
+    config["vision_config"] = read(models / "image_encoder" / "config.json");
+    folder.write("clip/config.json", config.dump());
+    apriori::io::safetensors_writer writer;
+    std::deque<std::vector<float>> values;
+    for (const char* part : {"text_encoder", "image_encoder"}) {
+        const auto source = apriori::io::open_weights(models / part);
+        ASSERT_TRUE(source.ok());
+        for (std::size_t i = 0; i < source->size(); ++i) {
+            const apriori::tensor_info t = source->info(i);
+            auto& all = values.emplace_back(static_cast<std::size_t>(t.size()));
+            ASSERT_TRUE(source->read(i, 0, all).ok());
+            ASSERT_TRUE(writer.add(t.name, std::span(t.dims).first(static_cast<std::size_t>(t.rank)), all).ok());
+        }
+    }
+    ASSERT_TRUE(writer.add("logit_scale", {}, values.emplace_back(1, 2.6592f)).ok());
+    ASSERT_TRUE(writer.write(both / "model.safetensors").ok());
+    for (const char* part : {"text_encoder", "image_encoder"}) {
+        std::filesystem::remove(model / part);
+        std::filesystem::create_directory_symlink(both, model / part);
+    }
+    expect_call(run_on("kandinsky", "sample", {"--seed", "9", "--steps", "5", "--samples", "2", seven, two}), "plain",
+                true);
+}
+
 TEST_F(Words, TheDigitsConditionsAreWhatTheirTextEncoderGives) {
     const path conditions = folder.path / "c.safetensors", theirs = digits / "conditions.safetensors";
     const outcome o = run({"encode", "--model", digits.string(), "--mask-text-encoder", "--out", conditions.string(),
@@ -318,6 +411,67 @@ TEST_F(Batch, GoesOnWhereItWasStopped) {
                    "000003.safetensors: was made by another run: its steps is '4', that of this run '7'");
 }
 
+TEST_F(Batch, NullIsAsGoodAsAbsent) {
+    const std::string line = "{\"prompt\": \"" + two + "\"";
+    ASSERT_EQ(run_batch(line + "}", {"--steps", "4", "--seed", "7"}).code, 0);
+    const auto first = results / "000001.safetensors";
+    const std::string bytes = read_all(first);
+    std::filesystem::remove(first);
+    const outcome o = run_batch(line + ", \"negative_prompt\": null, \"num_images_per_prompt\": null, \"seed\": null, "
+                                       "\"num_inference_steps\": null, \"guidance_scale\": null}",
+                                {"--steps", "4", "--seed", "7"});
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_EQ(read_all(first), bytes);
+}
+
+TEST_F(Batch, ASeedOfMinusOneIsDrawnAndRecorded) {
+    const std::string line = "{\"prompt\": \"" + two + "\", \"num_inference_steps\": 3, \"seed\": ";
+    const std::string lines = line + "-1}\n" + line + "-1}\n";
+    const auto file = [&](int i) { return results / ("00000" + std::to_string(i) + ".safetensors"); };
+    const auto seed_of = [&](int i) {
+        const auto source = apriori::io::safetensors_source::open(file(i));
+        EXPECT_TRUE(source.ok());
+        std::string seed;
+        for (const auto& [key, value] : source->metadata())
+            if (key == "seed") seed = value;
+        return seed;
+    };
+    const outcome o = run_batch(lines);
+    ASSERT_EQ(o.code, 0) << o.err;
+    const std::string one = seed_of(1), other = seed_of(2);
+    EXPECT_NE(one, other); // by chance the same once in 4 thousand million runs
+    EXPECT_NE(o.out.find("000001.safetensors  " + two + ", seed " + one + "\n"), std::string::npos) << o.out;
+    // What was made stays as it is; what is missing is drawn.
+    const std::string bytes = read_all(file(1));
+    std::filesystem::remove(file(2));
+    ASSERT_EQ(run_batch(lines).code, 0);
+    EXPECT_EQ(read_all(file(1)), bytes);
+    EXPECT_EQ(seed_of(1), one);
+    EXPECT_TRUE(std::filesystem::exists(file(2)));
+    // The seed gives the same again.
+    const auto embeds = tensor_of(file(1), "image_embeds");
+    ASSERT_EQ(run_on("unclip", "sample", {"--steps", "3", "--seed", one, two}).code, 0);
+    EXPECT_EQ(tensor_of(out, "image_embeds"), embeds);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) // which keeps freed memory
+TEST(BatchOfDigits, TakesTheSameMemoryHoweverLongItIs) {
+    const temporary_folder folder;
+    const auto peak_of = [&](int lines) {
+        std::string text;
+        for (int i = 0; i < lines; ++i) text += "{\"prompt\": \"\", \"num_inference_steps\": 1}\n";
+        const std::string number = std::to_string(lines);
+        const outcome o =
+            run({"sample", "--model", digits.string(), "--samples", "16", "--guidance", "1", "--threads", "1",
+                 "--batch", folder.write(number + ".jsonl", text).string(), "--out", (folder.path / number).string()});
+        EXPECT_EQ(o.code, 0) << o.err;
+        return o.peak_kib;
+    };
+    // Pictures of 600 lines would be 1,000 KiB.
+    EXPECT_LT(peak_of(620), peak_of(20) + 500);
+}
+#endif
+
 TEST_F(Batch, StoppedAndRunAgainItIsWhole) {
     std::string lines;
     for (int i = 0; i < 12; ++i) lines += "{\"prompt\": \"" + two + "\", \"seed\": " + std::to_string(i) + "}\n";
@@ -380,12 +534,15 @@ TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {
     refuse(good + "{}", "prompts.jsonl:2: has no field 'prompt'");
     refuse("{\"prompt\": 3}", "prompts.jsonl:1: field 'prompt' is 3; allowed: text");
     refuse("{\"prompt\": \"a\", \"promt\": 1}", "prompts.jsonl:1: unknown field 'promt'; a line has ");
-    refuse("{\"prompt\": \"a\", \"seed\": -1}", "prompts.jsonl:1: field 'seed' is -1; allowed: a whole number");
+    for (const char* seed : {"-2", "-1.0", "1.5", "\"1\"", "true"})
+        refuse("{\"prompt\": \"a\", \"seed\": " + std::string(seed) + "}",
+               "allowed: a whole number from 0 to 18446744073709551615, or -1 for one that is drawn");
+    refuse("{\"prompt\": null}", "prompts.jsonl:1: has no field 'prompt'");
     refuse("{\"prompt\": \"a\", \"num_inference_steps\": 5000}", "prompts.jsonl:1: num_inference_steps 5000: ");
-    for (const char* value : {"-1", "18446744073709551616", "1.5", "1e3", "\"5\"", "true", "null", "[5]", "01", "NaN"})
+    for (const char* value : {"-2", "18446744073709551616", "1.5", "1e3", "\"5\"", "true", "[5]", "01", "NaN"})
         for (const char* field : {"seed", "num_inference_steps", "num_images_per_prompt"})
             refuse("{\"prompt\": \"a\", \"" + std::string(field) + "\": " + value + "}", "prompts.jsonl:1");
-    for (const char* value : {"1e39", "-1e39", "1e400", "\"5\"", "true", "null", "[5]", "01", "Infinity", "NaN"})
+    for (const char* value : {"1e39", "-1e39", "1e400", "\"5\"", "true", "[5]", "01", "Infinity", "NaN"})
         refuse("{\"prompt\": \"a\", \"guidance_scale\": " + std::string(value) + "}", "prompts.jsonl:1");
     refuse("\n\n", "prompts.jsonl: holds no lines");
     expect_refused(run_batch(good, {"words"}), "--batch stands alone");

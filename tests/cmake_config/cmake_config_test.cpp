@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The headers that apriori_add_config writes hold what their config.json says; what one may not say is an error of the code that
 // reads it, in constant expressions as at run time.
+#include "clip_model.hpp"
 #include "digits.hpp"
 #include "eclipse.hpp"
 #include "image_encoder.hpp"
@@ -29,6 +30,13 @@ TEST(cmake_config, encoders_of_clip) {
                                                   .image_size = 8,
                                                   .patch_size = 4};
     EXPECT_EQ(image_encoder, without_projection);
+}
+
+TEST(cmake_config, both_encoders_of_a_clip_model) {
+    constexpr CLIPTextConfig text{.hidden_size = 64, .projection_dim = 24, .num_attention_heads = 4};
+    constexpr CLIPVisionConfig vision{.hidden_size = 96, .projection_dim = 24, .patch_size = 14};
+    EXPECT_EQ(clip_model.text, text);
+    EXPECT_EQ(clip_model.vision, vision);
 }
 
 TEST(cmake_config, an_empty_object_is_the_class_defaults) { EXPECT_EQ(nothing, PriorConfig{}); }

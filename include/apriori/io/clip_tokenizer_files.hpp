@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // CLIP's tokenizer from the files of a tokenizer/ folder: merges.txt, vocab.json, tokenizer_config.json, of which only the
-// first must be there, or tokenizer.json in its place.
+// first must be there, or tokenizer.json in its place. Added tokens are taken from where transformers takes them.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -8,18 +8,23 @@
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/text/clip_tokenizer.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 namespace apriori::io {
 
-/// The tokenizer in a folder as transformers writes it: merges.txt and, where there is one, vocab.json, or else
-/// tokenizer.json; and where there are any tokenizer_config.json and special_tokens_map.json. With merges.txt alone the
+/// The tokenizer in a folder as transformers writes it: merges.txt and vocab.json, or without the second tokenizer.json; and
+/// where there are any tokenizer_config.json, special_tokens_map.json and added_tokens.json. With merges.txt alone the
 /// vocabulary is OpenAI's.
 result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder);
 
@@ -45,6 +50,18 @@ inline result<std::vector<clip_merge>> parse_clip_merges(std::string_view text, 
     return out;
 }
 
+namespace detail {
+
+/// An id that a file gives `token`.
+inline result<std::int32_t> clip_id(const json& value, std::string_view token, std::string_view where) {
+    const std::uint64_t id = value.whole().value_or(~std::uint64_t{0});
+    if (id < 0x7FFFFFFFU) return static_cast<std::int32_t>(id);
+    return failure{errc::bad_format, cat(where, ": the id of ", quote(token), " is ", io::shown(value),
+                                         "; allowed: an integer from 0 to 2147483646")};
+}
+
+} // namespace detail
+
 /// The tokens and ids of an object of integers; `where` names it.
 inline result<std::vector<std::pair<std::string, std::int32_t>>> read_clip_vocabulary(const json& object,
                                                                                       std::string_view where) {
@@ -54,50 +71,99 @@ inline result<std::vector<std::pair<std::string, std::int32_t>>> read_clip_vocab
     std::vector<std::pair<std::string, std::int32_t>> out;
     out.reserve(items.size());
     for (auto& [token, value] : items) {
-        const std::uint64_t id = value.whole().value_or(~std::uint64_t{0});
-        if (id >= 0x7FFFFFFFU)
-            return failure{errc::bad_format, cat(where, ": the id of ", quote(token), " is ", shown(value),
-                                                 "; allowed: an integer from 0 to 2147483646")};
-        out.emplace_back(std::move(token), static_cast<std::int32_t>(id));
+        const auto id = detail::clip_id(value, token, where);
+        if (!id) return id.error();
+        out.emplace_back(std::move(token), *id);
     }
     return out;
 }
 
 namespace detail {
 
-/// A special token as transformers writes it: a text, or an AddedToken with its text as "content".
-inline result<clip_special_token> clip_special(const json& value, std::string_view where, std::string_view field) {
-    const auto bad = [&](errc code, std::string_view why) {
-        return failure{code, cat(where, ": ", field, " is ", io::shown(value), "; ", why)};
-    };
+/// What the files say, in the order in which transformers reads them.
+struct clip_files {
+    clip_tokenizer_parts parts{};
+    std::map<std::int32_t, clip_added_token> added{}; ///< by the id in the file
+    /// Of special_tokens_map.json; they don't make a token of added_tokens.json special.
+    std::vector<clip_added_token> additional{};
+    bool described = false; ///< tokenizer_config.json has added_tokens_decoder, beside which no other file's are read
+};
+
+/// A token as transformers writes it: a text, which is special, or an AddedToken with its text as "content".
+inline result<clip_added_token> clip_token(const json& value, std::string_view where, std::string_view field,
+                                           bool special = true) {
     const json content = value.is(json_kind::string) ? value : value["content"];
     if (!content.is(json_kind::string))
-        return bad(errc::bad_format, "allowed: a text, or an object with a text as \"content\"");
-    clip_special_token token{content.string()};
-    for (const char* flag : {"lstrip", "rstrip", "single_word", "normalized"}) {
-        const bool on = value[flag].text == "true";
-        if (flag == std::string_view("normalized"))
-            token.normalized = on;
-        else if (on)
-            return bad(errc::unsupported, cat("CLIP's tokens have ", flag, " false"));
-    }
-    return token;
+        return failure{errc::bad_format, cat(where, ": ", field, " is ", io::shown(value),
+                                             "; allowed: a text, or an object with a text as \"content\"")};
+    const auto flag = [&](const char* name, bool unless_said) {
+        const json one = value[name];
+        return one ? one.text == "true" : unless_said;
+    };
+    return clip_added_token{.text = content.string(),
+                            .normalized = flag("normalized", !flag("special", special)),
+                            .single_word = flag("single_word", false),
+                            .lstrip = flag("lstrip", false),
+                            .rstrip = flag("rstrip", false)};
 }
 
-/// The four named tokens of a tokenizer_config.json or special_tokens_map.json.
-inline result<void> clip_named_tokens(const json& object, std::string_view where, clip_tokenizer_parts& parts) {
-    const std::pair<const char*, clip_special_token*> tokens[] = {{"bos_token", &parts.bos_token},
-                                                                  {"eos_token", &parts.eos_token},
-                                                                  {"unk_token", &parts.unk_token},
-                                                                  {"pad_token", &parts.pad_token}};
-    for (const auto& [name, token] : tokens) {
-        const json value = object[name];
-        if (!value || value.is(json_kind::null)) continue;
-        auto one = clip_special(value, where, cat("field '", name, '\''));
+/// Tokens of a list, or the values of an object, appended.
+inline result<void> clip_token_list(const json& list, std::string_view where, std::string_view field,
+                                    std::vector<clip_added_token>& to) {
+    if (!list || list.is(json_kind::null)) return {};
+    if (!list.is(json_kind::array) && !list.is(json_kind::object))
+        return failure{errc::bad_format,
+                       cat(where, ": field '", field, "' is ", io::shown(list), "; allowed: a list of tokens")};
+    for (const auto& [key, value] : list.items()) {
+        auto one = clip_token(value, where, cat("a token of field '", field, '\''));
         if (!one) return one.error();
-        *token = std::move(*one);
+        to.push_back(std::move(*one));
     }
     return {};
+}
+
+/// The named tokens of a tokenizer_config.json or special_tokens_map.json, and its list of further special ones: those called
+/// additional_special_tokens, in older files, are appended to `additional`.
+inline result<void> clip_named_tokens(const json& object, std::string_view where, clip_files& files,
+                                      std::vector<clip_added_token>& additional) {
+    clip_tokenizer_parts& parts = files.parts;
+    const std::pair<std::string_view, clip_added_token*> always[] = {{"bos_token", &parts.bos_token},
+                                                                     {"eos_token", &parts.eos_token},
+                                                                     {"unk_token", &parts.unk_token},
+                                                                     {"pad_token", &parts.pad_token}};
+    const std::pair<std::string_view, std::optional<clip_added_token>*> sometimes[] = {
+        {"sep_token", &parts.sep_token}, {"cls_token", &parts.cls_token}, {"mask_token", &parts.mask_token}};
+    std::vector<clip_added_token> own; // those of other names, as "image_token"
+    for (const auto& [name, value] : object.items()) {
+        const auto named = [&](const auto& one) { return one.first == name; };
+        const auto a = std::find_if(std::begin(always), std::end(always), named);
+        const auto b = std::find_if(std::begin(sometimes), std::end(sometimes), named);
+        const bool ours = a != std::end(always) || b != std::end(sometimes);
+        if (value.is(json_kind::null) || (!ours && (!name.ends_with("_token") || !value.is(json_kind::string))))
+            continue;
+        auto token = clip_token(value, where, cat("field '", name, '\''));
+        if (!token) return token.error();
+        if (a != std::end(always))
+            *a->second = std::move(*token);
+        else if (b != std::end(sometimes))
+            *b->second = std::move(*token);
+        else
+            own.push_back(std::move(*token));
+    }
+    std::vector<clip_added_token>& all = parts.extra_tokens;
+    if (auto s = clip_token_list(object["extra_special_tokens"], where, "extra_special_tokens", all); !s) return s;
+    const bool newer = !all.empty(); // the newer name counts where it has any
+    all.insert(all.end(), own.begin(), own.end());
+    std::vector<clip_added_token> older;
+    if (auto s = clip_token_list(object["additional_special_tokens"], where, "additional_special_tokens", older); !s)
+        return s;
+    if (!newer) additional.insert(additional.end(), older.begin(), older.end());
+    return {};
+}
+
+/// The same of a special_tokens_map.json.
+inline result<void> clip_special_tokens_map(const json& object, std::string_view where, clip_files& files) {
+    return clip_named_tokens(object, where, files, files.additional);
 }
 
 /// read(the object in a JSON file, its name).
@@ -114,26 +180,65 @@ result<void> read_json_object(const std::filesystem::path& path, Read&& read) {
 
 } // namespace detail
 
-/// Special tokens and model_max_length of the object in a tokenizer_config.json into `parts`; its many other fields change
-/// nothing here. A model_max_length beyond a million, which transformers writes for none, leaves CLIP's 77.
-inline result<void> read_clip_tokenizer_config(const json& config, std::string_view where,
-                                               clip_tokenizer_parts& parts) {
-    if (auto s = detail::clip_named_tokens(config, where, parts); !s) return s;
+namespace detail {
+
+/// Tokens and model_max_length of the object in a tokenizer_config.json; its many other fields change nothing here. A
+/// model_max_length beyond a million, which transformers writes for none, leaves CLIP's 77.
+inline result<void> clip_tokenizer_config(const json& config, std::string_view where, clip_files& files) {
+    if (auto s = clip_named_tokens(config, where, files, files.parts.extra_tokens); !s) return s;
     if (const json value = config["model_max_length"]; value && !value.is(json_kind::null)) {
         const double n = value.number();
         if (!(n >= 2) || (n < 1e6 && !value.whole()))
-            return failure{errc::invalid_argument,
-                           cat(where, ": field 'model_max_length' is ", shown(value), "; allowed: an integer from 2")};
-        if (n < 1e6) parts.model_max_length = static_cast<int>(n);
+            return failure{errc::invalid_argument, cat(where, ": field 'model_max_length' is ", io::shown(value),
+                                                       "; allowed: an integer from 2")};
+        if (n < 1e6) files.parts.model_max_length = static_cast<int>(n);
     }
-    if (const json added = config["added_tokens_decoder"]; added.is(json_kind::object))
-        for (const auto& [key, value] : added.items()) {
-            auto token = detail::clip_special(value, where, cat("added_tokens_decoder ", quote(key)));
-            if (!token) return token.error();
-            parts.added_tokens.push_back(std::move(*token));
-        }
+    const json added = config["added_tokens_decoder"];
+    files.described = added.is(json_kind::object);
+    for (const auto& [key, value] : added.items()) {
+        auto token = clip_token(value, where, cat("added_tokens_decoder ", quote(key)), false);
+        if (!token) return token.error();
+        const auto id = parse_json(key, where);
+        const auto number = id ? clip_id(*id, token->text, where) : id.error();
+        if (!number)
+            return failure{errc::bad_format, cat(where, ": added_tokens_decoder: the key ", quote(key),
+                                                 " is not an id; allowed: an integer from 0 to 2147483646")};
+        files.added[*number] = std::move(*token);
+    }
     return {};
 }
+
+/// added_tokens.json, of older versions: texts and ids. A token is special if another file names it.
+inline result<void> clip_added_tokens(const json& object, std::string_view where, clip_files& files) {
+    std::unordered_set<std::string_view> special;
+    const clip_tokenizer_parts& parts = files.parts;
+    for (const auto* t : {&parts.bos_token, &parts.eos_token, &parts.unk_token, &parts.pad_token})
+        special.insert(t->text);
+    for (const auto* t : {&parts.sep_token, &parts.cls_token, &parts.mask_token})
+        if (*t) special.insert((*t)->text);
+    for (const auto& t : parts.extra_tokens) special.insert(t.text);
+    for (const auto& [text, value] : object.items()) {
+        const auto id = clip_id(value, text, where);
+        if (!id) return id.error();
+        files.added[*id] = {.text = text, .normalized = !special.contains(text)};
+    }
+    return {};
+}
+
+/// The list of added tokens in a tokenizer.json.
+inline result<void> clip_listed_tokens(const json& whole, std::string_view where, clip_files& files) {
+    const auto listed = whole["added_tokens"].items();
+    for (std::size_t i = 0; i < listed.size(); ++i) {
+        auto token = clip_token(listed[i].value, where, cat("added_tokens ", i), false);
+        if (!token) return token.error();
+        const auto id = clip_id(listed[i].value["id"], token->text, where);
+        if (!id) return id.error();
+        files.added[*id] = std::move(*token);
+    }
+    return {};
+}
+
+} // namespace detail
 
 namespace detail {
 
@@ -161,9 +266,10 @@ inline result<void> clip_text_files(const std::filesystem::path& folder, clip_to
     return {};
 }
 
-/// Model and added tokens of a tokenizer.json, the one file that transformers 5 writes, into `parts`. What it says of
-/// clean-up and words is CLIP's, and not read.
-inline result<void> clip_tokenizer_json(const json& whole, const std::string& where, clip_tokenizer_parts& parts) {
+/// Vocabulary and merges of a tokenizer.json, the one file that transformers 5 writes, into `parts`. What it says of clean-up
+/// and words is CLIP's, and not read.
+inline result<void> clip_tokenizer_json(const json& whole, const std::string& where, clip_files& files) {
+    clip_tokenizer_parts& parts = files.parts;
     const json model = whole["model"];
     if (model["type"].string() != "BPE" || model["end_of_word_suffix"].string() != "</w>")
         return failure{errc::unsupported,
@@ -189,35 +295,41 @@ inline result<void> clip_tokenizer_json(const json& whole, const std::string& wh
                            cat(parts.merges_name, ':', line, ": is ", io::shown(one), ", not two tokens")};
         parts.merges.push_back({pair->front().left, pair->front().right, line});
     }
-    const auto added = whole["added_tokens"].items();
-    for (std::size_t i = 0; i < added.size(); ++i) {
-        auto token = clip_special(added[i].value, where, cat("added_tokens ", i));
-        if (!token) return token.error();
-        parts.added_tokens.push_back(std::move(*token));
-    }
     return {};
 }
 
 } // namespace detail
 
 APRIORI_FUNCTION result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder) {
-    clip_tokenizer_parts parts;
+    detail::clip_files files;
     const auto there = [&](const char* name) {
         std::error_code none;
         return std::filesystem::exists(folder / name, none);
     };
+    result<void> done;
     const auto read = [&](const char* name, auto& reader) {
-        return detail::read_json_object(
-            folder / name, [&](const json& object, const std::string& where) { return reader(object, where, parts); });
+        if (!done) return;
+        done = detail::read_json_object(
+            folder / name, [&](const json& object, const std::string& where) { return reader(object, where, files); });
     };
-    const bool one_file = !there("merges.txt") && there("tokenizer.json");
-    auto done = one_file ? read("tokenizer.json", detail::clip_tokenizer_json) : detail::clip_text_files(folder, parts);
-    if (done && there("tokenizer_config.json")) done = read("tokenizer_config.json", read_clip_tokenizer_config);
-    // What older transformers wrote, and newer read where there is no added_tokens_decoder.
-    if (done && parts.added_tokens.empty() && there("special_tokens_map.json"))
-        done = read("special_tokens_map.json", detail::clip_named_tokens);
+    const auto read_if_there = [&](const char* name, auto& reader) {
+        if (there(name)) read(name, reader);
+    };
+    if (there("tokenizer.json") && !(there("merges.txt") && there("vocab.json")))
+        read("tokenizer.json", detail::clip_tokenizer_json);
+    else
+        done = detail::clip_text_files(folder, files.parts);
+    read_if_there("tokenizer_config.json", detail::clip_tokenizer_config);
+    if (!files.described) {
+        read_if_there("special_tokens_map.json", detail::clip_special_tokens_map);
+        read_if_there("added_tokens.json", detail::clip_added_tokens);
+        read_if_there("tokenizer.json", detail::clip_listed_tokens);
+    }
     if (!done) return done.error();
-    return clip_tokenizer::make(std::move(parts));
+    for (auto& [id, token] : files.added) files.parts.added_tokens.push_back(std::move(token));
+    auto& extra = files.parts.extra_tokens;
+    extra.insert(extra.end(), files.additional.begin(), files.additional.end());
+    return clip_tokenizer::make(std::move(files.parts));
 }
 
 #endif

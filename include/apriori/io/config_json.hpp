@@ -3,12 +3,10 @@
 // may stand there is the table of fields of each (core/field.hpp); CMake reads the same files by the same code.
 #pragma once
 
-#include "apriori/core/read_config.hpp"
 #include "apriori/core/warning.hpp"
 #include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
-#include "apriori/models/clip_config.hpp"
-#include "apriori/models/prior_config.hpp"
+#include "apriori/models/read_model_config.hpp"
 
 #include <filesystem>
 #include <string>
@@ -17,11 +15,11 @@
 
 namespace apriori::io {
 
-/// The configuration in the text of a config.json; `where` (a path) opens the messages. See read_config. Unknown fields are a
+/// The configuration in the text of a config.json; `where` (a path) opens the messages. See read_model_config. Unknown fields are a
 /// warning (core/warning.hpp).
 template <class Config>
 result<Config> parse_config(std::string_view text, std::string_view where = "config.json") {
-    const config_reading<Config> reading = read_config<Config>(text);
+    const config_reading<Config> reading = read_model_config<Config>(text);
     if (!reading.ok()) return failure{reading.code, cat(where, reading.message.view())};
     if (reading.warning.size > 0) warn(cat(where, reading.warning.view()));
     return reading.config;

@@ -50,6 +50,9 @@ public:
         return fields;
     }
 
+    /// From now on a field that is null is as good as absent.
+    void nulls_are_absent() noexcept { nulls_are_absent_ = true; }
+
     /// An integer from `least` to `most`; not 8.0, not "8".
     void integer(const char* key, int& out, int least, int most) {
         const json* v = next(key);
@@ -94,7 +97,7 @@ public:
         if (!error_.ok()) return nullptr;
         known_.insert(key);
         for (const json_item& item : items_)
-            if (item.key == key) return &item.value;
+            if (item.key == key) return nulls_are_absent_ && item.value.is(json_kind::null) ? nullptr : &item.value;
         return nullptr;
     }
     /// Reports that a value is not what is allowed.
@@ -133,6 +136,7 @@ private:
     std::vector<json_item> items_;
     std::string where_;
     std::set<std::string, std::less<>> known_;
+    bool nulls_are_absent_ = false;
     result<void> error_;
 };
 

@@ -200,10 +200,15 @@ inline result<void> write_packed_image(const image_kind& kind, std::uint64_t wei
     return file->commit();
 }
 
-/// The same of a model on a device whose memory the host can read.
+/// The same of a model on a device whose memory the host can read. unsupported for a table with added rows: images have the
+/// size that the configuration says.
 template <class Model>
 result<void> write_packed_image(const Model& model, const std::filesystem::path& path) {
     const auto& weights = *model.shared_weights();
+    if (weights.added_rows() > 0)
+        return failure{errc::unsupported,
+                       cat(path.string(), ": a packed image has no room for the ", weights.added_rows(),
+                           " tokens that were added to this text encoder; load it from its folder")};
     return write_packed_image(image_kind_of<Model>(), weights.hash(), weights.packed_bytes(), path);
 }
 

@@ -17,12 +17,22 @@ template <class Config>
 result<void> check_config(const std::filesystem::path& folder, const Config& type) {
     const auto file = io::load_config<Config>(folder);
     if (!file) return file.error();
-    const field_difference d = first_difference(meaning_of(*file), meaning_of(type));
+    const field_difference d = first_difference(meaning_of(*file, type), meaning_of(type));
     if (d.name.empty()) return {};
     return failure{errc::invalid_argument,
                    io::cat((folder / "config.json").string(), ": field '", d.name, "' is ", d.first.view(),
                            "; the type that is to be loaded has ", d.second.view(),
                            "; load the type of this configuration (apriori_add_config makes it of the file)")};
+}
+
+/// Whether the table of tokens has as many rows as the config.json says.
+inline result<void> check_vocabulary(const std::filesystem::path& folder, std::int32_t rows) {
+    const auto file = io::load_config<CLIPTextConfig>(folder);
+    if (!file) return file.error();
+    if (file->vocab_size == rows) return {};
+    return failure{errc::invalid_argument,
+                   io::cat((folder / "config.json").string(), ": field 'vocab_size' is ", file->vocab_size,
+                           "; the token_embedding.weight beside it has ", rows, "; make them equal")};
 }
 
 #if !APRIORI_DEFINITIONS
@@ -42,7 +52,7 @@ concept folder_model = requires {
 };
 
 /// A model from its folder, of the weights beside config.json (see io::open_weights). Fails where the config.json is that of
-/// another configuration, and as Model::load does. Model::load itself, of a tensor source, knows names and shapes alone:
+/// another configuration (but a text encoder's vocabulary may be larger), and as Model::load does. Model::load itself, of a tensor source, knows names and shapes alone:
 /// what a configuration has in equal shapes, the number of heads or an activation, it can't tell.
 template <folder_model Model>
 result<Model> load(typename Model::device_type& device, const std::filesystem::path& folder) {
@@ -51,6 +61,8 @@ result<Model> load(typename Model::device_type& device, const std::filesystem::p
     if (!weights) return weights.error();
     auto model = Model::load(device, *weights);
     if (!model) return failure{model.error().code, io::cat(folder.string(), ": ", model.error().message)};
+    if constexpr (requires { model->vocab_size(); })
+        if (auto r = detail::check_vocabulary(folder, model->vocab_size()); !r) return r.error();
     return model;
 }
 

@@ -5,6 +5,7 @@
 #include "apriori/models/config_error.hpp"
 
 #include <array>
+#include <string_view>
 
 namespace apriori {
 
@@ -62,6 +63,7 @@ struct CLIPTextConfig {
     constexpr int output_dim() const noexcept { return projection_dim > 0 ? projection_dim : hidden_size; }
 
     static constexpr const char* class_name = "CLIPTextModel";
+    static constexpr std::string_view parts_of_clip_model[] = {"text_config_dict", "text_config"};
     static constexpr other_fields others = other_fields::ignored;
     static constexpr auto fields() noexcept {
         using c = CLIPTextConfig;
@@ -102,6 +104,7 @@ struct CLIPVisionConfig {
     constexpr int tokens() const noexcept { return grid() * grid() + 1; }
 
     static constexpr const char* class_name = "CLIPVisionModel";
+    static constexpr std::string_view parts_of_clip_model[] = {"vision_config_dict", "vision_config"};
     static constexpr other_fields others = other_fields::ignored;
     static constexpr auto fields() noexcept {
         using c = CLIPVisionConfig;
@@ -141,6 +144,16 @@ constexpr CLIPTextConfig meaning_of(CLIPTextConfig c) noexcept {
     return c;
 }
 constexpr CLIPVisionConfig meaning_of(const CLIPVisionConfig& c) noexcept { return c; }
+
+/// What the configuration of a file is compared by with that of a type. A larger vocabulary is that of tokens which were added
+/// for textual inversion: rows of a table, and the same model. Only if the end mark is the largest id, with eos_token_id 2, added
+/// tokens change what is pooled.
+constexpr CLIPTextConfig meaning_of(CLIPTextConfig file, const CLIPTextConfig& type) noexcept {
+    if (file.vocab_size <= type.vocab_size) return meaning_of(file);
+    file.vocab_size = type.vocab_size;
+    return type.eos_token_id == 2 ? meaning_of(file) : file;
+}
+constexpr CLIPVisionConfig meaning_of(const CLIPVisionConfig& file, const CLIPVisionConfig&) noexcept { return file; }
 
 /// The configurations of published models.
 namespace presets {

@@ -38,7 +38,8 @@ constexpr parameter_table parameters_of(const CLIPTextConfig& c) {
     const index_t d = c.hidden_size;
     parameter_table t;
     t.prefix = "text_model.";
-    t.add("embeddings.token_embedding.weight", 2, {c.vocab_size, d}).table = true;
+    parameter& tokens = t.add("embeddings.token_embedding.weight", 2, {c.vocab_size, d});
+    tokens.table = tokens.grows = true;
     t.add("embeddings.position_embedding.weight", 2, {c.max_position_embeddings, d}).table = true;
     t.prefix = "text_model.encoder.layers.{}.";
     detail::add_clip_layers(t, c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor source as the tables of clip_parameters.hpp name it: published files differ in two habits.
+// A tensor source as the tables of clip_parameters.hpp name it: published files differ in three habits.
 #pragma once
 
 #include "apriori/core/tensor_source.hpp"
@@ -12,16 +12,25 @@
 namespace apriori::detail {
 
 /// `Source` without its position_ids, which older files hold, and with "text_model." or "vision_model." in front of all
-/// names where none has it: newer transformers saves the models without a projection so. Must not outlive the source.
+/// names where none has it: newer transformers saves the models without a projection so. Of a CLIPModel, which has the names of
+/// both, it is the half whose prefix is given. Must not outlive the source.
 template <tensor_source Source>
 class clip_source {
 public:
     clip_source(const Source& source, std::string_view prefix) : source_(source) {
-        bool bare = true;
-        for (std::size_t i = 0; i < source.size(); ++i) bare = bare && !source.info(i).name.starts_with(prefix);
+        const bool of_text = prefix == "text_model.";
+        const std::string_view other = of_text ? "vision_model." : "text_model.";
+        const std::string_view projection = of_text ? "visual_projection.weight" : "text_projection.weight";
+        bool bare = true, alone = true;
+        for (std::size_t i = 0; i < source.size(); ++i) {
+            bare = bare && !source.info(i).name.starts_with(prefix);
+            alone = alone && !source.info(i).name.starts_with(other);
+        }
+        const bool halves = !bare && !alone;
         for (std::size_t i = 0; i < source.size(); ++i) {
             const std::string_view name = source.info(i).name;
             if (name.ends_with("embeddings.position_ids")) continue;
+            if (halves && (name.starts_with(other) || name == projection || name == "logit_scale")) continue;
             std::string& own = names_.emplace_back(bare && !name.ends_with("_projection.weight") ? prefix : "");
             own += name;
             kept_.push_back(i);

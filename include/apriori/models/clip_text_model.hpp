@@ -127,6 +127,11 @@ class clip_text_model
 public:
     using base::base;
 
+    /// Ids are below this: the configuration's, and tokens that were added to the table of the weights.
+    std::int32_t vocab_size() const noexcept {
+        return C.vocab_size + std::int32_t(this->shared_weights()->added_rows());
+    }
+
     /// Encodes texts on the host, ids [rows, tokens] as clip_tokenizer gives them; without a mask all tokens are seen, as
     /// diffusers' unCLIP and Kandinsky pipelines have it. Up to l.rows texts are encoded together. Allocates.
     result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
@@ -140,8 +145,8 @@ public:
             return failure(errc::shape_mismatch, "attention_mask: ", attention_mask.size(), " values for ", count,
                            " input_ids");
         for (const std::int32_t id : input_ids)
-            if (id < 0 || id >= C.vocab_size)
-                return failure(errc::invalid_argument, "input_ids: ", id, "; allowed: 0 to ", C.vocab_size - 1,
+            if (id < 0 || id >= vocab_size())
+                return failure(errc::invalid_argument, "input_ids: ", id, "; allowed: 0 to ", vocab_size() - 1,
                                " (vocab_size - 1)");
         l.tokens = count / rows;
         std::vector<std::int32_t> pooled;

@@ -2,9 +2,7 @@
 // The constant that a config.json is: what the headers of CMake's apriori_add_config call.
 #pragma once
 
-#include "apriori/core/read_config.hpp"
-#include "apriori/models/clip_config.hpp"
-#include "apriori/models/prior_config.hpp"
+#include "apriori/models/read_model_config.hpp"
 
 namespace apriori {
 
@@ -12,7 +10,7 @@ namespace detail {
 
 template <class Config, class File>
 struct file_reading {
-    static constexpr config_reading<Config> reading = read_config<Config>(File::text);
+    static constexpr config_reading<Config> reading = read_model_config<Config>(File::text);
     /// What is wrong with the file.
     static constexpr auto text = [] {
         short_text<1280> said;
@@ -23,8 +21,8 @@ struct file_reading {
 
 } // namespace detail
 
-/// The configuration in `File::text`, the content of the file `File::path`: a CLIPTextConfig or CLIPVisionConfig where its
-/// model_type says so, else a PriorConfig. What io::load_config refuses is a compile error with the same message.
+/// The configuration in `File::text`, the content of the file `File::path`: a CLIPTextConfig, a CLIPVisionConfig or, of a
+/// CLIPModel, clip_model_configs where its model_type says so, else a PriorConfig. What io::load_config refuses is a compile error with the same message.
 template <class File>
 consteval auto config_from_json() {
     constexpr json_token type = json_member(File::text, "model_type");
@@ -37,6 +35,8 @@ consteval auto config_from_json() {
         return read(CLIPTextConfig{});
     else if constexpr (json_says(type, "clip_vision_model"))
         return read(CLIPVisionConfig{});
+    else if constexpr (json_says(type, "clip"))
+        return clip_model_configs{read(CLIPTextConfig{}), read(CLIPVisionConfig{})};
     else
         return read(PriorConfig{});
 }

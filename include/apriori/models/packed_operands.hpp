@@ -21,11 +21,11 @@ struct model_of {
     static constexpr parameter_table parameters = parameters_of(Config);
 };
 
-/// Where each slot lies: those of a layer after all others, and again for each further layer.
+/// Where each slot lies: those of a layer after all others, and again for each further layer; at the end a table that may grow.
 struct packed_layout {
     struct place {
         std::string_view slot{};
-        bool in_block = false, packed = false, table = false;
+        bool in_block = false, packed = false, table = false, grows = false;
         index_t n = 0, k = 1; ///< a matrix or a table [n, k], or a vector [n]
         std::size_t offset = 0, bytes = 0;
     };
@@ -50,8 +50,19 @@ struct packed_layout {
         return p.offset + (p.in_block ? to_size(layer) * block_bytes : 0);
     }
     constexpr std::span<const place> all() const { return {places.data(), count}; }
+    /// In all, where the table that grows has so many rows more.
+    constexpr std::size_t bytes_with(index_t added_rows) const {
+        std::size_t n = bytes;
+        for (const place& p : all())
+            if (p.grows) n += plain_bytes(p.n + added_rows, p.k) - p.bytes;
+        return n;
+    }
 
 private:
+    /// Of a vector or a table.
+    static constexpr std::size_t plain_bytes(index_t n, index_t k) {
+        return to_size(round_up(n * k * 4, index_t{buffer_alignment}));
+    }
     constexpr void place_all(const parameter_table& table, auto stored_bytes) {
         for (const auto& c : table.all_constants()) slot(c.slot).n = c.n;
         for (const parameter& p : table) {
@@ -59,21 +70,27 @@ private:
             s.in_block = p.in_block();
             s.packed = p.packed;
             s.table = p.table;
+            s.grows = p.grows;
             s.k = p.width();
             s.n = std::max(s.n, p.row + p.rows());
         }
         for (const bool block : {false, true}) {
             const std::size_t begin = bytes;
             for (std::size_t i = 0; i < count; ++i)
-                if (place& p = places[i]; p.in_block == block) {
+                if (place& p = places[i]; p.in_block == block && !p.grows) {
                     p.offset = bytes;
-                    p.bytes =
-                        p.packed ? stored_bytes(p.n, p.k) : to_size(round_up(p.n * p.k * 4, index_t{buffer_alignment}));
+                    p.bytes = p.packed ? stored_bytes(p.n, p.k) : plain_bytes(p.n, p.k);
                     bytes += p.bytes;
                 }
             if (block) block_bytes = bytes - begin;
         }
         bytes += block_bytes * to_size(table.layers - 1);
+        for (std::size_t i = 0; i < count; ++i)
+            if (place& p = places[i]; p.grows) {
+                p.offset = bytes;
+                p.bytes = plain_bytes(p.n, p.k);
+                bytes += p.bytes;
+            }
     }
     constexpr std::size_t index_of(std::string_view name) const {
         std::size_t i = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model's weights in the memory of a device: one block, its layout a constant of the type, filled from any tensor source.
+// Rows that were added to a table, of tokens that a vocabulary got later, lie behind it.
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
@@ -37,6 +38,8 @@ public:
     /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by. A hash
     /// of the tensors' own hashes, so that one tensor can change without the others being read.
     std::uint64_t hash() const noexcept { return hash_; }
+    /// Rows of the table that grows beyond those of the configuration.
+    index_t added_rows() const noexcept { return added_rows_; }
 
 protected:
     weight_memory() = default;
@@ -48,30 +51,39 @@ protected:
     const std::byte* base_ = nullptr;
     std::shared_ptr<const void> owner_{};
     std::uint64_t hash_ = 0;
+    index_t added_rows_ = 0;
     std::vector<std::uint64_t> hashes_{}; ///< of each tensor, as the table has them; none where weights were attached
 
 private:
-    static failure no_memory(const packed_model& model) {
-        return failure(errc::device_error, "no memory for the weights: ", model.layout.bytes, " bytes on device ",
-                       Device::name);
-    }
-    /// New memory of the device for these weights; null where there is none.
-    std::byte* allocate(Device& device, std::size_t bytes) {
+    /// New memory of the device for these weights, with that many added rows.
+    result<std::byte*> allocate(Device& device, const packed_model& model, index_t added_rows) {
+        const std::size_t bytes = model.layout.bytes_with(added_rows);
         auto storage = std::make_shared<typename Device::buffer>(device.allocate(bytes));
-        if (storage->empty()) return nullptr;
+        if (storage->empty())
+            return failure(errc::device_error, "no memory for the weights: ", bytes, " bytes on device ", Device::name);
         std::byte* to = storage->data();
         base_ = to;
         owner_ = std::move(storage);
+        added_rows_ = added_rows;
         return to;
+    }
+    /// By how much the growing table of a source is longer than the configuration says.
+    static index_t added_rows_in(const packed_model& model, const std::vector<tensor_info>& held) {
+        for (const parameter& p : model.parameters)
+            if (p.grows)
+                for (const tensor_info& t : held)
+                    if (t.rank == p.rank && t.name == parameter_name(p, 0))
+                        return std::max<index_t>(0, t.dims[0] - p.dims[0]);
+        return 0;
     }
 
     /// All bytes from one block to another, by way of the host.
-    static status copy(Device& device, const std::byte* from, std::byte* to, std::size_t bytes) {
+    static status copy(Device& device, std::span<const std::byte> from, std::byte* to) {
         constexpr std::size_t most = std::size_t{1} << 22;
-        std::vector<std::byte> part(std::min(most, bytes));
-        for (std::size_t at = 0; at < bytes; at += most) {
-            const std::size_t n = std::min(most, bytes - at);
-            status s = device.download(part.data(), from + at, n);
+        std::vector<std::byte> part(std::min(most, from.size()));
+        for (std::size_t at = 0; at < from.size(); at += most) {
+            const std::size_t n = std::min(most, from.size() - at);
+            status s = device.download(part.data(), from.data() + at, n);
             if (s) s = device.upload(to + at, part.data(), n);
             if (!s) return s;
         }
@@ -79,12 +91,13 @@ private:
     }
 
     /// Zeros where a slot may end in padding, so that equal weights are equal bytes.
-    static status clear_gaps(Device& device, const packed_model& model, std::byte* base) {
+    status clear_gaps(Device& device, const packed_model& model, std::byte* base) const {
         constexpr std::array<std::byte, buffer_alignment> zeros{};
         for (const auto& place : model.layout.all()) {
             if (place.n == 0) continue; // the narrowest model has no frequencies
             for (int layer = 0; layer < (place.in_block ? model.parameters.layers : 1); ++layer) {
-                const std::size_t end = model.layout.offset(place, layer) + place.bytes;
+                const std::size_t end = place.grows ? model.layout.bytes_with(added_rows_)
+                                                    : model.layout.offset(place, layer) + place.bytes;
                 if (const status r = device.upload(base + end - buffer_alignment, zeros.data(), buffer_alignment); !r)
                     return r;
             }
@@ -131,11 +144,12 @@ private:
         return {};
     }
 
-    static result<void> store(Device& device, tensor_source_ref source, std::size_t tensor, const parameter& p,
-                              const packed_layout::place& place, std::byte* to, std::vector<float>& rows,
-                              std::uint64_t& hash) {
+    result<void> store(Device& device, tensor_source_ref source, std::size_t tensor, const parameter& p,
+                       const packed_layout::place& place, std::byte* to, std::vector<float>& rows,
+                       std::uint64_t& hash) const {
         constexpr index_t at_once = index_t{1} << 20; // elements
-        const index_t width = p.packed ? p.width() : 1, count = p.size() / width;
+        const index_t size = p.size() + (p.grows ? added_rows_ * p.width() : 0);
+        const index_t width = p.packed ? p.width() : 1, count = size / width;
         const index_t step = std::max<index_t>(1, at_once / width);
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
@@ -177,21 +191,23 @@ private:
 
 template <class Device, class Format>
 result<void> weight_memory<Device, Format>::load(Device& device, const packed_model& model, tensor_source_ref source) {
-    const auto found = find_tensors(infos_of(source), tensor_list(model.parameters).infos());
+    const auto infos = infos_of(source);
+    const index_t added = added_rows_in(model, infos);
+    const auto found = find_tensors(infos, tensor_list(model.parameters, added).infos());
     if (!found) return found.error();
-    std::byte* to = allocate(device, model.layout.bytes);
-    if (to == nullptr) return no_memory(model);
-    if (const status s = clear_gaps(device, model, to); !s) return s;
+    const auto to = allocate(device, model, added);
+    if (!to) return to.error();
+    if (const status s = clear_gaps(device, model, *to); !s) return s;
     hashes_.resize(found->size());
-    if (auto r = store_tensors(device, model, source, *found, to, {}); !r) return r;
-    return store_constants(device, model, to);
+    if (auto r = store_tensors(device, model, source, *found, *to, {}); !r) return r;
+    return store_constants(device, model, *to);
 }
 
 template <class Device, class Format>
 result<void> weight_memory<Device, Format>::repack(Device& device, const packed_model& model, const weight_memory& old,
                                                    tensor_source_ref source, std::span<const std::string> names) {
     const auto infos = infos_of(source);
-    const auto found = find_tensors(infos, tensor_list(model.parameters).infos());
+    const auto found = find_tensors(infos, tensor_list(model.parameters, old.added_rows_).infos());
     if (!found) return found.error();
     if (old.hashes_.empty())
         return failure{errc::unsupported,
@@ -206,11 +222,11 @@ result<void> weight_memory<Device, Format>::repack(Device& device, const packed_
         return failure{errc::not_found, "to be packed anew: " + message};
     }
 
-    std::byte* to = allocate(device, model.layout.bytes);
-    if (to == nullptr) return no_memory(model);
-    if (const status s = copy(device, old.base_, to, model.layout.bytes); !s) return s;
+    const auto to = allocate(device, model, old.added_rows_);
+    if (!to) return to.error();
+    if (const status s = copy(device, {old.base_, model.layout.bytes_with(old.added_rows_)}, *to); !s) return s;
     hashes_ = old.hashes_;
-    return names.empty() ? rehash(model) : store_tensors(device, model, source, *found, to, names);
+    return names.empty() ? rehash(model) : store_tensors(device, model, source, *found, *to, names);
 }
 
 } // namespace detail
@@ -225,7 +241,7 @@ public:
     using operands_type = packed_operands<Model, packed>;
 
     /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about 4 MB of
-    /// floats. Fails with the names of all missing, unexpected and misshapen tensors, and with the place of a weight that is
+    /// floats. A table that grows may have more rows in the source than the configuration says. Fails with the names of all missing, unexpected and misshapen tensors, and with the place of a weight that is
     /// NaN or infinite, or too large for the format: one such number makes every answer NaN.
     static result<std::shared_ptr<const packed_weights>> load(Device& device, tensor_source_ref source) {
         const auto weights = std::make_shared<packed_weights>();
@@ -257,8 +273,11 @@ public:
     }
 
     /// The packed weights, in the device's memory.
-    std::span<const std::byte> packed_bytes() const noexcept { return {this->base_, bytes()}; }
+    std::span<const std::byte> packed_bytes() const noexcept {
+        return {this->base_, operands_type::layout.bytes_with(this->added_rows_)};
+    }
     operands_type operands() const noexcept { return {const_cast<std::byte*>(this->base_)}; }
+    /// Without added rows.
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 
 private:

@@ -25,6 +25,7 @@ struct parameter {
     index_t row = 0;     ///< rows of a matrix, elements of a vector
     float scale = 1;     ///< what its elements are multiplied by when they are packed
     bool table = false;  ///< not packed: rows as long as the last dimension, and not one vector
+    bool grows = false;  ///< a table of no layer, alone in its slot, to which a file may have added rows
 
     constexpr bool in_block() const noexcept { return prefix.find("{}") != std::string_view::npos; }
     constexpr index_t size() const noexcept {
@@ -119,13 +120,15 @@ class tensor_list {
 public:
     template <class Config>
     explicit tensor_list(const Config& config) : tensor_list(parameters_of(canonical(config))) {}
-    explicit tensor_list(const parameter_table& table) {
+    /// Of a table of parameters, whose tables that grow have so many rows more.
+    explicit tensor_list(const parameter_table& table, index_t added_rows = 0) {
         for (const auto& p : table)
             for (int layer = 0; layer < table.layers_of(p); ++layer) {
                 tensor_info t;
                 t.name = names_.emplace_back(parameter_name(p, layer));
                 t.rank = p.rank;
                 for (std::size_t i = 0; i < p.dims.size(); ++i) t.dims[i] = p.dims[i];
+                if (p.grows) t.dims[0] += added_rows;
                 infos_.push_back(t);
             }
     }

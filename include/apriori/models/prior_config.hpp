@@ -119,6 +119,7 @@ constexpr PriorConfig canonical(const PriorConfig& config) noexcept {
 
 /// What configurations are compared by.
 constexpr PriorConfig meaning_of(const PriorConfig& c) noexcept { return canonical(c); }
+constexpr PriorConfig meaning_of(const PriorConfig& file, const PriorConfig&) noexcept { return canonical(file); }
 
 /// The configurations of published models.
 namespace presets {

@@ -39,6 +39,22 @@ struct text_encoding_options {
     static constexpr std::int32_t own_pads = -1;
 };
 
+namespace detail {
+
+/// Whether an encoder has all tokens; invalid_argument names the first that it lacks.
+result<void> check_ids(const auto& tokenizer, const auto& text_encoder, std::span<const std::int32_t> ids,
+                       index_t rows) {
+    const std::int32_t end = text_encoder.vocab_size();
+    for (index_t i = 0; i < std::ssize(ids); ++i)
+        if (const std::int32_t id = ids[to_size(i)]; id >= end)
+            return failure(errc::invalid_argument, "text ", i / (std::ssize(ids) / rows) + 1, ": the token ",
+                           tokenizer.name_of(id), " has the id ", id, "; the text encoder has ids from 0 to ", end - 1,
+                           "; load the text encoder that was saved with this tokenizer, or leave the token out");
+    return {};
+}
+
+} // namespace detail
+
 /// Encodes texts, one or more.
 ///   tokenizer     clip_tokenizer, or whatever makes its clip_tokens of texts
 ///   text_encoder  CLIPTextModelWithProjection, or whatever has its encode
@@ -51,6 +67,8 @@ result<encoded_texts> encode_texts(const Tokenizer& tokenizer, const TextEncoder
     if (options.pad_token_id != text_encoding_options::own_pads)
         for (std::size_t i = 0; i < tokens->input_ids.size(); ++i)
             if (tokens->attention_mask[i] == 0) tokens->input_ids[i] = options.pad_token_id;
+    if constexpr (requires { tokenizer.name_of(text_encoder.vocab_size()); })
+        if (auto r = detail::check_ids(tokenizer, text_encoder, tokens->input_ids, tokens->rows); !r) return r.error();
     const std::span<const std::uint8_t> mask(tokens->attention_mask);
     auto encoded =
         text_encoder.encode(tokens->input_ids, tokens->rows, options.mask_text_encoder ? mask : mask.first(0));

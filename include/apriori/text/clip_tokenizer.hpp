@@ -5,6 +5,7 @@
 #include "apriori/core/index.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
+#include "apriori/text/added_tokens.hpp"
 #include "apriori/text/byte_pairs.hpp"
 #include "apriori/text/unicode.hpp"
 
@@ -12,10 +13,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -27,22 +31,20 @@ struct clip_merge {
     int line = 0; ///< for messages
 };
 
-/// A token that stands for itself in a text, and is not divided: transformers' AddedToken.
-struct clip_special_token {
-    std::string text{};
-    bool normalized = false; ///< looked for after clean-up, so that capitals are the same; else in the text as it is
-};
-
-/// What a tokenizer is made of.
+/// What a tokenizer is made of. Tokens that the vocabulary lacks get the next free ids, in this order: `added_tokens`, the
+/// named ones, `extra_tokens`.
 struct clip_tokenizer_parts {
     std::vector<clip_merge> merges{};
     /// Token and id. Empty: OpenAI's, which follows from the merges: the bytes, the bytes with `</w>`, what the merges make,
     /// `<|startoftext|>`, `<|endoftext|>`.
     std::vector<std::pair<std::string, std::int32_t>> vocabulary{};
-    /// Of those with the same text the last one says whether it is normalized; `added_tokens` before all.
-    clip_special_token bos_token{"<|startoftext|>"}, eos_token{"<|endoftext|>"};
-    clip_special_token unk_token{"<|endoftext|>"}, pad_token{"<|endoftext|>"};
-    std::vector<clip_special_token> added_tokens{};
+    /// Of those with the same text the last one says how it is looked for, but the first if it is one of these.
+    std::vector<clip_added_token> added_tokens{};
+    clip_added_token bos_token{"<|startoftext|>"}, eos_token{"<|endoftext|>"}, unk_token{"<|endoftext|>"};
+    std::optional<clip_added_token> sep_token{};
+    clip_added_token pad_token{"<|endoftext|>"};
+    std::optional<clip_added_token> cls_token{}, mask_token{};
+    std::vector<clip_added_token> extra_tokens{};
     int model_max_length = 77;
     /// Where the merges and the vocabulary are from, for messages.
     std::string merges_name = "merges.txt", vocabulary_name = "vocab.json";
@@ -57,17 +59,17 @@ struct clip_tokens {
 };
 
 /// Byte-pair encoding with CLIP's clean-up: NFC, lower case, then words, single digits and runs of other characters.
-/// Bytes that are not UTF-8 count as U+FFFD. Special tokens in a text stand for themselves.
+/// Bytes that are not UTF-8 count as U+FFFD. Added tokens in a text stand for themselves.
 class clip_tokenizer {
 public:
     /// Fails with bad_format, naming file and line, where a merge makes or takes what the vocabulary lacks, an id occurs
-    /// twice or is negative, or a special token is not in the vocabulary.
+    /// twice or is negative, or CLIP's start or end token is in neither the vocabulary nor the added tokens.
     static result<clip_tokenizer> make(clip_tokenizer_parts parts) {
         clip_tokenizer t;
         std::unordered_map<std::string, std::int32_t> ids;
         if (parts.vocabulary.empty()) parts.vocabulary = derived(parts.merges);
         if (auto s = t.take_vocabulary(parts, ids); !s) return s.error();
-        if (auto s = t.take_special(parts, ids); !s) return s.error();
+        if (auto s = t.take_added(parts, ids); !s) return s.error();
         const auto symbols = byte_symbols();
         const auto id_of = [&](const std::string& token) {
             const auto at = ids.find(token);
@@ -94,10 +96,10 @@ public:
     /// Ids of a text with the start and end marks: neither cut nor padded.
     std::vector<std::int32_t> encode(std::string_view text) const {
         std::vector<std::int32_t> out{bos_};
-        for_each_part(text, specials_, out, [&](std::string_view raw) {
+        const std::u32string points = unicode::decode(text);
+        as_they_are_.split(points, out, [&](std::u32string_view raw) {
             const std::u32string clean = clean_up(raw);
-            for_each_part(std::u32string_view(clean), normalized_, out,
-                          [&](std::u32string_view words) { encode_words(words, out); });
+            normalized_.split(clean, out, [&](std::u32string_view words) { encode_words(words, out); });
         });
         out.push_back(eos_);
         return out;
@@ -110,6 +112,11 @@ public:
         return (*this)(std::span<const std::string_view>(&text, 1), max_length);
     }
 
+    /// What messages call a token: an added or special one by its text, in quotes, others by the id.
+    std::string name_of(std::int32_t id) const {
+        const auto at = added_.find(id);
+        return at == added_.end() ? std::to_string(id) : shown(at->second.text);
+    }
     /// Every id is below this.
     std::int32_t vocab_size() const noexcept { return vocab_size_; }
     std::int32_t bos_token_id() const noexcept { return bos_; }
@@ -118,12 +125,6 @@ public:
     int model_max_length() const noexcept { return model_max_length_; }
 
 private:
-    template <class Text>
-    struct special {
-        Text text;
-        std::int32_t id;
-    };
-
     /// A token from a file in quotes, for a message: control characters as ?, and not too long.
     static std::string shown(const std::string& token) {
         std::string out(1, '"'); // "literal" + string makes gcc 12 see overlaps (its bug 105651)
@@ -162,54 +163,68 @@ private:
         return {};
     }
 
-    result<void> take_special(const clip_tokenizer_parts& parts,
-                              const std::unordered_map<std::string, std::int32_t>& ids) {
-        std::vector<std::pair<const char*, const clip_special_token*>> all{{"bos_token", &parts.bos_token},
-                                                                           {"eos_token", &parts.eos_token},
-                                                                           {"unk_token", &parts.unk_token},
-                                                                           {"pad_token", &parts.pad_token}};
-        for (const clip_special_token& t : parts.added_tokens) all.emplace_back("added token", &t);
-        std::int32_t* const to[] = {&bos_, &eos_, &unk_, &pad_};
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            const auto& [name, token] = all[i];
-            const auto at = ids.find(token->text);
-            if (token->text.empty() || at == ids.end())
-                return failure(errc::bad_format, parts.vocabulary_name, ": lacks the ", name, ' ', shown(token->text));
-            if (i < 4) *to[i] = at->second;
-            const bool repeated = std::any_of(all.begin() + index_t(i) + 1, all.end(),
-                                              [&](const auto& later) { return later.second->text == token->text; });
-            if (repeated) continue;
-            if (token->normalized)
-                normalized_.push_back({clean_up(token->text), at->second});
-            else
-                specials_.push_back({token->text, at->second});
+    /// The tokens in the order in which transformers adds them.
+    static result<std::vector<clip_added_token>> to_be_added(const clip_tokenizer_parts& parts,
+                                                             const std::unordered_map<std::string, std::int32_t>& ids) {
+        std::vector<clip_added_token> all = parts.added_tokens;
+        std::unordered_set<std::string_view> described;
+        for (const clip_added_token& t : parts.added_tokens) described.insert(t.text);
+        const auto add = [&](const clip_added_token& t) {
+            const auto more = all.begin() + std::ssize(parts.added_tokens);
+            if (!described.contains(t.text) && std::find(more, all.end(), t) == all.end()) all.push_back(t);
+        };
+        // A vocabulary without CLIP's own marks is not whole. Others may have been added.
+        const clip_tokenizer_parts usual;
+        for (const auto& [name, member] : {std::pair{"bos_token", &clip_tokenizer_parts::bos_token},
+                                           std::pair{"eos_token", &clip_tokenizer_parts::eos_token},
+                                           std::pair{"unk_token", &clip_tokenizer_parts::unk_token},
+                                           std::pair{"pad_token", &clip_tokenizer_parts::pad_token}}) {
+            const std::string& text = (parts.*member).text;
+            const bool known = ids.contains(text) || described.contains(text);
+            if (text.empty() || (!known && text == (usual.*member).text))
+                return failure(errc::bad_format, parts.vocabulary_name, ": lacks the ", name, ' ', shown(text));
         }
-        const auto longest_first = [](const auto& a, const auto& b) { return a.text.size() > b.text.size(); };
-        std::stable_sort(specials_.begin(), specials_.end(), longest_first);
-        std::stable_sort(normalized_.begin(), normalized_.end(), longest_first);
+        for (const clip_added_token* t : {&parts.bos_token, &parts.eos_token, &parts.unk_token}) add(*t);
+        if (parts.sep_token) add(*parts.sep_token);
+        add(parts.pad_token);
+        for (const auto* t : {&parts.cls_token, &parts.mask_token})
+            if (*t) add(**t);
+        for (const clip_added_token& t : parts.extra_tokens) add(t);
+        return all;
+    }
+
+    result<void> take_added(const clip_tokenizer_parts& parts,
+                            const std::unordered_map<std::string, std::int32_t>& ids) {
+        const auto all = to_be_added(parts, ids);
+        if (!all) return all.error();
+        std::unordered_map<std::string_view, std::int32_t> known;
+        // The number of tokens, as the tokenizers library has it, or one past the last that was added.
+        auto next = std::int32_t(ids.size());
+        for (const clip_added_token& t : *all) {
+            if (t.text.empty()) continue;
+            const auto [at, fresh] = known.emplace(t.text, next);
+            if (const auto own = ids.find(t.text); fresh && own != ids.end()) at->second = own->second;
+            if (at->second == std::numeric_limits<std::int32_t>::max())
+                return failure(errc::bad_format, parts.vocabulary_name, ": leaves no id for the added token ",
+                               shown(t.text));
+            next = std::max(next, at->second + 1);
+            added_[at->second] = t;
+        }
+        vocab_size_ = std::max(vocab_size_, next);
+        const std::pair<const clip_added_token*, std::int32_t*> named[] = {
+            {&parts.bos_token, &bos_}, {&parts.eos_token, &eos_}, {&parts.unk_token, &unk_}, {&parts.pad_token, &pad_}};
+        for (const auto& [token, id] : named) *id = known[token->text];
+        for (const auto& [id, token] : added_) {
+            const std::u32string text = token.normalized ? clean_up(unicode::decode(token.text)) //
+                                                         : unicode::decode(token.text);
+            (token.normalized ? normalized_ : as_they_are_).add(text, token, id);
+        }
         return {};
     }
 
-    /// The id of each special token in `text`, appended, and `other` called for what is between them.
-    static void for_each_part(auto text, const auto& specials, std::vector<std::int32_t>& out, auto&& other) {
-        std::size_t begin = 0;
-        for (std::size_t i = 0; i < text.size();) {
-            const auto s = std::find_if(specials.begin(), specials.end(),
-                                        [&](const auto& one) { return text.substr(i).starts_with(one.text); });
-            if (s == specials.end()) {
-                ++i;
-                continue;
-            }
-            if (i > begin) other(text.substr(begin, i - begin));
-            out.push_back(s->id);
-            begin = i += s->text.size();
-        }
-        if (begin < text.size()) other(text.substr(begin));
-    }
-
     /// NFC, one space for white space, lower case.
-    static std::u32string clean_up(std::string_view text) {
-        std::u32string out = unicode::nfc(unicode::decode(text));
+    static std::u32string clean_up(std::u32string_view text) {
+        std::u32string out = unicode::nfc(text);
         for (char32_t& c : out)
             if (unicode::is_space(c)) c = U' ';
         out.erase(std::unique(out.begin(), out.end(), [](char32_t a, char32_t b) { return a == U' ' && b == U' '; }),
@@ -260,9 +275,8 @@ private:
     }
 
     byte_pairs pairs_{};
-    // The longest first.
-    std::vector<special<std::string>> specials_{};
-    std::vector<special<std::u32string>> normalized_{};
+    std::map<std::int32_t, clip_added_token> added_{};
+    added_token_finder as_they_are_{}, normalized_{};
     std::int32_t bos_ = 0, eos_ = 0, unk_ = 0, pad_ = 0, vocab_size_ = 0;
     int model_max_length_ = 77;
 };

@@ -55,6 +55,13 @@ inline void encode(char32_t c, std::string& out) {
     out.append(reinterpret_cast<const char*>(bytes.data()), std::size_t(n));
 }
 
+/// The text with `replacement` for what is not UTF-8.
+inline std::string valid_text(std::string_view text) {
+    std::string out;
+    for (const char32_t c : decode(text)) encode(c, out);
+    return out;
+}
+
 /// Normalisation form C (Unicode Standard Annex 15). Linear but for sorting the marks on one character.
 inline std::u32string nfc(std::u32string_view text) {
     if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return std::u32string(text);
@@ -107,6 +114,16 @@ inline bool is_letter(char32_t c) noexcept {
 inline bool is_number(char32_t c) noexcept {
     const auto k = utf8proc_category(utf8proc_int32_t(c));
     return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
+}
+
+/// `\w` (Unicode Technical Standard 18, Annex C): alphabetic characters, marks, decimal digits, connectors, joiners.
+inline bool is_word(char32_t c) {
+    const auto k = utf8proc_category(utf8proc_int32_t(c));
+    // Letters in circles and squares are symbols by category.
+    const bool enclosed = (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+                          (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+    return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC || enclosed ||
+           c == 0x200C || c == 0x200D;
 }
 
 } // namespace apriori::unicode
