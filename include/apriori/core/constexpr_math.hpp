@@ -3,17 +3,20 @@
 // not before C++26). The same code runs at compile time and at run time, so that a table is the same bits either way.
 #pragma once
 
+#include "apriori/core/floats.hpp"
+#include "apriori/core/macros.hpp"
+
 #include <bit>
 #include <cstdint>
 #include <limits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::math {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double pi = 3.141592653589793;
 
-constexpr bool is_nan(double x) noexcept { return x != x; }
 constexpr double abs(double x) noexcept { return x < 0.0 ? -x : x; }
 
 /// x * 2^n, in two factors so that neither overflows; |n| up to 2044.
@@ -99,3 +102,4 @@ constexpr double cos(double x) noexcept {
 }
 
 } // namespace apriori::math
+APRIORI_END_EXACT_MATH

@@ -20,6 +20,7 @@
 #include "apriori/core/decimal.hpp"
 #include "apriori/core/fixed_string.hpp"
 #include "apriori/core/json_reader.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 
 #include <array>
@@ -30,6 +31,7 @@
 #include <string_view>
 #include <type_traits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Whether a file may hold fields that its class does not have. Those whose names begin with '_' are notes in any case.
@@ -338,3 +340,4 @@ constexpr short_text<512> refusal(const Config& c) noexcept {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Four values; std::array's functions are not for device code.
@@ -131,3 +132,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "apriori/core/field.hpp"
+#include "apriori/core/macros.hpp"
 
 #include <array>
 #include <cstddef>
 #include <string_view>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A configuration, or what is wrong with its file.
@@ -103,3 +105,4 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -15,12 +15,14 @@
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/expr/program.hpp"
 #include "apriori/tensor/tensor.hpp"
 
 #include <concepts>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A view, a tensor, or a lazy node over them.
@@ -206,3 +208,4 @@ template <class T>
 using node_t = std::remove_cvref_t<decltype(as_node(std::declval<const T&>()))>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

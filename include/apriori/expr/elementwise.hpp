@@ -2,9 +2,11 @@
 // Element-wise nodes: a function of operands that broadcast against each other, and the operators that build them.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/concepts.hpp"
 #include "apriori/expr/functions.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// F of each element of its operands. F is a function object as in expr/functions.hpp.
@@ -78,3 +80,4 @@ constexpr auto affine(const expression auto& x, float factor, float addend) {
 constexpr auto clamp(const expression auto& x, float low, float high) { return elementwise(fn::clamp{low, high}, x); }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

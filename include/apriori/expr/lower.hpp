@@ -6,12 +6,14 @@
 // itself (see expr/concepts.hpp); what they share is here.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/attention.hpp"
 #include "apriori/expr/cached_attention.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/expr/normalize.hpp"
 #include "apriori/expr/workspace.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Compile error for an operation that a device does not have.
@@ -195,3 +197,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,11 +2,13 @@
 // Row-wise nodes: norms and softmax, which keep the shape, and reductions of an axis to one number.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/anchors.hpp"
 #include "apriori/expr/leaves.hpp"
 #include "apriori/expr/norms.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Each row of x (the last axis) normalised by a policy as in expr/norms.hpp.
@@ -105,3 +107,4 @@ constexpr auto min(const X& x) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

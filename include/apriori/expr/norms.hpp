@@ -5,8 +5,10 @@
 //     row.max(f)   the largest f(x), as float; where one is NaN, any of them
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/functions.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::fn {
 
 // clang-format off
@@ -103,3 +105,4 @@ struct min {
 };
 
 } // namespace apriori::norms
+APRIORI_END_EXACT_MATH

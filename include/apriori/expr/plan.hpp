@@ -3,11 +3,13 @@
 // writes them down instead of running them.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/launch.hpp"
 #include "apriori/expr/lower.hpp"
 
 #include <string>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The launches of an expression, in order, and the workspace that they need at once, in bytes.
@@ -126,3 +128,4 @@ std::string describe(const launch_plan<Capacity>& plan) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -6,6 +6,7 @@
 //     auto row = program.row(r);  V y = row.at(c, acc);      with acc what the kernel itself computed there
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/lanes.hpp"
 #include "apriori/expr/launch.hpp"
 #include "apriori/expr/pack.hpp"
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <type_traits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::el {
 
 /// The value that the kernel around the program has computed: an accumulator, a normalised element.
@@ -129,3 +131,4 @@ struct apply {
 };
 
 } // namespace apriori::el
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // concat and gather of rows.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/expr/concepts.hpp"
 
 #include <cstdint>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A view operation waiting for its operand to have memory.
@@ -219,3 +221,4 @@ constexpr auto gather(const Table& table, const view<const std::int32_t, E>& row
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// The tokenizer in a folder as transformers writes it: merges.txt and, where there is one, vocab.json, or else
@@ -223,3 +224,4 @@ APRIORI_FUNCTION result<clip_tokenizer> load_clip_tokenizer(const std::filesyste
 #endif
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -4,9 +4,12 @@
 // subnormals by the processor does not change what they give.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <bit>
 #include <cstdint>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// IEEE 754 binary16 to binary32, exact.
@@ -57,3 +60,4 @@ constexpr std::uint16_t float_to_bfloat16(float value) noexcept {
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/io/atomic_file.hpp"
 #include "apriori/io/half.hpp"
 #include "apriori/io/mapped_file.hpp"
@@ -20,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 static_assert(std::endian::native == std::endian::little, "the arrays are little-endian; so must the machine be");
@@ -192,3 +194,4 @@ inline result<void> write_npy(const std::filesystem::path& path, index_t rows, i
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // as tests/reference/synthetic.py gives, so that a model needs no file to be compared with diffusers.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/tensor_source.hpp"
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 namespace detail {
@@ -147,3 +149,4 @@ inline void synthetic_normal(std::string_view name, std::span<float> out) {
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

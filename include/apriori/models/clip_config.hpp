@@ -2,10 +2,12 @@
 // The hyperparameters of CLIP's two encoders (Radford et al. 2021) as structural types, and the named presets.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/config_error.hpp"
 
 #include <array>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// hidden_act.
@@ -179,3 +181,4 @@ inline constexpr CLIPVisionConfig clip_vit_big_g_14_vision{.hidden_size = 1664,
 } // namespace presets
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,6 +2,7 @@
 // What CLIP's two encoders have in common: the stack of blocks, the projection, and encoding from the host to the host.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/layers/transformer_block.hpp"
 #include "apriori/models/clip_parameters.hpp"
 #include "apriori/models/clip_source.hpp"
@@ -10,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 template <auto C, class W>
@@ -81,3 +83,4 @@ protected:
 };
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // (Radford et al. 2021). Written in expressions alone, as a second model beside the prior.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/clip_encoder.hpp"
 #include "apriori/models/clip_encoding.hpp"
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// How much a workspace must hold at once.
@@ -171,3 +173,4 @@ template <CLIPTextConfig Config, class Device, class Format = f32>
 using CLIPTextModel = CLIPTextModelWithProjection<without_projection(Config), Device, Format>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // (Radford et al. 2021; Dosovitskiy et al. 2021).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/clip_encoder.hpp"
 #include "apriori/models/clip_encoding.hpp"
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// How much a workspace must hold at once.
@@ -161,3 +163,4 @@ template <CLIPVisionConfig Config, class Device, class Format = f32>
 using CLIPVisionModel = CLIPVisionModelWithProjection<without_projection(Config), Device, Format>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

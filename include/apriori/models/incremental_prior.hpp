@@ -7,6 +7,7 @@
 // It agrees with the full forward within rounding, as long as no score differs from another by about 10,000.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/expr/plan.hpp"
 #include "apriori/models/packed_weights.hpp"
@@ -19,6 +20,7 @@
 #include <memory>
 #include <string>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 /// The passes of a model over its weights; PriorTransformer's members call them. C is canonical.
@@ -257,3 +259,4 @@ private:
 };
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

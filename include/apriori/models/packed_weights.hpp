@@ -4,6 +4,7 @@
 
 #include "apriori/core/check_tensors.hpp"
 #include "apriori/core/content_hash.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/models/packed_operands.hpp"
 
@@ -13,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Weights of a model on a device, shared between the models that use them.
@@ -216,3 +218,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

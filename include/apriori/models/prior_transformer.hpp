@@ -2,6 +2,7 @@
 // diffusers' PriorTransformer: denoises a CLIP image embedding given a CLIP text embedding (Ramesh et al. 2022, unCLIP).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/layers/attention_processors.hpp"
 #include "apriori/models/attention_choice.hpp"
 #include "apriori/models/incremental_prior.hpp"
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace detail {
@@ -194,3 +196,4 @@ template <PriorConfig Config, class Device, class Format = f32, class Processors
 using PriorTransformer = detail::prior_transformer<detail::checked<Config>(), Device, Format, Processors>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,10 +2,12 @@
 // Of several samples of a text the one that is most like it: what DALLE2-pytorch does behind its prior.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/text_to_embedding.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The cosine of two vectors; 0 where one has no length.
@@ -45,3 +47,4 @@ inline result<image_embeddings> best_of(const image_embeddings& made, index_t ke
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

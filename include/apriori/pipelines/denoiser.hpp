@@ -2,12 +2,14 @@
 // What a sampler calls at every step: the model's answer for the latents of all samples and guidance branches.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/device_array.hpp"
 #include "apriori/models/prior_prompt.hpp"
 #include "apriori/models/prior_transformer.hpp"
 
 #include <algorithm>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Prompts of each guidance branch when `count` of them are shared out to `branches`; 0 branches: each is one.
@@ -125,3 +127,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,10 +3,12 @@
 // sample and guidance branch.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/denoiser.hpp"
 
 #include <algorithm>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A prompt of a condition: one guidance branch. Conditions can be kept and shared between samplings.
@@ -104,3 +106,4 @@ bool samples_incrementally(std::span<const prior_prompt> prompts) noexcept {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // negative ones that Kandinsky's decoders take beside them.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/text_to_embedding.hpp"
 
 #include <optional>
 #include <variant>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What a decoder takes: rows [texts * num_images_per_prompt, width] of both.
@@ -215,3 +217,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,8 @@
 // joins its branches, and the scheduler's scalars make the next latents, all element-wise and in one launch.
 #pragma once
 
+#include "apriori/core/floats.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/denoiser.hpp"
 #include "apriori/schedulers/concept.hpp"
 
@@ -10,6 +12,7 @@
 #include <cmath>
 #include <functional>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What a callback is told after a step.
@@ -85,7 +88,7 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
     if (!Model::config.time_embedding)
         return failure{errc::unsupported,
                        "a model without time_embedding takes one pass, not a scheduler's steps; use eclipse_prior"};
-    if (!std::isfinite(options.guidance_scale))
+    if (!is_finite(options.guidance_scale))
         return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
     if (denoiser.branches() != branches)
         return failure(errc::invalid_argument, "guidance_scale ", options.guidance_scale, " needs ", branches,
@@ -165,3 +168,4 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

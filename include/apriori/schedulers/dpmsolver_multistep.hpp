@@ -2,6 +2,7 @@
 // DPMSolverMultistepScheduler of diffusers 0.42.1: DPM-Solver++ of order 1 to 3, arXiv:2211.01095, and its SDE form.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/ddpm.hpp"
 #include "apriori/schedulers/sigmas.hpp"
 
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here.
@@ -238,3 +240,4 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
 using DPMSolverMultistepScheduler = basic_scheduler<DPMSolverMultistepSchedulerConfig>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

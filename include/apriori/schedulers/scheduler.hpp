@@ -4,6 +4,7 @@
 // A scheduler is one file: a configuration struct and three functions found by its type (scheduler_config below).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/betas.hpp"
 #include "apriori/schedulers/concept.hpp"
 
@@ -12,6 +13,7 @@
 #include <span>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A planned schedule of any scheduler.
@@ -191,3 +193,4 @@ consteval auto constexpr_schedule(const Config& config) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // pass over tiles of keys with a running softmax (Milakov and Gimelshein 2018), so that scores never leave the cache.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/contraction.hpp"
 #include "apriori/expr/norms.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 template <class Arch>
@@ -134,3 +136,4 @@ void run(X& x, const ops::attention<E>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

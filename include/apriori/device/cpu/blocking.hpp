@@ -2,12 +2,14 @@
 // Register and cache blocking of an architecture: the few constants that contraction kernels are compiled for.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/functions.hpp"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// A kernel keeps `rows` x `vectors` accumulators in registers, `vectors` of weights, and one broadcast value: at most
@@ -61,3 +63,4 @@ constexpr index_t padded_outputs(index_t n) noexcept {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

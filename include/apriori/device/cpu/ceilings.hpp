@@ -3,6 +3,7 @@
 // reading memory past every cache.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/simd.hpp"
 #include "apriori/tensor/tensor.hpp"
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <optional>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace cpu_device {
@@ -113,3 +115,4 @@ ceilings measure_ceilings(Executor& e) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // each row block's results passing through the epilogue while they are in the L1 cache.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/formats/w8a8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/small_matmul.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Chunks of the rows of a left operand, whose results wait on the stack for their epilogue, by panels of outputs: the tiles of
@@ -110,3 +112,4 @@ void run(X& x, const ops::matmul<E>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

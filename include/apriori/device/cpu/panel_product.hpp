@@ -5,6 +5,7 @@
 // operands front to back. A block of m rows that begins at row r lies at r * k.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/formats/f32.hpp"
 #include "apriori/device/cpu/formats/half.hpp"
 #include "apriori/device/cpu/formats/integer.hpp"
@@ -13,6 +14,7 @@
 #include <array>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Where the operands of a product of M rows lie: input i of row m of the left one at m * row + i * input, and the results of row
@@ -100,3 +102,4 @@ private:
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

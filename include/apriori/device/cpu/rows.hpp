@@ -2,6 +2,7 @@
 // Rows of element-wise programs: evaluated, reduced, normalised, stored.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/blocking.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/expr/ops.hpp"
@@ -10,6 +11,7 @@
 #include <limits>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// A row of a program, for the reductions of norms.
@@ -153,3 +155,4 @@ void run(X& x, const ops::map<P>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

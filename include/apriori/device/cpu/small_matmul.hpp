@@ -2,8 +2,10 @@
 // Products of small matrices: a few columns of the right operand at a time on the stack, nothing interleaved.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/rows.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Inputs of a small product, at most; and its multiply-adds, where packing costs about as much as it saves.
@@ -83,3 +85,4 @@ void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -4,9 +4,11 @@
 // block is brought to the row's largest element by one exponential of its own (Milakov and Gimelshein 2018, by lanes).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/rows.hpp"
 #include "apriori/expr/norms.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Vectors of a block, and blocks of a row, at most.
@@ -125,3 +127,4 @@ void run(X& x, const ops::normalize<norms::softmax, I, O>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

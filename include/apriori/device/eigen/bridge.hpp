@@ -2,6 +2,7 @@
 // Views as Eigen tensors and back, moving no data: Eigen's own expressions work on this library's tensors.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/tensor/tensor.hpp"
 
@@ -13,6 +14,10 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#if APRIORI_FAST_MATH
+#error                                                                                                                 \
+    "apriori: Eigen computes with less accuracy under -ffast-math; leave out that flag and its parts, or use the device cpu"
 #endif
 #include <unsupported/Eigen/CXX11/Tensor>
 #if defined(__GNUC__) && !defined(__clang__)

@@ -2,11 +2,13 @@
 // Contractions: linear layers and products of activations, all by one instantiation of Eigen's contraction.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/rows.hpp"
 
 #include "apriori/core/weight_format.hpp"
 #include "apriori/tensor/tensor.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
 /// A weight matrix [n, k] as it is: row-major, not packed.
@@ -74,3 +76,4 @@ void run(const executor& on, const ops::matmul<E>& op) {
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

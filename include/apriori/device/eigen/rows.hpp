@@ -2,8 +2,10 @@
 // Norms and reductions: policies of expr/norms.hpp over rows, as Eigen's reductions of one axis.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/programs.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
 /// A row in memory as policies see it.
@@ -63,3 +65,4 @@ void run(const executor& on, const ops::map<P>& op) {
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/packed.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Floats [k][panel].
@@ -52,3 +54,4 @@ void pack_panels(float* to, const float* from, index_t output_stride, index_t in
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

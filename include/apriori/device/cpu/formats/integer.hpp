@@ -2,12 +2,15 @@
 // Integer weights with float activations: a word holds several inputs of output j and of output j + panel / 2.
 #pragma once
 
+#include "apriori/core/floats.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/int_lanes.hpp"
 #include "apriori/device/cpu/packed.hpp"
 
 #include <algorithm>
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// q = round(x / scale), to nearest even, for magnitudes up to scale * Largest.
@@ -21,7 +24,7 @@ inline float largest_magnitude(const float* x, index_t n) noexcept {
 }
 inline status finite_row(std::span<const float> row) noexcept {
     for (const float x : row)
-        if (!std::isfinite(x)) return status::invalid("pack: a weight is not finite");
+        if (!is_finite(x)) return status::invalid("pack: a weight is not finite");
     return {};
 }
 
@@ -138,3 +141,4 @@ private:
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -3,12 +3,14 @@
 // with signed bytes serve; what that adds to a sum, 128 times the sum of the row's integers, is taken off at the end.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/dot.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 
 #include <cstring>
 #include <limits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 template <class Arch>
@@ -186,3 +188,4 @@ private:
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH
