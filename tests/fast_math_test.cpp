@@ -81,9 +81,9 @@ TEST_F(FastMath, WhatIsNoNumberIsRefused) {
         EXPECT_EQ(refused.error().message, "guidance_scale must be a finite number");
     }
     for (const char* beta : {"NaN", "Infinity", "1e400"})
-        EXPECT_FALSE(io::parse_scheduler_config(R"({"_class_name": "DDPMScheduler", "beta_start": )" +
-                                                std::string(beta) + "}")
-                         .ok())
+        EXPECT_FALSE(
+            io::parse_scheduler_config(R"({"_class_name": "DDPMScheduler", "beta_start": )" + std::string(beta) + "}")
+                .ok())
             << beta;
     std::vector<float> row(64, 1.0f);
     row[63] = nan;

@@ -17,6 +17,7 @@ inline constexpr double infinity = std::numeric_limits<double>::infinity();
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double pi = 3.141592653589793;
 
+using apriori::is_nan;
 constexpr double abs(double x) noexcept { return x < 0.0 ? -x : x; }
 
 /// x * 2^n, in two factors so that neither overflows; |n| up to 2044.

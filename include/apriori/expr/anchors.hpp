@@ -12,6 +12,12 @@ inline constexpr bool is_elementwise = false;
 template <class F, class... A>
 inline constexpr bool is_elementwise<elementwise_node<F, A...>> = true;
 
+/// Arguments of an element-wise node.
+template <class X>
+inline constexpr int argument_count = 0;
+template <class F, class... A>
+inline constexpr int argument_count<elementwise_node<F, A...>> = sizeof...(A);
+
 /// A node that needs a kernel of its own.
 template <class X>
 concept anchor = !leaf<X> && !is_elementwise<X>;

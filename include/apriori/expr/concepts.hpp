@@ -20,6 +20,7 @@
 #include "apriori/expr/program.hpp"
 #include "apriori/tensor/tensor.hpp"
 
+#include <array>
 #include <concepts>
 
 APRIORI_BEGIN_EXACT_MATH
@@ -117,17 +118,22 @@ constexpr R broadcast_sizes(const E&... e) {
 
 namespace detail {
 
-/// True where an operand of shape E can be read in a result of shape R: each extent is 1 or the result's. A run-time extent of 1
-/// broadcasts on every axis but the last: kernels read columns side by side, or one number for the row, and which of them
-/// is compiled in.
+inline constexpr const char* negative_extent = "expression: a view has a negative extent: a slice reached behind the "
+                                               "end of its axis, or a shape was made with one";
+
+/// The first axis of a result of shape R on which an operand of shape E cannot be read; -1: none. Each extent is 1 or the
+/// result's. A run-time extent of 1 broadcasts on every axis but the last: kernels read columns side by side, or one number for the
+/// row, and which of them is compiled in.
 template <class E, class R>
-constexpr bool operand_fits(const E& e, const R& r) {
+constexpr int misfit_axis(const E& e, const R& r) {
     if constexpr (E::rank > R::rank)
-        return false;
+        return 0;
     else {
+        constexpr int shift = R::rank - E::rank;
         for (int i = 0; i < E::rank; ++i)
-            if (e[i] != r[i + R::rank - E::rank] && (e[i] != 1 || (i + 1 == E::rank && E::fixed(i) != 1))) return false;
-        return true;
+            if (e[i] < 0 || (e[i] != r[i + shift] && (e[i] != 1 || (i + 1 == E::rank && E::fixed(i) != 1))))
+                return i + shift;
+        return -1;
     }
 }
 
@@ -163,14 +169,31 @@ constexpr status check_extents(const auto& x) {
 
 namespace detail {
 
-/// The same of x as an operand in a result of shape R.
+/// "<operation>: run-time extents do not fit together on axis <axis>", for four axes of the result.
+template <fixed_string Operation>
+inline constexpr auto misfits = [] {
+    std::array<short_text<sizeof(Operation.text) + 64>, 4> on;
+    for (std::size_t axis = 0; axis < on.size(); ++axis)
+        on[axis].add(Operation.view(), ": run-time extents do not fit together on axis ", axis);
+    return on;
+}();
+
+/// What is wrong with x as an operand of an operation in a result of that shape. Numbers: its extent, and the result's.
+template <fixed_string Operation>
 constexpr status check_operand(const auto& x, const auto& result) {
     if constexpr (requires { x.check_in(result); })
         return x.check_in(result);
-    else
-        return first_error(fitting(operand_fits(x.ext(), result), "expression: run-time extents do not fit together",
-                                   x.ext().size(), result.size()),
-                           check_extents(x));
+    else {
+        if (const status below = check_extents(x); !below) return below;
+        const auto e = x.ext();
+        const int axis = misfit_axis(e, result), shift = result.rank - e.rank;
+        if (axis >= 0) {
+            const index_t own = axis < shift ? 1 : e[axis - shift];
+            if (own < 0) return status::shape(negative_extent, own, axis - shift);
+            return status::shape(at(misfits<Operation>, axis).text, own, result[axis]);
+        }
+        return {};
+    }
 }
 
 } // namespace detail

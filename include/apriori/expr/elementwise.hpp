@@ -23,8 +23,9 @@ struct elementwise_node {
     }
     constexpr status check() const { return check_in(ext()); }
     constexpr status check_in(const auto& result) const {
-        return el::unpack([&](const Args&... a) { return detail::first_error(detail::check_operand(a, result)...); },
-                          args);
+        return el::unpack(
+            [&](const Args&... a) { return detail::first_error(detail::check_operand<name_of<F>>(a, result)...); },
+            args);
     }
 };
 

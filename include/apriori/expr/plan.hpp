@@ -38,6 +38,7 @@ template <class Device, int Capacity>
 struct planner {
     static constexpr bool fuses_prologue = Device::fuses_prologue;
     static constexpr const char* name = Device::name;
+    static constexpr bool is_planner = true; ///< views have no memory
 
     launch_plan<Capacity> plan{};
 

@@ -82,12 +82,22 @@ struct strided {
     static constexpr std::int64_t bytes(index_t rows, index_t cols) { return 4 * rows * cols; }
 };
 
-/// Row r is row rows[r] of a table.
+/// Row r is row rows[r] of a table of `count` rows.
 struct gathered {
     const float* p = nullptr;
     const std::int32_t* rows = nullptr;
-    index_t stride = 0;
-    APRIORI_HD vector row(index_t r) const noexcept { return {p + rows[r] * stride}; }
+    index_t stride = 0, count = 0;
+    APRIORI_HD vector row(index_t r) const noexcept {
+#ifdef APRIORI_CHECK_INDICES // for debugging on a GPU, whose memory the host does not look at
+        if (rows[r] < 0 || rows[r] >= count)
+#ifdef __CUDA_ARCH__
+            __trap();
+#else
+            __builtin_trap();
+#endif
+#endif
+        return {p + rows[r] * stride};
+    }
     static constexpr void names(name_list& l) { l.add("gather"); }
     static constexpr std::int64_t bytes(index_t r, index_t cols) { return 4 * r * (cols + 1); }
 };

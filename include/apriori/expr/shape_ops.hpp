@@ -43,8 +43,8 @@ struct view_op_node {
 
 namespace detail {
 
-// A view operation is applied to a view at once, where its numbers are the caller's to get right, as with a pointer;
-// waiting in an expression it is checked, by `check`, before anything runs.
+// A view operation is applied to a view at once; what it cannot do leaves a negative extent, which an assignment refuses.
+// Waiting in an expression it is checked, by `check`, before anything runs.
 
 template <class Op, expression X>
 constexpr auto view_op(Op op, const X& x) {
@@ -64,8 +64,8 @@ struct slice_op {
         return slice_view<Axis, Count>(v, first, count);
     }
     constexpr status check(const auto& e) const {
-        return fitting(first >= 0 && count >= 0 && first + count <= e[Axis],
-                       "slice: reaches behind the end of its axis", first + count, e[Axis]);
+        return fitting(first >= 0 && count >= 0 && first <= e[Axis] && count <= e[Axis] - first,
+                       "slice: reaches behind the end of its axis", first, e[Axis]);
     }
 };
 template <int A, int B>
@@ -187,7 +187,8 @@ constexpr auto concat(const Xs&... xs) {
     return concat_node<Axis, node_t<Xs>...>{{{as_node(xs)}...}};
 }
 
-/// Rows of a table [n, d] by index: result row r is table row rows[r]. Indices are not checked by kernels.
+/// Rows of a table [n, d] by index: result row r is table row rows[r]. Devices that work in host
+/// memory look at the indices before anything runs; cuda checks them in its kernels where APRIORI_CHECK_INDICES is defined.
 template <class Table, class Rows>
 struct gather_node {
     static_assert(is_view<Table> && Table::rank == 2 && Table::memory_layout != layout::strided,
@@ -211,7 +212,7 @@ struct gather_node {
         using E = extents_type;
         static_assert(R::rank == 2 && (E::fixed(0) != 1 || R::fixed(0) == 1) && (E::fixed(1) != 1 || R::fixed(1) == 1),
                       "apriori: gathered rows combine with operands of two axes, and do not broadcast");
-        return {table.data, rows.data, table.stride(0)};
+        return {table.data, rows.data, table.stride(0), table.ext()[0]};
     }
 };
 

@@ -53,11 +53,11 @@ struct view {
     constexpr index_t size() const noexcept { return shape.size(); }
     constexpr index_t stride(int axis) const noexcept { return at(strides, axis); }
 
-    /// The elements as a span; dense views only.
+    /// The elements as a span; dense views only. Empty where an extent is negative.
     constexpr std::span<T> flat() const noexcept
     requires(L == layout::dense)
     {
-        return {data, to_size(shape.size())};
+        return {data, shape.bytes(1)};
     }
 
     static constexpr sizes_type dense_strides(const E& e) noexcept {
@@ -100,7 +100,8 @@ constexpr E extents_of_sizes(const std::array<index_t, std::size_t{E::rank}>& si
     return e;
 }
 
-/// Elements first .. first + Count of an axis. Slicing any axis but the first leaves gaps between rows.
+/// Elements first .. first + Count of an axis. Slicing any axis but the first leaves gaps between rows. Where they are not all
+/// there, the axis has extent -1, and an assignment refuses the view.
 template <int Axis, index_t Count, class T, class E, layout L>
 constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) {
     static_assert(Axis >= 0 && Axis < E::rank, "apriori: slice: no such axis");
@@ -110,8 +111,9 @@ constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) 
     constexpr layout result_layout =
         Axis == 0 && L == layout::dense ? layout::dense : (L == layout::dense ? layout::rows : L);
     auto sizes = v.shape.sizes;
-    sizes[Axis] = count;
-    return view<T, result_extents, result_layout>(advance(v.data, first * v.stride(Axis)),
+    const bool there = first >= 0 && count >= 0 && first <= sizes[Axis] && count <= sizes[Axis] - first;
+    sizes[Axis] = there ? count : -1;
+    return view<T, result_extents, result_layout>(advance(v.data, there ? first * v.stride(Axis) : 0),
                                                   extents_of_sizes<result_extents>(sizes), v.strides);
 }
 
@@ -132,11 +134,14 @@ constexpr auto transpose_view(const view<T, extents<S...>, L>& v) {
     return view<T, result_extents, result_layout>(v.data, extents_of_sizes<result_extents>(sizes), strides);
 }
 
-/// The same elements in another shape of as many elements; dense views only.
+/// The same elements in another shape of as many elements; dense views only. Where there are not as many, the first axis has
+/// extent -1, and an assignment refuses the view.
 template <class To, class T, class E>
 constexpr auto reshape_view(const view<T, E, layout::dense>& v, To to) {
     if constexpr (To::is_static && E::is_static)
         static_assert(To{}.size() == E{}.size(), "apriori: reshape: another number of elements");
+    if constexpr (To::rank > 0)
+        if (to.size() != v.size() || to.bytes(1) != v.shape.bytes(1)) to.sizes[0] = -1;
     return view<T, To>(v.data, to);
 }
 
