@@ -65,7 +65,7 @@ constexpr double log(double x) noexcept {
     if (x == 0.0) return -infinity;
     if (x == infinity) return x;
     int k = 0;
-    if (x < std::numeric_limits<double>::min()) {
+    if (x < (std::numeric_limits<double>::min)()) {
         x *= 0x1p54;
         k = -54;
     }

@@ -91,7 +91,7 @@ constexpr void add_decimal(short_text<N>& to, float x) noexcept {
     if (is_nan(x)) return to.add("NaN");
     if (x < 0) to.add('-');
     x = x < 0 ? -x : x;
-    if (x > std::numeric_limits<float>::max()) return to.add("Infinity");
+    if (x > (std::numeric_limits<float>::max)()) return to.add("Infinity");
     std::uint64_t whole = 0;
     int exponent = 0; // x = whole * 10^exponent
     if (x > 0) {

@@ -65,6 +65,13 @@
 #define APRIORI_DEFINITIONS 0
 #endif
 
+/// Ends the program: in a kernel of a GPU as well.
+#if defined(__CUDA_ARCH__)
+#define APRIORI_TRAP() __trap()
+#else
+#define APRIORI_TRAP() __builtin_trap()
+#endif
+
 /// Never inlined: one copy, and none of gcc's -Warray-bounds guesses about the caller's arrays in branches not taken.
 #if defined(__GNUC__) || defined(__clang__)
 #define APRIORI_NOINLINE __attribute__((noinline))

@@ -117,9 +117,9 @@ bool spoils(const Out& out, const X& x) {
     if constexpr (leaf<X>)
         return read_in_order(x);
     else if constexpr (is_elementwise<X>)
-        return [&]<class F, class... A, int... I>(const elementwise_node<F, A...>& node,
-                                                  std::integer_sequence<int, I...>) {
-            return (spoils<Root, First + first_anchor<I, A...>>(out, el::get<I>(node.args)) || ...);
+        return [&]<class F, class... A, int... Is>(const elementwise_node<F, A...>& node,
+                                                   std::integer_sequence<int, Is...>) {
+            return (spoils<Root, First + first_anchor<Is, A...>>(out, el::get<Is>(node.args)) || ...);
         }(x, std::make_integer_sequence<int, argument_count<X>>{});
     else if constexpr (First == Root) {
         bool any = false;

@@ -75,9 +75,9 @@ struct broadcast_two {
         return true;
     }();
     static_assert(require_shapes<Operation, A, B, fit>::value);
-    template <std::size_t... I>
-    static auto make(std::index_sequence<I...>)
-        -> extents<joint_extent(aligned_extent<A>(int{I}, rank), aligned_extent<B>(int{I}, rank))...>;
+    template <std::size_t... Is>
+    static auto make(std::index_sequence<Is...>)
+        -> extents<joint_extent(aligned_extent<A>(int{Is}, rank), aligned_extent<B>(int{Is}, rank))...>;
     using type = decltype(make(std::make_index_sequence<std::size_t{rank}>{}));
 };
 

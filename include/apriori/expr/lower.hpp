@@ -206,11 +206,11 @@ private:
 
     template <int Root, int First, class F, class... A, class R>
     constexpr auto program_of_args(const elementwise_node<F, A...>& x, const R& result) {
-        return [&]<int... I>(std::integer_sequence<int, I...>) {
+        return [&]<int... Is>(std::integer_sequence<int, Is...>) {
             // braces: operands are lowered left to right, as the anchors are counted
-            return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<I, A...>>(el::get<I>(x.args),
-                                                                                                     result))...>{
-                x.f, {{program_around<Root, First + detail::first_anchor<I, A...>>(el::get<I>(x.args), result)}...}};
+            return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<Is, A...>>(
+                                    el::get<Is>(x.args), result))...>{
+                x.f, {{program_around<Root, First + detail::first_anchor<Is, A...>>(el::get<Is>(x.args), result)}...}};
         }(std::make_integer_sequence<int, sizeof...(A)>{});
     }
 };

@@ -98,11 +98,11 @@ constexpr auto mean(const X& x) {
     return reduce<Axis>(norms::mean{}, x);
 }
 template <int Axis = -1, expression X>
-constexpr auto max(const X& x) {
+constexpr auto(max)(const X& x) {
     return reduce<Axis>(norms::max{}, x);
 }
 template <int Axis = -1, expression X>
-constexpr auto min(const X& x) {
+constexpr auto(min)(const X& x) {
     return reduce<Axis>(norms::min{}, x);
 }
 

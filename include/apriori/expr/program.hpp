@@ -89,12 +89,7 @@ struct gathered {
     index_t stride = 0, count = 0;
     APRIORI_HD vector row(index_t r) const noexcept {
 #ifdef APRIORI_CHECK_INDICES // for debugging on a GPU, whose memory the host does not look at
-        if (rows[r] < 0 || rows[r] >= count)
-#ifdef __CUDA_ARCH__
-            __trap();
-#else
-            __builtin_trap();
-#endif
+        if (rows[r] < 0 || rows[r] >= count) APRIORI_TRAP();
 #endif
         return {p + rows[r] * stride};
     }
@@ -115,9 +110,9 @@ struct apply {
         APRIORI_HD V at(index_t c, V a) const noexcept {
             return call(c, a, indices{});
         }
-        template <class V, std::size_t... I>
-        APRIORI_HD V call(index_t c, V a, std::index_sequence<I...>) const noexcept {
-            return f(get<I>(rows).at(c, a)...);
+        template <class V, std::size_t... Is>
+        APRIORI_HD V call(index_t c, V a, std::index_sequence<Is...>) const noexcept {
+            return f(get<Is>(rows).at(c, a)...);
         }
     };
 
@@ -125,9 +120,9 @@ struct apply {
     pack<P...> programs;
 
     APRIORI_HD auto row(index_t r) const noexcept { return rows_of(r, indices{}); }
-    template <std::size_t... I>
-    APRIORI_HD auto rows_of(index_t r, std::index_sequence<I...>) const noexcept {
-        return cursor<decltype(get<I>(programs).row(r))...>{f, {{get<I>(programs).row(r)}...}};
+    template <std::size_t... Is>
+    APRIORI_HD auto rows_of(index_t r, std::index_sequence<Is...>) const noexcept {
+        return cursor<decltype(get<Is>(programs).row(r))...>{f, {{get<Is>(programs).row(r)}...}};
     }
 
     static constexpr void names(name_list& l) {

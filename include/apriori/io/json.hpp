@@ -52,7 +52,7 @@ inline std::optional<std::uint64_t> json::whole() const noexcept {
     std::uint64_t n = 0;
     for (const char c : text) {
         const auto digit = static_cast<unsigned char>(c - '0');
-        if (digit > 9 || n > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) return std::nullopt;
+        if (digit > 9 || n > ((std::numeric_limits<std::uint64_t>::max)() - digit) / 10) return std::nullopt;
         n = n * 10 + digit;
     }
     return is(json_kind::number) ? std::optional(n) : std::nullopt;
@@ -154,7 +154,8 @@ inline result<json> parse_json(std::string_view text, std::string_view where) {
     const json value(reader.value());
     reader.end();
     short_text<64> place;
-    const std::size_t valid = std::min(utf8_prefix(text), reader.error() != nullptr ? reader.position() : text.size());
+    const std::size_t valid =
+        (std::min)(utf8_prefix(text), reader.error() != nullptr ? reader.position() : text.size());
     std::string fault = reader.error() != nullptr ? reader.error() : "";
     if (valid < text.size() || !fault.empty()) {
         add_place(place, text, valid);

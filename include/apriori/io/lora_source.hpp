@@ -36,7 +36,7 @@ inline bool add_product(const lora_term& t, float factor, std::int64_t first, st
     bool finite = true;
     for (std::size_t at = 0; at < out.size();) {
         const index_t element = first + static_cast<index_t>(at), row = element / t.cols, column = element % t.cols;
-        const std::size_t n = std::min({most, static_cast<std::size_t>(t.cols - column), out.size() - at});
+        const std::size_t n = (std::min)({most, static_cast<std::size_t>(t.cols - column), out.size() - at});
         std::fill_n(sums, n, 0.0);
         for (index_t j = 0; j < t.rank; ++j) {
             const auto up = static_cast<double>(t.up[static_cast<std::size_t>(row * t.rank + j)]);

@@ -138,7 +138,7 @@ inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_
 
     const std::span<const std::byte> data = file.subspan(begin + length);
     const std::size_t each = half ? 2 : 4;
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index_t>::max());
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)());
     std::uint64_t need = each; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
     for (const index_t n : *header.shape) {

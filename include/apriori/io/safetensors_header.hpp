@@ -101,7 +101,7 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
     if (extents.size() > tensor_info::max_rank)
         return failure{errc::unsupported,
                        cat("has ", extents.size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index_t>::max());
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)());
     std::uint64_t size = known->bytes; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
     for (const json_item& extent : extents) {

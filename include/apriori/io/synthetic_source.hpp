@@ -112,7 +112,7 @@ public:
         auto counter = static_cast<std::uint64_t>(first) + 1;
         for (std::size_t at = 0; at < out.size(); at += block, counter += block) {
             float* const to = out.data() + at;
-            const std::size_t n = std::min(block, out.size() - at);
+            const std::size_t n = (std::min)(block, out.size() - at);
             for (std::size_t k = 0; k < n; ++k) to[k] = scale * detail::synthetic_unit(seed, counter + k);
             if (offset == 0.0F) continue;
             detail::rounding_barrier(to);

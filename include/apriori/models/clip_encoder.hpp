@@ -68,7 +68,7 @@ protected:
     /// Encodes an input that lies in arrays of `on`, up to l.rows rows together.
     result<typename Architecture::encoding> encode_on(device_staging<Device>& on, const input& in,
                                                       typename Architecture::limits l) const {
-        l.rows = std::min(l.rows, in.rows());
+        l.rows = (std::min)(l.rows, in.rows());
         typename Architecture::encoding out{in.rows(), in.tokens()};
         out.last_hidden_state.resize(to_size(in.rows() * in.tokens() * width));
         (out.*Architecture::embeds).resize(to_size(in.rows() * embedding));

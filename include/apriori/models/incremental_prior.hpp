@@ -123,7 +123,7 @@ public:
         const index_t hidden = l.hidden_tokens, latent_rows = x_t.ext()[0];
         if (l.rows < 1 || l.samples < 1 || hidden < 1)
             return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
-                                   std::min({l.rows, l.samples, hidden}), 1);
+                                   (std::min)({l.rows, l.samples, hidden}), 1);
         if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
         if (hidden != hidden_tokens(*steps.front().condition->prefix) || latent_rows % hidden != 0 ||
             latent_rows > l.samples * hidden)
@@ -132,7 +132,7 @@ public:
                 l.samples * hidden);
         if (const status s = check_workspace(memory, workspace_bytes(l)); !s) return s;
         for (index_t first = 0; first < std::ssize(steps); first += l.rows) {
-            const auto some = part(steps, first, std::min(l.rows, std::ssize(steps) - first));
+            const auto some = part(steps, first, (std::min)(l.rows, std::ssize(steps) - first));
             workspace work(memory);
             context to(device_, work);
             prior_step_rows index(work, std::ssize(some), hidden, prd);
@@ -145,7 +145,7 @@ public:
     }
 
     static constexpr std::size_t workspace_bytes(step_limits l) {
-        return plan_step<0>(l, std::min(C.num_layers, 2))
+        return plan_step<0>(l, (std::min)(C.num_layers, 2))
             .workspace; // the last layer, and any before it: those are alike
     }
     static constexpr auto plan(step_limits l) { return plan_step<24 + 16 * C.num_layers>(l, C.num_layers); }

@@ -52,7 +52,7 @@ struct packed_layout {
             s.packed = p.packed;
             s.table = p.table;
             s.k = p.width();
-            s.n = std::max(s.n, p.row + p.rows());
+            s.n = (std::max)(s.n, p.row + p.rows());
         }
         for (const bool block : {false, true}) {
             const std::size_t begin = bytes;

@@ -123,9 +123,9 @@ private:
     /// All bytes from one block to another, in stretches by way of the host.
     static status copy(Device& device, const std::byte* from, std::byte* to) {
         constexpr std::size_t stretch = std::size_t{1} << 22;
-        std::vector<std::byte> part(std::min(stretch, bytes()));
+        std::vector<std::byte> part((std::min)(stretch, bytes()));
         for (std::size_t at = 0; at < bytes(); at += stretch) {
-            const std::size_t n = std::min(stretch, bytes() - at);
+            const std::size_t n = (std::min)(stretch, bytes() - at);
             status s = device.download(part.data(), from + at, n);
             if (s) s = device.upload(to + at, part.data(), n);
             if (!s) return s;
@@ -195,7 +195,7 @@ private:
         const index_t step = std::max<index_t>(1, stretch / width);
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
-            const index_t n = std::min(step, count - first);
+            const index_t n = (std::min)(step, count - first);
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);

@@ -13,7 +13,7 @@ namespace apriori {
 /// The cosine of two vectors; 0 where one has no length.
 inline double cosine(std::span<const float> a, std::span<const float> b) noexcept {
     double product = 0, aa = 0, bb = 0;
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    for (std::size_t i = 0; i < (std::min)(a.size(), b.size()); ++i) {
         const double x = a[i], y = b[i];
         product += x * y, aa += x * x, bb += y * y;
     }

@@ -81,7 +81,7 @@ private:
         if (mask != 0 && mask != config.num_embeddings)
             return detail::wrong_size("condition: attention_mask", first.attention_mask, config.num_embeddings);
         const index_t count = branches_ * prompts_ * samples_;
-        limits_ = limits{.rows = std::min(count, most_rows),
+        limits_ = limits{.rows = (std::min)(count, most_rows),
                          .hidden_tokens = tokens_,
                          .proj_tokens = proj_tokens,
                          .text_tokens = text_tokens}

@@ -77,7 +77,7 @@ private:
     incremental_denoiser(const Model& model, std::vector<branch> prompts, index_t each, index_t samples)
         : model_(model), prompts_(std::move(prompts)), each_(each), samples_(samples) {
         const index_t count = std::ssize(prompts_) * samples;
-        limits_ = {.rows = std::min(count, most_rows),
+        limits_ = {.rows = (std::min)(count, most_rows),
                    .samples = each * samples,
                    .hidden_tokens = Model::hidden_tokens(*prompts_.front().condition)};
         for (const branch& p : prompts_)

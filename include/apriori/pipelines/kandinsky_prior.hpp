@@ -112,7 +112,7 @@ public:
         for (const weighted_condition& c : conditions) {
             const auto embeds = embedding_of(c.what, random, each, out.cut);
             if (!embeds) return embeds.error();
-            const std::size_t one = out.image_embeds.size(), count = std::max(one, embeds->size());
+            const std::size_t one = out.image_embeds.size(), count = (std::max)(one, embeds->size());
             // what has one row is added to every row; with sum_samples all rows are added to one
             for (std::size_t i = 0; i < count; ++i)
                 out.image_embeds[i % one] += (*embeds)[i % embeds->size()] * c.weight;

@@ -51,7 +51,7 @@ constexpr auto predicted_x0(const step_coefficients& c, const auto& x, const aut
 /// next = x0 * to_x0 + x * to_sample + y * to_output + history * to_history + z * noise.
 template <class Context, class Next, class X, class Y, class Z, class History, class Deviation>
 void write_next(Context& to, const Next& next, const step_coefficients& c, const X& x, const Y& y, const Z& z,
-                const History& history, int slots, const Deviation& deviation) {
+                const History& history, int buffers, const Deviation& deviation) {
     const auto mean = predicted_x0(c, x, y) * c.to_x0 + x * c.to_sample + y * c.to_output;
     const auto noised = [&](const auto& m) {
         if (c.draws_noise)
@@ -59,9 +59,9 @@ void write_next(Context& to, const Next& next, const step_coefficients& c, const
         else
             to(next) = m;
     };
-    if (slots == 0)
+    if (buffers == 0)
         noised(mean);
-    else if (slots == 1)
+    else if (buffers == 1)
         noised(mean + history[0] * c.to_history[0]);
     else
         noised(mean + history[0] * c.to_history[0] + history[1] * c.to_history[1]);
@@ -137,7 +137,7 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
             noise(std::span<float>(host));
             to.check(memory[3].write(host));
         }
-        const int slots = schedule.history_slots();
+        const int buffers = schedule.history_slots();
         if constexpr (clip == 2 * width) {
             // the second half of the answer sets the deviation of each element: exp(((v + 1) / 2 (max - min) + min) / 2)
             const auto v = detail::guided<width>(*answers, rows, options.guidance_scale, width);
@@ -145,9 +145,9 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
                 detail::write_next(to, next, c, x, y, z, history, 0,
                                    exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)));
             else
-                detail::write_next(to, next, c, x, y, z, history, slots, c.noise);
+                detail::write_next(to, next, c, x, y, z, history, buffers, c.noise);
         } else
-            detail::write_next(to, next, c, x, y, z, history, slots, c.noise);
+            detail::write_next(to, next, c, x, y, z, history, buffers, c.noise);
         for (std::size_t k = 0; k < history.size(); ++k)
             if (const history_write& w = c.keep[k]; w.active)
                 to(history[k]) = detail::predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output;

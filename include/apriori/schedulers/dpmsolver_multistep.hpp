@@ -226,9 +226,9 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
     out.reset(1.0f, c.solver_order - 1);
     for (int i = request.begin; i < steps; ++i) {
         const bool few = c.lower_order_final && steps < 15;
-        int order = std::min(c.solver_order, i - request.begin + 1); // the first steps have no history
+        int order = (std::min)(c.solver_order, i - request.begin + 1); // the first steps have no history
         if (i == steps - 1 && (c.euler_at_final || few || c.final_sigmas_type == final_sigma::zero)) order = 1;
-        if (i == steps - 2 && few) order = std::min(order, 2);
+        if (i == steps - 2 && few) order = (std::min)(order, 2);
         step_coefficients s = dpm_coefficients(c, sigmas, to_size(i), order);
         s.timestep = float(at(timesteps, i));
         out.push(s);

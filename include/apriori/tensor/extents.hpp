@@ -26,9 +26,9 @@ struct extents {
 
     constexpr extents() = default;
 
-    template <class... I>
-    requires(sizeof...(I) == dynamic_rank && dynamic_rank > 0)
-    constexpr explicit extents(I... dynamic) {
+    template <class... Sizes>
+    requires(sizeof...(Sizes) == dynamic_rank && dynamic_rank > 0)
+    constexpr explicit extents(Sizes... dynamic) {
         const index_t given[]{index_t(dynamic)...};
         const index_t* next = given;
         for (std::size_t i = 0; i < sizes.size(); ++i)

@@ -87,8 +87,8 @@ template <class E, int Axis, index_t Size>
 struct with_extent;
 template <index_t... S, int Axis, index_t Size>
 struct with_extent<extents<S...>, Axis, Size> {
-    template <std::size_t... I>
-    static auto make(std::index_sequence<I...>) -> extents<(int{I} == Axis ? Size : S)...>;
+    template <std::size_t... Is>
+    static auto make(std::index_sequence<Is...>) -> extents<(int{Is} == Axis ? Size : S)...>;
     using type = decltype(make(std::make_index_sequence<sizeof...(S)>{}));
 };
 
@@ -154,9 +154,9 @@ constexpr auto split_last(const view<T, extents<S...>, L>& v) {
     static_assert(width != dyn && width % Heads == 0,
                   "apriori: split_last: the last axis does not divide into that many parts");
     constexpr index_t part = width / Heads;
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        using result = view<T, extents<E::fixed(int{I})..., Heads, part>, L>;
-        typename result::sizes_type sizes{v.shape.sizes[I]..., Heads, part}, strides{v.strides[I]..., part, 1};
+    return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+        using result = view<T, extents<E::fixed(int{Is})..., Heads, part>, L>;
+        typename result::sizes_type sizes{v.shape.sizes[Is]..., Heads, part}, strides{v.strides[Is]..., part, 1};
         return result(v.data, extents_of_sizes<typename result::extents_type>(sizes), strides);
     }(std::make_index_sequence<E::rank - 1>{});
 }

@@ -152,12 +152,12 @@ private:
         };
         std::unordered_map<std::int32_t, const std::string*> by_id;
         for (const auto& [token, id] : parts.vocabulary) {
-            if (id < 0 || id == std::numeric_limits<std::int32_t>::max())
+            if (id < 0 || id == (std::numeric_limits<std::int32_t>::max)())
                 return bad("the id of " + shown(token) + " is " + std::to_string(id) + "; allowed: 0 to 2147483646");
             if (!ids.emplace(token, id).second) return bad("the token " + shown(token) + " occurs twice");
             if (const auto [at, fresh] = by_id.emplace(id, &token); !fresh)
                 return bad(shown(*at->second) + " and " + shown(token) + " have the same id " + std::to_string(id));
-            vocab_size_ = std::max(vocab_size_, id + 1);
+            vocab_size_ = (std::max)(vocab_size_, id + 1);
         }
         return {};
     }

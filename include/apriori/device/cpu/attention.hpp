@@ -86,14 +86,14 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
         sum[i] = 0.0f;
     }
     for (index_t j0 = 0; j0 < tokens; j0 += T) {
-        const index_t count = std::min(tokens - j0, T);
+        const index_t count = (std::min)(tokens - j0, T);
         for (index_t p = 0; p < count; p += P)
             multiply(with_keys, queries, keys + (j0 + p) * d, d, scores[0] + p, false);
         for (index_t i = 0; i < m; ++i) {
             if (op.sequences.causal || op.sequences.mask != nullptr)
                 for (index_t j = 0; j < count; ++j) scores[i][j] += op.sequences.bias(s, r0 + i, j0 + j);
             const auto row = make_program_row<V>(el::vector{scores[i]}, count);
-            const float top = fn::fmax(max[i], row.max(fn::identity{}));
+            const float top = fn::fmax(max[i], (row.max)(fn::identity{}));
             const float shrink = std::exp(max[i] - top);
             sum[i] = sum[i] * shrink + exponentials<V>(scores[i], count, top);
             max[i] = top;

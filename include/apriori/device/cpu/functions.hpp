@@ -18,8 +18,8 @@ namespace apriori::cpu_device {
 template <class V, std::size_t N>
 APRIORI_EXACT_INLINE V polynomial(const float (&c)[N], V x) noexcept {
     V y = lanes<V>::set(c[N - 1]);
-    [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
-        ((y = multiply_add(y, x, lanes<V>::set(c[N - 2 - I]))), ...);
+    [&]<std::size_t... Is>(std::index_sequence<Is...>) __attribute__((always_inline)) {
+        ((y = multiply_add(y, x, lanes<V>::set(c[N - 2 - Is]))), ...);
     }(std::make_index_sequence<N - 1>{});
     return y;
 }
@@ -87,16 +87,16 @@ APRIORI_NOINLINE simd<Arch> lane_by_lane(simd<Arch> x, float (*f)(float)) noexce
 /// Whether first <= |x| <= last in all lanes, in bits, which are ordered as the magnitudes are; never where one is NaN.
 template <class Arch>
 APRIORI_EXACT_INLINE bool all_between(simd<Arch> x, std::uint32_t first, std::uint32_t last) noexcept {
-    using I = int_lanes<simd<Arch>>;
-    const auto bits = I::of(x).masked(0x7fffffffU).v;
-    return xsimd::all(bits - I::set(first).v <= I::set(last - first).v);
+    using Ints = int_lanes<simd<Arch>>;
+    const auto bits = Ints::of(x).masked(0x7fffffffU).v;
+    return xsimd::all(bits - Ints::set(first).v <= Ints::set(last - first).v);
 }
 
 /// The sine, or where `quarters` is 1 the cosine, of |x| <= 4096: x = n pi/2 + r, and a polynomial in r for sine and cosine.
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> sine_of_reduced(simd<Arch> x, std::uint32_t quarters) noexcept {
     using V = simd<Arch>;
-    using I = int_lanes<V>;
+    using Ints = int_lanes<V>;
     const auto set = [](float c) { return lanes<V>::set(c); };
     constexpr float rounding = 0x1.8p23f;
     const V sum = multiply_add(x, set(0x1.45f306p-1f), set(rounding)), n = sum - set(rounding);
@@ -108,10 +108,10 @@ APRIORI_EXACT_INLINE simd<Arch> sine_of_reduced(simd<Arch> x, std::uint32_t quar
     constexpr float c[] = {4.166664568298827e-2f, -1.388731625493765e-3f, 2.443315711809948e-5f};
     const V sine = multiply_add(r * z, polynomial(s, z), r);
     const V cosine = multiply_add(z * z, polynomial(c, z), multiply_add(z, set(-0.5f), set(1.0f)));
-    const auto quadrant = I::of(sum).v + I::set(quarters).v;
-    const auto odd = I::set(0).v - (quadrant & I::set(1).v); // all ones: the cosine of r
-    const auto bits = I::of(sine).v ^ (odd & (I::of(sine).v ^ I::of(cosine).v));
-    return I{bits ^ ((quadrant & I::set(2).v) << 30)}.as_floats();
+    const auto quadrant = Ints::of(sum).v + Ints::set(quarters).v;
+    const auto odd = Ints::set(0).v - (quadrant & Ints::set(1).v); // all ones: the cosine of r
+    const auto bits = Ints::of(sine).v ^ (odd & (Ints::of(sine).v ^ Ints::of(cosine).v));
+    return Ints{bits ^ ((quadrant & Ints::set(2).v) << 30)}.as_floats();
 }
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> sin(simd<Arch> x) noexcept {
@@ -128,15 +128,15 @@ APRIORI_EXACT_INLINE simd<Arch> cos(simd<Arch> x) noexcept {
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
     using V = simd<Arch>;
-    using I = int_lanes<V>;
+    using Ints = int_lanes<V>;
     const auto set = [](float c) { return lanes<V>::set(c); };
-    const auto bits = I::of(x).v;
-    if (!xsimd::all(bits - I::set(0x00800000U).v < I::set(0x7f000000U).v))
+    const auto bits = Ints::of(x).v;
+    if (!xsimd::all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v))
         return lane_by_lane(x, [](float a) { return std::log(a); });
     // 0x3f3504f3 is sqrt(1/2): what is above it counts for the exponent, what is below for the mantissa
-    const auto exponent = xsimd::batch<std::uint32_t, Arch>(bits - I::set(0x3f3504f3U).v) & I::set(0xff800000U).v;
-    const V e = I{exponent}.upper_signed(9);
-    const V f = I{bits - exponent}.as_floats() - set(1.0f), z = f * f;
+    const auto exponent = xsimd::batch<std::uint32_t, Arch>(bits - Ints::set(0x3f3504f3U).v) & Ints::set(0xff800000U).v;
+    const V e = Ints{exponent}.upper_signed(9);
+    const V f = Ints{bits - exponent}.as_floats() - set(1.0f), z = f * f;
     constexpr float c[] = {3.3333331174e-1f,  -2.4999993993e-1f, 2.0000714765e-1f,  -1.6668057665e-1f, 1.4249322787e-1f,
                            -1.2420140846e-1f, 1.1676998740e-1f,  -1.1514610310e-1f, 7.0376836292e-2f};
     const V tail = multiply_add(f * z, polynomial(c, f), e * set(-2.12194440e-4f)) - set(0.5f) * z;
@@ -147,14 +147,14 @@ APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> tanh(simd<Arch> x) noexcept {
     using V = simd<Arch>;
-    using I = int_lanes<V>;
+    using Ints = int_lanes<V>;
     const auto set = [](float c) { return lanes<V>::set(c); };
-    const V magnitude = I::of(x).masked(0x7fffffffU).as_floats(), z = x * x;
+    const V magnitude = Ints::of(x).masked(0x7fffffffU).as_floats(), z = x * x;
     constexpr float c[] = {-3.33332819422e-1f, 1.33314422036e-1f, -5.37397155531e-2f, 2.06390887954e-2f,
                            -5.70498872745e-3f};
     const V inner = multiply_add(x * z, polynomial(c, z), x);
     const V outer = set(1.0f) - set(2.0f) / (exp(magnitude + magnitude) + set(1.0f));
-    const V signed_outer = I{I::of(outer).v | (I::of(x).v & I::set(0x80000000U).v)}.as_floats();
+    const V signed_outer = Ints{Ints::of(outer).v | (Ints::of(x).v & Ints::set(0x80000000U).v)}.as_floats();
     return where_less(magnitude, set(0.625f), inner, signed_outer);
 }
 

@@ -87,7 +87,7 @@ public:
         const std::byte* panel = w.panel_at(p);
         const float* a = data_ + first * k_;
         for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
-            const index_t k1 = std::min(k0 + D, k_);
+            const index_t k1 = (std::min)(k0 + D, k_);
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
                 at(multiply_block_of<Arch, Format>, m - 1)(a + r * k_ + k0 * m, panel, k_, k0, k1, tile + r * P,
                                                            k0 != 0, turn);

@@ -98,11 +98,11 @@ APRIORI_EXACT_INLINE simd<Arch> where_less(simd<Arch> a, simd<Arch> b, simd<Arch
 #if defined(__SSE2__) && !defined(__clang__) && !APRIORI_FAST_MATH
 template <class Arch>
 APRIORI_INLINE simd<Arch> fmin(simd<Arch> a, simd<Arch> b) noexcept {
-    return xsimd::min(a.v, b.v);
+    return (xsimd::min)(a.v, b.v);
 }
 template <class Arch>
 APRIORI_INLINE simd<Arch> fmax(simd<Arch> a, simd<Arch> b) noexcept {
-    return xsimd::max(a.v, b.v);
+    return (xsimd::max)(a.v, b.v);
 }
 #else
 template <class Arch>

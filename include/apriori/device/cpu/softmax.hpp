@@ -109,8 +109,8 @@ void softmax_in_place(float* x, index_t n) noexcept {
     for_columns<V>(0, n, [&]<class W>(W, index_t c) { write(c, norms::softmax::apply(stats, read(W{}, c))); });
 }
 
-template <class Arch, executor X, class I, class O>
-void run(X& x, const ops::normalize<norms::softmax, I, O>& op) {
+template <class Arch, executor X, class In, class O>
+void run(X& x, const ops::normalize<norms::softmax, In, O>& op) {
     using V = value_t<Arch>;
     constexpr index_t most = softmax_row_limit<V>;
     constexpr bool in_place = std::is_same_v<O, el::acc>; // else `outer` may read what is there before

@@ -46,13 +46,13 @@ auto to_eigen(const tensor<T, E>& t) {
 
 namespace detail {
 
-template <class T, std::size_t... I>
-auto view_of_rank(T* data, const Eigen::DSizes<index_t, int{sizeof...(I)}>& sizes, std::index_sequence<I...>) {
-    using E = extents<(void(I), dyn)...>;
-    if constexpr (sizeof...(I) == 0)
+template <class T, std::size_t... Is>
+auto view_of_rank(T* data, const Eigen::DSizes<index_t, int{sizeof...(Is)}>& sizes, std::index_sequence<Is...>) {
+    using E = extents<(void(Is), dyn)...>;
+    if constexpr (sizeof...(Is) == 0)
         return view<T, E>(data, E{});
     else
-        return view<T, E>(data, E(sizes[int{I}]...));
+        return view<T, E>(data, E(sizes[int{Is}]...));
 }
 
 } // namespace detail

@@ -17,7 +17,7 @@ public:
         const number s = x_.unaryExpr(f).sum();
         return s();
     }
-    float max(auto f) const {
+    float(max)(auto f) const {
         const number m = x_.unaryExpr(f).maximum();
         return m();
     }
@@ -49,13 +49,13 @@ value reduced(const executor& on, const Policy& policy, const value& x) {
     return value(std::move(m));
 }
 
-template <class Policy, class I, class O>
-void run(const executor& on, const ops::normalize<Policy, I, O>& op) {
+template <class Policy, class In, class O>
+void run(const executor& on, const ops::normalize<Policy, In, O>& op) {
     const value x = evaluate(op.input.inner, {on, op.rows, op.cols});
     finish(on, op.input.outer, normalized(on, op.input.policy, x), op.out);
 }
-template <class Policy, class I, class O>
-void run(const executor& on, const ops::reduce<Policy, I, O>& op) {
+template <class Policy, class In, class O>
+void run(const executor& on, const ops::reduce<Policy, In, O>& op) {
     const value x = evaluate(op.input.inner, {on, op.rows, op.cols});
     finish(on, op.input.outer, reduced(on, op.input.policy, x), op.out);
 }

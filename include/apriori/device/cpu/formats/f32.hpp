@@ -44,7 +44,7 @@ void pack_panels(float* to, const float* from, index_t output_stride, index_t in
                  index_t k) noexcept {
     constexpr index_t P = blocking<Arch>::panel;
     for (index_t first = 0; first < n; first += P) {
-        const index_t count = std::min(n - first, P);
+        const index_t count = (std::min)(n - first, P);
         for (index_t i = 0; i < k; ++i, to += P) {
             const float* column = from + first * output_stride + i * input_stride;
             for (index_t j = 0; j < count; ++j) to[j] = column[j * output_stride];

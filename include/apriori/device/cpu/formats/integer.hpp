@@ -19,7 +19,7 @@ inline std::uint32_t quantized(float x, float scale) noexcept {
 }
 inline float largest_magnitude(const float* x, index_t n) noexcept {
     float m = 0;
-    for (index_t i = 0; i < n; ++i) m = std::max(m, std::fabs(x[i]));
+    for (index_t i = 0; i < n; ++i) m = (std::max)(m, std::fabs(x[i]));
     return m;
 }
 inline status finite_row(std::span<const float> row) noexcept {
@@ -99,7 +99,7 @@ struct panel_format<Arch, w4> {
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         for (index_t g = 0; g * G < k; ++g) {
             auto* group = reinterpret_cast<std::uint32_t*>(panel) + g * group_words;
-            const index_t count = std::min(G, k - g * G);
+            const index_t count = (std::min)(G, k - g * G);
             const float scale = row ? largest_magnitude(row + g * G, count) / 7.0f : 0.0f;
             reinterpret_cast<float*>(group)[j] = scale;
             for (index_t i = 0; i < G; ++i) {
@@ -119,7 +119,7 @@ struct panel_format<Arch, w4> {
         for (index_t g = k0; g < k1; g += G, group += group_words) {
             const auto* scales = reinterpret_cast<const float*>(group);
             const V scale[2] = {lanes<V>::load(scales), lanes<V>::load(scales + half)};
-            const index_t count = std::min(G, k1 - g);
+            const index_t count = (std::min)(G, k1 - g);
             for (index_t i = 0; i < count; i += 4) {
                 if constexpr (Ahead) ahead.advance();
                 const auto x = int_lanes<V>::load(group + P + i / 4 * half);
@@ -133,9 +133,9 @@ struct panel_format<Arch, w4> {
     static void finish(const std::byte*, index_t, float*, index_t) noexcept {}
 
 private:
-    template <int I, class Body>
+    template <int At, class Body>
     static APRIORI_INLINE void nibble(int_lanes<V> x, const V (&scale)[2], Body&& body) noexcept {
-        const V w[2] = {x.left(28 - 4 * I).upper_signed(4) * scale[0], x.left(12 - 4 * I).upper_signed(4) * scale[1]};
+        const V w[2] = {x.left(28 - 4 * At).upper_signed(4) * scale[0], x.left(12 - 4 * At).upper_signed(4) * scale[1]};
         body(w);
     }
 };

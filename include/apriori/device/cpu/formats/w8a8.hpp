@@ -120,7 +120,7 @@ public:
         const index_t quads = format::quads(k_);
         auto* sums = reinterpret_cast<std::int32_t*>(tile);
         for (index_t q0 = 0; q0 < quads || q0 == 0; q0 += depth) {
-            const index_t n = std::min(quads - q0, depth);
+            const index_t n = (std::min)(quads - q0, depth);
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
                 at(multiply_quads_of<Arch>, m - 1)(words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
                                                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, turn);
@@ -155,17 +155,17 @@ private:
         float part[stretch];
         std::uint32_t top = 0; // of the magnitudes' bits, which are ordered as the magnitudes are
         for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = std::min(k_ - c, stretch);
+            const index_t count = (std::min)(k_ - c, stretch);
             fill_row<V>(in, r, stats, c, c + count, part);
             for (index_t j = 0; j < count; ++j)
-                top = std::max(top, std::bit_cast<std::uint32_t>(part[j]) & 0x7fffffffu);
+                top = (std::max)(top, std::bit_cast<std::uint32_t>(part[j]) & 0x7fffffffu);
         }
         const bool finite = top < 0x7f800000u;
         const float largest = std::bit_cast<float>(top);
         const float inverse = top > 0 && finite ? 127.0f / largest : 0.0f;
         std::int32_t sum = 0;
         for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = std::min(k_ - c, stretch);
+            const index_t count = (std::min)(k_ - c, stretch);
             fill_row<V>(in, r, stats, c, c + count, part);
             std::array<std::int8_t, stretch> bytes{};
             for (index_t j = 0; j < count; ++j) {
