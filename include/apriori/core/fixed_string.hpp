@@ -2,6 +2,8 @@
 // Text in constant expressions: as a template argument, in compile errors and as the names of weights, and put together there.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>

@@ -2,6 +2,8 @@
 // Whether a number is one, by its bits: comparisons and <cmath> may be told by a compiler's flags that all numbers are finite.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <bit>
 #include <cstdint>
 

@@ -2,6 +2,8 @@
 // Memory on the host: aligned for any vector unit, and in large pages where there is much of it.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <new>

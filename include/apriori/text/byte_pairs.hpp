@@ -2,6 +2,8 @@
 // Byte-pair encoding of one word (Sennrich et al. 2016), over the bytes of its UTF-8 text as in GPT-2 and CLIP.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <array>
 #include <compare>
 #include <cstddef>

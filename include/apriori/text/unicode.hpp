@@ -3,6 +3,8 @@
 // utf8proc's, and so is the version of Unicode.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <utf8proc.h>
 
 #include <algorithm>
