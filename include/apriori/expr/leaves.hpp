@@ -17,7 +17,7 @@ constexpr row_map leading_map(const V& v, const R& result) {
         return {};
     else {
         constexpr int leading = R::rank - 1, shift = R::rank - V::rank;
-        index_t sizes[leading]{}, strides[leading]{};
+        index_t sizes[to_size(leading)]{}, strides[to_size(leading)]{};
         for (int i = 0; i < leading; ++i) {
             sizes[i] = result[i];
             strides[i] = i < shift || v.ext()[i - shift] == 1 ? 0 : v.stride(i - shift);

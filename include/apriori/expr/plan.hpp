@@ -15,7 +15,7 @@ namespace apriori {
 /// The launches of an expression, in order, and the workspace that they need at once, in bytes.
 template <int Capacity>
 struct launch_plan {
-    std::array<launch, Capacity> launches{};
+    std::array<launch, std::size_t{Capacity}> launches{};
     int count = 0;
     std::size_t workspace = 0;
 

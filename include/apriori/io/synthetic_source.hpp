@@ -99,7 +99,7 @@ public:
             return status::invalid("the synthetic weights have no tensor of this index", static_cast<std::int64_t>(i),
                                    static_cast<std::int64_t>(size()));
         const entry& t = tensors_[i];
-        const auto count = static_cast<std::int64_t>(info(i).size());
+        const std::int64_t count = info(i).size();
         if (first < 0 || first > count || out.size() > static_cast<std::size_t>(count - first))
             return status::invalid("read beyond the end of a tensor", first, count);
         if (!t.has_rule)

@@ -61,7 +61,7 @@ public:
         if (word.empty()) return;
         std::vector<part> parts(word.size());
         for (std::size_t i = 0; i < word.size(); ++i) {
-            const unsigned char byte = word[i] & 0xFF;
+            const unsigned char byte = static_cast<unsigned char>(word[i]);
             const bool end = i + 1 == word.size();
             parts[i] = {end ? last[byte] : inner[byte], i, end ? none : i + 1, true}; // the first has itself before it
             if (i > 0) parts[i].before = i - 1;

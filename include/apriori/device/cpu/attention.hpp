@@ -76,8 +76,8 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
         kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate, {});
     };
     const auto with_keys = at(multiply_keys_of<Arch>, m - 1), with_values = at(multiply_values_of<Arch>, m - 1);
-    alignas(buffer_alignment) float scores[M][T];
-    float max[M], sum[M];
+    alignas(buffer_alignment) float scores[to_size(M)][to_size(T)];
+    float max[to_size(M)], sum[to_size(M)];
 
     for (index_t i = 0; i < m; ++i) {
         const float* q = op.q + (s * tokens + r0 + i) * op.q_stride + h * d;

@@ -18,8 +18,8 @@ template <class Arch, class Left>
 struct result_tiles {
     index_t rows, chunk, panels;
 
-    result_tiles(const Left& left, index_t rows, index_t n)
-        : rows(rows),
+    result_tiles(const Left& left, index_t all_rows, index_t n)
+        : rows(all_rows),
           chunk(blocking<Arch>::chunk / left.block() * left.block()),
           panels(padded_outputs<Arch>(n) / blocking<Arch>::panel) {}
     index_t count() const noexcept { return ceil_div(rows, chunk) * panels; }

@@ -78,7 +78,7 @@ APRIORI_EXACT_INLINE simd<Arch> erf(simd<Arch> x) noexcept {
 template <class Arch>
 APRIORI_NOINLINE simd<Arch> lane_by_lane(simd<Arch> x, float (*f)(float)) noexcept {
     constexpr int L = lanes<simd<Arch>>::count;
-    float a[L];
+    float a[to_size(L)];
     store(a, x);
     for (int i = 0; i < L; ++i) a[i] = f(a[i]);
     return lanes<simd<Arch>>::load(a);

@@ -63,7 +63,7 @@ struct packed {
     index_t n = 0, k = 0;
 
     constexpr packed() = default;
-    packed(std::byte* p, index_t n, index_t k) : data(p), n(n), k(k) {}
+    packed(std::byte* p, index_t outputs, index_t inputs) : data(p), n(outputs), k(inputs) {}
 
     /// Names the layout: memory packed under one name can be read under the same name alone.
     static std::string layout_name() { return "cpu panels of " + std::to_string(panel); }

@@ -31,7 +31,7 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
                     bool accumulate, block_turn block) noexcept {
     using V = value_t<Arch>;
     constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count;
-    V sum[M][N];
+    V sum[to_size(M)][to_size(N)];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
@@ -39,7 +39,7 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
             sum[m][n] = accumulate ? lanes<V>::load(tile + m * Steps.tile + n * L) : lanes<V>::set(0.0f);
     using format = panel_format<Arch, Format>;
     format::template multiply<(M >= format::ahead_from)>(panel, k, k0, k1, block,
-                                                         [&](const V(&w)[N]) __attribute__((always_inline)) {
+                                                         [&](const V(&w)[to_size(N)]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
                                                              for (int m = 0; m < M; ++m) {
                                                                  const V x = lanes<V>::set(a[m * Steps.row]);

@@ -98,12 +98,12 @@ void interleave_rows(const Input& in, index_t first, index_t last, index_t block
     constexpr int M = blocking<Arch>::rows;
     for (index_t r0 = first; r0 < last; r0 += block) {
         const index_t m = (std::min)(last - r0, block);
-        decltype(prepare_row<V>(in, r0, k)) stats[M];
+        decltype(prepare_row<V>(in, r0, k)) stats[to_size(M)];
         for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
         const auto interleave = at(interleave_columns_of<M>, m - 1);
         for (index_t c = 0; c < k; c += left_stretch) {
             const index_t count = (std::min)(k - c, left_stretch);
-            float part[M][left_stretch];
+            float part[to_size(M)][to_size(left_stretch)];
             for (index_t i = 0; i < m; ++i) fill_row<V>(in, r0 + i, stats[i], c, c + count, part[i]);
             interleave(part, count, to + r0 * k + c * m);
         }

@@ -138,7 +138,7 @@ struct lanes<cpu_device::simd<Arch>> {
     static constexpr int count = V::size;
     static APRIORI_INLINE V load(const float* p) noexcept { return V::batch::load_unaligned(p); }
     static APRIORI_INLINE V load_strided(const float* p, index_t stride) noexcept {
-        float a[count];
+        float a[to_size(count)];
         for (int i = 0; i < count; ++i) a[i] = p[i * stride];
         return load(a);
     }

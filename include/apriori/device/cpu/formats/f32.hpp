@@ -29,7 +29,7 @@ struct panel_format<Arch, f32> {
         stretch_ahead ahead(p, k1 - k0, P * 4, block);
         for (index_t i = k0; i < k1; ++i, p += P) {
             if constexpr (Ahead) ahead.advance();
-            V w[N];
+            V w[to_size(N)];
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) w[n] = lanes<V>::load(p + n * lanes<V>::count);
             body(w);

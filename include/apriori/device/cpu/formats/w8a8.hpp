@@ -57,7 +57,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
     using V = value_t<Arch>;
     using dot = byte_dot<V>;
     constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count, W = dot::words_of_quad, ahead_from = 5;
-    typename dot::integers sum[M][N];
+    typename dot::integers sum[to_size(M)][to_size(N)];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
@@ -66,7 +66,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
     stretch_ahead ahead(w, quads, N * L * 4, block);
     for (index_t q = 0; q < quads; ++q, w += N * L, a += M * W) {
         if constexpr (M >= ahead_from) ahead.advance();
-        typename dot::weights x[N];
+        typename dot::weights x[to_size(N)];
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n) x[n] = dot::prepare(int_lanes<V>::load(w + n * L));
 #pragma GCC unroll 16
