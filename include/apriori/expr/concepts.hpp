@@ -210,7 +210,12 @@ struct scalar_node {
 
 template <class T, class E, layout L>
 constexpr auto as_node(const view<T, E, L>& v) {
-    return view<std::add_const_t<T>, E, L>(v);
+    constexpr bool is_float = std::is_same_v<std::remove_const_t<T>, float>;
+    static_assert(is_float, "apriori: operands of expressions are float: this is a view of another type");
+    if constexpr (is_float)
+        return view<std::add_const_t<T>, E, L>(v);
+    else
+        return view<const float, E, L>();
 }
 template <class T, class E>
 constexpr auto as_node(const tensor<T, E>& t) {

@@ -32,7 +32,14 @@ struct elementwise_node {
 /// Applies a function object to operands that broadcast.
 template <class F, operand... Args>
 constexpr auto elementwise(F f, const Args&... args) {
-    return elementwise_node<F, node_t<Args>...>{f, {{as_node(args)}...}};
+    constexpr bool described = requires {
+        std::string_view(F::name);
+        int(F::flops);
+    };
+    static_assert(described,
+                  "apriori: elementwise: a function object needs `static constexpr const char* name`, which plans and "
+                  "errors show, and `static constexpr int flops`, its cost");
+    if constexpr (described) return elementwise_node<F, node_t<Args>...>{f, {{as_node(args)}...}};
 }
 
 template <operand A, operand B>

@@ -159,14 +159,18 @@ private:
     template <class Out, class X>
     constexpr void assign_checked(const Out& out, const X& x) {
         using E = extents_of<Out>;
-        static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
-        static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
-        if (!state) return;
-        state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
-        if constexpr (!requires { requires Device::is_planner; })
-            if (state) state = check_memory(out, x);
-        const auto temporaries = scope();
-        if (state) write(out, x);
+        constexpr bool is_float = std::is_same_v<std::remove_const_t<typename Out::value_type>, float>;
+        static_assert(is_float, "apriori: assign: the destination is a view of float");
+        if constexpr (is_float) {
+            static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
+            static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
+            if (!state) return;
+            state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
+            if constexpr (!requires { requires Device::is_planner; })
+                if (state) state = check_memory(out, x);
+            const auto temporaries = scope();
+            if (state) write(out, x);
+        }
     }
 
     /// What is wrong with the memory of an assignment that has the right extents.

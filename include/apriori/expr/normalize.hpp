@@ -84,7 +84,8 @@ constexpr auto softmax(const expression auto& x) { return normalize(norms::softm
 template <int Axis, class Policy, expression X>
 constexpr auto reduce(Policy policy, const X& x) {
     constexpr int last = extents_of<X>::rank - 1;
-    if constexpr (Axis == last || Axis == -1)
+    static_assert(Axis >= -1 && Axis <= last, "apriori: a reduction: no such axis");
+    if constexpr (Axis == last || Axis < 0 || Axis > last)
         return reduce_node<Policy, node_t<X>>{policy, as_node(x)};
     else
         return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(x))));

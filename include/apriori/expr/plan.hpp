@@ -95,6 +95,21 @@ status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& ou
     return context<Device>(device, memory).assign(out, x);
 }
 
+/// The same into a tensor.
+template <class Device, class T, class E, operand X>
+status assign(Device& device, std::span<std::byte> span, tensor<T, E>& out, const X& x) {
+    return assign(device, span, out.view(), x);
+}
+/// What is no assignment.
+template <class Device, class Out, class X>
+requires(!(is_view<std::remove_cvref_t<Out>> || is_tensor<std::remove_cvref_t<Out>>) || !operand<X>)
+status assign(Device&, std::span<std::byte>, Out&&, const X&) {
+    static_assert(is_view<std::remove_cvref_t<Out>> || is_tensor<std::remove_cvref_t<Out>>,
+                  "apriori: assign: the destination is a view or a tensor");
+    static_assert(operand<X>, "apriori: assign: what is assigned is an expression, a view, a tensor or a number");
+    return {};
+}
+
 /// A plan as lines of text: one launch a line, prologue before and epilogue behind the primitive.
 template <int Capacity>
 std::string describe(const launch_plan<Capacity>& plan) {

@@ -112,7 +112,14 @@ struct apply {
         }
         template <class V, std::size_t... Is>
         APRIORI_HD V call(index_t c, V a, std::index_sequence<Is...>) const noexcept {
-            return f(get<Is>(rows).at(c, a)...);
+            constexpr bool takes_it = requires { f(get<Is>(rows).at(c, a)...); };
+            static_assert(takes_it,
+                          "apriori: elementwise: a function object must take a float and a register of floats alike: "
+                          "write `auto operator()(auto x) const`");
+            if constexpr (takes_it)
+                return f(get<Is>(rows).at(c, a)...);
+            else
+                return a;
         }
     };
 

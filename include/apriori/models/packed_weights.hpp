@@ -21,6 +21,10 @@ namespace apriori {
 template <class Model, class Device, class Format>
 class packed_weights {
 public:
+    static_assert(
+        requires { typename Device::template packed<Format>; },
+        "apriori: this device does not have this format of weights; the template arguments of packed_weights name "
+        "both");
     using packed = typename Device::template packed<Format>;
     using operands_type = packed_operands<Model, packed>;
 

@@ -105,16 +105,21 @@ constexpr E extents_of_sizes(const std::array<index_t, std::size_t{E::rank}>& si
 template <int Axis, index_t Count, class T, class E, layout L>
 constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) {
     static_assert(Axis >= 0 && Axis < E::rank, "apriori: slice: no such axis");
-    static_assert(Count == dyn || E::fixed(Axis) == dyn || Count <= E::fixed(Axis),
-                  "apriori: slice: longer than the axis");
-    using result_extents = typename with_extent<E, Axis, Count>::type;
-    constexpr layout result_layout =
-        Axis == 0 && L == layout::dense ? layout::dense : (L == layout::dense ? layout::rows : L);
-    auto sizes = v.shape.sizes;
-    const bool there = first >= 0 && count >= 0 && first <= sizes[Axis] && count <= sizes[Axis] - first;
-    sizes[Axis] = there ? count : -1;
-    return view<T, result_extents, result_layout>(advance(v.data, there ? first * v.stride(Axis) : 0),
-                                                  extents_of_sizes<result_extents>(sizes), v.strides);
+
+    if constexpr (Axis < 0 || Axis >= E::rank)
+        return v; // for a shorter error
+    else {
+        static_assert(Count == dyn || E::fixed(Axis) == dyn || Count <= E::fixed(Axis),
+                      "apriori: slice: longer than the axis");
+        using result_extents = typename with_extent<E, Axis, Count>::type;
+        constexpr layout result_layout =
+            Axis == 0 && L == layout::dense ? layout::dense : (L == layout::dense ? layout::rows : L);
+        auto sizes = v.shape.sizes;
+        const bool there = first >= 0 && count >= 0 && first <= sizes[Axis] && count <= sizes[Axis] - first;
+        sizes[Axis] = there ? count : -1;
+        return view<T, result_extents, result_layout>(advance(v.data, there ? first * v.stride(Axis) : 0),
+                                                      extents_of_sizes<result_extents>(sizes), v.strides);
+    }
 }
 
 /// Two axes exchanged; the last axis may be one of them, its elements are then strided.
@@ -122,16 +127,21 @@ template <int A, int B, class T, index_t... S, layout L>
 constexpr auto transpose_view(const view<T, extents<S...>, L>& v) {
     using E = extents<S...>;
     static_assert(A >= 0 && B >= 0 && A < E::rank && B < E::rank, "apriori: transpose: no such axis");
-    using result_extents = typename with_extent<typename with_extent<E, A, E::fixed(B)>::type, B, E::fixed(A)>::type;
-    constexpr bool moves_last = A != B && (A == E::rank - 1 || B == E::rank - 1);
-    constexpr layout result_layout = A == B       ? L
-                                     : moves_last ? layout::strided
-                                                  : (L == layout::dense ? layout::rows : L);
-    auto sizes = v.shape.sizes;
-    auto strides = v.strides;
-    std::swap(sizes[A], sizes[B]);
-    std::swap(strides[A], strides[B]);
-    return view<T, result_extents, result_layout>(v.data, extents_of_sizes<result_extents>(sizes), strides);
+    if constexpr (!(A >= 0 && B >= 0 && A < E::rank && B < E::rank))
+        return v;
+    else {
+        using result_extents =
+            typename with_extent<typename with_extent<E, A, E::fixed(B)>::type, B, E::fixed(A)>::type;
+        constexpr bool moves_last = A != B && (A == E::rank - 1 || B == E::rank - 1);
+        constexpr layout result_layout = A == B       ? L
+                                         : moves_last ? layout::strided
+                                                      : (L == layout::dense ? layout::rows : L);
+        auto sizes = v.shape.sizes;
+        auto strides = v.strides;
+        std::swap(sizes[A], sizes[B]);
+        std::swap(strides[A], strides[B]);
+        return view<T, result_extents, result_layout>(v.data, extents_of_sizes<result_extents>(sizes), strides);
+    }
 }
 
 /// The same elements in another shape of as many elements; dense views only. Where there are not as many, the first axis has
