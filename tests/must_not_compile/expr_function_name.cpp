@@ -10,4 +10,6 @@ struct twice {
 #endif
     auto operator()(auto x) const { return x + x; }
 };
-auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out) { return assign(d, {}, out, apriori::elementwise(twice{}, out)); }
+auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out) {
+    return assign(d, {}, out, apriori::elementwise(twice{}, out));
+}

@@ -8,4 +8,7 @@ using element = float;
 #else
 using element = double;
 #endif
-auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out, apriori::view<const element, apriori::extents<4, 8>> x) { return assign(d, {}, out, x + 1.0f); }
+auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out,
+       apriori::view<const element, apriori::extents<4, 8>> x) {
+    return assign(d, {}, out, x + 1.0f);
+}

@@ -8,4 +8,7 @@ using element = float;
 #else
 using element = int;
 #endif
-auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out, apriori::view<const element, apriori::extents<4, 8>> x) { return assign(d, {}, out, 2.0f * x); }
+auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out,
+       apriori::view<const element, apriori::extents<4, 8>> x) {
+    return assign(d, {}, out, 2.0f * x);
+}

@@ -232,6 +232,21 @@ constexpr scalar_node as_node(S s) {
     return {float(s)};
 }
 
+namespace detail {
+
+/// True where an operand passed as T&& outlives the full expression, as far as its type tells: a temporary tensor does not.
+template <class T>
+inline constexpr bool lasts = std::is_reference_v<T> || !is_tensor<std::remove_cv_t<T>>;
+
+} // namespace detail
+template <class T, class E>
+constexpr auto as_node(tensor<T, E>&& t) {
+    static_assert(!std::is_same_v<T, T>,
+                  "apriori: an expression keeps views: an operand is a temporary tensor, which does not live "
+                  "until the expression is assigned");
+    return t.view();
+}
+
 template <class T>
 using node_t = std::remove_cvref_t<decltype(as_node(std::declval<const T&>()))>;
 

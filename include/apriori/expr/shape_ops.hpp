@@ -47,13 +47,15 @@ namespace detail {
 // Waiting in an expression it is checked, by `check`, before anything runs.
 
 template <class Op, expression X>
-constexpr auto view_op(Op op, const X& x) {
-    if constexpr (is_view<X>)
+constexpr auto view_op(Op op, X&& x) {
+    using operand_type = std::remove_cvref_t<X>;
+    static_assert(lasts<X>, "apriori: a view of a temporary tensor would outlive it: give the tensor a name");
+    if constexpr (is_view<operand_type>)
         return op(x);
-    else if constexpr (is_tensor<X>)
+    else if constexpr (is_tensor<operand_type>)
         return op(x.view());
     else
-        return view_op_node<Op, X>{op, x};
+        return view_op_node<Op, operand_type>{op, x};
 }
 
 template <int Axis, index_t Count>
@@ -98,33 +100,33 @@ struct split_op {
 
 /// Elements first .. first + Count of an axis, with the count known to the compiler.
 template <int Axis, index_t Count, expression X>
-constexpr auto slice(const X& x, index_t first) {
-    return detail::view_op(detail::slice_op<Axis, Count>{first, Count}, x);
+constexpr auto slice(X&& x, index_t first) {
+    return detail::view_op(detail::slice_op<Axis, Count>{first, Count}, std::forward<X>(x));
 }
 /// Elements first .. first + count of an axis.
 template <int Axis, expression X>
-constexpr auto slice(const X& x, index_t first, index_t count) {
-    return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, x);
+constexpr auto slice(X&& x, index_t first, index_t count) {
+    return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, std::forward<X>(x));
 }
 /// Axes A and B exchanged.
 template <int A, int B, expression X>
-constexpr auto transpose(const X& x) {
-    return detail::view_op(detail::transpose_op<A, B>{}, x);
+constexpr auto transpose(X&& x) {
+    return detail::view_op(detail::transpose_op<A, B>{}, std::forward<X>(x));
 }
 /// The same elements, row-major, in another shape.
 template <index_t... S, expression X>
-constexpr auto reshape(const X& x, extents<S...> to) {
-    return detail::view_op(detail::reshape_op<extents<S...>>{to}, x);
+constexpr auto reshape(X&& x, extents<S...> to) {
+    return detail::view_op(detail::reshape_op<extents<S...>>{to}, std::forward<X>(x));
 }
 template <index_t... S, expression X>
 requires(sizeof...(S) > 0 && extents<S...>::is_static)
-constexpr auto reshape(const X& x) {
-    return reshape(x, extents<S...>{});
+constexpr auto reshape(X&& x) {
+    return reshape(std::forward<X>(x), extents<S...>{});
 }
 /// The last axis as two: [.., Parts * d] becomes [.., Parts, d].
 template <index_t Parts, expression X>
-constexpr auto split(const X& x) {
-    return detail::view_op(detail::split_op<Parts>{}, x);
+constexpr auto split(X&& x) {
+    return detail::view_op(detail::split_op<Parts>{}, std::forward<X>(x));
 }
 
 /// Operands in sequence along an axis; their other extents are equal.
@@ -183,8 +185,8 @@ struct concat_node {
 
 template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
-constexpr auto concat(const Xs&... xs) {
-    return concat_node<Axis, node_t<Xs>...>{{{as_node(xs)}...}};
+constexpr auto concat(Xs&&... xs) {
+    return concat_node<Axis, node_t<Xs>...>{{{as_node(std::forward<Xs>(xs))}...}};
 }
 
 /// Rows of a table [n, d] by index: result row r is table row rows[r]. Devices that work in host
@@ -217,8 +219,8 @@ struct gather_node {
 };
 
 template <expression Table, class E>
-constexpr auto gather(const Table& table, const view<const std::int32_t, E>& rows) {
-    return gather_node<node_t<Table>, view<const std::int32_t, E>>{as_node(table), rows};
+constexpr auto gather(Table&& table, const view<const std::int32_t, E>& rows) {
+    return gather_node<node_t<Table>, view<const std::int32_t, E>>{as_node(std::forward<Table>(table)), rows};
 }
 
 } // namespace apriori
