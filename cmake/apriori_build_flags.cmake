@@ -12,7 +12,7 @@ add_library(apriori_test_flags INTERFACE)
 target_link_libraries(apriori_build_flags INTERFACE apriori_warnings)
 set(_cxx "$<$<COMPILE_LANGUAGE:CXX>:")
 target_compile_options(apriori_warnings INTERFACE
-    "${_cxx}-Wall;-Wextra;-Wpedantic;-Wconversion;-Werror>"
+    "${_cxx}-Wall;-Wextra;-Wpedantic;-Wconversion;-Werror;-fno-fast-math>" # exact, whatever CMAKE_CXX_FLAGS has; tests say more
     "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 
 # gcc 12 takes its own AVX-512 intrinsics for uninitialised, wherever they are inlined (gcc bug 105593).

@@ -211,8 +211,10 @@ TYPED_TEST_P(device_cuda, attention_with_an_epilogue) {
     });
 }
 TYPED_TEST_P(device_cuda, attention_refuses_heads_that_are_too_wide) {
-    const view<const float, extents<dyn, 771>> qkv(nullptr, extents<dyn, 771>(index_t{1}));
-    const view<float, extents<dyn, 257>> out(nullptr, extents<dyn, 257>(index_t{1}));
+    const std::vector<float> memory(771);
+    const view<const float, extents<dyn, 771>> qkv(memory.data(), extents<dyn, 771>(index_t{1}));
+    std::vector<float> result(257);
+    const view<float, extents<dyn, 257>> out(result.data(), extents<dyn, 257>(index_t{1}));
     const status s = assign(this->gpu(), {}, out, self_attention<1>(qkv, attention_rows{1, 1}, 1.0f));
     EXPECT_EQ(s.code, errc::unsupported);
     EXPECT_EQ(s.got, 257);

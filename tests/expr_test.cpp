@@ -231,36 +231,44 @@ protected:
         EXPECT_EQ(s.code, errc::shape_mismatch) << what;
         EXPECT_STREQ(s.what, what);
     }
+    /// The extents of an operation do not fit on an axis.
+    template <class E, class X>
+    void expect_misfit(E shape, const X& x, const std::string& operation, int axis) {
+        expect(shape, x,
+               (operation + ": run-time extents do not fit together on axis " + std::to_string(axis)).c_str());
+    }
 };
 
-constexpr const char* do_not_fit = "expression: run-time extents do not fit together";
 using batch_of_8 = extents<dyn, 8>;
+struct oracle_on_the_host : oracle::device<> {
+    static constexpr bool is_host = true;
+};
 
 TEST_F(refused, operands_of_other_sizes) {
     const auto x = operand(batch_of_8(3)), y = operand(batch_of_8(4));
-    expect(batch_of_8(3), x + y, do_not_fit);
-    expect(batch_of_8(4), x + y, do_not_fit);
-    expect(batch_of_8(2), x * 2.0f, do_not_fit);
-    expect(batch_of_8(1), x, do_not_fit);
-    expect(extents<dyn, 5, 8>(2), operand(extents<dyn, 8>(4)) + operand(extents<2, 1, 8>{}), do_not_fit);
+    expect_misfit(batch_of_8(3), x + y, "add", 0);
+    expect_misfit(batch_of_8(4), x + y, "add", 0);
+    expect_misfit(batch_of_8(2), x * 2.0f, "multiply", 0);
+    expect_misfit(batch_of_8(1), x, "assign", 0);
+    expect_misfit(extents<dyn, 5, 8>(2), operand(extents<dyn, 8>(4)) + operand(extents<2, 1, 8>{}), "add", 1);
 }
 TEST_F(refused, operands_below_a_kernel) {
     const auto x = operand(batch_of_8(3)), y = operand(batch_of_8(4));
     const matrix_weight<8, 8> w;
-    expect(batch_of_8(3), linear(x + y, w), do_not_fit);
-    expect(batch_of_8(3), x + linear(gelu(linear(layer_norm(x) * y, w)), w), do_not_fit);
-    expect(batch_of_8(3), softmax(x - y), do_not_fit);
-    expect(extents<dyn, 1>(3), sum(x - y), do_not_fit);
-    expect(batch_of_8(3), exp(x) + softmax(y), do_not_fit);
-    expect(batch_of_8(3), x + linear(y, w), do_not_fit);
-    expect(batch_of_8(7), concat<0>(x, exp(x + y)), do_not_fit);
-    expect(extents<8, dyn>(3), transpose<0, 1>(x + y), do_not_fit);
-    expect(batch_of_8(3), matmul(x + y, operand(extents<8, 8>{})), do_not_fit);
+    expect_misfit(batch_of_8(3), linear(x + y, w), "add", 0);
+    expect_misfit(batch_of_8(3), x + linear(gelu(linear(layer_norm(x) * y, w)), w), "multiply", 0);
+    expect_misfit(batch_of_8(3), softmax(x - y), "subtract", 0);
+    expect_misfit(extents<dyn, 1>(3), sum(x - y), "subtract", 0);
+    expect_misfit(batch_of_8(3), exp(x) + softmax(y), "add", 0);
+    expect_misfit(batch_of_8(3), x + linear(y, w), "add", 0);
+    expect_misfit(batch_of_8(7), concat<0>(x, exp(x + y)), "add", 0);
+    expect_misfit(extents<8, dyn>(3), transpose<0, 1>(x + y), "add", 0);
+    expect_misfit(batch_of_8(3), matmul(x + y, operand(extents<8, 8>{})), "add", 0);
 }
 TEST_F(refused, a_last_axis_that_is_one_at_run_time) {
     const auto x = operand(extents<dyn, dyn>(3, 5)), column = operand(extents<dyn, dyn>(3, 1));
-    expect(extents<dyn, dyn>(3, 5), x + column, do_not_fit);
-    expect(extents<dyn, dyn>(3, 5), column, do_not_fit);
+    expect_misfit(extents<dyn, dyn>(3, 5), x + column, "add", 1);
+    expect_misfit(extents<dyn, dyn>(3, 5), column, "assign", 1);
 }
 TEST_F(refused, products_of_other_sizes) {
     const auto a = operand(extents<dyn, dyn>(3, 4)), b = operand(extents<dyn, dyn>(5, 6));
@@ -297,6 +305,112 @@ TEST_F(refused, views_of_expressions_that_reach_too_far) {
     expect(extents<2, 8>{}, slice<0, 2>(exp(x), 2), "slice: reaches behind the end of its axis");
     expect(extents<2, 8>{}, slice<0, 2>(exp(x), -1), "slice: reaches behind the end of its axis");
     expect(extents<dyn, 4>(7), reshape(exp(x), extents<dyn, 4>(7)), "reshape: another number of elements");
+}
+TEST_F(refused, views_that_reach_too_far) {
+    constexpr const char* what =
+        "expression: a view has a negative extent: a slice reached behind the end of its axis, or a shape "
+        "was made with one";
+    const auto x = operand(batch_of_8(3)); // with two rows from `first` on
+    for (const index_t first : {index_t{-1}, index_t{2}, index_t{3}, std::numeric_limits<index_t>::max(),
+                                std::numeric_limits<index_t>::min()}) {
+        expect(extents<2, 8>{}, slice<0, 2>(x, first), what);
+        expect(extents<2, 8>{}, operand(extents<2, 8>{}) + slice<0, 2>(x, first), what);
+        expect(extents<2, 8>{}, exp(softmax(slice<0, 2>(x, first))), what);
+    }
+    expect(batch_of_8(1), slice<0>(x, 2, 2), what);
+    expect(batch_of_8(3), slice<0>(x, 0, -3), what);
+    expect(extents<3, 2>{}, slice<1, 2>(x, 7), what);
+    expect(extents<dyn, 4>(5), reshape(x, extents<dyn, 4>(5)), what);
+    for (const index_t first : {0, 1}) {
+        float out[16];
+        EXPECT_TRUE(assign(device, {}, view<float, extents<2, 8>>(out, {}), slice<0, 2>(x, first)).ok());
+    }
+    EXPECT_TRUE(slice<0>(x, 3, 0).flat().empty());
+    EXPECT_TRUE(slice<0>(x, 2, 2).flat().empty());
+
+    view<float, batch_of_8> behind = slice<0>(view<float, batch_of_8>(zeros.data(), batch_of_8(3)), 2, 2);
+    EXPECT_STREQ(assign(device, {}, behind, 1.0f).what, what); // would have written past the end
+    EXPECT_EQ(zeros[16], 0.0f);
+}
+TEST_F(refused, shapes_and_buffers_that_cannot_be) {
+    constexpr index_t most = std::numeric_limits<index_t>::max();
+    EXPECT_TRUE(host_buffer(std::size_t(-60)).empty());
+    EXPECT_TRUE(host_buffer(std::size_t{1} << 63).empty());
+    using rows_of_3 = extents<dyn, 3>;
+    tensor<float, rows_of_3> negative{rows_of_3(-5)}, large{rows_of_3(most / 3)}, wraps{rows_of_3(most)},
+        none{rows_of_3(0)};
+    for (auto* t : {&negative, &large, &wraps, &none}) EXPECT_TRUE(t->flat().empty());
+    EXPECT_EQ(assign(device, {}, negative.view(), 1.0f).code, errc::shape_mismatch);
+    EXPECT_STREQ(assign(device, {}, large.view(), 1.0f).what, "assign: the destination has no memory");
+    EXPECT_FALSE(assign(device, {}, wraps.view(), 1.0f).ok());
+    EXPECT_TRUE(assign(device, {}, none.view(), 1.0f).ok());
+    float* nothing = nullptr;
+    EXPECT_STREQ(assign(device, {}, view<float, extents<2>>(nothing, {}), 1.0f).what,
+                 "assign: the destination has no memory");
+}
+TEST_F(refused, rows_that_a_table_does_not_have) {
+    oracle_on_the_host host;
+    const auto table = operand(extents<5, 8>{});
+    std::vector<float> out(16);
+    for (const std::int32_t row : {-1, 0, 4, 5, std::numeric_limits<std::int32_t>::min()}) {
+        const std::int32_t rows[] = {4, row};
+        const view<const std::int32_t, extents<2>> indices(rows, {});
+        const bool there = row == 0 || row == 4;
+        for (const status& s :
+             {assign(host, {}, view<float, extents<2, 8>>(out.data(), {}), gather(table, indices)),
+              assign(host, {}, view<float, extents<2, 8>>(out.data(), {}),
+                     operand(extents<2, 8>{}) * gather(table, indices)),
+              assign(host, memory.span(), view<float, extents<2, 8>>(out.data(), {}),
+                     linear(gather(table, indices),
+                            matrix_weight<8, 8>{oracle::matrix(reinterpret_cast<std::byte*>(zeros.data()), 8, 8)}))}) {
+            EXPECT_EQ(s.ok(), there) << row;
+            if (!there) {
+                EXPECT_STREQ(s.what, "gather: an index is not a row of the table (axis 0)");
+                EXPECT_EQ(s.got, row);
+                EXPECT_EQ(s.limit, 5);
+            }
+        }
+    }
+}
+TEST_F(refused, destinations_that_overlap_what_is_read_in_another_order) {
+    constexpr const char* what = "assign: the destination overlaps an operand that is read in another order; write the "
+                                 "expression to a temporary first";
+    std::vector<float> block(200, 1.0f);
+    const auto at = [&](index_t first) { return view<float, extents<4, 4>>(block.data() + first, {}); };
+    const auto x = at(0);
+    const auto y = operand(extents<4, 4>{});
+    const auto wide = view<float, extents<4, 8>>(block.data(), {});
+    const auto left = slice<1, 4>(wide, 0), right = slice<1, 4>(wide, 4), middle = slice<1, 4>(wide, 2);
+    const auto says = [&](const auto& out, const auto& e, bool wrong) {
+        device.launches.clear();
+        const status s = assign(device, memory.span(), out, e);
+        EXPECT_EQ(s.ok(), !wrong) << s.what;
+        EXPECT_STREQ(s.what, wrong ? what : "");
+        EXPECT_EQ(device.launches.empty(), wrong);
+    };
+    says(x, transpose<0, 1>(x), true);
+    says(x, y + transpose<0, 1>(x), true);
+    says(x, x + slice<0, 1>(x, 0), true); // a row that is overwritten before it has been added to all
+    says(x, matmul(x, y), true);
+    says(x, matmul(y, transpose<0, 1>(x)), true);
+    says(x, x + matmul(y, x), true);
+    says(x, linear(x, matrix_weight<4, 4>{oracle::matrix(reinterpret_cast<std::byte*>(zeros.data()), 4, 4)}), true);
+    says(x, attention<2>(x, y, y, attention_rows{1, 4}, 1.0f), true);
+    says(x, layer_norm(transpose<0, 1>(x)), true);
+    for (const index_t first : {1, 4, 15}) says(at(first), exp(x), true), says(x, exp(at(first)), true);
+    says(middle, exp(left), true);
+    says(left, exp(middle), true);
+
+    says(at(16), exp(x), false); // side by side
+    says(x, exp(at(16)), false);
+    says(left, exp(right), false);
+    says(right, matmul(left, y), false);
+    says(x, x * x + 1.0f, false); // at the same place
+    says(left, left + y, false);
+    says(x, x + matmul(y, y), false);
+    says(x, softmax(x * 2.0f), false);
+    says(x, matmul(matmul(x, y), y), false); // what a temporary has taken before
+    says(x, transpose<0, 1>(exp(x)), false);
 }
 TEST_F(refused, kernels_whose_one_row_is_broadcast) {
     const auto x = operand(batch_of_8(1)), y = operand(batch_of_8(3));

@@ -2,9 +2,9 @@
 // The front door: pipelines and models from their folders, on the CPU. Needs apriori::cpu, ::io and ::text.
 #pragma once
 
+#include "apriori/compiled_parts.hpp"
 #include "apriori/core/report.hpp"
 #include "apriori/device/cpu/device.hpp"
-#include "apriori/loading/compiled_parts.hpp"
 #include "apriori/loading/model.hpp"
 #include "apriori/loading/pipeline.hpp"
 #include "apriori/loading/variants.hpp"

@@ -32,6 +32,11 @@ ROWS = [
     ("layers/a.hpp", HEAD + '#include "apriori/models.hpp"\n', "layers/ may not include apriori/models.hpp"),
     ("layers/a.hpp", HEAD + '#include "apriori/apriori.hpp"\n', "layers/ may not include apriori/apriori.hpp"),
     ("apriori.hpp", HEAD + '#include "apriori/device/cpu.hpp"\n', ""),
+    ("core/a.hpp", HEAD + "inline float a;\n", "computes with floats"),
+    ("core/a.hpp", HEAD + "APRIORI_BEGIN_EXACT_MATH\ninline float a;\nAPRIORI_END_EXACT_MATH\n", ""),
+    ("core/a.hpp", HEAD + "APRIORI_BEGIN_EXACT_MATH\ninline float a;\n", "computes with floats"),
+    ("core/a.hpp", HEAD + "// a float\n", ""),
+    ("device/cuda/a.hpp", HEAD + "inline float a;\n", ""),
     ("elsewhere/a.hpp", HEAD, "folder elsewhere/ is not in the table"),
 ]
 
@@ -39,7 +44,7 @@ failures = 0
 for file, text, expected in ROWS:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / file
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         run = subprocess.run([sys.executable, sys.argv[1], folder], capture_output=True, text=True)
         right = (run.returncode == 1 and expected in run.stdout) if expected else (run.returncode == 0 and not run.stdout)

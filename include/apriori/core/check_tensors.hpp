@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace detail {
@@ -139,3 +140,4 @@ APRIORI_FUNCTION result<std::vector<std::size_t>> find_tensors(std::span<const t
 #endif
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

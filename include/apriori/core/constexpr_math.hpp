@@ -3,17 +3,21 @@
 // not before C++26). The same code runs at compile time and at run time, so that a table is the same bits either way.
 #pragma once
 
+#include "apriori/core/floats.hpp"
+#include "apriori/core/macros.hpp"
+
 #include <bit>
 #include <cstdint>
 #include <limits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::math {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double pi = 3.141592653589793;
 
-constexpr bool is_nan(double x) noexcept { return x != x; }
+using apriori::is_nan;
 constexpr double abs(double x) noexcept { return x < 0.0 ? -x : x; }
 
 /// x * 2^n, in two factors so that neither overflows; |n| up to 2044.
@@ -61,7 +65,7 @@ constexpr double log(double x) noexcept {
     if (x == 0.0) return -infinity;
     if (x == infinity) return x;
     int k = 0;
-    if (x < std::numeric_limits<double>::min()) {
+    if (x < (std::numeric_limits<double>::min)()) {
         x *= 0x1p54;
         k = -54;
     }
@@ -99,3 +103,4 @@ constexpr double cos(double x) noexcept {
 }
 
 } // namespace apriori::math
+APRIORI_END_EXACT_MATH

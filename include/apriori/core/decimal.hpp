@@ -3,7 +3,9 @@
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/floats.hpp"
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 
 #include <bit>
 #include <cstddef>
@@ -11,6 +13,7 @@
 #include <limits>
 #include <string_view>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// digits * 10^exponent, rounded to the nearest double, halves to even.
@@ -85,10 +88,10 @@ constexpr double parse_decimal(std::string_view s) noexcept {
 /// Appends `x` as Python writes it: the fewest digits that read back as the same number, with a point or an exponent.
 template <std::size_t N>
 constexpr void add_decimal(short_text<N>& to, float x) noexcept {
-    if (x != x) return to.add("NaN");
+    if (is_nan(x)) return to.add("NaN");
     if (x < 0) to.add('-');
     x = x < 0 ? -x : x;
-    if (x > std::numeric_limits<float>::max()) return to.add("Infinity");
+    if (x > (std::numeric_limits<float>::max)()) return to.add("Infinity");
     std::uint64_t whole = 0;
     int exponent = 0; // x = whole * 10^exponent
     if (x > 0) {
@@ -123,3 +126,4 @@ constexpr void add_decimal(short_text<N>& to, float x) noexcept {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

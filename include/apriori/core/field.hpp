@@ -20,6 +20,7 @@
 #include "apriori/core/decimal.hpp"
 #include "apriori/core/fixed_string.hpp"
 #include "apriori/core/json_reader.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 
 #include <array>
@@ -30,6 +31,7 @@
 #include <string_view>
 #include <type_traits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What becomes of fields that the class of a file does not have. They change nothing, as in diffusers and in transformers; diffusers
@@ -344,3 +346,4 @@ constexpr short_text<512> refusal(const Config& c) noexcept {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

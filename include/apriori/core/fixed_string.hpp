@@ -2,6 +2,8 @@
 // Text in constant expressions: as a template argument, in compile errors and as the names of weights, and put together there.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -18,7 +20,7 @@ struct fixed_string {
     constexpr fixed_string(const char (&s)[N]) { std::copy_n(s, N, text); }
     /// As much of `s` as there is room for.
     constexpr explicit fixed_string(std::string_view s) {
-        std::copy_n(s.data(), std::min(s.size(), N - 1), text);
+        std::copy_n(s.data(), (std::min)(s.size(), N - 1), text);
         text[N - 1] = '\0'; // written, or clang shows some lengths as a list of numbers
     }
     constexpr std::string_view view() const { return {text, N - 1}; }

@@ -2,6 +2,12 @@
 // The few macros: what no template or attribute of the standard can say.
 #pragma once
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
+#error                                                                                                                 \
+    "apriori needs C++20: compile with -std=c++20 or newer; in CMake, target_compile_features(your_target PRIVATE cxx_std_20)"
+#include "see the error above" // no such file: the compiler stops here
+#endif
+
 /// Callable on the host and, when nvcc compiles, on the device.
 #if defined(__CUDACC__)
 #define APRIORI_HD __host__ __device__
@@ -16,6 +22,42 @@
 #define APRIORI_INLINE inline
 #endif
 
+/// Between these two, arithmetic is IEEE 754's whatever flags the user compiles with (-ffast-math, -Ofast, /fp:fast and their
+/// parts): numbers round as written, NaN and infinity exist. Every header that computes with floats has its code between them;
+/// scripts/check_layers looks. APRIORI_FAST_MATH is 1 where the compiler says that there are such flags; clang says so of some.
+///
+/// gcc's pragma is needed, and costs time to compile, only with such flags. clang's is always there. What gcc inlines early into
+/// a caller's function, as it does with always_inline, takes the caller's flags: functions that depend on rounding and that
+/// users call in their own function objects are APRIORI_EXACT_INLINE.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) ||                         \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#define APRIORI_FAST_MATH 1
+#else
+#define APRIORI_FAST_MATH 0
+#endif
+#define APRIORI_EXACT_INLINE APRIORI_INLINE
+#if defined(__CUDACC__)
+#if APRIORI_FAST_MATH || defined(__USE_FAST_MATH__)
+#error "apriori: nvcc compiles this with -use_fast_math or with a host compiler's -ffast-math; leave that flag out"
+#endif
+#define APRIORI_BEGIN_EXACT_MATH
+#define APRIORI_END_EXACT_MATH
+#elif defined(__clang__)
+#define APRIORI_BEGIN_EXACT_MATH _Pragma("float_control(precise, on, push)")
+#define APRIORI_END_EXACT_MATH _Pragma("float_control(pop)")
+#elif defined(__GNUC__) && APRIORI_FAST_MATH
+#undef APRIORI_EXACT_INLINE
+#define APRIORI_EXACT_INLINE inline
+#define APRIORI_BEGIN_EXACT_MATH                                                                                       \
+    _Pragma("GCC push_options") _Pragma(                                                                               \
+        "GCC optimize(\"no-fast-math\", \"no-unsafe-math-optimizations\", \"signed-zeros\", \"trapping-math\")")       \
+        _Pragma("GCC optimize(\"no-associative-math\", \"no-reciprocal-math\", \"no-finite-math-only\")")
+#define APRIORI_END_EXACT_MATH _Pragma("GCC pop_options")
+#else
+#define APRIORI_BEGIN_EXACT_MATH
+#define APRIORI_END_EXACT_MATH
+#endif
+
 /// A function that apriori::compiled has compiled: with its APRIORI_COMPILED, headers declare it and leave out the definition, which
 /// is there where APRIORI_DEFINITIONS is 1. Each is the entrance to much code that knows no configuration.
 #if defined(APRIORI_COMPILED)
@@ -27,6 +69,13 @@
 #define APRIORI_DEFINITIONS 1
 #else
 #define APRIORI_DEFINITIONS 0
+#endif
+
+/// Ends the program: in a kernel of a GPU as well.
+#if defined(__CUDA_ARCH__)
+#define APRIORI_TRAP() __trap()
+#else
+#define APRIORI_TRAP() __builtin_trap()
 #endif
 
 /// Never inlined: one copy, and none of gcc's -Warray-bounds guesses about the caller's arrays in branches not taken.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Four values; std::array's functions are not for device code.
@@ -60,8 +61,8 @@ APRIORI_HD inline float minus_two_log(float u) noexcept {
     series = std::fma(z, series, 1.0f / 3.0f);
     series = std::fma(z, series, 1.0f);
     const float e = float(exponent);
-    const float small = std::fma(e, -2.0f * -1.90465421e-9f, s * series * -4.0f);
-    return std::fma(e, -2.0f * 0.693147182f, small);
+    const float tiny = std::fma(e, -2.0f * -1.90465421e-9f, s * series * -4.0f);
+    return std::fma(e, -2.0f * 0.693147182f, tiny);
 }
 
 struct direction {
@@ -131,3 +132,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "apriori/core/field.hpp"
+#include "apriori/core/macros.hpp"
 
 #include <array>
 #include <cstddef>
 #include <span>
 #include <string_view>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace detail {
@@ -119,3 +121,4 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,8 @@
 // `failure` and `result<T>` (core/result.hpp) carry text and are for set-up: loading, parsing, packing.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <cstdint>
 
 namespace apriori {

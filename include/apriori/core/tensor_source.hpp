@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Name and shape of one tensor; `dims[0 .. rank)` are its extents, row-major.
@@ -78,3 +80,4 @@ inline std::vector<tensor_info> infos_of(tensor_source_ref source) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// torch.Generator() on the CPU: the Mersenne twister MT19937 and torch.randn's two ways of filling a float32 tensor.
@@ -106,3 +107,4 @@ APRIORI_FUNCTION void torch_generator::randn(std::span<float> out) noexcept {
 #endif
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 namespace apriori {
 
 /// Version of the library. CMakeLists.txt reads it from here.

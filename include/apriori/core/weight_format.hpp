@@ -3,6 +3,8 @@
 // Activations and sums are float32 in all of them but w8a8.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 namespace apriori {
 
 /// IEEE 754 binary32: the weights as they are.

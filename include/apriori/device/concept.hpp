@@ -2,6 +2,7 @@
 // What a device is. A device is a type whose objects run primitives (expr/ops.hpp); everything above it sees this alone.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/expr/launch.hpp"
@@ -9,6 +10,7 @@
 #include <concepts>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A device's handle to a packed weight matrix [n, k]: trivially copyable, null when default-constructed.
@@ -45,3 +47,4 @@ concept device = requires(D& d, void* to, const void* from, std::size_t bytes, t
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -11,6 +11,7 @@ namespace apriori {
 /// The memory part of the device concept for devices that work in the host's own memory; they inherit it.
 struct host_memory {
     using buffer = host_buffer;
+    static constexpr bool is_host = true; ///< the host can read what the device works with
 
     buffer allocate(std::size_t bytes) { return host_buffer(bytes); }
     status upload(void* to, const void* from, std::size_t bytes) {

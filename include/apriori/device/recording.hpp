@@ -2,10 +2,12 @@
 // A device that runs on another one and writes down every launch: what was done can be compared with what was planned.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/concept.hpp"
 
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 template <device Inner>
@@ -46,3 +48,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -12,6 +12,12 @@ inline constexpr bool is_elementwise = false;
 template <class F, class... A>
 inline constexpr bool is_elementwise<elementwise_node<F, A...>> = true;
 
+/// Arguments of an element-wise node.
+template <class X>
+inline constexpr int argument_count = 0;
+template <class F, class... A>
+inline constexpr int argument_count<elementwise_node<F, A...>> = sizeof...(A);
+
 /// A node that needs a kernel of its own.
 template <class X>
 concept anchor = !leaf<X> && !is_elementwise<X>;
@@ -23,10 +29,10 @@ template <class F, class... A>
 inline constexpr int anchor_count<elementwise_node<F, A...>> = (0 + ... + anchor_count<A>);
 
 /// The number of the first anchor in operand I of A.
-template <int I, class... A>
+template <int Is, class... A>
 inline constexpr int first_anchor = [] {
     int n = 0, i = 0;
-    ((n += i++ < I ? anchor_count<A> : 0), ...);
+    ((n += i++ < Is ? anchor_count<A> : 0), ...);
     return n;
 }();
 
@@ -82,12 +88,12 @@ template <int N, anchor X>
 constexpr const X& find_anchor(const X& x) {
     return x;
 }
-template <int N, int I = 0, class F, class... A>
+template <int N, int Is = 0, class F, class... A>
 constexpr const auto& find_anchor(const elementwise_node<F, A...>& x) {
-    if constexpr (N < first_anchor<I + 1, A...>)
-        return find_anchor<N - first_anchor<I, A...>>(el::get<I>(x.args));
+    if constexpr (N < first_anchor<Is + 1, A...>)
+        return find_anchor<N - first_anchor<Is, A...>>(el::get<Is>(x.args));
     else
-        return find_anchor<N, I + 1>(x);
+        return find_anchor<N, Is + 1>(x);
 }
 
 /// True for an expression that is one norm of something element-wise, with element-wise nodes around it: a contraction can

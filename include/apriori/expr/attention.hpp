@@ -2,9 +2,11 @@
 // Scaled dot-product attention (Vaswani et al. 2017) as a node, and who attends to whom.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/elementwise.hpp"
 #include "apriori/expr/leaves.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The device's own attention kernel: scores never leave it. The default processor.
@@ -136,3 +138,4 @@ struct attention_bias_node {
 constexpr attention_bias_node attention_bias(const attention_rows& rows, index_t heads) { return {rows, heads}; }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

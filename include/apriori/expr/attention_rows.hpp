@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Which rows attend to which. Rows come in `count` sequences of `tokens` rows each; a row sees its own sequence.
@@ -57,3 +58,4 @@ struct attention_groups {
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

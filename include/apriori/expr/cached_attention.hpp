@@ -2,8 +2,10 @@
 // Attention of a few rows over keys and values that earlier passes left: what exact incremental sampling runs on.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/leaves.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// softmax(scale q k^T) v for Heads heads. `own` [rows, 3 D] holds q, k and v side by side, D = Heads * d.
@@ -41,3 +43,4 @@ constexpr auto cached_attention(const Own& own, const attention_groups& groups, 
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

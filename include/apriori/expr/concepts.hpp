@@ -15,12 +15,15 @@
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/expr/program.hpp"
 #include "apriori/tensor/tensor.hpp"
 
+#include <array>
 #include <concepts>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A view, a tensor, or a lazy node over them.
@@ -72,9 +75,9 @@ struct broadcast_two {
         return true;
     }();
     static_assert(require_shapes<Operation, A, B, fit>::value);
-    template <std::size_t... I>
-    static auto make(std::index_sequence<I...>)
-        -> extents<joint_extent(aligned_extent<A>(int{I}, rank), aligned_extent<B>(int{I}, rank))...>;
+    template <std::size_t... Is>
+    static auto make(std::index_sequence<Is...>)
+        -> extents<joint_extent(aligned_extent<A>(int{Is}, rank), aligned_extent<B>(int{Is}, rank))...>;
     using type = decltype(make(std::make_index_sequence<std::size_t{rank}>{}));
 };
 
@@ -115,17 +118,22 @@ constexpr R broadcast_sizes(const E&... e) {
 
 namespace detail {
 
-/// True where an operand of shape E can be read in a result of shape R: each extent is 1 or the result's. A run-time extent of 1
-/// broadcasts on every axis but the last: kernels read columns side by side, or one number for the row, and which of them
-/// is compiled in.
+inline constexpr const char* negative_extent = "expression: a view has a negative extent: a slice reached behind the "
+                                               "end of its axis, or a shape was made with one";
+
+/// The first axis of a result of shape R on which an operand of shape E cannot be read; -1: none. Each extent is 1 or the
+/// result's. A run-time extent of 1 broadcasts on every axis but the last: kernels read columns side by side, or one number for the
+/// row, and which of them is compiled in.
 template <class E, class R>
-constexpr bool operand_fits(const E& e, const R& r) {
+constexpr int misfit_axis(const E& e, const R& r) {
     if constexpr (E::rank > R::rank)
-        return false;
+        return 0;
     else {
+        constexpr int shift = R::rank - E::rank;
         for (int i = 0; i < E::rank; ++i)
-            if (e[i] != r[i + R::rank - E::rank] && (e[i] != 1 || (i + 1 == E::rank && E::fixed(i) != 1))) return false;
-        return true;
+            if (e[i] < 0 || (e[i] != r[i + shift] && (e[i] != 1 || (i + 1 == E::rank && E::fixed(i) != 1))))
+                return i + shift;
+        return -1;
     }
 }
 
@@ -161,14 +169,31 @@ constexpr status check_extents(const auto& x) {
 
 namespace detail {
 
-/// The same of x as an operand in a result of shape R.
+/// "<operation>: run-time extents do not fit together on axis <axis>", for four axes of the result.
+template <fixed_string Operation>
+inline constexpr auto misfits = [] {
+    std::array<short_text<sizeof(Operation.text) + 64>, 4> on;
+    for (std::size_t axis = 0; axis < on.size(); ++axis)
+        on[axis].add(Operation.view(), ": run-time extents do not fit together on axis ", axis);
+    return on;
+}();
+
+/// What is wrong with x as an operand of an operation in a result of that shape. Numbers: its extent, and the result's.
+template <fixed_string Operation>
 constexpr status check_operand(const auto& x, const auto& result) {
     if constexpr (requires { x.check_in(result); })
         return x.check_in(result);
-    else
-        return first_error(fitting(operand_fits(x.ext(), result), "expression: run-time extents do not fit together",
-                                   x.ext().size(), result.size()),
-                           check_extents(x));
+    else {
+        if (const status below = check_extents(x); !below) return below;
+        const auto e = x.ext();
+        const int axis = misfit_axis(e, result), shift = result.rank - e.rank;
+        if (axis >= 0) {
+            const index_t own = axis < shift ? 1 : e[axis - shift];
+            if (own < 0) return status::shape(negative_extent, own, axis - shift);
+            return status::shape(at(misfits<Operation>, axis).text, own, result[axis]);
+        }
+        return {};
+    }
 }
 
 } // namespace detail
@@ -185,7 +210,12 @@ struct scalar_node {
 
 template <class T, class E, layout L>
 constexpr auto as_node(const view<T, E, L>& v) {
-    return view<std::add_const_t<T>, E, L>(v);
+    constexpr bool is_float = std::is_same_v<std::remove_const_t<T>, float>;
+    static_assert(is_float, "apriori: operands of expressions are float: this is a view of another type");
+    if constexpr (is_float)
+        return view<std::add_const_t<T>, E, L>(v);
+    else
+        return view<const float, E, L>();
 }
 template <class T, class E>
 constexpr auto as_node(const tensor<T, E>& t) {
@@ -202,7 +232,23 @@ constexpr scalar_node as_node(S s) {
     return {float(s)};
 }
 
+namespace detail {
+
+/// True where an operand passed as T&& outlives the full expression, as far as its type tells: a temporary tensor does not.
+template <class T>
+inline constexpr bool lasts = std::is_reference_v<T> || !is_tensor<std::remove_cv_t<T>>;
+
+} // namespace detail
+template <class T, class E>
+constexpr auto as_node(tensor<T, E>&& t) {
+    static_assert(!std::is_same_v<T, T>,
+                  "apriori: an expression keeps views: an operand is a temporary tensor, which does not live "
+                  "until the expression is assigned");
+    return t.view();
+}
+
 template <class T>
 using node_t = std::remove_cvref_t<decltype(as_node(std::declval<const T&>()))>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

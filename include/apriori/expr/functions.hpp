@@ -4,10 +4,12 @@
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/lanes.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::fn {
 
 template <fixed_string Name, int Flops = 1>
@@ -78,3 +80,4 @@ struct clamp : function<"clamp", 2> {
 };
 
 } // namespace apriori::fn
+APRIORI_END_EXACT_MATH

@@ -5,6 +5,7 @@
 #include "apriori/core/index.hpp"
 #include "apriori/core/macros.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Loads and broadcasts for a value type V. A SIMD device specialises it for its registers, so that a function object
@@ -31,3 +32,4 @@ APRIORI_HD V set(V, float number) noexcept {
 } // namespace fn
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

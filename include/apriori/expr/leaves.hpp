@@ -2,9 +2,11 @@
 // Leaves of expressions as programs: how a view, broadcast into the shape of a result, is read row by row.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/concepts.hpp"
 #include "apriori/expr/ops.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 /// Strides of the leading axes of `v` as an operand of a result of shape R: 0 where it is broadcast.
@@ -15,7 +17,7 @@ constexpr row_map leading_map(const V& v, const R& result) {
         return {};
     else {
         constexpr int leading = R::rank - 1, shift = R::rank - V::rank;
-        index_t sizes[leading]{}, strides[leading]{};
+        index_t sizes[to_size(leading)]{}, strides[to_size(leading)]{};
         for (int i = 0; i < leading; ++i) {
             sizes[i] = result[i];
             strides[i] = i < shift || v.ext()[i - shift] == 1 ? 0 : v.stride(i - shift);
@@ -73,3 +75,4 @@ constexpr ops::batched_matrix matrices_of(const view<T, E, L>& v) {
 }
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

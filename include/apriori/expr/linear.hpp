@@ -125,20 +125,22 @@ struct matmul_node {
 };
 
 template <expression A, expression B>
-constexpr auto matmul(const A& a, const B& b) {
-    return matmul_node<node_t<A>, node_t<B>>{as_node(a), as_node(b)};
+constexpr auto matmul(A&& a, B&& b) {
+    return matmul_node<node_t<A>, node_t<B>>{as_node(std::forward<A>(a)), as_node(std::forward<B>(b))};
 }
 
 /// x W^T for a packed weight.
 template <expression X, class P, index_t N, index_t K>
-constexpr auto linear(const X& x, const weight<P, N, K>& w) {
-    return linear_node<node_t<X>, weight<P, N, K>>{as_node(x), w};
+constexpr auto linear(X&& x, const weight<P, N, K>& w) {
+    return linear_node<node_t<X>, weight<P, N, K>>{as_node(std::forward<X>(x)), w};
 }
 /// x W^T for a weight [Out, In] that is an activation like any other, x [rows, In].
-constexpr auto linear(const expression auto& x, const expression auto& w) {
-    return matmul(x, transpose<0, 1>(as_node(w)));
+constexpr auto linear(expression auto&& x, expression auto&& w) {
+    return matmul(std::forward<decltype(x)>(x), transpose<0, 1>(as_node(std::forward<decltype(w)>(w))));
 }
 /// x W^T + b, b [Out].
-constexpr auto linear(const expression auto& x, const auto& w, const expression auto& b) { return linear(x, w) + b; }
+constexpr auto linear(expression auto&& x, const auto& w, expression auto&& b) {
+    return linear(std::forward<decltype(x)>(x), w) + std::forward<decltype(b)>(b);
+}
 
 } // namespace apriori

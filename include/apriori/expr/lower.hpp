@@ -7,12 +7,15 @@
 // here.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/attention.hpp"
 #include "apriori/expr/cached_attention.hpp"
+#include "apriori/expr/check_memory.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/expr/normalize.hpp"
 #include "apriori/expr/workspace.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Compile error for an operation that a device does not have.
@@ -72,7 +75,8 @@ public:
     };
 
     /// to(out) = x. The shape of x broadcasts into that of out; out may be an operand of element-wise parts of x at the same
-    /// place, never of a contraction's or norm's input. shape_mismatch where run-time extents do not fit.
+    /// place, never of a contraction's or norm's input. shape_mismatch where run-time extents do not fit, invalid_argument where out has
+    /// no memory or overlaps what is read in another order, and on the host where gather's indices are no rows of its table.
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& out) {
         return destination<view<T, E, L>>(*this, out);
@@ -165,12 +169,33 @@ private:
     template <class Out, class X>
     constexpr void assign_checked(const Out& out, const X& x) {
         using E = extents_of<Out>;
-        static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
-        static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
-        if (!state) return;
-        state = detail::check_operand(x, out.ext());
-        const auto temporaries = scope();
-        if (state) write(out, x);
+        constexpr bool is_float = std::is_same_v<std::remove_const_t<typename Out::value_type>, float>;
+        static_assert(is_float, "apriori: assign: the destination is a view of float");
+        if constexpr (is_float) {
+            static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
+            static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
+            if (!state) return;
+            state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
+            if constexpr (!requires { requires Device::is_planner; })
+                if (state) state = check_memory(out, x);
+            const auto temporaries = scope();
+            if (state) write(out, x);
+        }
+    }
+
+    /// What is wrong with the memory of an assignment that has the right extents.
+    template <class Out, class X>
+    static status check_memory(const Out& out, const X& x) {
+        if (out.data == nullptr && out.size() > 0)
+            return status::invalid("assign: the destination has no memory", 0, out.size());
+        if (detail::spoils<detail::root_anchor<X, extents_of<Out>>, 0>(out, x))
+            return status::invalid(
+                "assign: the destination overlaps an operand that is read in another order; write the "
+                "expression to a temporary first");
+        if constexpr (requires { requires Device::is_host; })
+            return detail::check_indices(x);
+        else
+            return {};
     }
 
     template <class Out, class X>
@@ -195,13 +220,14 @@ private:
 
     template <int Root, int First, class F, class... A, class R>
     constexpr auto program_of_args(const elementwise_node<F, A...>& x, const R& result) {
-        return [&]<int... I>(std::integer_sequence<int, I...>) {
+        return [&]<int... Is>(std::integer_sequence<int, Is...>) {
             // braces: operands are lowered left to right, as the anchors are counted
-            return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<I, A...>>(el::get<I>(x.args),
-                                                                                                     result))...>{
-                x.f, {{program_around<Root, First + detail::first_anchor<I, A...>>(el::get<I>(x.args), result)}...}};
+            return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<Is, A...>>(
+                                    el::get<Is>(x.args), result))...>{
+                x.f, {{program_around<Root, First + detail::first_anchor<Is, A...>>(el::get<Is>(x.args), result)}...}};
         }(std::make_integer_sequence<int, sizeof...(A)>{});
     }
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

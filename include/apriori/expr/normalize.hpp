@@ -2,11 +2,13 @@
 // Row-wise nodes: norms and softmax, which keep the shape, and reductions of an axis to one number.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/anchors.hpp"
 #include "apriori/expr/leaves.hpp"
 #include "apriori/expr/norms.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Each row of x (the last axis) normalised by a policy as in expr/norms.hpp.
@@ -60,48 +62,53 @@ struct reduce_node {
 };
 
 template <class Policy, expression X>
-constexpr auto normalize(Policy policy, const X& x) {
-    return normalize_node<Policy, node_t<X>>{policy, as_node(x)};
+constexpr auto normalize(Policy policy, X&& x) {
+    return normalize_node<Policy, node_t<X>>{policy, as_node(std::forward<X>(x))};
 }
 
 /// Layer norm without scale and shift.
-constexpr auto layer_norm(const expression auto& x, float eps = 1e-5f) { return normalize(norms::layer_norm{eps}, x); }
-/// Layer norm with scale g [d] and shift b [d].
-constexpr auto layer_norm(const expression auto& x, const expression auto& g, const expression auto& b,
-                          float eps = 1e-5f) {
-    return layer_norm(x, eps) * g + b;
+constexpr auto layer_norm(expression auto&& x, float eps = 1e-5f) {
+    return normalize(norms::layer_norm{eps}, std::forward<decltype(x)>(x));
 }
-constexpr auto rms_norm(const expression auto& x, float eps = 1e-5f) { return normalize(norms::rms_norm{eps}, x); }
-constexpr auto rms_norm(const expression auto& x, const expression auto& g, float eps = 1e-5f) {
-    return rms_norm(x, eps) * g;
+/// Layer norm with scale g [d] and shift b [d].
+constexpr auto layer_norm(expression auto&& x, expression auto&& g, expression auto&& b, float eps = 1e-5f) {
+    return layer_norm(std::forward<decltype(x)>(x), eps) * std::forward<decltype(g)>(g) + std::forward<decltype(b)>(b);
+}
+constexpr auto rms_norm(expression auto&& x, float eps = 1e-5f) {
+    return normalize(norms::rms_norm{eps}, std::forward<decltype(x)>(x));
+}
+constexpr auto rms_norm(expression auto&& x, expression auto&& g, float eps = 1e-5f) {
+    return rms_norm(std::forward<decltype(x)>(x), eps) * std::forward<decltype(g)>(g);
 }
 /// Softmax over the last axis.
-constexpr auto softmax(const expression auto& x) { return normalize(norms::softmax{}, x); }
+constexpr auto softmax(expression auto&& x) { return normalize(norms::softmax{}, std::forward<decltype(x)>(x)); }
 
 /// A reduction over an axis, which stays with extent 1 (keepdim). Over any axis but the last, x is read with a stride.
 template <int Axis, class Policy, expression X>
-constexpr auto reduce(Policy policy, const X& x) {
+constexpr auto reduce(Policy policy, X&& x) {
     constexpr int last = extents_of<X>::rank - 1;
-    if constexpr (Axis == last || Axis == -1)
-        return reduce_node<Policy, node_t<X>>{policy, as_node(x)};
+    static_assert(Axis >= -1 && Axis <= last, "apriori: a reduction: no such axis");
+    if constexpr (Axis == last || Axis < 0 || Axis > last)
+        return reduce_node<Policy, node_t<X>>{policy, as_node(std::forward<X>(x))};
     else
-        return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(x))));
+        return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
 }
 template <int Axis = -1, expression X>
-constexpr auto sum(const X& x) {
-    return reduce<Axis>(norms::sum{}, x);
+constexpr auto sum(X&& x) {
+    return reduce<Axis>(norms::sum{}, std::forward<X>(x));
 }
 template <int Axis = -1, expression X>
-constexpr auto mean(const X& x) {
-    return reduce<Axis>(norms::mean{}, x);
+constexpr auto mean(X&& x) {
+    return reduce<Axis>(norms::mean{}, std::forward<X>(x));
 }
 template <int Axis = -1, expression X>
-constexpr auto max(const X& x) {
-    return reduce<Axis>(norms::max{}, x);
+constexpr auto(max)(X&& x) {
+    return reduce<Axis>(norms::max{}, std::forward<X>(x));
 }
 template <int Axis = -1, expression X>
-constexpr auto min(const X& x) {
-    return reduce<Axis>(norms::min{}, x);
+constexpr auto(min)(X&& x) {
+    return reduce<Axis>(norms::min{}, std::forward<X>(x));
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -5,8 +5,10 @@
 //     row.max(f)   the largest f(x), as float; where one is NaN, any of them
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/functions.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::fn {
 
 // clang-format off
@@ -64,7 +66,7 @@ struct softmax {
         float max, inverse_sum;
     };
     APRIORI_HD stats reduce(const auto& row, index_t) const noexcept {
-        const float max = row.max(fn::identity{});
+        const float max = (row.max)(fn::identity{});
         return {max, 1.0f / row.sum(fn::exp_from{max})};
     }
     APRIORI_HD static auto apply(stats s, auto x) noexcept { return fn::exp_from{s.max}(x)*fn::set(x, s.inverse_sum); }
@@ -92,14 +94,15 @@ APRIORI_HD float nan_of(const auto& row) noexcept {
 struct max {
     static constexpr const char* name = "max";
     static constexpr int flops = 4;
-    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return row.max(fn::identity{}) + nan_of(row); }
+    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return (row.max)(fn::identity{}) + nan_of(row); }
 };
 
 /// The smallest element; NaN where one is.
 struct min {
     static constexpr const char* name = "min";
     static constexpr int flops = 4;
-    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return nan_of(row) - row.max(fn::negated{}); }
+    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return nan_of(row) - (row.max)(fn::negated{}); }
 };
 
 } // namespace apriori::norms
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // They carry programs, pointers, strides and run-time extents, and never a configuration; each describes its launch.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/attention_rows.hpp"
 #include "apriori/expr/program.hpp"
 
 #include <cstddef>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::ops {
 
 /// Where row r of a result goes; its columns are contiguous.
@@ -184,3 +186,4 @@ struct cached_attention {
 };
 
 } // namespace apriori::ops
+APRIORI_END_EXACT_MATH

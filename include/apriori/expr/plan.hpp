@@ -3,17 +3,19 @@
 // writes them down instead of running them.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/launch.hpp"
 #include "apriori/expr/lower.hpp"
 
 #include <string>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The launches of an expression, in order, and the workspace that they need at once, in bytes.
 template <int Capacity>
 struct launch_plan {
-    std::array<launch, Capacity> launches{};
+    std::array<launch, std::size_t{Capacity}> launches{};
     int count = 0;
     std::size_t workspace = 0;
 
@@ -36,6 +38,7 @@ template <class Device, int Capacity>
 struct planner {
     static constexpr bool fuses_prologue = Device::fuses_prologue;
     static constexpr const char* name = Device::name;
+    static constexpr bool is_planner = true; ///< views have no memory
 
     launch_plan<Capacity> plan{};
 
@@ -99,6 +102,21 @@ status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& ou
     return context<Device>(device, memory).assign(out, x);
 }
 
+/// The same into a tensor.
+template <class Device, class T, class E, operand X>
+status assign(Device& device, std::span<std::byte> span, tensor<T, E>& out, const X& x) {
+    return assign(device, span, out.view(), x);
+}
+/// What is no assignment.
+template <class Device, class Out, class X>
+requires(!(is_view<std::remove_cvref_t<Out>> || is_tensor<std::remove_cvref_t<Out>>) || !operand<X>)
+status assign(Device&, std::span<std::byte>, Out&&, const X&) {
+    static_assert(is_view<std::remove_cvref_t<Out>> || is_tensor<std::remove_cvref_t<Out>>,
+                  "apriori: assign: the destination is a view or a tensor");
+    static_assert(operand<X>, "apriori: assign: what is assigned is an expression, a view, a tensor or a number");
+    return {};
+}
+
 /// A plan as lines of text: one launch a line, prologue before and epilogue behind the primitive.
 template <int Capacity>
 std::string describe(const launch_plan<Capacity>& plan) {
@@ -133,3 +151,4 @@ std::string describe(const launch_plan<Capacity>& plan) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -6,6 +6,7 @@
 //     auto row = program.row(r);  V y = row.at(c, acc);      with acc what the kernel itself computed there
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/lanes.hpp"
 #include "apriori/expr/launch.hpp"
 #include "apriori/expr/pack.hpp"
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <type_traits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::el {
 
 /// The value that the kernel around the program has computed: an accumulator, a normalised element.
@@ -80,12 +82,17 @@ struct strided {
     static constexpr std::int64_t bytes(index_t rows, index_t cols) { return 4 * rows * cols; }
 };
 
-/// Row r is row rows[r] of a table.
+/// Row r is row rows[r] of a table of `count` rows.
 struct gathered {
     const float* p = nullptr;
     const std::int32_t* rows = nullptr;
-    index_t stride = 0;
-    APRIORI_HD vector row(index_t r) const noexcept { return {p + rows[r] * stride}; }
+    index_t stride = 0, count = 0;
+    APRIORI_HD vector row(index_t r) const noexcept {
+#ifdef APRIORI_CHECK_INDICES // for debugging on a GPU, whose memory the host does not look at
+        if (rows[r] < 0 || rows[r] >= count) APRIORI_TRAP();
+#endif
+        return {p + rows[r] * stride};
+    }
     static constexpr void names(name_list& l) { l.add("gather"); }
     static constexpr std::int64_t bytes(index_t r, index_t cols) { return 4 * r * (cols + 1); }
 };
@@ -103,9 +110,16 @@ struct apply {
         APRIORI_HD V at(index_t c, V a) const noexcept {
             return call(c, a, indices{});
         }
-        template <class V, std::size_t... I>
-        APRIORI_HD V call(index_t c, V a, std::index_sequence<I...>) const noexcept {
-            return f(get<I>(rows).at(c, a)...);
+        template <class V, std::size_t... Is>
+        APRIORI_HD V call(index_t c, V a, std::index_sequence<Is...>) const noexcept {
+            constexpr bool takes_it = requires { f(get<Is>(rows).at(c, a)...); };
+            static_assert(takes_it,
+                          "apriori: elementwise: a function object must take a float and a register of floats alike: "
+                          "write `auto operator()(auto x) const`");
+            if constexpr (takes_it)
+                return f(get<Is>(rows).at(c, a)...);
+            else
+                return a;
         }
     };
 
@@ -113,9 +127,9 @@ struct apply {
     pack<P...> programs;
 
     APRIORI_HD auto row(index_t r) const noexcept { return rows_of(r, indices{}); }
-    template <std::size_t... I>
-    APRIORI_HD auto rows_of(index_t r, std::index_sequence<I...>) const noexcept {
-        return cursor<decltype(get<I>(programs).row(r))...>{f, {{get<I>(programs).row(r)}...}};
+    template <std::size_t... Is>
+    APRIORI_HD auto rows_of(index_t r, std::index_sequence<Is...>) const noexcept {
+        return cursor<decltype(get<Is>(programs).row(r))...>{f, {{get<Is>(programs).row(r)}...}};
     }
 
     static constexpr void names(name_list& l) {
@@ -129,3 +143,4 @@ struct apply {
 };
 
 } // namespace apriori::el
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // concat and gather of rows.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/expr/concepts.hpp"
 
 #include <cstdint>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A view operation waiting for its operand to have memory.
@@ -41,17 +43,19 @@ struct view_op_node {
 
 namespace detail {
 
-// A view operation is applied to a view at once, where its numbers are the caller's to get right, as with a pointer;
-// waiting in an expression it is checked, by `check`, before anything runs.
+// A view operation is applied to a view at once; what it cannot do leaves a negative extent, which an assignment refuses.
+// Waiting in an expression it is checked, by `check`, before anything runs.
 
 template <class Op, expression X>
-constexpr auto view_op(Op op, const X& x) {
-    if constexpr (is_view<X>)
+constexpr auto view_op(Op op, X&& x) {
+    using operand_type = std::remove_cvref_t<X>;
+    static_assert(lasts<X>, "apriori: a view of a temporary tensor would outlive it: give the tensor a name");
+    if constexpr (is_view<operand_type>)
         return op(x);
-    else if constexpr (is_tensor<X>)
+    else if constexpr (is_tensor<operand_type>)
         return op(x.view());
     else
-        return view_op_node<Op, X>{op, x};
+        return view_op_node<Op, operand_type>{op, x};
 }
 
 template <int Axis, index_t Count>
@@ -62,8 +66,8 @@ struct slice_op {
         return slice_view<Axis, Count>(v, first, count);
     }
     constexpr status check(const auto& e) const {
-        return fitting(first >= 0 && count >= 0 && first + count <= e[Axis],
-                       "slice: reaches behind the end of its axis", first + count, e[Axis]);
+        return fitting(first >= 0 && count >= 0 && first <= e[Axis] && count <= e[Axis] - first,
+                       "slice: reaches behind the end of its axis", first, e[Axis]);
     }
 };
 template <int A, int B>
@@ -96,33 +100,33 @@ struct split_op {
 
 /// Elements first .. first + Count of an axis, with the count known to the compiler.
 template <int Axis, index_t Count, expression X>
-constexpr auto slice(const X& x, index_t first) {
-    return detail::view_op(detail::slice_op<Axis, Count>{first, Count}, x);
+constexpr auto slice(X&& x, index_t first) {
+    return detail::view_op(detail::slice_op<Axis, Count>{first, Count}, std::forward<X>(x));
 }
 /// Elements first .. first + count of an axis.
 template <int Axis, expression X>
-constexpr auto slice(const X& x, index_t first, index_t count) {
-    return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, x);
+constexpr auto slice(X&& x, index_t first, index_t count) {
+    return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, std::forward<X>(x));
 }
 /// Axes A and B exchanged.
 template <int A, int B, expression X>
-constexpr auto transpose(const X& x) {
-    return detail::view_op(detail::transpose_op<A, B>{}, x);
+constexpr auto transpose(X&& x) {
+    return detail::view_op(detail::transpose_op<A, B>{}, std::forward<X>(x));
 }
 /// The same elements, row-major, in another shape.
 template <index_t... S, expression X>
-constexpr auto reshape(const X& x, extents<S...> to) {
-    return detail::view_op(detail::reshape_op<extents<S...>>{to}, x);
+constexpr auto reshape(X&& x, extents<S...> to) {
+    return detail::view_op(detail::reshape_op<extents<S...>>{to}, std::forward<X>(x));
 }
 template <index_t... S, expression X>
 requires(sizeof...(S) > 0 && extents<S...>::is_static)
-constexpr auto reshape(const X& x) {
-    return reshape(x, extents<S...>{});
+constexpr auto reshape(X&& x) {
+    return reshape(std::forward<X>(x), extents<S...>{});
 }
 /// The last axis as two: [.., Parts * d] becomes [.., Parts, d].
 template <index_t Parts, expression X>
-constexpr auto split(const X& x) {
-    return detail::view_op(detail::split_op<Parts>{}, x);
+constexpr auto split(X&& x) {
+    return detail::view_op(detail::split_op<Parts>{}, std::forward<X>(x));
 }
 
 /// Operands in sequence along an axis; their other extents are equal.
@@ -181,11 +185,12 @@ struct concat_node {
 
 template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
-constexpr auto concat(const Xs&... xs) {
-    return concat_node<Axis, node_t<Xs>...>{{{as_node(xs)}...}};
+constexpr auto concat(Xs&&... xs) {
+    return concat_node<Axis, node_t<Xs>...>{{{as_node(std::forward<Xs>(xs))}...}};
 }
 
-/// Rows of a table [n, d] by index: result row r is table row rows[r]. Indices are not checked by kernels.
+/// Rows of a table [n, d] by index: result row r is table row rows[r]. Devices that work in host
+/// memory look at the indices before anything runs; cuda checks them in its kernels where APRIORI_CHECK_INDICES is defined.
 template <class Table, class Rows>
 struct gather_node {
     static_assert(is_view<Table> && Table::rank == 2 && Table::memory_layout != layout::strided,
@@ -209,13 +214,14 @@ struct gather_node {
         using E = extents_type;
         static_assert(R::rank == 2 && (E::fixed(0) != 1 || R::fixed(0) == 1) && (E::fixed(1) != 1 || R::fixed(1) == 1),
                       "apriori: gathered rows combine with operands of two axes, and do not broadcast");
-        return {table.data, rows.data, table.stride(0)};
+        return {table.data, rows.data, table.stride(0), table.ext()[0]};
     }
 };
 
 template <expression Table, class E>
-constexpr auto gather(const Table& table, const view<const std::int32_t, E>& rows) {
-    return gather_node<node_t<Table>, view<const std::int32_t, E>>{as_node(table), rows};
+constexpr auto gather(Table&& table, const view<const std::int32_t, E>& rows) {
+    return gather_node<node_t<Table>, view<const std::int32_t, E>>{as_node(std::forward<Table>(table)), rows};
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

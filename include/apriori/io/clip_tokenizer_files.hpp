@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// The tokenizer in a folder as transformers writes it: merges.txt and vocab.json, or without the second tokenizer.json; and
@@ -335,3 +336,4 @@ APRIORI_FUNCTION result<clip_tokenizer> load_clip_tokenizer(const std::filesyste
 #endif
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

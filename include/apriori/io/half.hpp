@@ -4,9 +4,12 @@
 // subnormals by the processor does not change what they give.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <bit>
 #include <cstdint>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// IEEE 754 binary16 to binary32, exact.
@@ -15,11 +18,12 @@ constexpr float half_to_float(std::uint16_t h) noexcept {
     const std::uint32_t magnitude = (h & 0x7FFFU) << 13; // exponent and fraction at their places in binary32
     const std::uint32_t exponent = magnitude & 0x0F800000U;
     // Subnormal: the fraction behind an implicit one is 2^-14 too much.
-    const std::uint32_t small = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + 0x38800000U) - 0x1p-14F);
+    const std::uint32_t subnormal =
+        std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + 0x38800000U) - 0x1p-14F);
     const std::uint32_t normal = magnitude + 0x38000000U; // bias 15 to 127
     const std::uint32_t special =
         magnitude | 0x7F800000U | ((h & 0x3FFU) != 0 ? 0x00400000U : 0U); // infinity, quiet NaN
-    return std::bit_cast<float>(sign | (exponent == 0 ? small : exponent == 0x0F800000U ? special : normal));
+    return std::bit_cast<float>(sign | (exponent == 0 ? subnormal : exponent == 0x0F800000U ? special : normal));
 }
 
 /// binary32 to IEEE 754 binary16, rounded to nearest, halves to even; beyond 65504 (from 65520 on) infinity.
@@ -57,3 +61,4 @@ constexpr std::uint16_t float_to_bfloat16(float value) noexcept {
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -5,6 +5,7 @@
 
 #include "apriori/core/decimal.hpp"
 #include "apriori/core/json_reader.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/io/text.hpp"
 
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 struct json_item;
@@ -50,7 +52,7 @@ inline std::optional<std::uint64_t> json::whole() const noexcept {
     std::uint64_t n = 0;
     for (const char c : text) {
         const auto digit = static_cast<unsigned char>(c - '0');
-        if (digit > 9 || n > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) return std::nullopt;
+        if (digit > 9 || n > ((std::numeric_limits<std::uint64_t>::max)() - digit) / 10) return std::nullopt;
         n = n * 10 + digit;
     }
     return is(json_kind::number) ? std::optional(n) : std::nullopt;
@@ -132,7 +134,7 @@ namespace detail {
 inline std::string json_fault(const json& value, std::size_t& values) {
     constexpr std::size_t most = 2'000'000;
     if (++values > most) return cat("holds more than ", most, " values");
-    if (value.is(json_kind::number) && !(std::abs(value.number()) <= std::numeric_limits<double>::max()))
+    if (value.is(json_kind::number) && !is_finite(value.number()))
         return "is not well-formed JSON: a number is too large";
     const auto items = value.items();
     for (std::size_t i = 0; i < items.size(); ++i) {
@@ -152,7 +154,8 @@ inline result<json> parse_json(std::string_view text, std::string_view where) {
     const json value(reader.value());
     reader.end();
     short_text<64> place;
-    const std::size_t valid = std::min(utf8_prefix(text), reader.error() != nullptr ? reader.position() : text.size());
+    const std::size_t valid =
+        (std::min)(utf8_prefix(text), reader.error() != nullptr ? reader.position() : text.size());
     std::string fault = reader.error() != nullptr ? reader.error() : "";
     if (valid < text.size() || !fault.empty()) {
         add_place(place, text, valid);
@@ -166,3 +169,4 @@ inline result<json> parse_json(std::string_view text, std::string_view where) {
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

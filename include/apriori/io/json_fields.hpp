@@ -3,6 +3,7 @@
 // message names file, field, value and what is allowed.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/io/foreign_file.hpp"
 #include "apriori/io/json.hpp"
 #include "apriori/io/mapped_file.hpp"
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// A number for a message.
@@ -141,3 +143,4 @@ private:
 };
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

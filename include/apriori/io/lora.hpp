@@ -4,6 +4,8 @@
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
+#include "apriori/core/floats.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/io/lora_config.hpp"
 #include "apriori/io/lora_keys.hpp"
 #include "apriori/io/safetensors.hpp"
@@ -17,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// What one module's LoRA adds to one tensor of the model: alpha / divisor * up @ down.
@@ -208,7 +211,7 @@ private:
         std::vector<float> v(static_cast<std::size_t>(file.info(i).size()));
         if (const status s = file.read(i, 0, v); !s.ok()) return to_failure(s);
         for (std::size_t k = 0; k < v.size(); ++k)
-            if (!std::isfinite(v[k])) return wrong(file, i, cat("holds a number that is not finite, element ", k));
+            if (!is_finite(v[k])) return wrong(file, i, cat("holds a number that is not finite, element ", k));
         return v;
     }
 
@@ -294,3 +297,4 @@ private:
 };
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/io/json_fields.hpp"
 
 #include <cmath>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// A product of matrices is multiplied by alpha / divisor. Two numbers, so that a weight goes in where PEFT puts it.
@@ -125,3 +127,4 @@ private:
 };
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
+#include "apriori/core/floats.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/io/lora.hpp"
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// A LoRA and how much of it is added.
@@ -33,7 +36,7 @@ inline bool add_product(const lora_term& t, float factor, std::int64_t first, st
     bool finite = true;
     for (std::size_t at = 0; at < out.size();) {
         const index_t element = first + static_cast<index_t>(at), row = element / t.cols, column = element % t.cols;
-        const std::size_t n = std::min({most, static_cast<std::size_t>(t.cols - column), out.size() - at});
+        const std::size_t n = (std::min)({most, static_cast<std::size_t>(t.cols - column), out.size() - at});
         std::fill_n(sums, n, 0.0);
         for (index_t j = 0; j < t.rank; ++j) {
             const auto up = static_cast<double>(t.up[static_cast<std::size_t>(row * t.rank + j)]);
@@ -45,7 +48,7 @@ inline bool add_product(const lora_term& t, float factor, std::int64_t first, st
             const auto product = static_cast<double>(static_cast<float>(sums[i]));
             const auto added = static_cast<float>(static_cast<double>(factor) * product);
             const auto sum = static_cast<float>(static_cast<double>(x) + static_cast<double>(added));
-            finite = finite && (std::isfinite(sum) || !std::isfinite(x));
+            finite = finite && (is_finite(sum) || !is_finite(x));
             x = sum;
         }
         at += n;
@@ -84,7 +87,7 @@ public:
                                      t.vector ? cat("[", t.rows, "]") : cat("[", t.rows, ", ", t.cols, "]"),
                                      ", the model's ", quote(t.tensor), " is ", apriori::detail::shape_text(info)));
                 const auto factor = static_cast<float>(lora.weight * t.scale.alpha / t.scale.divisor);
-                if (!std::isfinite(factor))
+                if (!is_finite(factor))
                     return wrong(errc::invalid_argument, "its alpha times the LoRA's weight is not a finite number");
                 if (factor != 0.0F) s.terms_[at->second].push_back({&t, factor});
             }
@@ -123,3 +126,4 @@ private:
 };
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

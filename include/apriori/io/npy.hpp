@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/io/atomic_file.hpp"
 #include "apriori/io/foreign_file.hpp"
 #include "apriori/io/half.hpp"
@@ -21,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 static_assert(std::endian::native == std::endian::little, "the arrays are little-endian; so must the machine be");
@@ -137,7 +139,7 @@ inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_
 
     const std::span<const std::byte> data = file.subspan(begin + length);
     const std::size_t each = half ? 2 : 4;
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index_t>::max());
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)());
     std::uint64_t need = each; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
     for (const index_t n : *header.shape) {
@@ -195,3 +197,4 @@ inline result<void> write_npy(const std::filesystem::path& path, index_t rows, i
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

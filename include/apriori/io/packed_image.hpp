@@ -65,7 +65,7 @@ namespace detail {
 template <std::size_t N>
 std::array<char, N> padded_text(std::string_view text) {
     std::array<char, N> a{};
-    std::copy_n(text.begin(), std::min(N - 1, text.size()), a.begin());
+    std::copy_n(text.begin(), (std::min)(N - 1, text.size()), a.begin());
     return a;
 }
 template <std::size_t N>
@@ -78,7 +78,7 @@ template <class Body>
 result<void> in_stretches(std::span<const std::byte> payload, const image_progress& progress, Body&& body) {
     constexpr std::size_t stretch = std::size_t{1} << 26;
     for (std::size_t at = 0; at < payload.size(); at += stretch) {
-        const auto part = payload.subspan(at, std::min(stretch, payload.size() - at));
+        const auto part = payload.subspan(at, (std::min)(stretch, payload.size() - at));
         if (result<void> r = body(part); !r) return r;
         if (progress && !progress(at + part.size())) return failure{errc::cancelled, "stopped"};
     }

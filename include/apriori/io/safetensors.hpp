@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// A safetensors file. Move-only; names and bytes stay valid when it is moved.
@@ -247,3 +248,4 @@ APRIORI_FUNCTION result<weights_source> open_weights(const std::filesystem::path
 #endif
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // Nothing in it is believed before it has been checked against the bytes that are there.
 #pragma once
 
+#include "apriori/core/index.hpp"
 #include "apriori/core/tensor_source.hpp"
 #include "apriori/io/json.hpp"
 
@@ -101,7 +102,7 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
     if (extents.size() > tensor_info::max_rank)
         return failure{errc::unsupported,
                        cat("has ", extents.size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index_t>::max());
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)());
     std::uint64_t size = known->bytes; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
     for (const json_item& extent : extents) {
@@ -146,14 +147,14 @@ inline result<safetensors_header> parse_safetensors_header(std::span<const std::
     if (length > image.size() - 8)
         return bad(cat("header length ", length, " exceeds the ", image.size() - 8,
                        " bytes that follow; the file is truncated or no safetensors file"));
-    const std::string_view text{reinterpret_cast<const char*>(image.data()) + 8, static_cast<std::size_t>(length)};
+    const std::string_view text{reinterpret_cast<const char*>(image.data()) + 8, to_size(length)};
     if (text.empty() || text.front() != '{')
         return bad("the header does not begin with '{'; is this a safetensors file?");
     const auto parsed = parse_json(text, cat(where, ": header"));
     if (!parsed.ok()) return parsed.error();
 
     safetensors_header header;
-    header.data_offset = static_cast<std::size_t>(8 + length);
+    header.data_offset = to_size(8 + length);
     const std::size_t data_size = image.size() - header.data_offset;
     for (const auto& [name, value] : parsed->items()) {
         if (name == "__metadata__") {

@@ -2,6 +2,7 @@
 // A safetensors image in memory as a tensor source: read in pieces, converted to float32 on the way.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/tensor_source.hpp"
 #include "apriori/io/half.hpp"
 #include "apriori/io/safetensors_header.hpp"
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// `out.size()` elements of type `type` at `from` (any alignment) as float32. Integers and F64 are rounded to
@@ -121,3 +123,4 @@ private:
 static_assert(tensor_source<safetensors_view>);
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

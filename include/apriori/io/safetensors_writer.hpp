@@ -2,6 +2,7 @@
 // Writing float32 tensors and text metadata as a safetensors file, whole or not at all.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/io/atomic_file.hpp"
 #include "apriori/io/safetensors_header.hpp"
 
@@ -16,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// Collects tensors and metadata, then writes them in the order they were added. The values are not copied: what the
@@ -100,3 +102,4 @@ private:
 };
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -2,6 +2,7 @@
 // Prefixes and conditions in files: what a prompt costs is paid once, and later processes sample it at once.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "apriori/io/stored_prompt.hpp"
@@ -11,6 +12,7 @@
 #include <cmath>
 #include <memory>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 namespace detail {
@@ -169,3 +171,4 @@ read_condition(const Model& model, const std::filesystem::path& path) {
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -2,12 +2,14 @@
 // What text encoders gave for prompts, kept in a safetensors file by the prompt's text.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/models/prior_prompt.hpp"
 
 #include <string>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 /// A prompt that owns its numbers. Tokens are empty where the file has none, the mask where the file has none.
@@ -50,3 +52,4 @@ result<stored_prompt> read_prompt(const Source& source, const std::string& text)
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // as tests/reference/synthetic.py gives, so that a model needs no file to be compared with diffusers.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/tensor_source.hpp"
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
 namespace detail {
@@ -97,7 +99,7 @@ public:
             return status::invalid("the synthetic weights have no tensor of this index", static_cast<std::int64_t>(i),
                                    static_cast<std::int64_t>(size()));
         const entry& t = tensors_[i];
-        const auto count = static_cast<std::int64_t>(info(i).size());
+        const std::int64_t count = info(i).size();
         if (first < 0 || first > count || out.size() > static_cast<std::size_t>(count - first))
             return status::invalid("read beyond the end of a tensor", first, count);
         if (!t.has_rule)
@@ -110,7 +112,7 @@ public:
         auto counter = static_cast<std::uint64_t>(first) + 1;
         for (std::size_t at = 0; at < out.size(); at += block, counter += block) {
             float* const to = out.data() + at;
-            const std::size_t n = std::min(block, out.size() - at);
+            const std::size_t n = (std::min)(block, out.size() - at);
             for (std::size_t k = 0; k < n; ++k) to[k] = scale * detail::synthetic_unit(seed, counter + k);
             if (offset == 0.0F) continue;
             detail::rounding_barrier(to);
@@ -147,3 +149,4 @@ inline void synthetic_normal(std::string_view name, std::span<float> out) {
 }
 
 } // namespace apriori::io
+APRIORI_END_EXACT_MATH

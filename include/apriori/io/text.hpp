@@ -2,6 +2,8 @@
 // Text for messages: names from files are untrusted, so they are cut short and stripped of control characters.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>

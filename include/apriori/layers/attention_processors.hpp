@@ -8,8 +8,10 @@
 // with q, k, v and out views [rows, Heads * d] and `to` a context to assign with, whose state it returns.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/lower.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The rows [count * tokens, Heads * d] of a view as [count, Heads, tokens, d].
@@ -63,3 +65,4 @@ struct sliced_attention {
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

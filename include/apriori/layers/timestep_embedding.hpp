@@ -2,10 +2,12 @@
 // The sinusoidal embedding of timesteps (Vaswani et al. 2017) as diffusers' Timesteps(dim, flip_sin_to_cos=True, 0).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/lower.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Frequency i of `half`: exp(-ln(10000) i / half), in the order of float32 operations that torch does.
@@ -25,3 +27,4 @@ constexpr void embed_timesteps(Context& to, const Out& out, const T& t, const F&
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

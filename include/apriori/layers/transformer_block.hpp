@@ -3,8 +3,10 @@
 // diffusers' BasicTransformerBlock as PriorTransformer builds it, and transformers' CLIPEncoderLayer.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/lower.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// One block of width Width with `Heads` heads and an Activation of expr/functions, over the weights of its layer
@@ -73,3 +75,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

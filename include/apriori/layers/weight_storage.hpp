@@ -2,12 +2,14 @@
 // Weights for layers of one's own: a matrix in the layout of a device, in its memory.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/expr/linear.hpp"
 
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A weight matrix [Out, In] on a device, which must outlive it.
@@ -37,3 +39,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

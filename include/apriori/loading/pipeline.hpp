@@ -7,6 +7,7 @@
 // A pipeline type is its parts' configurations, the presets' or one's own.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/torch_random.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/io/clip_tokenizer_files.hpp"
@@ -27,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What a call of a loaded pipeline takes besides its texts; names and defaults are diffusers'.
@@ -176,3 +178,4 @@ result<loaded_pipeline<Parts, Device, Format>> load(Device& device, const std::f
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

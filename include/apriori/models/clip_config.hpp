@@ -2,11 +2,13 @@
 // The hyperparameters of CLIP's two encoders (Radford et al. 2021) as structural types, and the named presets.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/config_error.hpp"
 
 #include <array>
 #include <string_view>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// hidden_act.
@@ -193,3 +195,4 @@ inline constexpr CLIPVisionConfig clip_vit_big_g_14_vision{.hidden_size = 1664,
 } // namespace presets
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,6 +2,7 @@
 // What CLIP's two encoders have in common: the stack of blocks, the projection, and encoding from the host to the host.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/layers/transformer_block.hpp"
 #include "apriori/models/clip_parameters.hpp"
 #include "apriori/models/clip_source.hpp"
@@ -10,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 template <auto C, class W>
@@ -66,7 +68,7 @@ protected:
     /// Encodes an input that lies in arrays of `on`, up to l.rows rows together.
     result<typename Architecture::encoding> encode_on(device_staging<Device>& on, const input& in,
                                                       typename Architecture::limits l) const {
-        l.rows = std::min(l.rows, in.rows());
+        l.rows = (std::min)(l.rows, in.rows());
         typename Architecture::encoding out{in.rows(), in.tokens()};
         out.last_hidden_state.resize(to_size(in.rows() * in.tokens() * width));
         (out.*Architecture::embeds).resize(to_size(in.rows() * embedding));
@@ -81,3 +83,4 @@ protected:
 };
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

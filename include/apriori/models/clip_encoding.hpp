@@ -3,9 +3,11 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Of texts.
@@ -23,3 +25,4 @@ struct clip_vision_encoding {
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

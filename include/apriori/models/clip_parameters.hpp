@@ -2,9 +2,11 @@
 // The tables of CLIP's parameters: transformers' names, their shapes, and where each goes in packed memory.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/clip_config.hpp"
 #include "apriori/models/parameter_table.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace detail {
@@ -72,3 +74,4 @@ constexpr parameter_table parameters_of(const CLIPVisionConfig& c) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

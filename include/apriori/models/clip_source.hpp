@@ -2,6 +2,7 @@
 // A tensor source as the tables of clip_parameters.hpp name it: published files differ in three habits.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/tensor_source.hpp"
 
 #include <deque>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 /// `Source` without its position_ids, which older files hold, and with "text_model." or "vision_model." in front of all
@@ -53,3 +55,4 @@ private:
 };
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // (Radford et al. 2021). Written in expressions alone, as a second model beside the prior.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/clip_encoder.hpp"
 #include "apriori/models/clip_encoding.hpp"
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// How much a workspace must hold at once.
@@ -93,7 +95,7 @@ struct clip_text_architecture {
     static constexpr void run(Context& to, const W& w, const input& in, const output& out, index_t first, index_t count,
                               int depth) {
         constexpr index_t width = C.hidden_size;
-        const clip_layers<C, W> layers{w};
+        const clip_layers<C, W> network{w};
         const index_t tokens = in.tokens();
         const auto temporaries = to.scope();
         const auto x = to.temporary(extents<dyn, width>(count * tokens));          // [rows * tokens, hidden]
@@ -101,13 +103,13 @@ struct clip_text_architecture {
         const auto ids = reshape(slice<0>(in.input_ids, first, count), extents<dyn>(count * tokens)); // [rows * tokens]
         to(x) = gather(w["embeddings.token_embedding.weight"_w], ids);
         to(sequence) = sequence + slice<0>(w["embeddings.position_embedding.weight"_w], 0, tokens);
-        layers.run(to, x, attends(in, first, count), depth);
+        network.run(to, x, attends(in, first, count), depth);
 
         const auto hidden = reshape(out.last_hidden_state, extents<dyn, width>(in.rows() * tokens)); // of all texts
         const auto pooled = slice<0>(in.pooled, first, count);                                       // among those
-        to(slice<0>(hidden, first * tokens, count * tokens)) = layers.norm("final_layer_norm"_w, x);
+        to(slice<0>(hidden, first * tokens, count * tokens)) = network.norm("final_layer_norm"_w, x);
         to(slice<0>(out.text_embeds, first, count)) =
-            layers.project("text_projection.weight"_w, gather(hidden, pooled));
+            network.project("text_projection.weight"_w, gather(hidden, pooled));
     }
 
 private:
@@ -176,3 +178,4 @@ template <CLIPTextConfig Config, class Device, class Format = f32>
 using CLIPTextModel = CLIPTextModelWithProjection<without_projection(Config), Device, Format>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

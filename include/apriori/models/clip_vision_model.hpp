@@ -3,6 +3,7 @@
 // (Radford et al. 2021; Dosovitskiy et al. 2021).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/clip_encoder.hpp"
 #include "apriori/models/clip_encoding.hpp"
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// How much a workspace must hold at once.
@@ -71,9 +73,9 @@ struct clip_vision_architecture {
 
     template <class Context, class W>
     static constexpr void run(Context& to, const W& w, const input& in, const output& out, index_t first, index_t count,
-                              int depth) {
+                              int blocks) {
         constexpr index_t tokens = C.tokens(), width = C.hidden_size;
-        const clip_layers<C, W> layers{w};
+        const clip_layers<C, W> network{w};
         const auto positions = w["embeddings.position_embedding.weight"_w]; // [tokens, hidden]
         // The hidden states are computed where they are to be in the end.
         const auto sequence = slice<0>(out.last_hidden_state, first, count);   // [rows, tokens, hidden]
@@ -81,12 +83,12 @@ struct clip_vision_architecture {
         embed_patches(to, w["embeddings.patch_embedding.weight"_w], in, first, slice<1, tokens - 1>(sequence, 1),
                       slice<0, tokens - 1>(positions, 1));
         to(slice<1, 1>(sequence, 0)) = w["embeddings.class_embedding"_w] + slice<0, 1>(positions, 0);
-        to(x) = layers.norm("pre_layrnorm"_w, x);
-        layers.run(to, x, attention_rows{count, tokens}, depth);
+        to(x) = network.norm("pre_layrnorm"_w, x);
+        network.run(to, x, attention_rows{count, tokens}, blocks);
 
         const auto pooled = rows_of<width>(sequence.data, count, tokens * width); // the class tokens
         to(slice<0>(out.image_embeds, first, count)) =
-            layers.project("visual_projection.weight"_w, layers.norm("post_layernorm"_w, pooled));
+            network.project("visual_projection.weight"_w, network.norm("post_layernorm"_w, pooled));
     }
 
 private:
@@ -161,3 +163,4 @@ template <CLIPVisionConfig Config, class Device, class Format = f32>
 using CLIPVisionModel = CLIPVisionModelWithProjection<without_projection(Config), Device, Format>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

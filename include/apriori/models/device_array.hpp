@@ -3,11 +3,13 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 
 #include <cstddef>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Memory of a device for count elements of T.
@@ -83,3 +85,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -7,6 +7,7 @@
 // It agrees with the full forward within rounding, as long as no score differs from another by about 10,000.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/expr/plan.hpp"
 #include "apriori/models/packed_weights.hpp"
@@ -19,6 +20,7 @@
 #include <memory>
 #include <string>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 /// The passes of a model over its weights; PriorTransformer's members call them. C is canonical.
@@ -121,7 +123,7 @@ public:
         const index_t hidden = l.hidden_tokens, latent_rows = x_t.ext()[0];
         if (l.rows < 1 || l.samples < 1 || hidden < 1)
             return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
-                                   std::min({l.rows, l.samples, hidden}), 1);
+                                   (std::min)({l.rows, l.samples, hidden}), 1);
         if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
         if (hidden != hidden_tokens(*steps.front().condition->prefix) || latent_rows % hidden != 0 ||
             latent_rows > l.samples * hidden)
@@ -130,7 +132,7 @@ public:
                 l.samples * hidden);
         if (const status s = check_workspace(memory, workspace_bytes(l)); !s) return s;
         for (index_t first = 0; first < std::ssize(steps); first += l.rows) {
-            const auto some = part(steps, first, std::min(l.rows, std::ssize(steps) - first));
+            const auto some = part(steps, first, (std::min)(l.rows, std::ssize(steps) - first));
             workspace work(memory);
             context to(device_, work);
             prior_step_rows index(work, std::ssize(some), hidden, prd);
@@ -144,7 +146,7 @@ public:
 
     static constexpr std::size_t workspace_bytes(step_limits l) {
         return workspace_of<Device>(
-            step_of(l, std::min(C.num_layers, 2))); // the last layer, and one of those before it
+            step_of(l, (std::min)(C.num_layers, 2))); // the last layer, and one of those before it
     }
     static constexpr auto plan(step_limits l) {
         return plan_body<Device, 24 + 16 * C.num_layers>(step_of(l, C.num_layers));
@@ -259,3 +261,4 @@ private:
 };
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

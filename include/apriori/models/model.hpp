@@ -67,7 +67,7 @@ protected:
         context to(*device_, w);
         to.state = out.state;
         for (index_t first = 0; first < in.rows() && to.state; first += l.rows)
-            Architecture::run(to, weights_->operands(), in, out, first, std::min(l.rows, in.rows() - first),
+            Architecture::run(to, weights_->operands(), in, out, first, (std::min)(l.rows, in.rows() - first),
                               Architecture::layers);
         out.state = to.state;
         return out;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/expr/normalize.hpp"
 #include "apriori/models/parameter_table.hpp"
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <type_traits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A canonical configuration as a type: what a layout, operands and weights are made for. parameters_of(Config) is its table.
@@ -72,7 +74,7 @@ private:
             s.table = p.table;
             s.grows = p.grows;
             s.k = p.width();
-            s.n = std::max(s.n, p.row + p.rows());
+            s.n = (std::max)(s.n, p.row + p.rows());
         }
         for (const bool block : {false, true}) {
             const std::size_t begin = bytes;
@@ -162,3 +164,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

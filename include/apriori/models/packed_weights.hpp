@@ -5,6 +5,7 @@
 
 #include "apriori/core/check_tensors.hpp"
 #include "apriori/core/content_hash.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/models/packed_operands.hpp"
 
@@ -17,6 +18,7 @@
 #include <memory>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace detail {
@@ -33,6 +35,10 @@ struct packed_model {
 template <class Device, class Format>
 class weight_memory {
 public:
+    static_assert(
+        requires { typename Device::template packed<Format>; },
+        "apriori: this device does not have this format of weights; the template arguments of packed_weights name "
+        "both");
     using packed = typename Device::template packed<Format>;
 
     /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by. A hash
@@ -80,9 +86,9 @@ private:
     /// All bytes from one block to another, by way of the host.
     static status copy(Device& device, std::span<const std::byte> from, std::byte* to) {
         constexpr std::size_t most = std::size_t{1} << 22;
-        std::vector<std::byte> part(std::min(most, from.size()));
+        std::vector<std::byte> part((std::min)(most, from.size()));
         for (std::size_t at = 0; at < from.size(); at += most) {
-            const std::size_t n = std::min(most, from.size() - at);
+            const std::size_t n = (std::min)(most, from.size() - at);
             status s = device.download(part.data(), from.data() + at, n);
             if (s) s = device.upload(to + at, part.data(), n);
             if (!s) return s;
@@ -153,7 +159,7 @@ private:
         const index_t step = std::max<index_t>(1, at_once / width);
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
-            const index_t n = std::min(step, count - first);
+            const index_t n = (std::min)(step, count - first);
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
@@ -292,3 +298,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

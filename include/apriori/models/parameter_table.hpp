@@ -3,6 +3,7 @@
 // counting all read it, and weights are operands by its names (models/packed_operands.hpp).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/tensor_source.hpp"
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// One tensor of the state dict: "prefix" + "name", in which "{}" stands for the layer. It lies in a slot, alone, or beside others
@@ -140,3 +142,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,6 +2,7 @@
 // What exact incremental sampling keeps between steps: keys and values of the rows that no step changes.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/cached_attention.hpp"
 #include "apriori/models/device_array.hpp"
 #include "apriori/models/prior_config.hpp"
@@ -10,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Some rows of a cache.
@@ -73,3 +75,4 @@ struct step_limits {
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,10 +2,12 @@
 // The hyperparameters of diffusers' PriorTransformer as a structural type, and the named presets.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/config_error.hpp"
 
 #include <array>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// time_embed_act_fn: every activation that diffusers' TimestepEmbedding accepts here.
@@ -159,3 +161,4 @@ inline constexpr PriorConfig digits{
 } // namespace presets
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,11 +2,13 @@
 // What goes into PriorTransformer's forward and what comes out: shapes, and who may see whom.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/expr/attention.hpp"
 #include "apriori/models/prior_config.hpp"
 #include "apriori/tensor/tensor.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// How much a workspace must hold at once. 0: what the configuration says.
@@ -166,3 +168,4 @@ struct PriorTransformerOutput {
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

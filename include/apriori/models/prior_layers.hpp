@@ -2,11 +2,13 @@
 // The pieces of PriorTransformer as expressions of their inputs: what its forward and its incremental passes are made of.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/layers/timestep_embedding.hpp"
 #include "apriori/layers/transformer_block.hpp"
 #include "apriori/models/packed_operands.hpp"
 #include "apriori/models/prior_parameters.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 template <activation F, class X>
@@ -84,3 +86,4 @@ inline float constant_of(const PriorConfig& c, std::string_view slot, index_t i)
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

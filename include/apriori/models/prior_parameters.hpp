@@ -2,9 +2,11 @@
 // The one table of PriorTransformer's parameters: diffusers' names, their shapes, and where each goes in packed memory.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/parameter_table.hpp"
 #include "apriori/models/prior_config.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The table of a canonical configuration.
@@ -65,3 +67,4 @@ constexpr parameter_table parameters_of(const PriorConfig& c) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 
 #include <cstdint>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What text encoders give for one prompt, on the host. Empty spans where the model takes none.
@@ -27,3 +29,4 @@ failure wrong_size(const char* what, std::span<const T> got, index_t want) {
 } // namespace detail
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

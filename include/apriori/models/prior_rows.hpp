@@ -28,7 +28,7 @@ struct prior_pass_rows {
     void add_group(const attention_group& g, std::int64_t group_scores, index_t keys) {
         groups.push_back(g);
         scores += group_scores;
-        max_keys = std::max(max_keys, keys);
+        max_keys = (std::max)(max_keys, keys);
     }
 };
 
@@ -97,7 +97,7 @@ public:
         in_stretches<attention_group>(to, all_, steps_, [&](index_t i) {
             const attention_group g = group_of(at(steps, i), i * own);
             const index_t past = g.past[0].count + g.past[1].count;
-            max_keys_ = std::max(max_keys_, past + own);
+            max_keys_ = (std::max)(max_keys_, past + own);
             scores_ += own * past + own * (own + 1) / 2;
             last_scores_ += answers * (past + own);
             return g;
@@ -137,7 +137,7 @@ private:
         constexpr index_t most = 16;
         T here[most];
         for (index_t first = 0; first < count; first += most) {
-            const index_t n = std::min(most, count - first);
+            const index_t n = (std::min)(most, count - first);
             for (index_t i = 0; i < n; ++i) here[i] = element(first + i);
             to.check(to.device().upload(there + first, here, to_size(n) * sizeof(T)));
         }

@@ -2,6 +2,7 @@
 // diffusers' PriorTransformer: denoises a CLIP image embedding given a CLIP text embedding (Ramesh et al. 2022, unCLIP).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/layers/attention_processors.hpp"
 #include "apriori/models/attention_choice.hpp"
 #include "apriori/models/incremental_prior.hpp"
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace detail {
@@ -35,42 +37,42 @@ struct prior_architecture {
     static constexpr void run(Context& to, const W& w, const input& all, const output& out, index_t first,
                               index_t count, int depth) {
         const input in = all.part(first, count);
-        const prior_layers<C, W> layers{w};
+        const prior_layers<C, W> network{w};
         const auto temporaries = to.scope();
         const auto x = to.temporary(extents<dyn, inner>(count * in.tokens()));              // [rows * tokens, inner]
         const sequence_view sequence(x.data, extents<dyn, dyn, inner>(count, in.tokens())); // [rows, tokens, inner]
-        embed(to, layers, in, sequence);
-        layers.norm_in(to, x);
+        embed(to, network, in, sequence);
+        network.norm_in(to, x);
         // the rows of the answer, [rows, 1 or hidden tokens, inner]: all that is wanted of the last layer
         const auto answer = [&](const auto& y) {
             return slice<1>(reshape(y, sequence.shape), in.first_answer(), in.output_tokens());
         };
         for (int i = 0; i < depth; ++i)
             Processors::visit(i, [&](const auto& processor) {
-                const auto block = layers.block(i);
+                const auto block = network.block(i);
                 if (i + 1 < depth)
-                    block(to, x, in.attends(), layers.scale, processor);
+                    block(to, x, in.attends(), network.scale, processor);
                 else
-                    block.picked(to, x, in.attends(), layers.scale, processor, answer);
+                    block.picked(to, x, in.attends(), network.scale, processor, answer);
             });
-        to(slice<0>(out.predicted_image_embedding, first, count)) = layers.answer_rows(answer(x));
+        to(slice<0>(out.predicted_image_embedding, first, count)) = network.answer_rows(answer(x));
     }
 
 private:
     /// The sequence [text, proj, time (if the model has it), hidden states, prd], each with its positions.
     template <class Context, class Layers>
-    static constexpr void embed(Context& to, const Layers& layers, const input& in, const sequence_view& sequence) {
+    static constexpr void embed(Context& to, const Layers& network, const input& in, const sequence_view& sequence) {
         const index_t text = in.text_tokens(), proj = in.proj_tokens(), hidden = in.hidden_tokens(),
                       first_hidden = in.first_hidden();
         const auto tokens = [&](index_t first, index_t count) { return slice<1>(sequence, first, count); };
-        const auto at = [&](index_t first, index_t count) { return positions(layers.w, in, first, count); };
-        if (text > 0) to(tokens(0, text)) = layers.text_rows(in.encoder_hidden_states.as_view()) + at(0, text);
-        to(tokens(text, proj)) = layers.pooled_rows(in.proj_embedding.as_view()) + at(text, proj);
+        const auto at = [&](index_t first, index_t count) { return positions(network.w, in, first, count); };
+        if (text > 0) to(tokens(0, text)) = network.text_rows(in.encoder_hidden_states.as_view()) + at(0, text);
+        to(tokens(text, proj)) = network.pooled_rows(in.proj_embedding.as_view()) + at(text, proj);
         if constexpr (C.time_embedding)
-            layers.embed_time(to, token(sequence, text + proj), in.timestep_column(), at(text + proj, 1));
-        to(tokens(first_hidden, hidden)) = layers.latent_rows(in.hidden_states.as_view()) + at(first_hidden, hidden);
+            network.embed_time(to, token(sequence, text + proj), in.timestep_column(), at(text + proj, 1));
+        to(tokens(first_hidden, hidden)) = network.latent_rows(in.hidden_states.as_view()) + at(first_hidden, hidden);
         if constexpr (input::has_prd)
-            to(token(sequence, first_hidden + hidden)) = layers.w["prd_embedding"_w] + at(first_hidden + hidden, 1);
+            to(token(sequence, first_hidden + hidden)) = network.w["prd_embedding"_w] + at(first_hidden + hidden, 1);
     }
 
     /// Rows first .. of positional_embedding as tokens `first ..` of a sequence take them: [count, inner], and zeros where
@@ -194,3 +196,4 @@ template <PriorConfig Config, class Device, class Format = f32, class Processors
 using PriorTransformer = detail::prior_transformer<detail::checked<Config>(), Device, Format, Processors>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

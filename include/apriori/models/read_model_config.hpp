@@ -3,12 +3,14 @@
 // too, which is both of them: openai's checkpoints are that.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/read_config.hpp"
 #include "apriori/models/clip_config.hpp"
 #include "apriori/models/prior_config.hpp"
 
 #include <string_view>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Both configurations of a CLIPModel.
@@ -77,3 +79,4 @@ constexpr config_reading<Config> read_model_config(std::string_view text) noexce
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

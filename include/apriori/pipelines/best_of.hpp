@@ -2,16 +2,18 @@
 // Of several samples of a text the one that is most like it: what DALLE2-pytorch does behind its prior.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/text_to_embedding.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The cosine of two vectors; 0 where one has no length.
 inline double cosine(std::span<const float> a, std::span<const float> b) noexcept {
     double product = 0, aa = 0, bb = 0;
-    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    for (std::size_t i = 0; i < (std::min)(a.size(), b.size()); ++i) {
         const double x = a[i], y = b[i];
         product += x * y, aa += x * x, bb += y * y;
     }
@@ -45,3 +47,4 @@ inline result<image_embeddings> best_of(const image_embeddings& made, index_t ke
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

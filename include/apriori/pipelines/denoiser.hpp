@@ -2,12 +2,14 @@
 // What a sampler calls at every step: the model's answer for the latents of all samples and guidance branches.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/models/device_array.hpp"
 #include "apriori/models/prior_prompt.hpp"
 #include "apriori/models/prior_transformer.hpp"
 
 #include <algorithm>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Prompts of each guidance branch when `count` of them are shared out to `branches`; 0 branches: each is one.
@@ -79,7 +81,7 @@ private:
         if (mask != 0 && mask != config.num_embeddings)
             return detail::wrong_size("condition: attention_mask", first.attention_mask, config.num_embeddings);
         const index_t count = branches_ * prompts_ * samples_;
-        limits_ = limits{.rows = std::min(count, most_rows),
+        limits_ = limits{.rows = (std::min)(count, most_rows),
                          .hidden_tokens = tokens_,
                          .proj_tokens = proj_tokens,
                          .text_tokens = text_tokens}
@@ -125,3 +127,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

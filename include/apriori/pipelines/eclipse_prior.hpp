@@ -4,9 +4,11 @@
 // in its authors' pipelines.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/denoiser.hpp"
 #include "apriori/pipelines/text_to_embedding.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 struct eclipse_options {
@@ -75,3 +77,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

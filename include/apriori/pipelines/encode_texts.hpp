@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/models/prior_prompt.hpp"
 
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What a text encoder gave for some texts, on the host.
@@ -78,3 +80,4 @@ result<encoded_texts> encode_texts(const Tokenizer& tokenizer, const TextEncoder
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,10 +3,12 @@
 // sample and guidance branch.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/denoiser.hpp"
 
 #include <algorithm>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A prompt of a condition: one guidance branch. Conditions can be kept and shared between samplings.
@@ -75,7 +77,7 @@ private:
     incremental_denoiser(const Model& model, std::vector<branch> prompts, index_t each, index_t samples)
         : model_(model), prompts_(std::move(prompts)), each_(each), samples_(samples) {
         const index_t count = std::ssize(prompts_) * samples;
-        limits_ = {.rows = std::min(count, most_rows),
+        limits_ = {.rows = (std::min)(count, most_rows),
                    .samples = each * samples,
                    .hidden_tokens = Model::hidden_tokens(*prompts_.front().condition)};
         for (const branch& p : prompts_)
@@ -104,3 +106,4 @@ bool samples_incrementally(std::span<const prior_prompt> prompts) noexcept {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

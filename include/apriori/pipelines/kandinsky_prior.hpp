@@ -3,11 +3,13 @@
 // negative ones that Kandinsky's decoders take beside them.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/text_to_embedding.hpp"
 
 #include <optional>
 #include <variant>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What a decoder takes: rows [texts * num_images_per_prompt, width] of both.
@@ -110,7 +112,7 @@ public:
         for (const weighted_condition& c : conditions) {
             const auto embeds = embedding_of(c.what, random, each, out.cut);
             if (!embeds) return embeds.error();
-            const std::size_t one = out.image_embeds.size(), count = std::max(one, embeds->size());
+            const std::size_t one = out.image_embeds.size(), count = (std::max)(one, embeds->size());
             // what has one row is added to every row; with sum_samples all rows are added to one
             for (std::size_t i = 0; i < count; ++i)
                 out.image_embeds[i % one] += (*embeds)[i % embeds->size()] * c.weight;
@@ -215,3 +217,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

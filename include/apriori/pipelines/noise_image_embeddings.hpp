@@ -2,12 +2,14 @@
 // What lies between the prior of diffusers' StableUnCLIPPipeline and its decoder: noise_image_embeddings.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/layers/timestep_embedding.hpp"
 #include "apriori/pipelines/sample_prompts.hpp"
 #include "apriori/schedulers/scheduler.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// StableUnCLIPImageNormalizer: the mean and deviation of CLIP embeddings, [width] each.
@@ -48,3 +50,4 @@ result<std::vector<float>> noise_image_embeddings(std::span<const float> embeds,
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,12 +2,14 @@
 // The second half of every pipeline: samples of prompts, all of them one batch, by the fastest way that is right.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/incremental_denoiser.hpp"
 #include "apriori/pipelines/sampler.hpp"
 
 #include <concepts>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What draws standard normal numbers: torch_generator, philox_generator.
@@ -88,3 +90,4 @@ sample_prompts(const Model& model, const Scheduler& schedule, std::span<const pr
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

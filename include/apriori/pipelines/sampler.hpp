@@ -3,7 +3,9 @@
 // joins its branches, and the scheduler's scalars make the next latents, all element-wise and in one launch.
 #pragma once
 
+#include "apriori/core/floats.hpp"
 #include "apriori/core/function_ref.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/denoiser.hpp"
 #include "apriori/schedulers/concept.hpp"
 
@@ -12,6 +14,7 @@
 #include <cmath>
 #include <functional>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// What a callback is told after a step.
@@ -89,8 +92,7 @@ result<void> check_sampling(const sampled_model<Device>& m, std::span<const step
     if (!m.time_embedding)
         return failure{errc::unsupported,
                        "a model without time_embedding takes one pass, not a scheduler's steps; use eclipse_prior"};
-    if (!std::isfinite(guidance_scale))
-        return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
+    if (!is_finite(guidance_scale)) return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
     if (m.branches != branches)
         return failure(errc::invalid_argument, "guidance_scale ", guidance_scale, " needs ", branches,
                        " branch(es), the denoiser has ", m.branches);
@@ -106,7 +108,7 @@ result<void> check_sampling(const sampled_model<Device>& m, std::span<const step
 }
 
 template <class Device>
-result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_coefficients> steps, int slots,
+result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_coefficients> steps, int histories,
                           float initial_scale, std::span<const float> latents, std::span<float> out,
                           const sampling_options& options) {
     if (auto r = check_sampling(m, steps, latents, out, options.guidance_scale); !r) return r;
@@ -115,13 +117,13 @@ result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_c
     std::array<device_array<float, Device>, 4 + max_history_slots> memory;
     std::array<latents_view, 4 + max_history_slots> views; // latents, next latents, model input, noise, histories
     std::vector<float> host(latents.size(), 0.0f);
-    for (std::size_t i = 0; i < 4 + to_size(slots); ++i) {
+    for (std::size_t i = 0; i < 4 + to_size(histories); ++i) {
         memory[i] = on.copy(host); // histories that are not yet written count as zero
         views[i] = latents_view(memory[i].data(), extents<dyn, dyn>(m.rows, m.width));
     }
     auto &x = views[0], &next = views[1];
     const auto scaled = views[2], z = views[3];
-    const std::span<const latents_view> history(views.data() + 4, to_size(slots));
+    const std::span<const latents_view> history(views.data() + 4, to_size(histories));
     for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * initial_scale;
     on.write(memory[0], std::span<const float>(host));
     if (!on.state) return on.state;
@@ -204,3 +206,4 @@ result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& sch
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

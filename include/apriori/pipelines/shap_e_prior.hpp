@@ -2,10 +2,12 @@
 // The prior's half of diffusers' ShapEPipeline and ShapEImg2ImgPipeline: latents of objects, from texts and from images.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/text_to_embedding.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Names and defaults are diffusers'.
@@ -92,3 +94,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // what its Kandinsky pipelines do between words and embeddings.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/pipelines/encode_texts.hpp"
 #include "apriori/pipelines/sample_prompts.hpp"
 #include "apriori/schedulers/any_scheduler.hpp"
@@ -10,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Names and defaults are diffusers'.
@@ -156,3 +158,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

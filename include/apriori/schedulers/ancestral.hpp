@@ -2,8 +2,10 @@
 // What the ancestral schedulers share, UnCLIP, DDPM and DDIM: the noise levels that a step goes between, and DDPM's step.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/scheduler.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 /// x0 from (sample, output), formula (15) of arXiv:2006.11239 and, for v, appendix D of arXiv:2202.00512.
@@ -76,3 +78,4 @@ constexpr step_coefficients ancestral_step(const auto& c, const step_levels& at,
 }
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

@@ -4,12 +4,14 @@
 
 #include "apriori/core/constexpr_math.hpp"
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/schedulers/options.hpp"
 
 #include <cstddef>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// The noise levels of training step t: beta, and the cumulative product of (1 - beta) up to and with it.
@@ -160,3 +162,4 @@ constexpr noise_levels make_noise_levels(const Config& c) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,11 +2,13 @@
 // What a sampler relies on: a scheduler is the list of steps that it has planned, and nothing else.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/step.hpp"
 
 #include <concepts>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A planned schedule. One entry of steps() is one call of the model; `timesteps()[i] == steps()[i].timestep`.
@@ -24,3 +26,4 @@ concept scheduler = requires(const S& s) {
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,8 +2,10 @@
 // DDIMScheduler of diffusers 0.42.1: deterministic (eta 0) to ancestral (eta 1) sampling of arXiv:2010.02502.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/ddpm.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Fields and defaults of diffusers' DDIMScheduler, by the same names, and of its step(). Not here: trained_betas and
@@ -90,3 +92,4 @@ constexpr status plan_schedule(const DDIMSchedulerConfig& c, const noise_levels&
 using DDIMScheduler = basic_scheduler<DDIMSchedulerConfig>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,9 +2,11 @@
 // DDPMScheduler of diffusers 0.42.1: ancestral sampling of arXiv:2006.11239.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/ancestral.hpp"
 #include "apriori/schedulers/spacing.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Fields and defaults of diffusers' DDPMScheduler, by the same names. Not here: trained_betas, thresholding, and the
@@ -86,3 +88,4 @@ constexpr status plan_schedule(const DDPMSchedulerConfig& c, const noise_levels&
 using DDPMScheduler = basic_scheduler<DDPMSchedulerConfig>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

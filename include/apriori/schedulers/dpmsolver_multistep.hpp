@@ -2,6 +2,7 @@
 // DPMSolverMultistepScheduler of diffusers 0.42.1: DPM-Solver++ of order 1 to 3, arXiv:2211.01095, and its SDE form.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/ddpm.hpp"
 #include "apriori/schedulers/sigmas.hpp"
 
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <limits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here. What DEISMultistepScheduler has is read as
@@ -242,9 +244,9 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
     std::vector<step_coefficients> planned;
     for (int i = request.begin; i < steps; ++i) {
         const bool few = c.lower_order_final && steps < 15;
-        int order = std::min(c.solver_order, i - request.begin + 1); // the first steps have no history
+        int order = (std::min)(c.solver_order, i - request.begin + 1); // the first steps have no history
         if (i == steps - 1 && (c.euler_at_final || few || c.final_sigmas_type == final_sigma::zero)) order = 1;
-        if (i == steps - 2 && few) order = std::min(order, 2);
+        if (i == steps - 2 && few) order = (std::min)(order, 2);
         step_coefficients s = dpm_coefficients(c, sigmas, to_size(i), order);
         s.timestep = float(at(timesteps, i));
         // A step between two equal noise levels changes nothing: Karras's last one leads to sigma_min, where it is. But what
@@ -265,3 +267,4 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
 using DPMSolverMultistepScheduler = basic_scheduler<DPMSolverMultistepSchedulerConfig>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,10 +2,12 @@
 // HeunDiscreteScheduler of diffusers 0.42.1: Heun's second-order method, algorithm 1 of arXiv:2206.00364 without churn.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/scheduler.hpp"
 #include "apriori/schedulers/sigmas.hpp"
 #include "apriori/schedulers/spacing.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Fields and defaults of diffusers' HeunDiscreteScheduler, by the same names. Not here: trained_betas and
@@ -126,3 +128,4 @@ constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise
 using HeunDiscreteScheduler = basic_scheduler<HeunDiscreteSchedulerConfig>;
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -4,6 +4,7 @@
 // A scheduler is one file: a configuration struct and three functions found by its type (scheduler_config below).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/betas.hpp"
 #include "apriori/schedulers/concept.hpp"
 
@@ -12,6 +13,7 @@
 #include <span>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A planned schedule of any scheduler.
@@ -47,12 +49,12 @@ struct static_schedule {
     std::array<float, Calls> timestep_values{};
     std::array<step_coefficients, Calls> step_values{};
     float sigma = 1.0f;
-    int slots = 0;
+    int histories = 0;
 
     constexpr std::span<const float> timesteps() const noexcept { return timestep_values; }
     constexpr std::span<const step_coefficients> steps() const noexcept { return step_values; }
     constexpr float init_noise_sigma() const noexcept { return sigma; }
-    constexpr int history_slots() const noexcept { return slots; }
+    constexpr int history_slots() const noexcept { return histories; }
 };
 
 /// What set_timesteps was asked for: a number of inference steps or, in their place, custom timesteps.
@@ -186,8 +188,9 @@ consteval auto constexpr_schedule(const Config& config) {
         out.step_values[i] = planned.steps()[i];
     }
     out.sigma = planned.init_noise_sigma();
-    out.slots = planned.history_slots();
+    out.histories = planned.history_slots();
     return out;
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // training steps, and the schedules of Karras et al., exponential and Lu. Interpolated in double as numpy does.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/betas.hpp"
 
 #include <cstddef>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 /// sigma of every training step.
@@ -69,3 +71,4 @@ constexpr std::vector<float> log_of(const std::vector<float>& values) {
 }
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

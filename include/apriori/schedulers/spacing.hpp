@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/constexpr_math.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/schedulers/options.hpp"
 
@@ -11,6 +12,7 @@
 #include <span>
 #include <vector>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 /// numpy.linspace(0, last, count), from the last to the first.
@@ -66,3 +68,4 @@ constexpr status check_custom_timesteps(std::span<const float> custom, int train
 }
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

@@ -22,6 +22,7 @@
 #include <limits>
 #include <span>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// No scheduler keeps more buffers than this between steps (DPM-Solver++ of order 3 and Heun keep two).
@@ -125,3 +126,4 @@ APRIORI_NOINLINE inline status apply_step(const step_coefficients& c, const step
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -2,10 +2,12 @@
 // UnCLIPScheduler of diffusers 0.42.1: DDPM for Karlo's unCLIP, with betas recomputed over the steps that are skipped.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/schedulers/ancestral.hpp"
 
 #include <optional>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// Fields and defaults of diffusers' UnCLIPScheduler, by the same names. Its beta_schedule is squaredcos_cap_v2 alone.
@@ -91,3 +93,4 @@ public:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

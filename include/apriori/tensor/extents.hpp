@@ -13,7 +13,8 @@ namespace apriori {
 inline constexpr index_t dyn = -1;
 
 /// The shape of a tensor of rank sizeof...(E), outermost axis first. Each E is a size, or `dyn`.
-/// Constructed from the run-time sizes alone: `extents<dyn, 2048>(rows)`; without them each is 1.
+/// Constructed from the run-time sizes alone: `extents<dyn, 2048>(rows)`; without them each is 1. A negative size is kept, so that
+/// an assignment refuses it.
 template <index_t... E>
 struct extents {
     static constexpr int rank = sizeof...(E);
@@ -25,9 +26,9 @@ struct extents {
 
     constexpr extents() = default;
 
-    template <class... I>
-    requires(sizeof...(I) == dynamic_rank && dynamic_rank > 0)
-    constexpr explicit extents(I... dynamic) {
+    template <class... Sizes>
+    requires(sizeof...(Sizes) == dynamic_rank && dynamic_rank > 0)
+    constexpr explicit extents(Sizes... dynamic) {
         const index_t given[]{index_t(dynamic)...};
         const index_t* next = given;
         for (std::size_t i = 0; i < sizes.size(); ++i)
@@ -37,10 +38,22 @@ struct extents {
     constexpr index_t operator[](int axis) const noexcept { return at(sizes, axis); }
     static constexpr index_t fixed(int axis) noexcept { return at(static_sizes, axis); }
 
-    /// Elements in all.
+    /// Elements in all; of negative or very large extents no number of elements.
     constexpr index_t size() const noexcept {
-        index_t n = 1;
-        for (index_t s : sizes) n *= s;
+        std::size_t n = 1;
+        for (index_t s : sizes) n *= std::size_t(s);
+        return index_t(n);
+    }
+    /// Bytes of that many elements of `element` bytes: 0 where an extent is negative, and the largest number where there are more
+    /// than memory can hold.
+    constexpr std::size_t bytes(std::size_t element) const noexcept {
+        std::size_t n = element;
+        for (index_t s : sizes)
+            if (s < 1) return 0;
+        for (index_t s : sizes) {
+            if (n > std::size_t(-1) / 2 / std::size_t(s)) return std::size_t(-1);
+            n *= std::size_t(s);
+        }
         return n;
     }
     /// Extent of the last axis; 1 for a scalar.

@@ -2,6 +2,8 @@
 // Memory on the host: aligned for any vector unit, and in large pages where there is much of it.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -25,11 +27,13 @@ struct aligned_delete {
     void operator()(std::byte* p) const noexcept { ::operator delete(p, std::align_val_t{alignment}); }
 };
 
-/// Bytes on the host, aligned to buffer_alignment; empty() after an allocation that failed.
+/// Bytes on the host, aligned to buffer_alignment; empty() after an allocation that failed, as one of more than half of the
+/// address space does.
 class host_buffer {
 public:
     host_buffer() = default;
     explicit host_buffer(std::size_t bytes) {
+        if (bytes > std::size_t(-1) / 2) return; // aligning it would wrap to a small number
         const std::size_t alignment = bytes >= large_page ? large_page : buffer_alignment;
         bytes_ = {
             static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{alignment}, std::nothrow)),

@@ -9,14 +9,15 @@
 
 namespace apriori {
 
-/// A row-major tensor in host memory, zero at first. As an operand of an expression it is its view.
+/// A row-major tensor in host memory, zero at first. As an operand of an expression it is its view. Where there was
+/// no memory data() is null; then, and where an extent is negative, flat() is empty and an assignment refuses it.
 template <class T, class E>
 class tensor {
 public:
     using apriori_expression = void;
     using extents_type = E;
 
-    explicit tensor(E shape = {}) : shape_(shape), buffer_(to_size(shape.size()) * sizeof(T)) {
+    explicit tensor(E shape = {}) : shape_(shape), buffer_(shape.bytes(sizeof(T))) {
         if (!buffer_.empty()) std::memset(buffer_.data(), 0, buffer_.size());
     }
 
@@ -27,8 +28,8 @@ public:
 
     apriori::view<T, E> view() noexcept { return {data(), shape_}; }
     apriori::view<const T, E> view() const noexcept { return {data(), shape_}; }
-    std::span<T> flat() noexcept { return {data(), to_size(size())}; }
-    std::span<const T> flat() const noexcept { return {data(), to_size(size())}; }
+    std::span<T> flat() noexcept { return {data(), buffer_.size() / sizeof(T)}; }
+    std::span<const T> flat() const noexcept { return {data(), buffer_.size() / sizeof(T)}; }
 
 private:
     E shape_;

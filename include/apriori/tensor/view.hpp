@@ -53,11 +53,11 @@ struct view {
     constexpr index_t size() const noexcept { return shape.size(); }
     constexpr index_t stride(int axis) const noexcept { return at(strides, axis); }
 
-    /// The elements as a span; dense views only.
+    /// The elements as a span; dense views only. Empty where an extent is negative.
     constexpr std::span<T> flat() const noexcept
     requires(L == layout::dense)
     {
-        return {data, to_size(shape.size())};
+        return {data, shape.bytes(1)};
     }
 
     static constexpr sizes_type dense_strides(const E& e) noexcept {
@@ -87,8 +87,8 @@ template <class E, int Axis, index_t Size>
 struct with_extent;
 template <index_t... S, int Axis, index_t Size>
 struct with_extent<extents<S...>, Axis, Size> {
-    template <std::size_t... I>
-    static auto make(std::index_sequence<I...>) -> extents<(int{I} == Axis ? Size : S)...>;
+    template <std::size_t... Is>
+    static auto make(std::index_sequence<Is...>) -> extents<(int{Is} == Axis ? Size : S)...>;
     using type = decltype(make(std::make_index_sequence<sizeof...(S)>{}));
 };
 
@@ -100,19 +100,26 @@ constexpr E extents_of_sizes(const std::array<index_t, std::size_t{E::rank}>& si
     return e;
 }
 
-/// Elements first .. first + Count of an axis. Slicing any axis but the first leaves gaps between rows.
+/// Elements first .. first + Count of an axis. Slicing any axis but the first leaves gaps between rows. Where they are not all
+/// there, the axis has extent -1, and an assignment refuses the view.
 template <int Axis, index_t Count, class T, class E, layout L>
 constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) {
     static_assert(Axis >= 0 && Axis < E::rank, "apriori: slice: no such axis");
-    static_assert(Count == dyn || E::fixed(Axis) == dyn || Count <= E::fixed(Axis),
-                  "apriori: slice: longer than the axis");
-    using result_extents = typename with_extent<E, Axis, Count>::type;
-    constexpr layout result_layout =
-        Axis == 0 && L == layout::dense ? layout::dense : (L == layout::dense ? layout::rows : L);
-    auto sizes = v.shape.sizes;
-    sizes[Axis] = count;
-    return view<T, result_extents, result_layout>(advance(v.data, first * v.stride(Axis)),
-                                                  extents_of_sizes<result_extents>(sizes), v.strides);
+
+    if constexpr (Axis < 0 || Axis >= E::rank)
+        return v; // for a shorter error
+    else {
+        static_assert(Count == dyn || E::fixed(Axis) == dyn || Count <= E::fixed(Axis),
+                      "apriori: slice: longer than the axis");
+        using result_extents = typename with_extent<E, Axis, Count>::type;
+        constexpr layout result_layout =
+            Axis == 0 && L == layout::dense ? layout::dense : (L == layout::dense ? layout::rows : L);
+        auto sizes = v.shape.sizes;
+        const bool there = first >= 0 && count >= 0 && first <= sizes[Axis] && count <= sizes[Axis] - first;
+        sizes[Axis] = there ? count : -1;
+        return view<T, result_extents, result_layout>(advance(v.data, there ? first * v.stride(Axis) : 0),
+                                                      extents_of_sizes<result_extents>(sizes), v.strides);
+    }
 }
 
 /// Two axes exchanged; the last axis may be one of them, its elements are then strided.
@@ -120,23 +127,31 @@ template <int A, int B, class T, index_t... S, layout L>
 constexpr auto transpose_view(const view<T, extents<S...>, L>& v) {
     using E = extents<S...>;
     static_assert(A >= 0 && B >= 0 && A < E::rank && B < E::rank, "apriori: transpose: no such axis");
-    using result_extents = typename with_extent<typename with_extent<E, A, E::fixed(B)>::type, B, E::fixed(A)>::type;
-    constexpr bool moves_last = A != B && (A == E::rank - 1 || B == E::rank - 1);
-    constexpr layout result_layout = A == B       ? L
-                                     : moves_last ? layout::strided
-                                                  : (L == layout::dense ? layout::rows : L);
-    auto sizes = v.shape.sizes;
-    auto strides = v.strides;
-    std::swap(sizes[A], sizes[B]);
-    std::swap(strides[A], strides[B]);
-    return view<T, result_extents, result_layout>(v.data, extents_of_sizes<result_extents>(sizes), strides);
+    if constexpr (!(A >= 0 && B >= 0 && A < E::rank && B < E::rank))
+        return v;
+    else {
+        using result_extents =
+            typename with_extent<typename with_extent<E, A, E::fixed(B)>::type, B, E::fixed(A)>::type;
+        constexpr bool moves_last = A != B && (A == E::rank - 1 || B == E::rank - 1);
+        constexpr layout result_layout = A == B       ? L
+                                         : moves_last ? layout::strided
+                                                      : (L == layout::dense ? layout::rows : L);
+        auto sizes = v.shape.sizes;
+        auto strides = v.strides;
+        std::swap(sizes[A], sizes[B]);
+        std::swap(strides[A], strides[B]);
+        return view<T, result_extents, result_layout>(v.data, extents_of_sizes<result_extents>(sizes), strides);
+    }
 }
 
-/// The same elements in another shape of as many elements; dense views only.
+/// The same elements in another shape of as many elements; dense views only. Where there are not as many, the first axis has
+/// extent -1, and an assignment refuses the view.
 template <class To, class T, class E>
 constexpr auto reshape_view(const view<T, E, layout::dense>& v, To to) {
     if constexpr (To::is_static && E::is_static)
         static_assert(To{}.size() == E{}.size(), "apriori: reshape: another number of elements");
+    if constexpr (To::rank > 0)
+        if (to.size() != v.size() || to.bytes(1) != v.shape.bytes(1)) to.sizes[0] = -1;
     return view<T, To>(v.data, to);
 }
 
@@ -149,9 +164,9 @@ constexpr auto split_last(const view<T, extents<S...>, L>& v) {
     static_assert(width != dyn && width % Heads == 0,
                   "apriori: split_last: the last axis does not divide into that many parts");
     constexpr index_t part = width / Heads;
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        using result = view<T, extents<E::fixed(int{I})..., Heads, part>, L>;
-        typename result::sizes_type sizes{v.shape.sizes[I]..., Heads, part}, strides{v.strides[I]..., part, 1};
+    return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+        using result = view<T, extents<E::fixed(int{Is})..., Heads, part>, L>;
+        typename result::sizes_type sizes{v.shape.sizes[Is]..., Heads, part}, strides{v.strides[Is]..., part, 1};
         return result(v.data, extents_of_sizes<typename result::extents_type>(sizes), strides);
     }(std::make_index_sequence<E::rank - 1>{});
 }

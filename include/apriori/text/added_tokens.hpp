@@ -54,10 +54,10 @@ public:
             if (token.single_word && inside) continue;
             if (token.lstrip) {
                 while (begin > done && unicode::is_space(text[begin - 1])) --begin;
-                begin = std::max(begin, done);
+                begin = (std::max)(begin, done);
             }
             if (token.rstrip) {
-                end = std::max(end, space_until); // in time n where each of n spaces is a token
+                end = (std::max)(end, space_until); // in time n where each of n spaces is a token
                 while (end < text.size() && unicode::is_space(text[end])) ++end;
                 space_until = end;
             }

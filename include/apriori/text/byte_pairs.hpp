@@ -2,6 +2,8 @@
 // Byte-pair encoding of one word (Sennrich et al. 2016), over the bytes of its UTF-8 text as in GPT-2 and CLIP.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -59,7 +61,7 @@ public:
         if (word.empty()) return;
         std::vector<part> parts(word.size());
         for (std::size_t i = 0; i < word.size(); ++i) {
-            const unsigned char byte = word[i] & 0xFF;
+            const unsigned char byte = static_cast<unsigned char>(word[i]);
             const bool end = i + 1 == word.size();
             parts[i] = {end ? last[byte] : inner[byte], i, end ? none : i + 1, true}; // the first has itself before it
             if (i > 0) parts[i].before = i - 1;

@@ -153,12 +153,12 @@ private:
         };
         std::unordered_map<std::int32_t, const std::string*> by_id;
         for (const auto& [token, id] : parts.vocabulary) {
-            if (id < 0 || id == std::numeric_limits<std::int32_t>::max())
+            if (id < 0 || id == (std::numeric_limits<std::int32_t>::max)())
                 return bad("the id of " + shown(token) + " is " + std::to_string(id) + "; allowed: 0 to 2147483646");
             if (!ids.emplace(token, id).second) return bad("the token " + shown(token) + " occurs twice");
             if (const auto [at, fresh] = by_id.emplace(id, &token); !fresh)
                 return bad(shown(*at->second) + " and " + shown(token) + " have the same id " + std::to_string(id));
-            vocab_size_ = std::max(vocab_size_, id + 1);
+            vocab_size_ = (std::max)(vocab_size_, id + 1);
         }
         return {};
     }
@@ -207,10 +207,10 @@ private:
             if (at->second == std::numeric_limits<std::int32_t>::max())
                 return failure(errc::bad_format, parts.vocabulary_name, ": leaves no id for the added token ",
                                shown(t.text));
-            next = std::max(next, at->second + 1);
+            next = (std::max)(next, at->second + 1);
             added_[at->second] = t;
         }
-        vocab_size_ = std::max(vocab_size_, next);
+        vocab_size_ = (std::max)(vocab_size_, next);
         const std::pair<const clip_added_token*, std::int32_t*> named[] = {
             {&parts.bos_token, &bos_}, {&parts.eos_token, &eos_}, {&parts.unk_token, &unk_}, {&parts.pad_token, &pad_}};
         for (const auto& [token, id] : named) *id = known[token->text];

@@ -3,6 +3,8 @@
 // utf8proc's, and so is the version of Unicode.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <utf8proc.h>
 
 #include <algorithm>
@@ -11,6 +13,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <vector>
 
 namespace apriori::unicode {
 
@@ -81,7 +85,10 @@ inline std::u32string nfc(std::u32string_view text) {
     for (auto at = points.begin(); at != points.end();) {
         const auto marks = std::find_if(at, points.end(), [&](auto c) { return rank(c) != 0; });
         at = std::find_if(marks, points.end(), [&](auto c) { return rank(c) == 0; });
-        std::stable_sort(marks, at, [&](auto a, auto b) { return rank(a) < rank(b); });
+        std::vector<std::tuple<int, std::ptrdiff_t, utf8proc_int32_t>> order; // of equal ranks as they come
+        for (auto mark = marks; mark != at; ++mark) order.emplace_back(int(rank(*mark)), mark - marks, *mark);
+        std::sort(order.begin(), order.end());
+        std::transform(order.begin(), order.end(), marks, [](const auto& o) { return std::get<2>(o); });
     }
     const auto n = utf8proc_normalize_utf32(points.data(), std::ssize(points), options);
     return {points.begin(), points.begin() + n};

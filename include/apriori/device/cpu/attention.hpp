@@ -3,11 +3,13 @@
 // pass over tiles of keys with a running softmax (Milakov and Gimelshein 2018), so that scores never leave the cache.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/contraction.hpp"
 #include "apriori/expr/norms.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 template <class Arch>
@@ -74,8 +76,8 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
         kernel(a, reinterpret_cast<const std::byte*>(b), k, 0, k, tile, accumulate, {});
     };
     const auto with_keys = at(multiply_keys_of<Arch>, m - 1), with_values = at(multiply_values_of<Arch>, m - 1);
-    alignas(buffer_alignment) float scores[M][T];
-    float max[M], sum[M];
+    alignas(buffer_alignment) float scores[to_size(M)][to_size(T)];
+    float max[to_size(M)], sum[to_size(M)];
 
     for (index_t i = 0; i < m; ++i) {
         const float* q = op.q + (s * tokens + r0 + i) * op.q_stride + h * d;
@@ -84,14 +86,14 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
         sum[i] = 0.0f;
     }
     for (index_t j0 = 0; j0 < tokens; j0 += T) {
-        const index_t count = std::min(tokens - j0, T);
+        const index_t count = (std::min)(tokens - j0, T);
         for (index_t p = 0; p < count; p += P)
             multiply(with_keys, queries, keys + (j0 + p) * d, d, scores[0] + p, false);
         for (index_t i = 0; i < m; ++i) {
             if (op.sequences.causal || op.sequences.mask != nullptr)
                 for (index_t j = 0; j < count; ++j) scores[i][j] += op.sequences.bias(s, r0 + i, j0 + j);
             const auto row = make_program_row<V>(el::vector{scores[i]}, count);
-            const float top = fn::fmax(max[i], row.max(fn::identity{}));
+            const float top = fn::fmax(max[i], (row.max)(fn::identity{}));
             const float shrink = std::exp(max[i] - top);
             sum[i] = sum[i] * shrink + exponentials<V>(scores[i], count, top);
             max[i] = top;
@@ -134,3 +136,4 @@ void run(X& x, const ops::attention<E>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

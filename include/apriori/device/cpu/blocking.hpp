@@ -2,12 +2,14 @@
 // Register and cache blocking of an architecture: the few constants that contraction kernels are compiled for.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/functions.hpp"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// A kernel keeps `rows` x `vectors` accumulators in registers, `vectors` of weights, and one broadcast value: at most
@@ -42,15 +44,15 @@ APRIORI_INLINE void for_each_block(index_t count, index_t block, auto&& body) no
     const index_t blocks = ceil_div(count, block);
     for (index_t b = 0; b < blocks; ++b) {
         const index_t r = b * block;
-        body(r, std::min(block, count - r), block_turn{b, blocks});
+        body(r, (std::min)(block, count - r), block_turn{b, blocks});
     }
 }
 
 /// A kernel compiled for each number of rows: at index m - 1 what `make.operator()<m>()` gives, for 1 .. Rows.
 template <int Rows, class Make>
 constexpr auto by_row_count(Make make) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) {
-        return std::array { make.template operator()<I + 1>()... };
+    return [&]<int... Is>(std::integer_sequence<int, Is...>) {
+        return std::array { make.template operator()<Is + 1>()... };
     }(std::make_integer_sequence<int, Rows>{});
 }
 
@@ -61,3 +63,4 @@ constexpr index_t padded_outputs(index_t n) noexcept {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

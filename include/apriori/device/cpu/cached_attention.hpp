@@ -2,10 +2,12 @@
 // Attention of a few queries over cached keys on the CPU: a task is a head of a group; scores of one query at a time.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/softmax.hpp"
 #include "apriori/expr/cached_attention.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// sum a[i] b[i].
@@ -77,3 +79,4 @@ void run(X& x, const ops::cached_attention& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

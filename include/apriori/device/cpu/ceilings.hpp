@@ -3,6 +3,7 @@
 // reading memory past every cache.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/simd.hpp"
 #include "apriori/tensor/tensor.hpp"
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <optional>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 namespace cpu_device {
@@ -80,7 +82,7 @@ public:
     double gbytes(std::size_t bytes = std::size_t{1} << 29) {
         constexpr std::size_t most = std::size_t{1} << 29;
         const int threads = executor_->concurrency();
-        const index_t part = index_t(std::min(bytes, most) / sizeof(float)) / threads / 1024 * 1024 + 1024;
+        const index_t part = index_t((std::min)(bytes, most) / sizeof(float)) / threads / 1024 * 1024 + 1024;
         const index_t passes = index_t{most} / 2 / (4 * part * threads) + 1;
         if (!memory_ || memory_->size() != part * threads) memory_.emplace(extents<dyn>(part * threads));
         std::atomic<float> sink = 0;
@@ -106,10 +108,11 @@ ceilings measure_ceilings(Executor& e) {
     ceiling_meter<Arch, Executor> meter(e);
     ceilings best;
     for (int i = 0; i < 5; ++i) {
-        best.gflops = std::max(best.gflops, meter.gflops());
-        best.gbytes = std::max(best.gbytes, meter.gbytes());
+        best.gflops = (std::max)(best.gflops, meter.gflops());
+        best.gbytes = (std::max)(best.gbytes, meter.gbytes());
     }
     return best;
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // file that is compiled for a newer one makes its own.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/attention.hpp"
 #include "apriori/device/cpu/cached_attention.hpp"
 
@@ -15,6 +16,7 @@
 #define APRIORI_KERNEL extern template
 #endif
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 namespace compiled {
@@ -78,5 +80,6 @@ APRIORI_KERNEL status pack_rows(packed<compiled::arch, f32>, index_t, std::span<
 #undef APRIORI_KERNEL
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH
 
 #endif

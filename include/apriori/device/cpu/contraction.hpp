@@ -3,11 +3,13 @@
 // each row block's results passing through the epilogue while they are in the L1 cache.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/formats/w8a8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/small_matmul.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Chunks of the rows of a left operand, whose results wait on the stack for their epilogue, by panels of outputs: the tiles of
@@ -16,8 +18,8 @@ template <class Arch, class Left>
 struct result_tiles {
     index_t rows, chunk, panels;
 
-    result_tiles(const Left& left, index_t rows, index_t n)
-        : rows(rows),
+    result_tiles(const Left& left, index_t all_rows, index_t n)
+        : rows(all_rows),
           chunk(blocking<Arch>::chunk / left.block() * left.block()),
           panels(padded_outputs<Arch>(n) / blocking<Arch>::panel) {}
     index_t count() const noexcept { return ceil_div(rows, chunk) * panels; }
@@ -33,7 +35,7 @@ void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, con
     alignas(buffer_alignment) float tile[blocking<Arch>::chunk * P];
     for (index_t t = first; t < last; ++t) {
         const index_t p = t % tiles.panels, r0 = t / tiles.panels * tiles.chunk;
-        const index_t count = std::min(tiles.rows - r0, tiles.chunk);
+        const index_t count = (std::min)(tiles.rows - r0, tiles.chunk);
         left.multiply(r0, count, w, p, tile);
         const index_t cols = std::min<index_t>(w.n - p * P, P);
         for (index_t r = 0; r < count; ++r) store_row<V>(epilogue, out, first_row + r0 + r, tile + r * P, p * P, cols);
@@ -43,16 +45,16 @@ void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, con
 template <class Arch, class Format>
 using left_of = typename panel_format<Arch, Format>::left;
 
-template <class Arch, class I, class Format, class E>
-constexpr std::size_t scratch_bytes(const ops::contraction<I, packed<Arch, Format>, E>& op) {
+template <class Arch, class In, class Format, class E>
+constexpr std::size_t scratch_bytes(const ops::contraction<In, packed<Arch, Format>, E>& op) {
     return left_of<Arch, Format>::bytes(op.rows, op.k);
 }
-template <class Arch, class I, class Format, class E, executor X>
-void run(X& x, const ops::contraction<I, packed<Arch, Format>, E>& op) {
+template <class Arch, class In, class Format, class E, executor X>
+void run(X& x, const ops::contraction<In, packed<Arch, Format>, E>& op) {
     const left_of<Arch, Format> left(op.scratch, op.rows, op.k);
     const index_t block = left.block();
     parallel_ranges(x, ceil_div(op.rows, block), operations(8, op.rows, op.k), [&](index_t first, index_t last) {
-        left.fill(op.input, first * block, std::min(last * block, op.rows));
+        left.fill(op.input, first * block, (std::min)(last * block, op.rows));
     });
     const result_tiles<Arch, left_of<Arch, Format>> tiles(left, op.rows, op.n);
     parallel_ranges(x, tiles.count(), operations(2, op.rows, op.k, op.n), [&](index_t first, index_t last) {
@@ -110,3 +112,4 @@ void run(X& x, const ops::matmul<E>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -2,6 +2,7 @@
 // The CPU as a device: xsimd kernels over packed weights, on an executor of the user's choice.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/concept.hpp"
 #include "apriori/device/cpu/attention.hpp"
 #include "apriori/device/cpu/cached_attention.hpp"
@@ -9,6 +10,7 @@
 #include "apriori/device/cpu/softmax.hpp"
 #include "apriori/device/host_memory.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// `Arch` is an xsimd architecture (or `scalar`), which the translation unit must be compiled for. A cpu refers to its
@@ -49,3 +51,4 @@ private:
 };
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -4,11 +4,13 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 
 #include <atomic>
 #include <concepts>
 #include <type_traits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A reference to a callable `void(int task)`; it owns nothing.
@@ -73,3 +75,4 @@ void parallel_ranges(executor auto& e, index_t count, double cost, const auto& b
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // which shifts and masks take out.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/simd.hpp"
 
 #include <bit>
 #include <cstdint>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// As many 32-bit words as V has floats.
@@ -67,3 +69,4 @@ private:
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // is a format's own business (formats/).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/device/cpu/blocking.hpp"
@@ -12,6 +13,7 @@
 #include <span>
 #include <string>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each has
@@ -61,7 +63,7 @@ struct packed {
     index_t n = 0, k = 0;
 
     constexpr packed() = default;
-    packed(std::byte* p, index_t n, index_t k) : data(p), n(n), k(k) {}
+    packed(std::byte* p, index_t outputs, index_t inputs) : data(p), n(outputs), k(inputs) {}
 
     /// Names the layout: memory packed under one name can be read under the same name alone.
     static std::string layout_name() { return "cpu panels of " + std::to_string(panel); }
@@ -90,3 +92,4 @@ status pack_rows(packed<Arch, Format> w, index_t first, std::span<const float> r
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

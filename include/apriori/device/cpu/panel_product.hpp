@@ -5,6 +5,7 @@
 // operands front to back. A block of m rows that begins at row r lies at r * k.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/formats/f32.hpp"
 #include "apriori/device/cpu/formats/half.hpp"
 #include "apriori/device/cpu/formats/integer.hpp"
@@ -13,6 +14,7 @@
 #include <array>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Where the operands of a product of M rows lie: input i of row m of the left one at m * row + i * input, and the results of row
@@ -29,7 +31,7 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
                     bool accumulate, block_turn block) noexcept {
     using V = value_t<Arch>;
     constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count;
-    V sum[M][N];
+    V sum[to_size(M)][to_size(N)];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
@@ -37,7 +39,7 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
             sum[m][n] = accumulate ? lanes<V>::load(tile + m * Steps.tile + n * L) : lanes<V>::set(0.0f);
     using format = panel_format<Arch, Format>;
     format::template multiply<(M >= format::ahead_from)>(panel, k, k0, k1, block,
-                                                         [&](const V(&w)[N]) __attribute__((always_inline)) {
+                                                         [&](const V(&w)[to_size(N)]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
                                                              for (int m = 0; m < M; ++m) {
                                                                  const V x = lanes<V>::set(a[m * Steps.row]);
@@ -85,7 +87,7 @@ public:
         const std::byte* panel = w.panel_at(p);
         const float* a = data_ + first * k_;
         for (index_t k0 = 0; k0 < k_ || k0 == 0; k0 += D) {
-            const index_t k1 = std::min(k0 + D, k_);
+            const index_t k1 = (std::min)(k0 + D, k_);
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
                 at(multiply_block_of<Arch, Format>, m - 1)(a + r * k_ + k0 * m, panel, k_, k0, k1, tile + r * P,
                                                            k0 != 0, turn);
@@ -100,3 +102,4 @@ private:
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -2,6 +2,7 @@
 // Rows of element-wise programs: evaluated, reduced, normalised, stored.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/blocking.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/expr/ops.hpp"
@@ -10,6 +11,7 @@
 #include <limits>
 #include <utility>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// A row of a program, for the reductions of norms.
@@ -30,7 +32,7 @@ struct program_row {
         });
         return sum_lanes(s) + tail;
     }
-    float max(auto f) const noexcept {
+    float(max)(auto f) const noexcept {
         V m = lanes<V>::set(-std::numeric_limits<float>::infinity());
         float tail = -std::numeric_limits<float>::infinity();
         for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
@@ -95,13 +97,13 @@ void interleave_rows(const Input& in, index_t first, index_t last, index_t block
     using V = value_t<Arch>;
     constexpr int M = blocking<Arch>::rows;
     for (index_t r0 = first; r0 < last; r0 += block) {
-        const index_t m = std::min(last - r0, block);
-        decltype(prepare_row<V>(in, r0, k)) stats[M];
+        const index_t m = (std::min)(last - r0, block);
+        decltype(prepare_row<V>(in, r0, k)) stats[to_size(M)];
         for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
         const auto interleave = at(interleave_columns_of<M>, m - 1);
         for (index_t c = 0; c < k; c += left_stretch) {
-            const index_t count = std::min(k - c, left_stretch);
-            float part[M][left_stretch];
+            const index_t count = (std::min)(k - c, left_stretch);
+            float part[to_size(M)][to_size(left_stretch)];
             for (index_t i = 0; i < m; ++i) fill_row<V>(in, r0 + i, stats[i], c, c + count, part[i]);
             interleave(part, count, to + r0 * k + c * m);
         }
@@ -136,12 +138,12 @@ template <class Arch, class Op>
 constexpr std::size_t scratch_bytes(const Op&) noexcept {
     return 0;
 }
-template <class Arch, executor X, class P, class I, class O>
-void run(X& x, const ops::normalize<P, I, O>& op) {
+template <class Arch, executor X, class P, class In, class O>
+void run(X& x, const ops::normalize<P, In, O>& op) {
     for_rows(x, op, P::flops, [&](index_t r) { normalize_row<value_t<Arch>>(op, r); });
 }
-template <class Arch, executor X, class P, class I, class O>
-void run(X& x, const ops::reduce<P, I, O>& op) {
+template <class Arch, executor X, class P, class In, class O>
+void run(X& x, const ops::reduce<P, In, O>& op) {
     for_rows(x, op, P::flops, [&](index_t r) {
         op.out.row(r)[0] = op.input.outer.row(r).at(0, prepare_row<value_t<Arch>>(op.input, r, op.cols));
     });
@@ -153,3 +155,4 @@ void run(X& x, const ops::map<P>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // It absorbs the differences between xsimd 8.1 and later ones, and stands aside for the one-lane architecture `scalar`.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/functions.hpp"
 
 // gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
@@ -13,8 +14,11 @@
 #endif
 
 #include <cmath>
+APRIORI_BEGIN_EXACT_MATH
 #include <xsimd/xsimd.hpp>
+APRIORI_END_EXACT_MATH
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// An architecture of one lane: plain floats, everywhere.
@@ -40,31 +44,91 @@ struct simd {
     APRIORI_INLINE simd() = default;
     APRIORI_INLINE simd(batch b) noexcept : v(b) {}
 
-    friend APRIORI_INLINE simd operator+(simd a, simd b) noexcept { return a.v + b.v; }
-    friend APRIORI_INLINE simd operator-(simd a, simd b) noexcept { return a.v - b.v; }
-    friend APRIORI_INLINE simd operator*(simd a, simd b) noexcept { return a.v * b.v; }
-    friend APRIORI_INLINE simd operator/(simd a, simd b) noexcept { return a.v / b.v; }
-    friend APRIORI_INLINE simd operator-(simd a) noexcept { return -a.v; }
+    /// Whether the compiler's own operators take such registers.
+    static constexpr bool native = requires(batch b) { b.data < b.data ? b.data + b.data : b.data; };
+};
 
-    // b where either is NaN, as x86 has it in one instruction
-#if defined(__SSE2__)
-    friend APRIORI_INLINE simd fmin(simd a, simd b) noexcept { return xsimd::min(a.v, b.v); }
-    friend APRIORI_INLINE simd fmax(simd a, simd b) noexcept { return xsimd::max(a.v, b.v); }
+// These are the compiler's operators, not xsimd's: those of a header that came before this one obey -ffast-math. They are no
+// friends, which gcc's pragma would not reach.
+template <class Arch>
+APRIORI_INLINE simd<Arch> operator+(simd<Arch> a, simd<Arch> b) noexcept {
+    if constexpr (simd<Arch>::native)
+        return typename simd<Arch>::batch(a.v.data + b.v.data);
+    else
+        return a.v + b.v;
+}
+template <class Arch>
+APRIORI_INLINE simd<Arch> operator-(simd<Arch> a, simd<Arch> b) noexcept {
+    if constexpr (simd<Arch>::native)
+        return typename simd<Arch>::batch(a.v.data - b.v.data);
+    else
+        return a.v - b.v;
+}
+template <class Arch>
+APRIORI_INLINE simd<Arch> operator*(simd<Arch> a, simd<Arch> b) noexcept {
+    if constexpr (simd<Arch>::native)
+        return typename simd<Arch>::batch(a.v.data * b.v.data);
+    else
+        return a.v * b.v;
+}
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> operator/(simd<Arch> a, simd<Arch> b) noexcept {
+    if constexpr (simd<Arch>::native)
+        return typename simd<Arch>::batch(a.v.data / b.v.data);
+    else
+        return a.v / b.v;
+}
+template <class Arch>
+APRIORI_INLINE simd<Arch> operator-(simd<Arch> a) noexcept {
+    if constexpr (simd<Arch>::native)
+        return typename simd<Arch>::batch(-a.v.data);
+    else
+        return -a.v;
+}
+
+/// a < b ? yes : no, lane by lane.
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> where_less(simd<Arch> a, simd<Arch> b, simd<Arch> yes, simd<Arch> no) noexcept {
+    if constexpr (simd<Arch>::native)
+        return typename simd<Arch>::batch(a.v.data < b.v.data ? yes.v.data : no.v.data);
+    else
+        return xsimd::select(a.v < b.v, yes.v, no.v);
+}
+// b where either is NaN, as x86 has it in one instruction, which gcc does not find in a comparison with a constant
+#if defined(__SSE2__) && !defined(__clang__) && !APRIORI_FAST_MATH
+template <class Arch>
+APRIORI_INLINE simd<Arch> fmin(simd<Arch> a, simd<Arch> b) noexcept {
+    return (xsimd::min)(a.v, b.v);
+}
+template <class Arch>
+APRIORI_INLINE simd<Arch> fmax(simd<Arch> a, simd<Arch> b) noexcept {
+    return (xsimd::max)(a.v, b.v);
+}
 #else
-    friend APRIORI_INLINE simd fmin(simd a, simd b) noexcept { return xsimd::select(a.v < b.v, a.v, b.v); }
-    friend APRIORI_INLINE simd fmax(simd a, simd b) noexcept { return xsimd::select(a.v > b.v, a.v, b.v); }
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> fmin(simd<Arch> a, simd<Arch> b) noexcept {
+    return where_less(a, b, a, b);
+}
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> fmax(simd<Arch> a, simd<Arch> b) noexcept {
+    return where_less(b, a, a, b);
+}
 #endif
 
-    friend APRIORI_INLINE simd log(simd x) noexcept { return xsimd::log(x.v); }
-    friend APRIORI_INLINE simd sqrt(simd x) noexcept { return xsimd::sqrt(x.v); }
-    friend APRIORI_INLINE simd sin(simd x) noexcept { return xsimd::sin(x.v); }
-    friend APRIORI_INLINE simd cos(simd x) noexcept { return xsimd::cos(x.v); }
-    friend APRIORI_INLINE simd tanh(simd x) noexcept { return xsimd::tanh(x.v); }
-    /// a < b ? yes : no, lane by lane.
-    friend APRIORI_INLINE simd where_less(simd a, simd b, simd yes, simd no) noexcept {
-        return xsimd::select(a.v < b.v, yes.v, no.v);
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> sqrt(simd<Arch> x) noexcept {
+#if defined(__SSE2__) && (defined(__clang__) || APRIORI_FAST_MATH) // else an estimate may take its place
+    if constexpr (simd<Arch>::native) {
+#ifdef __AVX__
+        __asm__("vsqrtps %1, %0" : "=v"(x.v.data) : "v"(x.v.data));
+#else
+        __asm__("sqrtps %1, %0" : "=x"(x.v.data) : "x"(x.v.data));
+#endif
+        return x;
     }
-};
+#endif
+    return xsimd::sqrt(x.v);
+}
 
 } // namespace cpu_device
 
@@ -74,7 +138,7 @@ struct lanes<cpu_device::simd<Arch>> {
     static constexpr int count = V::size;
     static APRIORI_INLINE V load(const float* p) noexcept { return V::batch::load_unaligned(p); }
     static APRIORI_INLINE V load_strided(const float* p, index_t stride) noexcept {
-        float a[count];
+        float a[to_size(count)];
         for (int i = 0; i < count; ++i) a[i] = p[i * stride];
         return load(a);
     }
@@ -93,6 +157,9 @@ APRIORI_INLINE void store(float* p, float x) noexcept { *p = x; }
 /// a * b + c, in one rounding where the architecture has such an instruction.
 template <class Arch>
 APRIORI_INLINE simd<Arch> multiply_add(simd<Arch> a, simd<Arch> b, simd<Arch> c) noexcept {
+#ifdef __clang__ // contracts this expression, and keeps -ffast-math out of it
+    if constexpr (simd<Arch>::native) return typename simd<Arch>::batch(a.v.data * b.v.data + c.v.data);
+#endif
     return xsimd::fma(a.v, b.v, c.v);
 }
 APRIORI_INLINE float multiply_add(float a, float b, float c) noexcept {
@@ -144,6 +211,7 @@ APRIORI_INLINE void for_columns(index_t first, index_t last, Body&& body) {
 
 } // namespace cpu_device
 } // namespace apriori
+APRIORI_END_EXACT_MATH
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -2,8 +2,10 @@
 // Products of small matrices: a few columns of the right operand at a time on the stack, nothing interleaved.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/rows.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Inputs of a small product, at most; and its multiply-adds, where packing costs about as much as it saves.
@@ -18,7 +20,7 @@ template <class V, int M>
 APRIORI_INLINE void multiply_columns(const float* a, index_t row, index_t col, const float* columns, index_t stride,
                                      index_t k, float* sums) noexcept {
     constexpr int L = lanes<V>::count;
-    V sum[M];
+    V sum[to_size(M)];
 #pragma GCC unroll 8
     for (int i = 0; i < M; ++i) sum[i] = lanes<V>::set(0.0f);
     for (index_t j = 0; j < k; ++j) {
@@ -40,7 +42,7 @@ struct value_of_lanes<Arch, N, void> {
     using type = value_t<Arch>;
 };
 template <class Arch, int N>
-using narrow_value_t = typename value_of_lanes<Arch, N, xsimd::make_sized_batch_t<float, N>>::type;
+using narrow_value_t = typename value_of_lanes<Arch, N, xsimd::make_sized_batch_t<float, to_size(N)>>::type;
 
 /// Item `item` of a batch of small products, in vectors V.
 template <class V, class E>
@@ -48,7 +50,7 @@ void multiply_small_by(const ops::matmul<E>& op, index_t item) noexcept {
     constexpr int L = lanes<V>::count, M = 4;
     const float* a = op.a.p + op.a.batch(item);
     const float* b = op.b.p + op.b.batch(item);
-    alignas(64) float copied[small_matmul_depth * L], sums[M * L];
+    alignas(64) float copied[to_size(small_matmul_depth * L)], sums[to_size(M * L)];
     for (index_t c = 0; c < op.n; c += L) {
         const index_t cols = std::min<index_t>(op.n - c, L);
         const bool in_place = cols == L && op.b.col == 1;
@@ -83,3 +85,4 @@ void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

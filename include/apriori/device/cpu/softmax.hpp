@@ -4,9 +4,11 @@
 // block is brought to the row's largest element by one exponential of its own (Milakov and Gimelshein 2018, by lanes).
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/rows.hpp"
 #include "apriori/expr/norms.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Vectors of a block, and blocks of a row, at most.
@@ -32,7 +34,7 @@ APRIORI_INLINE void softmax_row(index_t cols, float* values, const Read& read, c
     const index_t whole = cols / (B * L), first_rest = whole * B * L; // blocks, and the columns behind them
     const auto part_of_row = [&](index_t c) {                         // a vector that may end behind the row, in -inf
         if (c + L <= cols) return read(V{}, c);
-        float lane[L];
+        float lane[to_size(L)];
         for (index_t l = 0; l < L; ++l)
             lane[l] = c + l < cols ? read(float{}, c + l) : -std::numeric_limits<float>::infinity();
         return lanes<V>::load(lane);
@@ -90,7 +92,7 @@ APRIORI_INLINE void softmax_row(index_t cols, float* values, const Read& read, c
         if (c + L <= cols) {
             write(c, y);
         } else {
-            float lane[L];
+            float lane[to_size(L)];
             store(lane, y);
             for (index_t l = 0; c + l < cols; ++l) write(c + l, lane[l]);
         }
@@ -107,14 +109,14 @@ void softmax_in_place(float* x, index_t n) noexcept {
     for_columns<V>(0, n, [&]<class W>(W, index_t c) { write(c, norms::softmax::apply(stats, read(W{}, c))); });
 }
 
-template <class Arch, executor X, class I, class O>
-void run(X& x, const ops::normalize<norms::softmax, I, O>& op) {
+template <class Arch, executor X, class In, class O>
+void run(X& x, const ops::normalize<norms::softmax, In, O>& op) {
     using V = value_t<Arch>;
     constexpr index_t most = softmax_row_limit<V>;
     constexpr bool in_place = std::is_same_v<O, el::acc>; // else `outer` may read what is there before
     for_rows(x, op, norms::softmax::flops, [&](index_t r) {
         if (op.cols < 1 || op.cols > most) return normalize_row<V>(op, r);
-        alignas(64) float stack[in_place ? 1 : most];
+        alignas(64) float stack[to_size(in_place ? 1 : most)];
         const auto inner = op.input.inner.row(r);
         const auto outer = op.input.outer.row(r);
         float* to = op.out.row(r);
@@ -125,3 +127,4 @@ void run(X& x, const ops::normalize<norms::softmax, I, O>& op) {
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -2,6 +2,8 @@
 // Whether a GPU is there that cuda<Sm> can run on, and why not. Needs CUDA's runtime library, but no nvcc.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <cuda_runtime_api.h>
 
 #include <string>

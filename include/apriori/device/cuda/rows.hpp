@@ -51,7 +51,7 @@ struct block_row {
         return join_block(v, fn::add{}, results);
     }
     template <class F>
-    __device__ float max(F f) const {
+    __device__ float(max)(F f) const {
         float v = -INFINITY;
         for (index_t c = thread_index(); c < n; c += thread_count()) v = join_max{}(v, f(elements.at(c, 0.0f)));
         return join_block(v, join_max{}, results);
@@ -86,14 +86,14 @@ inline int threads_for_row(index_t cols) noexcept {
     return int(std::clamp<index_t>(ceil_div(cols, 4 * warp_threads), 1, block_threads / warp_threads)) * warp_threads;
 }
 
-template <class Choices, class P, class I, class O>
-status run(target<Choices> on, const ops::normalize<P, I, O>& op) noexcept {
+template <class Choices, class P, class In, class O>
+status run(target<Choices> on, const ops::normalize<P, In, O>& op) noexcept {
     if (op.cols <= 0) return {};
-    return launch(on.stream, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, I, O>>, op);
+    return launch(on.stream, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, In, O>>, op);
 }
-template <class Choices, class P, class I, class O>
-status run(target<Choices> on, const ops::reduce<P, I, O>& op) noexcept {
-    return launch(on.stream, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, I, O>>, op);
+template <class Choices, class P, class In, class O>
+status run(target<Choices> on, const ops::reduce<P, In, O>& op) noexcept {
+    return launch(on.stream, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, In, O>>, op);
 }
 
 } // namespace apriori::cuda_kernels

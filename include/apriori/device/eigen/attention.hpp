@@ -2,10 +2,12 @@
 // Attention as its formula has it: two contractions with a softmax between them, head by head.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/contraction.hpp"
 
 #include "apriori/expr/norms.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
 /// scale x + bias of a sequence's scores [tokens, tokens].
@@ -38,3 +40,4 @@ void run(const executor& on, const ops::attention<E>& op) {
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

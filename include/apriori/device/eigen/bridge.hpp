@@ -2,6 +2,7 @@
 // Views as Eigen tensors and back, moving no data: Eigen's own expressions work on this library's tensors.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/tensor/tensor.hpp"
 
@@ -13,6 +14,10 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#if APRIORI_FAST_MATH
+#error                                                                                                                 \
+    "apriori: Eigen computes with less accuracy under -ffast-math; leave out that flag and its parts, or use the device cpu"
 #endif
 #include <unsupported/Eigen/CXX11/Tensor>
 #if defined(__GNUC__) && !defined(__clang__)
@@ -41,13 +46,13 @@ auto to_eigen(const tensor<T, E>& t) {
 
 namespace detail {
 
-template <class T, std::size_t... I>
-auto view_of_rank(T* data, const Eigen::DSizes<index_t, int{sizeof...(I)}>& sizes, std::index_sequence<I...>) {
-    using E = extents<(void(I), dyn)...>;
-    if constexpr (sizeof...(I) == 0)
+template <class T, std::size_t... Is>
+auto view_of_rank(T* data, const Eigen::DSizes<index_t, int{sizeof...(Is)}>& sizes, std::index_sequence<Is...>) {
+    using E = extents<(void(Is), dyn)...>;
+    if constexpr (sizeof...(Is) == 0)
         return view<T, E>(data, E{});
     else
-        return view<T, E>(data, E(sizes[int{I}]...));
+        return view<T, E>(data, E(sizes[int{Is}]...));
 }
 
 } // namespace detail

@@ -2,10 +2,12 @@
 // Attention over what earlier passes left: the keys of a query are copied in sequence, then it is attention.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/contraction.hpp"
 #include "apriori/expr/cached_attention.hpp"
 #include "apriori/expr/norms.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
 /// Rows of keys (part 1) or values (part 2) of head h that query `query` of a group sees: the past, then its own.
@@ -44,3 +46,4 @@ inline void run(const executor& on, const ops::cached_attention& op) {
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

@@ -2,11 +2,13 @@
 // Contractions: linear layers and products of activations, all by one instantiation of Eigen's contraction.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/rows.hpp"
 
 #include "apriori/core/weight_format.hpp"
 #include "apriori/tensor/tensor.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
 /// A weight matrix [n, k] as it is: row-major, not packed.
@@ -48,15 +50,15 @@ template <class P>
 value input(const executor& on, const ops::mapped<P>& in, index_t rows, index_t k) {
     return evaluate(in.program, {on, rows, k});
 }
-template <class Policy, class I, class O>
-value input(const executor& on, const ops::normalized<Policy, I, O>& in, index_t rows, index_t k) {
+template <class Policy, class In, class O>
+value input(const executor& on, const ops::normalized<Policy, In, O>& in, index_t rows, index_t k) {
     value x = normalized(on, in.policy, evaluate(in.inner, {on, rows, k}));
     value y = evaluate(in.outer, {on, rows, k, &x});
     return y.data() == x.data() ? std::move(x) : std::move(y);
 }
 
-template <class I, class E>
-void run(const executor& on, const ops::contraction<I, packed_rows, E>& op) {
+template <class In, class E>
+void run(const executor& on, const ops::contraction<In, packed_rows, E>& op) {
     const value x = input(on, op.input, op.rows, op.k);
     finish(on, op.epilogue, product(on, x.map(), {op.weights.data, op.n, op.k}), op.out);
 }
@@ -74,3 +76,4 @@ void run(const executor& on, const ops::matmul<E>& op) {
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

@@ -3,6 +3,7 @@
 // against. It is portable and threaded, and allocates as it runs.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/concept.hpp"
 #include "apriori/device/eigen/attention.hpp"
 #include "apriori/device/eigen/cached_attention.hpp"
@@ -10,6 +11,7 @@
 
 #include <memory>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 class eigen : public host_memory {
@@ -61,3 +63,4 @@ private:
 static_assert(device<eigen>);
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

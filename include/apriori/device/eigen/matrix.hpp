@@ -3,11 +3,13 @@
 // templates are instantiated once and not for each shape.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/bridge.hpp"
 #include "apriori/expr/ops.hpp"
 
 #include <algorithm>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
 using matrix = Eigen::Tensor<float, 2, Eigen::RowMajor, index_t>;
@@ -45,3 +47,4 @@ inline void store(const executor& on, const value& v, const ops::output& out) {
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

@@ -62,8 +62,8 @@ value apply(const F& f, const program_context& c, const Values&... x) {
 
 template <class F, class... P>
 value evaluate(const el::apply<F, P...>& a, const program_context& c) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return apply(a.f, c, evaluate(el::get<I>(a.programs), c)...);
+    return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+        return apply(a.f, c, evaluate(el::get<Is>(a.programs), c)...);
     }(std::index_sequence_for<P...>{});
 }
 

@@ -2,8 +2,10 @@
 // Norms and reductions: policies of expr/norms.hpp over rows, as Eigen's reductions of one axis.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/programs.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
 /// A row in memory as policies see it.
@@ -15,7 +17,7 @@ public:
         const number s = x_.unaryExpr(f).sum();
         return s();
     }
-    float max(auto f) const {
+    float(max)(auto f) const {
         const number m = x_.unaryExpr(f).maximum();
         return m();
     }
@@ -47,13 +49,13 @@ value reduced(const executor& on, const Policy& policy, const value& x) {
     return value(std::move(m));
 }
 
-template <class Policy, class I, class O>
-void run(const executor& on, const ops::normalize<Policy, I, O>& op) {
+template <class Policy, class In, class O>
+void run(const executor& on, const ops::normalize<Policy, In, O>& op) {
     const value x = evaluate(op.input.inner, {on, op.rows, op.cols});
     finish(on, op.input.outer, normalized(on, op.input.policy, x), op.out);
 }
-template <class Policy, class I, class O>
-void run(const executor& on, const ops::reduce<Policy, I, O>& op) {
+template <class Policy, class In, class O>
+void run(const executor& on, const ops::reduce<Policy, In, O>& op) {
     const value x = evaluate(op.input.inner, {on, op.rows, op.cols});
     finish(on, op.input.outer, reduced(on, op.input.policy, x), op.out);
 }
@@ -63,3 +65,4 @@ void run(const executor& on, const ops::map<P>& op) {
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/packed.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Floats [k][panel].
@@ -27,7 +29,7 @@ struct panel_format<Arch, f32> {
         stretch_ahead ahead(p, k1 - k0, P * 4, block);
         for (index_t i = k0; i < k1; ++i, p += P) {
             if constexpr (Ahead) ahead.advance();
-            V w[N];
+            V w[to_size(N)];
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) w[n] = lanes<V>::load(p + n * lanes<V>::count);
             body(w);
@@ -42,7 +44,7 @@ void pack_panels(float* to, const float* from, index_t output_stride, index_t in
                  index_t k) noexcept {
     constexpr index_t P = blocking<Arch>::panel;
     for (index_t first = 0; first < n; first += P) {
-        const index_t count = std::min(n - first, P);
+        const index_t count = (std::min)(n - first, P);
         for (index_t i = 0; i < k; ++i, to += P) {
             const float* column = from + first * output_stride + i * input_stride;
             for (index_t j = 0; j < count; ++j) to[j] = column[j * output_stride];
@@ -52,3 +54,4 @@ void pack_panels(float* to, const float* from, index_t output_stride, index_t in
 }
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -3,11 +3,13 @@
 // one load gives both vectors of a panel.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/int_lanes.hpp"
 #include "apriori/device/cpu/packed.hpp"
 
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// The upper half of a float, rounded to nearest even. Not for NaN.
@@ -93,3 +95,4 @@ template <class Arch>
 struct panel_format<Arch, f16> : half_panel<Arch, f16_codec> {};
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

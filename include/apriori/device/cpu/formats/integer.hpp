@@ -2,12 +2,15 @@
 // Integer weights with float activations: a word holds several inputs of output j and of output j + panel / 2.
 #pragma once
 
+#include "apriori/core/floats.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/int_lanes.hpp"
 #include "apriori/device/cpu/packed.hpp"
 
 #include <algorithm>
 #include <cmath>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// q = round(x / scale), to nearest even, for magnitudes up to scale * Largest.
@@ -16,12 +19,12 @@ inline std::uint32_t quantized(float x, float scale) noexcept {
 }
 inline float largest_magnitude(const float* x, index_t n) noexcept {
     float m = 0;
-    for (index_t i = 0; i < n; ++i) m = std::max(m, std::fabs(x[i]));
+    for (index_t i = 0; i < n; ++i) m = (std::max)(m, std::fabs(x[i]));
     return m;
 }
 inline status finite_row(std::span<const float> row) noexcept {
     for (const float x : row)
-        if (!std::isfinite(x)) return status::invalid("pack: a weight is not finite");
+        if (!is_finite(x)) return status::invalid("pack: a weight is not finite");
     return {};
 }
 
@@ -96,7 +99,7 @@ struct panel_format<Arch, w4> {
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
         for (index_t g = 0; g * G < k; ++g) {
             auto* group = reinterpret_cast<std::uint32_t*>(panel) + g * group_words;
-            const index_t count = std::min(G, k - g * G);
+            const index_t count = (std::min)(G, k - g * G);
             const float scale = row ? largest_magnitude(row + g * G, count) / 7.0f : 0.0f;
             reinterpret_cast<float*>(group)[j] = scale;
             for (index_t i = 0; i < G; ++i) {
@@ -116,7 +119,7 @@ struct panel_format<Arch, w4> {
         for (index_t g = k0; g < k1; g += G, group += group_words) {
             const auto* scales = reinterpret_cast<const float*>(group);
             const V scale[2] = {lanes<V>::load(scales), lanes<V>::load(scales + half)};
-            const index_t count = std::min(G, k1 - g);
+            const index_t count = (std::min)(G, k1 - g);
             for (index_t i = 0; i < count; i += 4) {
                 if constexpr (Ahead) ahead.advance();
                 const auto x = int_lanes<V>::load(group + P + i / 4 * half);
@@ -130,11 +133,12 @@ struct panel_format<Arch, w4> {
     static void finish(const std::byte*, index_t, float*, index_t) noexcept {}
 
 private:
-    template <int I, class Body>
+    template <int At, class Body>
     static APRIORI_INLINE void nibble(int_lanes<V> x, const V (&scale)[2], Body&& body) noexcept {
-        const V w[2] = {x.left(28 - 4 * I).upper_signed(4) * scale[0], x.left(12 - 4 * I).upper_signed(4) * scale[1]};
+        const V w[2] = {x.left(28 - 4 * At).upper_signed(4) * scale[0], x.left(12 - 4 * At).upper_signed(4) * scale[1]};
         body(w);
     }
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

@@ -3,12 +3,14 @@
 // with signed bytes serve; what that adds to a sum, 128 times the sum of the row's integers, is taken off at the end.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/dot.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 
 #include <cstring>
 #include <limits>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 template <class Arch>
@@ -55,7 +57,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
     using V = value_t<Arch>;
     using dot = byte_dot<V>;
     constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count, W = dot::words_of_quad, ahead_from = 5;
-    typename dot::integers sum[M][N];
+    typename dot::integers sum[to_size(M)][to_size(N)];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
@@ -64,7 +66,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
     stretch_ahead ahead(w, quads, N * L * 4, block);
     for (index_t q = 0; q < quads; ++q, w += N * L, a += M * W) {
         if constexpr (M >= ahead_from) ahead.advance();
-        typename dot::weights x[N];
+        typename dot::weights x[to_size(N)];
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n) x[n] = dot::prepare(int_lanes<V>::load(w + n * L));
 #pragma GCC unroll 16
@@ -118,7 +120,7 @@ public:
         const index_t quads = format::quads(k_);
         auto* sums = reinterpret_cast<std::int32_t*>(tile);
         for (index_t q0 = 0; q0 < quads || q0 == 0; q0 += depth) {
-            const index_t n = std::min(quads - q0, depth);
+            const index_t n = (std::min)(quads - q0, depth);
             for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
                 at(multiply_quads_of<Arch>, m - 1)(words_ + (first + r) * row_words(k_) + q0 * m * dot::words_of_quad,
                                                    format::words_of(panel) + q0 * P, n, sums + r * P, q0 != 0, turn);
@@ -153,17 +155,17 @@ private:
         float part[stretch];
         std::uint32_t top = 0; // of the magnitudes' bits, which are ordered as the magnitudes are
         for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = std::min(k_ - c, stretch);
+            const index_t count = (std::min)(k_ - c, stretch);
             fill_row<V>(in, r, stats, c, c + count, part);
             for (index_t j = 0; j < count; ++j)
-                top = std::max(top, std::bit_cast<std::uint32_t>(part[j]) & 0x7fffffffu);
+                top = (std::max)(top, std::bit_cast<std::uint32_t>(part[j]) & 0x7fffffffu);
         }
         const bool finite = top < 0x7f800000u;
         const float largest = std::bit_cast<float>(top);
         const float inverse = top > 0 && finite ? 127.0f / largest : 0.0f;
         std::int32_t sum = 0;
         for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = std::min(k_ - c, stretch);
+            const index_t count = (std::min)(k_ - c, stretch);
             fill_row<V>(in, r, stats, c, c + count, part);
             std::array<std::int8_t, stretch> bytes{};
             for (index_t j = 0; j < count; ++j) {
@@ -186,3 +188,4 @@ private:
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH

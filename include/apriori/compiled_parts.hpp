@@ -15,6 +15,7 @@
 #define APRIORI_PART extern template
 #endif
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 APRIORI_PART class weight_memory<cpu<>, f32>;
@@ -22,6 +23,7 @@ APRIORI_PART result<void> run_sampling(const sampled_model<cpu<>>&, std::span<co
                                        std::span<const float>, std::span<float>, const sampling_options&);
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH
 
 #undef APRIORI_PART
 

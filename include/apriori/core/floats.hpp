@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a number is one, by its bits: comparisons and <cmath> may be told by a compiler's flags that all numbers are finite.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+
+#include <bit>
+#include <cstdint>
+
+namespace apriori {
+
+constexpr bool is_nan(float x) noexcept { return (std::bit_cast<std::uint32_t>(x) & 0x7fffffffU) > 0x7f800000U; }
+constexpr bool is_nan(double x) noexcept {
+    return (std::bit_cast<std::uint64_t>(x) & 0x7fffffffffffffffULL) > 0x7ff0000000000000ULL;
+}
+/// Neither NaN nor infinite.
+constexpr bool is_finite(float x) noexcept { return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) != 0x7f800000U; }
+constexpr bool is_finite(double x) noexcept {
+    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000ULL) != 0x7ff0000000000000ULL;
+}
+
+} // namespace apriori

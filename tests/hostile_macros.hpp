@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Macros that other people's headers leave behind, by which headers of this library must not be hurt. Headers of the standard
+// library, xsimd and Eigen come first: they break on some of these themselves.
+#include <complex.h> // in gnu++ also I and complex; through FFTW, LAPACKE, SuiteSparse
+#include <sys/param.h>
+#include <sys/sysmacros.h>
+
+// Qt
+#define slots
+#define signals public
+#define emit
+#define foreach(variable, container) for (variable : container)
+#define forever for (;;)
+// Windows
+#define min(a, b) (((a) < (b)) ? (a) : (b))
+#define max(a, b) (((a) > (b)) ? (a) : (b))
+#define near
+#define far
+#define small char
+#define hyper long long
+#define interface struct
+#define pascal
+#define cdecl
+#define IN
+#define OUT
+#define OPTIONAL
+#define CONST const
+#define VOID void
+#define BOOL int
+#define TRUE 1
+#define FALSE 0
+#define DELETE (0x00010000L)
+#define ERROR 0
+#define NO_ERROR 0L
+#define STRICT 1
+#define IGNORE 0
+#define INFINITE 0xFFFFFFFF
+#define DIFFERENCE 11
+#define RELATIVE 1
+#define ABSOLUTE 1
+#define OPAQUE 2
+#define TRANSPARENT 1
+// X11
+#define None 0L
+#define Status int
+#define Bool int
+#define Success 0
+#define True 1
+#define False 0
+#define Always 2
+#define Complex 0
+#define Unsorted 0
+#define Above 0
+#define Below 1
+#define CurrentTime 0L
+#define KeyPress 2
+#define DestroyAll 0
+#define GrayScale 1
+// curses, less those that it takes back in C++
+#define OK (0)
+#define ERR (-1)
+#define timeout(delay) wtimeout(stdscr, delay)
+#define border(ls, rs, ts, bs, tl, tr, bl, br) wborder(stdscr, ls, rs, ts, bs, tl, tr, bl, br)
+#define scroll(window) wscrl(window, 1)
+#define instr(text) winstr(stdscr, text)
+#define filter(a, b, c) nofilter(a, b, c)
+#define KEY_MIN 0401
+// a project's own
+#ifndef I
+#define I _Complex_I
+#endif
+#define PI 3.14159f
+#define DEBUG 1
+#define EPS 1e-5f
+#define LOG(level) log_at(level)
+#define CHECK(condition) check_that(condition)
+#define UNUSED(x) (void)(x)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define SWAP(a, b) swap_them(a, b)
+#define ROUND(x) (int)((x) + 0.5f)

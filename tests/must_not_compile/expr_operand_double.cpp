@@ -1,0 +1,14 @@
+// expect: apriori: operands of expressions are float
+// lines: 30
+// SPDX-License-Identifier: Apache-2.0
+#include "device_nothing.hpp"
+
+#ifdef CONTROL
+using element = float;
+#else
+using element = double;
+#endif
+auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out,
+       apriori::view<const element, apriori::extents<4, 8>> x) {
+    return assign(d, {}, out, x + 1.0f);
+}
