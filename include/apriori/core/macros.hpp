@@ -5,7 +5,7 @@
 #if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
 #error                                                                                                                 \
     "apriori needs C++20: compile with -std=c++20 or newer; in CMake, target_compile_features(your_target PRIVATE cxx_std_20)"
-#include "see the error above" // no such file: the compiler stops here
+#include <see the error above> // no such file: the compiler stops here
 #endif
 
 /// Callable on the host and, when nvcc compiles, on the device.
