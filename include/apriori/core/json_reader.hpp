@@ -148,13 +148,16 @@ private:
             if (!digits()) fail();
         }
     }
-    /// The four digits behind \u, which comes next; leaves the last of them.
+    /// The four digits behind \u, which comes next; leaves the last of them. -1 where there are fewer.
     constexpr int code_unit() noexcept {
         int c = 0;
-        for (int i = 0; i < 4 && error_ == nullptr; ++i) {
+        for (int i = 0; i < 4; ++i) {
             ++at_;
             const int digit = detail::hex_digit(look());
-            if (digit < 0) fail();
+            if (digit < 0) {
+                fail();
+                return -1;
+            }
             c = c * 16 + digit;
         }
         return c;
