@@ -127,10 +127,10 @@ private:
     /// A token from a file in quotes, for a message: control characters as ?, and not too long.
     static std::string shown(const std::string& token) {
         std::string out(1, '"'); // "literal" + string makes gcc 12 see overlaps (its bug 105651)
-        out.append(token, 0, 80).append(token.size() > 80 ? "...\"" : "\"");
-        for (char& c : out)
-            if ((c & 0xFF) < 0x20 || c == 0x7F) c = '?';
-        return out;
+        const std::u32string points = unicode::decode(token);
+        for (const char32_t c : std::u32string_view(points).substr(0, 80))
+            unicode::encode(c < 0x20 || (c >= 0x7F && c < 0xA0) ? U'?' : c, out);
+        return out.append(points.size() > 80 ? "...\"" : "\"");
     }
 
     static std::vector<std::pair<std::string, std::int32_t>> derived(const std::vector<clip_merge>& merges) {
