@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -169,6 +170,9 @@ private:
                                                                            {"unk_token", &parts.unk_token},
                                                                            {"pad_token", &parts.pad_token}};
         for (const clip_special_token& t : parts.added_tokens) all.emplace_back("added token", &t);
+        std::vector<bool> repeated(all.size()); // later
+        std::unordered_set<std::string_view> later;
+        for (std::size_t i = all.size(); i-- > 0;) repeated[i] = !later.insert(all[i].second->text).second;
         std::int32_t* const to[] = {&bos_, &eos_, &unk_, &pad_};
         for (std::size_t i = 0; i < all.size(); ++i) {
             const auto& [name, token] = all[i];
@@ -176,9 +180,7 @@ private:
             if (token->text.empty() || at == ids.end())
                 return failure(errc::bad_format, parts.vocabulary_name, ": lacks the ", name, ' ', shown(token->text));
             if (i < 4) *to[i] = at->second;
-            const bool repeated = std::any_of(all.begin() + index_t(i) + 1, all.end(),
-                                              [&](const auto& later) { return later.second->text == token->text; });
-            if (repeated) continue;
+            if (repeated[i]) continue;
             if (token->normalized)
                 normalized_.push_back({clean_up(token->text), at->second});
             else
