@@ -6,6 +6,7 @@ option(APRIORI_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_BUILD_BENCH "Build the benchmarks: ON, OFF, or CHECK, which compiles them and makes no programs"
        ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(APRIORI_BUILD_FUZZ "Build the fuzzers, which need clang and its libFuzzer" OFF)
 option(APRIORI_BUILD_PROGRAM "Build the command-line program" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_INSTALL "Define the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_NATIVE "Compile this project's own tests, benchmarks and examples for this machine's instruction set"

@@ -77,6 +77,9 @@ TEST(JsonReader, RefusesWhatIsNoJson) {
     EXPECT_TRUE(well_formed(deepest));
     EXPECT_FALSE(well_formed('[' + deepest + ']'));
     for (std::size_t end = 0; end < deepest.size(); ++end) EXPECT_FALSE(well_formed(deepest.substr(0, end)));
+    const std::string pair = R"({"\ud83d\ude00":"\ud83d\ude00"})"; // cut anywhere, also within the escape of a key
+    EXPECT_TRUE(well_formed(pair));
+    for (std::size_t end = 0; end < pair.size(); ++end) EXPECT_FALSE(well_formed(pair.substr(0, end))) << end;
 }
 
 static_assert(json_says(json_member(R"({"x": 1, "n\u0061me": "\u0063lip"})", "name"), "clip"));

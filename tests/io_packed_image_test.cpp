@@ -84,6 +84,23 @@ TEST_F(PackedImage, RefusesEveryCutAndEveryChangedByteOfTheHeader) {
     }
 }
 
+TEST_F(PackedImage, RefusesNamesThatAreNoText) {
+    const auto refused = [&](auto&& change) {
+        io::packed_header h;
+        std::memcpy(&h, bytes.data(), sizeof h);
+        change(h);
+        h.header_checksum = h.checksum();
+        std::string changed = bytes;
+        std::memcpy(changed.data(), &h, sizeof h);
+        return refusal(with(changed)).find("its header is damaged") != std::string::npos;
+    };
+    EXPECT_FALSE(refused([](io::packed_header&) {}));
+    EXPECT_TRUE(refused([](io::packed_header& h) { h.format[0] = '\x1b'; }));
+    EXPECT_TRUE(refused([](io::packed_header& h) { h.format[15] = 'x'; })); // behind the zeros
+    EXPECT_TRUE(refused([](io::packed_header& h) { h.layout[1] = '\xff'; }));
+    EXPECT_TRUE(refused([](io::packed_header& h) { h.layout.fill('x'); })); // without an end
+}
+
 TEST_F(PackedImage, RefusesFilesThatAreCutOrLonger) {
     for (const std::size_t length : {0u, 1u, 143u, 144u, 4095u, 4096u, 5000u})
         EXPECT_NE(refusal(with(bytes.substr(0, length))), "") << length;

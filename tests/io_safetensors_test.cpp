@@ -526,6 +526,9 @@ TEST(CheckTensors, ListsEverythingThatDiffers) {
     EXPECT_FAILS(check({{"a", 1, {2}}, b, c}), errc::shape_mismatch, "1 misshapen tensor: a is [2, 1], must be [2]");
     EXPECT_FAILS(check({{"a", 2, {1, 2}}, {"d", 1, {1}}, {"e", 1, {1}}, c}), errc::not_found,
                  "2 missing tensors: d, e; 1 unexpected tensor: b; 1 misshapen tensor: a is [2, 1], must be [1, 2]");
+    const std::string long_name = std::string(199, 'n') + "\u00E9"; // not cut within a character
+    EXPECT_FAILS(check({a, b, c, {long_name, 1, {1}}}), errc::not_found, "1 missing tensor: " + std::string(199, 'n'));
+    EXPECT_TRUE(valid_utf8(check({{long_name, 1, {1}}}).error().message));
     std::vector<std::string> names;
     for (int i = 0; i < 1000; ++i) names.push_back(cat("t", i));
     std::vector<tensor_info> many{a, b, c};

@@ -8,6 +8,7 @@
 #include "model_testing.hpp"
 
 #include <filesystem>
+#include <limits>
 
 using namespace apriori;
 
@@ -128,6 +129,13 @@ TEST_F(StoredCondition, NothingElseIsBelieved) {
     EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 5))).find("another shape"), std::string::npos);
     EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 0.5f))).find("prompt_rows"), std::string::npos);
     EXPECT_NE(refusal(changed(floats(4, 4), floats(4, -1))).find("prompt_rows"), std::string::npos);
+    EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 0))).find("prompt_rows"), std::string::npos);
+    EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 8))).find("prompt_rows"), std::string::npos); // 6 and 1 at most
+    // so many pooled rows that none is left for time, latents and prd
+    EXPECT_NE(refusal(changed("proj_tokens\":\"1\"", "proj_tokens\":\"4\"")).find("proj_tokens"), std::string::npos);
+    EXPECT_NE(refusal(changed("proj_tokens\":\"1\"", "proj_tokens\":\"2\"")).find("proj_tokens"), std::string::npos);
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_NE(refusal(changed(floats(999, 500.5f), floats(999, nan))).find("timesteps"), std::string::npos);
 }
 
 } // namespace

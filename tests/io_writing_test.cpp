@@ -23,15 +23,17 @@ TEST(SafetensorsWriter, WhatIsWrittenIsRead) {
     ASSERT_TRUE(writer.add("image_embeds", {2, 3}, a).ok());
     ASSERT_TRUE(writer.add("a \"quoted\" näme", {}, b).ok());
     ASSERT_TRUE(writer.add("empty", {0, 4}, {}).ok());
+    ASSERT_TRUE(writer.add("empty too", {4, 5, 0}, {}).ok());
     ASSERT_TRUE(writer.metadata("prompt", "a \"seven\"\n").ok());
     const auto path = folder.path / "out.safetensors";
     ASSERT_TRUE(writer.write(path).ok());
     const auto source = safetensors_source::open(path);
     ASSERT_TRUE(source.ok()) << source.error().message;
-    EXPECT_EQ(source->size(), 3U);
+    EXPECT_EQ(source->size(), 4U);
     EXPECT_EQ(values(*source, "image_embeds"), a);
     EXPECT_EQ(values(*source, "a \"quoted\" näme"), b);
     EXPECT_EQ(source->info(source->find("image_embeds").value()).dims[1], 3);
+    EXPECT_EQ(source->info(source->find("empty too").value()).dims[1], 5);
     EXPECT_EQ(source->metadata().at(0).second, "a \"seven\"\n");
     const std::string bytes = io_testing::read_all(path);
     std::uint64_t length = 0;
@@ -51,6 +53,7 @@ TEST(SafetensorsWriter, RefusesWhatNoReaderTakes) {
     EXPECT_FAILS(writer.add("y", {3}, x), errc::shape_mismatch, "'y' of shape [3] was given 2 values");
     EXPECT_FAILS(writer.add("y", {-1, -2}, x), errc::shape_mismatch, "[-1, -2]");
     EXPECT_FAILS(writer.add("y", {std::numeric_limits<std::ptrdiff_t>::max(), 4}, x), errc::shape_mismatch, "'y'");
+    EXPECT_FAILS(writer.add("y", {std::numeric_limits<std::ptrdiff_t>::max(), 4, 0}, {}), errc::shape_mismatch, "'y'");
     EXPECT_FAILS(writer.add("y", {1, 1, 1, 1, 1, 1, 1, 1, 2}, x), errc::invalid_argument, "9 dimensions");
     EXPECT_FAILS(writer.metadata("prompt", "\xC0\x80"), errc::invalid_argument, "'prompt'", "not UTF-8");
 }

@@ -54,6 +54,28 @@ TEST(Schedulers, ConstantAndPlannedSchedulesAreTheSameBits) {
 }
 
 template <class Config>
+void expect_no_plan(Config config, int steps) {
+    basic_scheduler<Config> scheduler(config);
+    ASSERT_TRUE(scheduler.set_timesteps(1).ok());
+    const status s = scheduler.set_timesteps(steps);
+    EXPECT_FALSE(s.ok());
+    EXPECT_NE(std::string(s.what).find("take a smaller beta_end"), std::string::npos) << s.what;
+    EXPECT_EQ(scheduler.steps().size(), 1U); // as before
+    schedule plan;
+    EXPECT_FALSE(plan_schedule(any_scheduler_config(config), {.num_inference_steps = steps}, plan).ok());
+    EXPECT_TRUE(plan.steps().empty());
+}
+
+TEST(Schedulers, BetasThatLeaveNothingOfTheSamplesAreRefused) {
+    expect_no_plan(DDPMSchedulerConfig{.beta_end = 0.3f}, 1000);
+    expect_no_plan(DDIMSchedulerConfig{.beta_end = 0.3f,
+                                       .prediction_type = prediction_kind::v_prediction,
+                                       .rescale_betas_zero_snr = true},
+                   7);
+    expect_no_plan(HeunDiscreteSchedulerConfig{.beta_end = 0.3f}, 1000);
+}
+
+template <class Config>
 class EveryScheduler : public testing::Test {};
 using configs = testing::Types<UnCLIPSchedulerConfig, DDPMSchedulerConfig, DDIMSchedulerConfig,
                                HeunDiscreteSchedulerConfig, DPMSolverMultistepSchedulerConfig>;

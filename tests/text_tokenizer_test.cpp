@@ -243,6 +243,10 @@ TEST(TokenizerFiles, BrokenMergesNameTheLine) {
     EXPECT_FAILS(bad(std::string("\0\0 \x1b[2J", 7)), errc::bad_format, "merges.txt:3: takes \"");
     EXPECT_FAILS(bad("qq r"), errc::bad_format,
                  "merges.txt:3: takes \"qq\", which is not in the vocabulary that follows");
+    EXPECT_FAILS(bad("q\xC2\x9B r"), errc::bad_format, "merges.txt:3: takes \"q?\"");
+    std::string euros; // not cut within a character
+    for (int i = 0; i < 100; ++i) euros += "\u20AC";
+    EXPECT_FAILS(bad(euros + " r"), errc::bad_format, "takes \"" + euros.substr(0, 240) + "...\"");
     EXPECT_FAILS(bad("a b</w>"), errc::bad_format, "the token \"ab</w>\" occurs twice"); // one vocabulary entry a merge
     const temporary_folder empty;
     EXPECT_FAILS(load_clip_tokenizer(empty.path), errc::not_found, "merges.txt");

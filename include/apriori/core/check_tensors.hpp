@@ -31,7 +31,9 @@ public:
     void add(const tensor_info& t, std::string_view detail = {}) {
         if (++count_ > most) return;
         if (count_ > 1) text_ += ", ";
-        text_ += t.name.substr(0, 200);
+        std::size_t end = std::min<std::size_t>(t.name.size(), 200);
+        while (end > 0 && end < t.name.size() && (t.name[end] & 0xC0) == 0x80) --end; // not within a character
+        text_ += t.name.substr(0, end);
         text_ += detail;
     }
     std::size_t count() const { return count_; }

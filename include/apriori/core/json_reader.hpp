@@ -49,6 +49,8 @@ public:
     /// What is wrong, and the offset of the first character that is; nullptr while nothing is.
     constexpr const char* error() const noexcept { return error_; }
     constexpr std::size_t position() const noexcept { return at_; }
+    /// How many values have been read, those inside of others too.
+    constexpr std::size_t values() const noexcept { return values_; }
 
     /// The members of the object or array that comes next: f(key, value), where those of an array have the key "".
     constexpr void members(auto&& f) {
@@ -77,6 +79,7 @@ public:
     /// The value that comes next, well-formed throughout.
     constexpr json_token value() noexcept {
         space();
+        ++values_;
         json_token token;
         const std::size_t from = at_;
         switch (look()) {
@@ -148,13 +151,16 @@ private:
             if (!digits()) fail();
         }
     }
-    /// The four digits behind \u, which comes next; leaves the last of them.
+    /// The four digits behind \u, which comes next; leaves the last of them. -1 where there are fewer.
     constexpr int code_unit() noexcept {
         int c = 0;
-        for (int i = 0; i < 4 && error_ == nullptr; ++i) {
+        for (int i = 0; i < 4; ++i) {
             ++at_;
             const int digit = detail::hex_digit(look());
-            if (digit < 0) fail();
+            if (digit < 0) {
+                fail();
+                return -1;
+            }
             c = c * 16 + digit;
         }
         return c;
@@ -187,7 +193,7 @@ private:
     }
 
     std::string_view text_;
-    std::size_t at_ = 0;
+    std::size_t at_ = 0, values_ = 0;
     int depth_ = 0;
     bool python_;
     const char* error_ = nullptr;

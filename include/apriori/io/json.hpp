@@ -130,17 +130,15 @@ inline std::string json_quoted(std::string_view s) {
 
 namespace detail {
 
-/// What is wrong with a well-formed value, or with one inside it; empty if nothing is. `values` counts them.
-inline std::string json_fault(const json& value, std::size_t& values) {
-    constexpr std::size_t most = 2'000'000;
-    if (++values > most) return cat("holds more than ", most, " values");
+/// What is wrong with a well-formed value, or with one inside it; empty if nothing is.
+inline std::string json_fault(const json& value) {
     if (value.is(json_kind::number) && !is_finite(value.number()))
         return "is not well-formed JSON: a number is too large";
     const auto items = value.items();
     for (std::size_t i = 0; i < items.size(); ++i) {
         if (i > 0 && value.is(json_kind::object) && items[i].key == items[i - 1].key)
             return cat("the key ", quote(items[i].key), " occurs twice");
-        if (std::string fault = json_fault(items[i].value, values); !fault.empty()) return fault;
+        if (std::string fault = json_fault(items[i].value); !fault.empty()) return fault;
     }
     return {};
 }
@@ -160,9 +158,10 @@ inline result<json> parse_json(std::string_view text, std::string_view where) {
     if (valid < text.size() || !fault.empty()) {
         add_place(place, text, valid);
         if (fault.empty()) fault = "is not well-formed JSON: it is not UTF-8";
+    } else if (constexpr std::size_t most = 2'000'000; reader.values() > most) { // before any of them takes memory
+        fault = cat("holds more than ", most, " values");
     } else {
-        std::size_t values = 0;
-        fault = detail::json_fault(value, values);
+        fault = detail::json_fault(value);
     }
     if (!fault.empty()) return failure{errc::bad_format, cat(where, place.view(), ": ", fault)};
     return value;

@@ -68,6 +68,13 @@ std::array<char, N> padded_text(std::string_view text) {
     std::copy_n(text.begin(), (std::min)(N - 1, text.size()), a.begin());
     return a;
 }
+/// Whether it is printable ASCII with zeros behind, as padded_text makes it.
+template <std::size_t N>
+bool is_padded_text(const std::array<char, N>& a) {
+    const auto end = std::find(a.begin(), a.end(), '\0');
+    return end != a.end() && std::all_of(a.begin(), end, [](char c) { return c >= 0x20 && c < 0x7F; }) &&
+           std::all_of(end, a.end(), [](char c) { return c == '\0'; });
+}
 template <std::size_t N>
 std::string text_of(const std::array<char, N>& a) {
     return std::string(a.data(), ::strnlen(a.data(), N));
@@ -113,7 +120,8 @@ inline result<packed_header> parse_packed_header(std::span<const std::byte> byte
                           std::to_string(packed_header::current_version), "; pack it again"));
     if (h.byte_order != packed_header{}.byte_order)
         return refuse("was packed on a machine of another byte order; pack it again here");
-    if (h.header_checksum != h.checksum() || h.payload_offset != packed_header::payload_at)
+    if (h.header_checksum != h.checksum() || h.payload_offset != packed_header::payload_at ||
+        !detail::is_padded_text(h.format) || !detail::is_padded_text(h.layout))
         return refuse("its header is damaged; pack it again");
     if (file_bytes < packed_header::payload_at || file_bytes - packed_header::payload_at != h.payload_bytes)
         return refuse(cat("is ", std::to_string(file_bytes), " bytes long, and its header says that ",

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <initializer_list>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -32,13 +33,16 @@ public:
         if (shape.size() > tensor_info::max_rank)
             return invalid(cat("tensor ", quote(name), " has ", shape.size(), " dimensions; allowed: at most ",
                                tensor_info::max_rank));
-        std::size_t size = 1;
+        constexpr auto most = static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / sizeof(float);
+        std::size_t size = 1; // of the non-zero extents, as readers have it
+        bool empty = false;
         for (const index_t n : shape) {
             const auto extent = static_cast<std::size_t>(n);
-            if (n < 0 || (n > 0 && size > values.size() / extent)) return mismatch(name, shape, values.size());
-            size *= extent;
+            if (n < 0 || (n > 0 && size > most / extent)) return mismatch(name, shape, values.size());
+            if (n > 0) size *= extent;
+            empty = empty || n == 0;
         }
-        if (size != values.size()) return mismatch(name, shape, values.size());
+        if ((empty ? 0 : size) != values.size()) return mismatch(name, shape, values.size());
         entries_[std::string(name)] = cat(R"({"data_offsets":[)", bytes_, ',', bytes_ + values.size_bytes(),
                                           R"(],"dtype":"F32","shape":[)", joined(shape, ","), "]}");
         bytes_ += values.size_bytes();

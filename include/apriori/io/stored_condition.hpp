@@ -8,6 +8,7 @@
 #include "apriori/io/stored_prompt.hpp"
 #include "apriori/models/prior_transformer.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
@@ -72,15 +73,19 @@ result<std::shared_ptr<const prior_prefix<typename Model::device_type>>> prefix_
         return failure{errc::invalid_argument, "it was made with other weights; make it again with these"};
     const auto proj = number_in(file, proj_tokens_key, 10);
     if (!proj) return proj.error();
-    if (*proj < 1 || *proj > static_cast<std::uint64_t>(Model::config.additional_embeddings))
+    // Of the additional embeddings, time, a latent and prd need one each.
+    constexpr index_t others = Model::config.added_emb_type == added_emb::prd ? 3 : 2;
+    constexpr index_t most = Model::config.additional_embeddings - others;
+    if (*proj < 1 || *proj > static_cast<std::uint64_t>(std::max<index_t>(most, 0)))
         return failure{errc::bad_format, cat("metadata ", quote(proj_tokens_key), " is ", std::to_string(*proj))};
     const auto counts = read_tensor(file, "prompt_rows");
     if (!counts) return counts.error();
     auto made = std::make_shared<prior_prefix<typename Model::device_type>>();
     made->proj_tokens = static_cast<index_t>(*proj);
+    const auto least = static_cast<float>(made->proj_tokens), text = static_cast<float>(Model::config.num_embeddings);
     index_t rows = 0;
     for (const float n : *counts) {
-        if (!(n >= 1 && n <= static_cast<float>(Model::config.positions()) && std::floor(n) == n))
+        if (!(n >= least && n <= least + text && std::floor(n) == n))
             return failure{errc::bad_format, "tensor prompt_rows holds what is no number of rows"};
         made->prompts.push_back({rows, static_cast<index_t>(n)});
         rows += static_cast<index_t>(n);
@@ -164,6 +169,9 @@ read_condition(const Model& model, const std::filesystem::path& path) {
     made->prefix = std::move(*prefix);
     made->timesteps = std::move(*steps);
     if (made->timesteps.empty()) return failure{errc::bad_format, cat(path.string(), ": there are no timesteps")};
+    for (const float t : made->timesteps)
+        if (!std::isfinite(t))
+            return failure{errc::bad_format, cat(path.string(), ": tensor timesteps holds what is no finite number")};
     const index_t rows = made->prompts() * static_cast<index_t>(made->timesteps.size());
     if (auto r = detail::read_cache(model, *file, "condition", rows, made->cache); !r)
         return detail::at_path(r.error(), path);

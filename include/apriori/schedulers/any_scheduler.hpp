@@ -31,7 +31,7 @@ APRIORI_FUNCTION status plan_schedule(const any_scheduler_config& config, const 
     return std::visit(
         [&](const auto& c) {
             const status s = validate(c);
-            return s ? plan_schedule(c, make_noise_levels(c), request, out) : s;
+            return s ? detail::plan_finite(c, make_noise_levels(c), request, out) : s;
         },
         config);
 }

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 APRIORI_BEGIN_EXACT_MATH
@@ -94,6 +95,37 @@ concept scheduler_config =
         { plan_schedule(c, levels, request, out) } -> std::same_as<status>;
     };
 
+namespace detail {
+
+/// Whether all that a step multiplies with is finite.
+constexpr bool is_finite(const step_coefficients& c) noexcept {
+    bool all = c.clip_range == c.clip_range; // which may be infinite
+    for (const float x : {c.timestep, c.input_scale, c.x0_sample, c.x0_output, c.x0_divisor, c.to_x0, c.to_sample,
+                          c.to_output, c.noise, c.min_log, c.max_log, c.signal, c.level})
+        all = all && x - x == 0.0f;
+    for (const float x : c.to_history) all = all && x - x == 0.0f;
+    for (const history_write& h : c.keep)
+        for (const float x : {h.x0, h.sample, h.output}) all = all && x - x == 0.0f;
+    return all;
+}
+
+/// plan_schedule of a valid configuration, and an error where diffusers would divide by zero.
+template <scheduler_config C>
+constexpr status plan_finite(const C& c, const noise_levels& levels, const schedule_request& request, schedule& out) {
+    schedule planned;
+    if (const status s = plan_schedule(c, levels, request, planned); !s) return s;
+    bool finite = planned.init_noise_sigma() - planned.init_noise_sigma() == 0.0f;
+    for (const step_coefficients& step : planned.steps()) finite = finite && is_finite(step);
+    if (!finite)
+        return status::invalid(
+            "these betas leave nothing of the samples at some step, where diffusers divides by zero; "
+            "take a smaller beta_end or fewer num_train_timesteps");
+    out = std::move(planned);
+    return {};
+}
+
+} // namespace detail
+
 /// Noising of clean samples: signal * x0 + level * z.
 struct noising {
     float signal = 1.0f, level = 0.0f;
@@ -158,7 +190,7 @@ public:
 
 private:
     status replan(const schedule_request& request) {
-        return error_ ? plan_schedule(config_, levels_, request, schedule_) : error_;
+        return error_ ? detail::plan_finite(config_, levels_, request, schedule_) : error_;
     }
 
     Config config_;
@@ -179,7 +211,7 @@ consteval auto constexpr_schedule(const Config& config) {
     static_schedule<std::size_t{Config::model_calls(Steps)}> out;
     if (const status s = validate(config); !s) constexpr_schedule_failed(s.what);
     schedule planned;
-    if (const status s = plan_schedule(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s)
+    if (const status s = detail::plan_finite(config, make_noise_levels(config), {Steps, {}, 0}, planned); !s)
         constexpr_schedule_failed(s.what);
     if (planned.steps().size() != out.step_values.size())
         constexpr_schedule_failed("this configuration plans another number of model calls; plan it at run time");

@@ -128,10 +128,10 @@ private:
     /// A token from a file in quotes, for a message: control characters as ?, and not too long.
     static std::string shown(const std::string& token) {
         std::string out(1, '"'); // "literal" + string makes gcc 12 see overlaps (its bug 105651)
-        out.append(token, 0, 80).append(token.size() > 80 ? "...\"" : "\"");
-        for (char& c : out)
-            if ((c & 0xFF) < 0x20 || c == 0x7F) c = '?';
-        return out;
+        const std::u32string points = unicode::decode(token);
+        for (const char32_t c : std::u32string_view(points).substr(0, 80))
+            unicode::encode(c < 0x20 || (c >= 0x7F && c < 0xA0) ? U'?' : c, out);
+        return out.append(points.size() > 80 ? "...\"" : "\"");
     }
 
     static std::vector<std::pair<std::string, std::int32_t>> derived(const std::vector<clip_merge>& merges) {
@@ -169,9 +169,11 @@ private:
         std::vector<clip_added_token> all = parts.added_tokens;
         std::unordered_set<std::string_view> described;
         for (const clip_added_token& t : parts.added_tokens) described.insert(t.text);
+        std::unordered_set<std::string> more; // texts with their flags
         const auto add = [&](const clip_added_token& t) {
-            const auto more = all.begin() + std::ssize(parts.added_tokens);
-            if (!described.contains(t.text) && std::find(more, all.end(), t) == all.end()) all.push_back(t);
+            std::string key = t.text;
+            for (const bool flag : {t.normalized, t.single_word, t.lstrip, t.rstrip}) key += flag ? '1' : '0';
+            if (!described.contains(t.text) && more.insert(std::move(key)).second) all.push_back(t);
         };
         // A vocabulary without CLIP's own marks is not whole. Others may have been added.
         const clip_tokenizer_parts usual;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stored condition and its prefix: of one that is accepted, the rows of every prompt lie in its caches and could be a prompt's.
+#include "apriori/io/stored_condition.hpp"
+
+#include "apriori/device/host_memory.hpp"
+#include "fuzzing.hpp"
+
+#include <cmath>
+
+using namespace apriori;
+using namespace fuzzing;
+
+namespace {
+
+/// What a reader asks of a model: no weights, no kernels.
+struct model_stub {
+    using device_type = host_memory;
+    struct weights {
+        std::uint64_t hash() const { return 0x1234; }
+    };
+    static constexpr PriorConfig config{
+        .num_attention_heads = 1, .attention_head_dim = 2, .num_layers = 2, .embedding_dim = 4, .num_embeddings = 3};
+    static constexpr index_t inner = config.inner_dim();
+
+    host_memory& device() const { return device_; }
+    const weights* shared_weights() const { return &weights_; }
+
+    mutable host_memory device_{};
+    weights weights_{};
+};
+
+void check(const prior_prefix<host_memory>& prefix) {
+    constexpr const PriorConfig& c = model_stub::config;
+    index_t next = 0;
+    require(!prefix.prompts.empty() && prefix.proj_tokens >= 1, "there is a prompt");
+    require(c.additional_embeddings - prefix.proj_tokens >= 3, "time, latents and prd have positions");
+    for (const row_range& r : prefix.prompts) {
+        require(r.first == next && r.count >= prefix.proj_tokens && r.count <= c.num_embeddings + prefix.proj_tokens,
+                "a prompt has rows of its own");
+        next += r.count;
+    }
+    require(next == prefix.cache.rows && prefix.cache.values.size() == 2 * next * 3 * model_stub::inner,
+            "the rows are those of the cache");
+}
+
+} // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static const memory_file file;
+    static const model_stub model;
+    const auto path = file.write(text(data, size));
+    const auto prefix = io::read_prefix(model, path);
+    const auto condition = io::read_condition(model, path);
+    if (!prefix) {
+        require(!condition, "a condition has a prefix");
+        refused(prefix.error());
+    } else {
+        check(**prefix);
+    }
+    if (!condition) return refused(condition.error());
+    check(*(*condition)->prefix);
+    for (const float t : (*condition)->timesteps) require(std::isfinite(t), "a timestep is a number");
+    require((*condition)->cache.rows == (*condition)->prompts() * std::ssize((*condition)->timesteps),
+            "every prompt has every timestep");
+    return 0;
+}
