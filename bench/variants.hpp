@@ -97,8 +97,8 @@ void step(benchmark::State& state) {
     const auto planned = Model::step_plan(l);
     const host_buffer memory(Model::step_workspace_bytes(l));
     const prior_prompt prompts[] = {in.prompt(0), in.prompt(1)};
-    const auto condition = m.condition(*m.prefix(prompts), in.time);
-    const prior_step<device_type> steps[] = {{condition->get(), 0, 0, 0}, {condition->get(), 1, 0, 0}};
+    const auto kv_cache = m.kv_cache(*m.prefix(prompts), in.time);
+    const prior_step<device_type> steps[] = {{kv_cache->get(), 0, 0, 0}, {kv_cache->get(), 1, 0, 0}};
     std::vector<float> out(2 * Model::clip);
     const view<const float, extents<dyn, Model::config.embedding_dim>> x(in.x.data(),
                                                                          extents<dyn, Model::config.embedding_dim>(1));

@@ -245,9 +245,9 @@ result<std::vector<float>> answers(Device& device) {
                                     {pooled.flat().last(64), text.flat().last(1024), mask[1]}};
     const auto prefix = model->prefix(prompts);
     if (!prefix) return prefix.error();
-    const auto condition = model->condition(*prefix, timesteps);
-    if (!condition) return condition.error();
-    const prior_step<Device> steps[] = {{condition->get(), 0, 0, 0}, {condition->get(), 1, 1, 1}};
+    const auto kv_cache = model->kv_cache(*prefix, timesteps);
+    if (!kv_cache) return kv_cache.error();
+    const prior_step<Device> steps[] = {{kv_cache->get(), 0, 0, 0}, {kv_cache->get(), 1, 1, 1}};
     const step_limits two{.rows = 2, .samples = 2};
     const host_buffer step_memory(Model::step_workspace_bytes(two));
     if (const status s = model->step(x.view(), steps, out.data() + 2 * 64, step_memory.span(), two); !s.ok())

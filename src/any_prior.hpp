@@ -57,7 +57,7 @@ struct work_part {
 
 /// A piece of work that can be run and timed again and again.
 struct timed_work {
-    std::string name;                        ///< prefix, condition, step, sample, sample_kept, forward_1 ...
+    std::string name;                        ///< prefix, kv_cache, step, sample, sample_kept, forward_1 ...
     double flops = 0, bytes = 0;             ///< of one run; bytes: of weights, once for each pass over them
     std::vector<work_part> parts{};          ///< one after the other
     std::function<result<void>()> prepare{}; ///< once, before the first run
@@ -106,7 +106,7 @@ struct prior_entry {
     forward_plan (*plan)(index_t rows);
     result<std::unique_ptr<any_prior>> (*load)(const any_source& weights, int threads);
 
-    /// Of packed images: the name of the device's layout, and a model on packed weights that `owner` keeps in memory. Null
+    /// Of packed files: the name of the device's layout, and a model on packed weights that `owner` keeps in memory. Null
     /// where the device has none.
     std::string (*layout)();
     result<std::unique_ptr<any_prior>> (*attach)(const std::byte* packed, std::shared_ptr<const void> owner,

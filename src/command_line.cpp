@@ -143,7 +143,7 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
     add_model(command, o.model);
     command
         .add_option("--packed", o.packed,
-                    "A packed image of the model, as pack writes it: mapped instead of its weights")
+                    "A packed file of the model, as pack writes it: mapped instead of its weights")
         ->type_name("FILE")
         ->check(path());
     add_loras(command, o.loras);
@@ -266,7 +266,7 @@ void add_bench(CLI::App& command, bench_options& o) {
     command.add_option("--preset", o.preset, "A preset, with synthetic weights")
         ->type_name("NAME")
         ->check(preset_name());
-    command.add_option("--packed", o.packed, "A packed image of the model: its weights")
+    command.add_option("--packed", o.packed, "A packed file of the model: its weights")
         ->type_name("FILE")
         ->check(path());
     add_loras(command, o.loras);

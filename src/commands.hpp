@@ -17,7 +17,7 @@ namespace apriori::program {
 struct device_options {
     std::string device;
     std::string arch;    ///< the instruction set of cpu; empty: the newest that the machine runs
-    std::string weights; ///< their format; empty: f32, or that of a packed image
+    std::string weights; ///< their format; empty: f32, or that of a packed file
     int threads = 1;
 
     std::string weights_or_default() const { return weights.empty() ? "f32" : weights; }
@@ -99,7 +99,7 @@ struct pack_options {
     std::filesystem::path out;
     std::filesystem::path verify; ///< an image to read instead
 };
-/// Writes a packed image, or verifies one.
+/// Writes a packed file, or verifies one.
 result<exit_code> run_pack(const pack_options& options);
 
 struct bench_options {

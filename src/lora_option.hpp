@@ -20,7 +20,7 @@ struct lora_option {
 /// paths may hold colons. invalid_argument where that is infinite or NaN, or nothing stands before it.
 result<lora_option> parse_lora_option(const std::string& text);
 
-/// Opens the LoRAs of an option that is given several times. `packed`, if it is not empty, is the packed image that was asked
+/// Opens the LoRAs of an option that is given several times. `packed`, if it is not empty, is the packed file that was asked
 /// for too, into which nothing can be merged.
 result<std::vector<io::weighted_lora>> open_loras(const std::vector<std::string>& texts,
                                                   const std::filesystem::path& packed = {});

@@ -48,22 +48,22 @@ result<std::unique_ptr<any_prior>> load(const subject& s, int threads, std::func
     return load_merged(*s.entry, synthetic, s.loras, threads, std::move(on_read));
 }
 
-result<io::image_kind> image_kind_of(const prior_entry& entry) {
+result<io::packed_kind> packed_kind_of(const prior_entry& entry) {
     if (entry.layout == nullptr)
-        return failure{errc::unsupported, fmt::format("device {} has no packed images; cpu has", entry.device)};
-    return io::image_kind{config_hash(entry.config), entry.weights, entry.layout(), entry.weight_bytes};
+        return failure{errc::unsupported, fmt::format("device {} has no packed files; cpu has", entry.device)};
+    return io::packed_kind{config_hash(entry.config), entry.weights, entry.layout(), entry.weight_bytes};
 }
 
-result<std::optional<io::packed_image>> open_image(const std::filesystem::path& path, device_options& on) {
-    if (path.empty()) return std::optional<io::packed_image>();
-    auto image = io::packed_image::open(path);
+result<std::optional<io::packed_file>> open_image(const std::filesystem::path& path, device_options& on) {
+    if (path.empty()) return std::optional<io::packed_file>();
+    auto image = io::packed_file::open(path);
     if (!image) return image.error();
     if (on.weights.empty()) on.weights = image->format();
     return std::optional(std::move(*image));
 }
 
-result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_image& image, int threads) {
-    const auto kind = image_kind_of(entry);
+result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_file& image, int threads) {
+    const auto kind = packed_kind_of(entry);
     if (!kind) return kind.error();
     if (auto fits = image.check(*kind); !fits) return fits.error();
     return entry.attach(image.payload().data(), image.owner(), image.header().weights_hash, threads);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which model a command is about, and where its weights come from: a packed image, a folder, or synthetic ones.
+// Which model a command is about, and where its weights come from: a packed file, a folder, or synthetic ones.
 #pragma once
 
 #include "apriori/io/lora_source.hpp"
-#include "apriori/io/packed_image.hpp"
+#include "apriori/io/packed_file.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "instances.hpp"
 
@@ -47,13 +47,13 @@ result<std::unique_ptr<any_prior>> load_merged(const prior_entry& entry, const S
 result<std::unique_ptr<any_prior>> load(const subject& s, int threads,
                                         std::function<void(std::int64_t values)> on_read = {});
 
-/// What an image must be to be an entry's; unsupported for devices without packed images.
-result<io::image_kind> image_kind_of(const prior_entry& entry);
+/// What an image must be to be an entry's; unsupported for devices without packed files.
+result<io::packed_kind> packed_kind_of(const prior_entry& entry);
 
 /// The image at `path`, if that is not empty; the options' weight format becomes the image's, where they name none.
-result<std::optional<io::packed_image>> open_image(const std::filesystem::path& path, device_options& on);
+result<std::optional<io::packed_file>> open_image(const std::filesystem::path& path, device_options& on);
 
 /// The model of an entry on an image's weights, which stays mapped as long as the model is there.
-result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_image& image, int threads);
+result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_file& image, int threads);
 
 } // namespace apriori::program

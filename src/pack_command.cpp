@@ -33,13 +33,13 @@ struct megabytes {
 int total_of(std::int64_t bytes) { return static_cast<int>(bytes / megabyte); }
 
 /// "f32 weights, cpu panels of 16".
-std::string what_text(const io::packed_image& image) {
+std::string what_text(const io::packed_file& image) {
     return fmt::format("{} weights of {}, {}B", image.format(), image.layout(),
                        scaled(static_cast<double>(image.header().payload_bytes)));
 }
 
 result<exit_code> verify_image(const std::filesystem::path& path) {
-    const auto image = io::packed_image::open(path);
+    const auto image = io::packed_file::open(path);
     if (!image) return image.error();
     megabytes done{progress(total_of(static_cast<std::int64_t>(image->payload().size())), "MB")};
     const auto same =
@@ -66,7 +66,7 @@ result<exit_code> write_image(const pack_options& options) {
     if (!loras) return loras.error();
     what->loras = std::move(*loras);
     const prior_entry& entry = *what->entry;
-    const auto kind = image_kind_of(entry);
+    const auto kind = packed_kind_of(entry);
     if (!kind) return kind.error();
     if (auto r = check_outputs({{"--out", options.out}}, what->files()); !r) return r.error();
 
@@ -77,13 +77,13 @@ result<exit_code> write_image(const pack_options& options) {
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!model) return failure{model.error().code, what->name + ": " + model.error().message};
     done.before = read;
-    const auto written = io::write_packed_image(
+    const auto written = io::write_packed_file(
         *kind, (*model)->weights_hash(), (*model)->packed_bytes(), options.out,
         [&](std::uint64_t bytes) { return done.at(static_cast<std::int64_t>(bytes), "writing"); });
     done.bar.clear();
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!written) return written.error();
-    const auto image = io::packed_image::open(options.out);
+    const auto image = io::packed_file::open(options.out);
     if (!image) return image.error();
     fmt::print("{}: {}\n", options.out.string(), what_text(*image));
     return exit_code::done;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What apriori bench times of a model: prefix, condition, step, whole samplings and forwards, each ready to be run again.
+// What apriori bench times of a model: prefix, kv cache, step, whole samplings and forwards, each ready to be run again.
 #pragma once
 
 #include "any_prior.hpp"
@@ -26,7 +26,7 @@ class prior_works {
     /// FLOPs of one row through one block's q, k and v, and through all of a block, attention's own aside.
     static constexpr double qkv_flops = 6.0 * Model::inner * Model::inner, block_flops = 4 * qkv_flops;
 
-    using condition_ptr = std::shared_ptr<const prior_condition<device_type>>;
+    using kv_cache_ptr = std::shared_ptr<const prior_kv_cache<device_type>>;
 
     /// Everything that the works share; it stays where it is.
     struct shared {
@@ -37,7 +37,7 @@ class prior_works {
         device_array<float, device_type> x{};
         torch_generator generator{0};
         std::shared_ptr<const prior_prefix<device_type>> prefix{};
-        condition_ptr kept{}; ///< of the unconditional branch
+        kv_cache_ptr kept{}; ///< of the unconditional branch
     };
     using shared_ptr = std::shared_ptr<shared>;
 
@@ -96,10 +96,10 @@ private:
             options);
     }
 
-    static result<condition_ptr> condition_of(const shared& s, std::span<const prior_prompt> prompts) {
+    static result<kv_cache_ptr> kv_cache_of(const shared& s, std::span<const prior_prompt> prompts) {
         auto prefix = s.model.prefix(prompts);
         if (!prefix) return prefix.error();
-        return s.model.condition(*prefix, s.times);
+        return s.model.kv_cache(*prefix, s.times);
     }
 
     /// The rows that a prompt leaves in a prefix.
@@ -126,12 +126,12 @@ private:
         works.push_back({"prefix", cached_flops(both), read, {{1, cached_flops(both), read}}, {}, [s] {
                              return only_whether(*s, s->model.prefix(s->branches));
                          }});
-        works.push_back({"condition",
+        works.push_back({"kv_cache",
                          cached_flops(2 * steps),
                          read,
                          {{1, cached_flops(2 * steps), read}},
                          [s] { return keep(s->prefix, s->model.prefix(s->branches)); },
-                         [s] { return only_whether(*s, s->model.condition(s->prefix, s->times)); }});
+                         [s] { return only_whether(*s, s->model.kv_cache(s->prefix, s->times)); }});
         const auto denoiser = std::make_shared<std::optional<step_denoiser>>();
         works.push_back(
             {"step",
@@ -139,7 +139,7 @@ private:
              read,
              {{1, stepping.flops, read}},
              [s, denoiser]() -> result<void> {
-                 const auto c = condition_of(*s, s->branches);
+                 const auto c = kv_cache_of(*s, s->branches);
                  if (!c) return c.error();
                  return keep(*denoiser, step_denoiser::make(s->model, {branch{*c, 0}, branch{*c, 1}}, s->task.samples));
              },
@@ -150,7 +150,7 @@ private:
                          {{1, rows_flops(both + 2 * steps), 0}, stepping},
                          {},
                          [s]() -> result<void> {
-                             const auto c = condition_of(*s, s->branches);
+                             const auto c = kv_cache_of(*s, s->branches);
                              if (!c) return c.error();
                              return sample_branches(*s, std::vector{branch{*c, 0}, branch{*c, 1}});
                          }});
@@ -158,9 +158,9 @@ private:
                          cached_flops(conditional + steps) + steps * step_flops,
                          (steps + 2) * read,
                          {{1, rows_flops(conditional + steps), 0}, stepping},
-                         [s] { return keep(s->kept, condition_of(*s, std::span(s->branches).first(1))); },
+                         [s] { return keep(s->kept, kv_cache_of(*s, std::span(s->branches).first(1))); },
                          [s]() -> result<void> {
-                             const auto c = condition_of(*s, std::span(s->branches).last(1));
+                             const auto c = kv_cache_of(*s, std::span(s->branches).last(1));
                              if (!c) return c.error();
                              return sample_branches(*s, std::vector{branch{s->kept, 0}, branch{*c, 0}});
                          }});

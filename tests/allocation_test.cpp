@@ -173,7 +173,7 @@ TEST(allocation, clip_vision) {
     expect_none_of_encoder(*model, in, 3 * 17 * 16, 3 * 512, clip_vision_limits{.rows = 2});
 }
 
-/// Prefix and condition are set-up and may allocate; a step may not.
+/// Prefix and kv cache are set-up and may allocate; a step may not.
 TEST(allocation, step) {
     using model_type = PriorTransformer<config, cpu<>>;
     cpu<> device;
@@ -185,10 +185,9 @@ TEST(allocation, step) {
     const auto prefix = model->prefix(std::span(&prompt, 1));
     ASSERT_TRUE(prefix) << prefix.error().message;
     const std::vector<float> timesteps{999, 500, 0};
-    const auto condition = model->condition(*prefix, timesteps);
-    ASSERT_TRUE(condition) << condition.error().message;
-    const prior_step<cpu<>> steps[]{
-        {condition->get(), 0, 0, 0}, {condition->get(), 0, 0, 1}, {condition->get(), 0, 0, 2}};
+    const auto kv_cache = model->kv_cache(*prefix, timesteps);
+    ASSERT_TRUE(kv_cache) << kv_cache.error().message;
+    const prior_step<cpu<>> steps[]{{kv_cache->get(), 0, 0, 0}, {kv_cache->get(), 0, 0, 1}, {kv_cache->get(), 0, 0, 2}};
     const view<const float, extents<dyn, config.embedding_dim>> latents(x.hidden_states.data(),
                                                                         extents<dyn, config.embedding_dim>(1));
     constexpr step_limits l{.rows = 2, .samples = 1};

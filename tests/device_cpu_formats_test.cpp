@@ -105,7 +105,7 @@ using formats = testing::Types<f32, f16, bf16, w8, w4>;
 TYPED_TEST_SUITE(Formats, formats);
 
 TYPED_TEST(Formats, ProductsAreThoseOfTheWeightsTheyKeep) { all_products<default_arch, TypeParam>(); }
-TYPED_TEST(Formats, ProductsOfOneLane) { all_products<scalar, TypeParam>(); }
+TYPED_TEST(Formats, ProductsOfOneLane) { all_products<scalar_arch, TypeParam>(); }
 
 // ---- w8a8: activations in integers too -----------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ void exact_integers_everywhere() {
 }
 
 TEST(FormatsOfIntegers, SumsAreExact) {
-    exact_integers_everywhere<scalar>();
+    exact_integers_everywhere<scalar_arch>();
     exact_integers_everywhere<default_arch>();
 #ifdef __SSE2__
     exact_integers_everywhere<xsimd::sse2>();

@@ -7,7 +7,7 @@
 namespace conformance {
 
 struct cpu_scalar_factory {
-    cpu<scalar> device;
+    cpu<scalar_arch> device;
 };
 APRIORI_TEST_DEVICE(cpu_scalar, cpu_scalar_factory);
 

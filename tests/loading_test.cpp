@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The front door: pipelines and models from folders, and what is refused there.
 #include "apriori/apriori.hpp"
-#include "apriori/io/packed_image.hpp"
+#include "apriori/io/packed_file.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "io_testing.hpp"
 
@@ -236,7 +236,7 @@ TEST(AddedTokens, ATextEncoderLoadsWithALargerTable) {
     ASSERT_TRUE(again) << error_of(again);
     const auto bytes = (*again)->packed_bytes(), own = encoder->shared_weights()->packed_bytes();
     EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), own.begin(), own.end()));
-    EXPECT_NE(error_of(io::write_packed_image(*encoder, folder.path() / "image"))
+    EXPECT_NE(error_of(io::write_packed_file(*encoder, folder.path() / "image"))
                   .find("no room for the 2 tokens that were added"),
               std::string::npos);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact incremental sampling: prefix, condition and step give what the full forward gives, for every kind of mask.
+// Exact incremental sampling: prefix, kv cache and step give what the full forward gives, for every kind of mask.
 #include "apriori/device/cpu/device.hpp"
 #include "model_testing.hpp"
 
@@ -40,10 +40,10 @@ template <class Model>
 std::vector<float> incremental(const Model& m, const prior_inputs& x, index_t at_once) {
     const auto prefix = m.prefix(prompts_of(x));
     EXPECT_TRUE(prefix.ok()) << (prefix ? "" : prefix.error().message);
-    const auto condition = m.condition(*prefix, x.timestep);
-    EXPECT_TRUE(condition.ok()) << (condition ? "" : condition.error().message);
+    const auto kv_cache = m.kv_cache(*prefix, x.timestep);
+    EXPECT_TRUE(kv_cache.ok()) << (kv_cache ? "" : kv_cache.error().message);
     std::vector<prior_step<device_type>> steps;
-    for (index_t r = 0; r < x.rows; ++r) steps.push_back({condition->get(), r, r, x.timestep.size() > 1 ? r : 0});
+    for (index_t r = 0; r < x.rows; ++r) steps.push_back({kv_cache->get(), r, r, x.timestep.size() > 1 ? r : 0});
     const step_limits l{.rows = at_once, .samples = x.rows, .hidden_tokens = x.hidden_tokens};
     const host_buffer memory(Model::step_workspace_bytes(l));
     const index_t answers = Model::config.added_emb_type == added_emb::prd ? 1 : x.hidden_tokens;
@@ -136,7 +136,7 @@ constexpr PriorConfig small{
 TEST(Incremental, SamplesShareTheConditionsOfSeveralPrompts) {
     device_type d;
     const auto m = synthetic_model<small>(d);
-    // two conditions of one prompt each, at different timesteps, against rows of one forward
+    // two kv caches of one prompt each, at different timesteps, against rows of one forward
     prior_inputs x = randomize(small, {.rows = 4, .text_tokens = small.num_embeddings}, mask_kind::holes, 7);
     x.timestep = {700, 700, 20, 20};
     const auto same = [&](auto& v, index_t to, index_t from) { // row `to` gets the prompt of row `from`
@@ -149,8 +149,8 @@ TEST(Incremental, SamplesShareTheConditionsOfSeveralPrompts) {
         same(x.attention_mask, to, from);
     }
     const auto prompts = prompts_of(x);
-    const auto first = m.condition(*m.prefix(std::span(prompts).subspan(0, 1)), std::vector<float>{999, 700});
-    const auto second = m.condition(*m.prefix(std::span(prompts).subspan(2, 1)), std::vector<float>{20});
+    const auto first = m.kv_cache(*m.prefix(std::span(prompts).subspan(0, 1)), std::vector<float>{999, 700});
+    const auto second = m.kv_cache(*m.prefix(std::span(prompts).subspan(2, 1)), std::vector<float>{20});
     ASSERT_TRUE(first.ok() && second.ok());
     const std::vector<prior_step<device_type>> steps{
         {first->get(), 0, 0, 1}, {first->get(), 0, 1, 1}, {second->get(), 0, 2, 0}, {second->get(), 0, 3, 0}};
@@ -168,8 +168,8 @@ TEST(Incremental, RefusesWhatDoesNotBelongTogether) {
     const auto prompts = prompts_of(x);
     const auto prefix = m.prefix(prompts);
     ASSERT_TRUE(prefix.ok());
-    const auto condition = m.condition(*prefix, std::vector<float>{5, 4});
-    ASSERT_TRUE(condition.ok());
+    const auto kv_cache = m.kv_cache(*prefix, std::vector<float>{5, 4});
+    ASSERT_TRUE(kv_cache.ok());
     const step_limits l{};
     const host_buffer memory(decltype(m)::step_workspace_bytes(l));
     std::vector<float> out(10, 77.0f);
@@ -180,13 +180,13 @@ TEST(Incremental, RefusesWhatDoesNotBelongTogether) {
         return r;
     };
     EXPECT_EQ(refused(m, {nullptr, 0, 0, 0}, memory.span()).code, errc::invalid_argument);
-    EXPECT_EQ(refused(m, {condition->get(), 1, 0, 0}, memory.span()).code, errc::invalid_argument);
-    EXPECT_EQ(refused(m, {condition->get(), 0, 1, 0}, memory.span()).code, errc::invalid_argument);
-    EXPECT_EQ(refused(m, {condition->get(), 0, 0, 2}, memory.span()).code, errc::invalid_argument);
-    EXPECT_EQ(refused(m, {condition->get(), 0, 0, 0}, memory.span().first(64)).code, errc::workspace_too_small);
+    EXPECT_EQ(refused(m, {kv_cache->get(), 1, 0, 0}, memory.span()).code, errc::invalid_argument);
+    EXPECT_EQ(refused(m, {kv_cache->get(), 0, 1, 0}, memory.span()).code, errc::invalid_argument);
+    EXPECT_EQ(refused(m, {kv_cache->get(), 0, 0, 2}, memory.span()).code, errc::invalid_argument);
+    EXPECT_EQ(refused(m, {kv_cache->get(), 0, 0, 0}, memory.span().first(64)).code, errc::workspace_too_small);
     for (const step_limits none :
          {step_limits{.rows = 0}, step_limits{.samples = 0}, step_limits{.hidden_tokens = 0}}) {
-        const prior_step<device_type> one{condition->get(), 0, 0, 0};
+        const prior_step<device_type> one{kv_cache->get(), 0, 0, 0};
         EXPECT_EQ(m.step(latents, std::span(&one, 1), out.data(), memory.span(), none).code, errc::invalid_argument);
     }
 
@@ -205,16 +205,16 @@ TEST(Incremental, RefusesWhatDoesNotBelongTogether) {
     const io::synthetic_source source(tensors.infos());
     const auto other = decltype(m)::load(d, changed{source});
     ASSERT_TRUE(other.ok());
-    const status r = refused(*other, {condition->get(), 0, 0, 0}, memory.span());
+    const status r = refused(*other, {kv_cache->get(), 0, 0, 0}, memory.span());
     EXPECT_EQ(r.code, errc::invalid_argument);
     EXPECT_NE(std::string(r.what).find("other weights"), std::string::npos);
-    EXPECT_FALSE(other->condition(*prefix, std::vector<float>{5}).ok());
+    EXPECT_FALSE(other->kv_cache(*prefix, std::vector<float>{5}).ok());
 
     prior_prompt unmasked = prompts[0];
     unmasked.attention_mask = {};
     EXPECT_FALSE(m.prefix(std::span(&unmasked, 1)).ok());
     EXPECT_FALSE(m.prefix({}).ok());
-    EXPECT_FALSE(m.condition(*prefix, {}).ok());
+    EXPECT_FALSE(m.kv_cache(*prefix, {}).ok());
 }
 
 TEST(Incremental, ModelsWithProcessorsOfTheirOwnTakeForward) {
@@ -238,9 +238,9 @@ TEST(Incremental, ModelsOfOnePassTakeForward) {
     const auto prefix = m.prefix({});
     ASSERT_FALSE(prefix.ok());
     EXPECT_EQ(prefix.error().message, why);
-    const auto condition = m.condition(nullptr, {});
-    ASSERT_FALSE(condition.ok());
-    EXPECT_EQ(condition.error().code, errc::unsupported);
+    const auto kv_cache = m.kv_cache(nullptr, {});
+    ASSERT_FALSE(kv_cache.ok());
+    EXPECT_EQ(kv_cache.error().code, errc::unsupported);
     EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, nullptr, {}, {}).what, why);
 }
 

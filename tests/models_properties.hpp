@@ -26,7 +26,7 @@ inline constexpr PriorConfig width_15{.num_attention_heads = 3,
                                       .norm_in_type = norm_type::rms,
                                       .embedding_proj_norm_type = norm_type::rms,
                                       .embedding_proj_dim = 7};
-/// Heads of one channel; the projected condition has three tokens, as many as additional_embeddings leave.
+/// Heads of one channel; the projected kv cache has three tokens, as many as additional_embeddings leave.
 inline constexpr PriorConfig heads_of_1{.num_attention_heads = 3,
                                         .attention_head_dim = 1,
                                         .num_layers = 2,

@@ -3,4 +3,4 @@
 #include "apriori/device/cpu/device.hpp"
 #include "models_properties.hpp"
 
-static const model_testing::property_tests<apriori::cpu<apriori::scalar>> tests;
+static const model_testing::property_tests<apriori::cpu<apriori::scalar_arch>> tests;

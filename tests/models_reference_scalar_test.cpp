@@ -3,4 +3,4 @@
 #include "apriori/device/cpu/device.hpp"
 #include "reference_variants.hpp"
 
-static const model_testing::reference_tests<apriori::cpu<apriori::scalar>, model_testing::samplings::no> tests;
+static const model_testing::reference_tests<apriori::cpu<apriori::scalar_arch>, model_testing::samplings::no> tests;

@@ -21,8 +21,9 @@ constexpr bool one_type = std::is_same_v<model<A>, model<B>>;
 static_assert(
     one_type<PriorConfig{.time_embed_act_fn = activation::swish}, PriorConfig{.time_embed_act_fn = activation::silu}>);
 static_assert(one_type<PriorConfig{.dropout = 0.1f}, PriorConfig{}>);
-static_assert(one_type<PriorConfig{.time_embed_dim = 2048, .embedding_proj_dim = 768, .clip_embed_dim = 768},
-                       PriorConfig{.time_embed_dim = none, .embedding_proj_dim = none, .clip_embed_dim = none}>);
+static_assert(
+    one_type<PriorConfig{.time_embed_dim = 2048, .embedding_proj_dim = 768, .clip_embed_dim = 768},
+             PriorConfig{.time_embed_dim = null_dim, .embedding_proj_dim = null_dim, .clip_embed_dim = null_dim}>);
 static_assert(
     one_type<PriorConfig{.num_attention_heads = 4, .time_embed_dim = 256}, PriorConfig{.num_attention_heads = 4}>);
 static_assert(one_type<presets::karlo_v1_alpha, presets::kandinsky_2_1>);
@@ -64,7 +65,7 @@ static_assert(parameter_count(presets::digits) == 862'400);
 static_assert(parameter_count(PriorConfig{.additional_embeddings = 3}) - parameter_count(one_pass) ==
               2 * (2048 * 2048 + 2048)); // the two layers of the time embedding
 
-// Hashes are in stored conditions and packed images: that of a configuration stays what it was. A field counts where it would
+// Hashes are in stored kv caches and packed files: that of a configuration stays what it was. A field counts where it would
 // mean something else if it had its default, so that a field that the class gains changes none.
 static_assert(config_hash(presets::karlo_v1_alpha) == 0x302f66ea0432c4d2u);
 static_assert(config_hash(PriorConfig{.num_attention_heads = 4, .time_embed_dim = 256}) ==

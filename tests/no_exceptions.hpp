@@ -38,7 +38,7 @@ struct arguments {
 std::vector<float> forward(const arguments& a);
 /// The same with plain attention on two threads.
 std::vector<float> forward_on_threads(const arguments& a);
-/// The same by prefix, condition and step.
+/// The same by prefix, kv cache and step.
 std::vector<float> incremental(const arguments& a);
 /// What it says of weights that are not all there, and of a span that is too small.
 std::string load_incomplete();

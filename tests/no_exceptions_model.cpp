@@ -71,10 +71,10 @@ std::vector<float> incremental(const arguments& a) {
         prompts.push_back({part(a.proj_embedding, r), part(a.encoder_hidden_states, r), part(a.attention_mask, r)});
     const auto prefix = model->prefix(prompts);
     if (!prefix) return {};
-    const auto condition = model->condition(*prefix, a.timestep);
-    if (!condition) return {};
+    const auto kv_cache = model->kv_cache(*prefix, a.timestep);
+    if (!kv_cache) return {};
     const index_t last = static_cast<index_t>(a.timestep.size()) - 1;
-    const prior_step<cpu<>> steps[]{{condition->get(), 0, 0, 0}, {condition->get(), 1, 1, last}};
+    const prior_step<cpu<>> steps[]{{kv_cache->get(), 0, 0, 0}, {kv_cache->get(), 1, 1, last}};
     constexpr step_limits l{.rows = 2, .samples = 2};
     const host_buffer memory(model_type::step_workspace_bytes(l));
     std::vector<float> out(2 * config.embedding_dim);

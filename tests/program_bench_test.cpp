@@ -31,7 +31,7 @@ TEST(bench, prints_one_object_whose_numbers_fit_together) {
     EXPECT_GT(o["ceilings"]["gflops"], 0.0);
     EXPECT_GT(o["ceilings"]["gbytes_per_second"], 0.0);
     for (const char* work :
-         {"prefix", "condition", "step", "sample", "sample_kept", "forward_1", "forward_2", "forward_3"}) {
+         {"prefix", "kv_cache", "step", "sample", "sample_kept", "forward_1", "forward_2", "forward_3"}) {
         SCOPED_TRACE(work);
         const double seconds = o["seconds"].value(work, 0.0), floor = o["floor_seconds"].value(work, 0.0);
         EXPECT_GT(seconds, 0);

@@ -81,9 +81,9 @@ TEST(pack, refuses_damaged_images) {
     for (const std::size_t at : {0u, 8u, 12u, 16u, 24u, 32u, 40u, 48u, 56u, 72u, 136u, 143u, 144u, 4095u}) {
         std::string content = good;
         content[at] = static_cast<char>(content[at] ^ 1);
-        refused(content, at < 8 ? "is not a packed image" : at < 16 ? "pack it again" : "its header is damaged");
+        refused(content, at < 8 ? "is not a packed file" : at < 16 ? "pack it again" : "its header is damaged");
     }
-    for (const std::size_t length : {0u, 1u, 143u}) refused(good.substr(0, length), "too short for a packed image");
+    for (const std::size_t length : {0u, 1u, 143u}) refused(good.substr(0, length), "too short for a packed file");
     for (const std::size_t length : {144u, 4095u, 4096u, 100'000u})
         refused(good.substr(0, length), "bytes long, and its header");
     refused(good + "x", "bytes long, and its header");
@@ -98,7 +98,7 @@ TEST(pack, refuses_an_image_of_something_else) {
     if (format != "f32")
         expect_refused(run(sample({"--packed", p.image.string(), "--weights", "f32", "seven"})),
                        "holds " + format + " weights, not f32");
-    expect_refused(run({"pack", "--verify", (digits / "conditions.safetensors").string()}), "is not a packed image");
+    expect_refused(run({"pack", "--verify", (digits / "conditions.safetensors").string()}), "is not a packed file");
     expect_refused(run({"pack", "--verify", "none"}), "none: cannot open");
     // an image packed by another program for a model of another configuration
     const path other = p.folder.path / "tiny.apriori";

@@ -89,7 +89,7 @@ def memory_bar(results):
 
 def start_bar(results):
     s = results.data.get("start_to_ready")
-    return s and Verdict("start to ready, packed image", "under 100 ms", seconds(s), reached=s < 0.1)
+    return s and Verdict("start to ready, packed file", "under 100 ms", seconds(s), reached=s < 0.1)
 
 
 def verdicts(results):
@@ -101,7 +101,7 @@ def verdicts(results):
     rows = [
         forward_bar(results, "one forward, 77 live tokens, f32", 1.1, "karlo"),
         of(f"{prompt}, f32", 14),
-        of(f"{prompt}, unconditional condition kept, f32", 16, work="sample_kept"),
+        of(f"{prompt}, unconditional kv cache kept, f32", 16, work="sample_kept"),
         of(f"{prompt}, bf16 or f16", 21, formats=("bf16", "f16"), share=0.88 if bf16_has_dot else 0.80),
         of(f"{prompt}, w8a8, against float32", 36, formats=("w8a8",)),
         of(f"{prompt}, w8a8, against ONNX Runtime int8", 20, formats=("w8a8",), peers=int8),

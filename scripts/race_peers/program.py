@@ -90,7 +90,7 @@ class Program:
         return found
 
     def start(self, preset, image):
-        """Seconds from the start of a process until a preset in a packed image can be used: the file in the page cache."""
+        """Seconds from the start of a process until a preset in a packed file can be used: the file in the page cache."""
         call([self.path, "pack", "--preset", preset, "--out", image])
         try:
             runs = [json.loads(call([self.path, "bench", "--preset", preset, "--packed", image, "--repeats", 1, "--steps", 1,

@@ -2,7 +2,7 @@
 // Exact incremental sampling. With an attention mask PriorTransformer is causal over [text, proj, time, x_t, prd], and a masked
 // token has attention weight exactly 0 in every row that reaches the answer (exp(-10000) is 0 in float32). So masked tokens are
 // dropped, the rows of text and proj are computed once for a prompt (prefix), the time rows of all steps in one pass
-// (condition), and a step computes x_t and prd alone. In the last layer only the answer needs a query and a feed-forward.
+// (kv cache), and a step computes x_t and prd alone. In the last layer only the answer needs a query and a feed-forward.
 //
 // It agrees with the full forward within rounding, as long as no score differs from another by about 10,000.
 #pragma once
@@ -34,7 +34,7 @@ class incremental_prior {
     using rows_view = view<float, extents<dyn, inner>>;
     using index_view = view<const std::int32_t, extents<dyn>>;
     using prefix_ptr = std::shared_ptr<const prior_prefix<Device>>;
-    using condition_ptr = std::shared_ptr<const prior_condition<Device>>;
+    using kv_cache_ptr = std::shared_ptr<const prior_kv_cache<Device>>;
 
 public:
     incremental_prior(Device& device, const weights& w)
@@ -91,11 +91,11 @@ public:
         return prefix_ptr(std::move(made));
     }
 
-    result<condition_ptr> condition(prefix_ptr prefix, std::span<const float> timesteps) const {
+    result<kv_cache_ptr> kv_cache(prefix_ptr prefix, std::span<const float> timesteps) const {
         if (prefix == nullptr || prefix->cache.weights_hash != weights_hash_)
-            return failure{errc::invalid_argument, "condition: the prefix was made with other weights"};
-        if (timesteps.empty()) return failure{errc::invalid_argument, "condition: at least one timestep is needed"};
-        auto made = std::make_shared<prior_condition<Device>>();
+            return failure{errc::invalid_argument, "kv_cache: the prefix was made with other weights"};
+        if (timesteps.empty()) return failure{errc::invalid_argument, "kv_cache: at least one timestep is needed"};
+        auto made = std::make_shared<prior_kv_cache<Device>>();
         made->prefix = std::move(prefix);
         made->timesteps.assign(timesteps.begin(), timesteps.end());
         const index_t count = std::ssize(timesteps);
@@ -113,7 +113,7 @@ public:
         fill_cache(on, pass, count, made->cache,
                    [&](auto& to, const rows_view& table) { layers_.embed_time(to, table, t, 0.0f); });
         if (!on.state) return to_failure(on.state);
-        return condition_ptr(std::move(made));
+        return kv_cache_ptr(std::move(made));
     }
 
     // ---- every step -----------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ public:
             return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
                                    (std::min)({l.rows, l.samples, hidden}), 1);
         if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
-        if (hidden != hidden_tokens(*steps.front().condition->prefix) || latent_rows % hidden != 0 ||
+        if (hidden != hidden_tokens(*steps.front().kv_cache->prefix) || latent_rows % hidden != 0 ||
             latent_rows > l.samples * hidden)
             return status::shape(
                 "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples", latent_rows,
@@ -153,7 +153,7 @@ public:
     }
 
 private:
-    static constexpr const char* no_memory = "no memory for the condition of the prompts";
+    static constexpr const char* no_memory = "no memory for the kv cache of the prompts";
 
     static result<void> check(const prior_prompt& p) {
         constexpr index_t text = C.num_embeddings * text_width;

@@ -41,7 +41,7 @@ public:
         "both");
     using packed = typename Device::template packed<Format>;
 
-    /// Of the configuration, the format and every weight: equal for equal models, and what conditions are checked by. A hash
+    /// Of the configuration, the format and every weight: equal for equal models, and what kv caches are checked by. A hash
     /// of the tensors' own hashes, so that one tensor can change without the others being read.
     std::uint64_t hash() const noexcept { return hash_; }
     /// Rows of the table that grows beyond those of the configuration.

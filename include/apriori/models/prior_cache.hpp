@@ -45,9 +45,9 @@ struct prior_prefix {
     index_t proj_tokens = 0;          ///< of each prompt's text_embeds
 };
 
-/// The time rows of prompts for a list of timesteps. Made by PriorTransformer::condition; it keeps its prefix alive.
+/// The time rows of prompts for a list of timesteps. Made by PriorTransformer::kv_cache; it keeps its prefix alive.
 template <class Device>
-struct prior_condition {
+struct prior_kv_cache {
     std::shared_ptr<const prior_prefix<Device>> prefix{};
     layer_cache<Device> cache{}; ///< row p * timesteps + k: prompt p at timestep k
     std::vector<float> timesteps{};
@@ -55,10 +55,10 @@ struct prior_condition {
     index_t prompts() const noexcept { return std::ssize(prefix->prompts); }
 };
 
-/// One denoising: latents `latent` under prompt `prompt` of a condition at its timestep `k`.
+/// One denoising: latents `latent` under prompt `prompt` of a kv cache at its timestep `k`.
 template <class Device>
 struct prior_step {
-    const prior_condition<Device>* condition = nullptr;
+    const prior_kv_cache<Device>* kv_cache = nullptr;
     index_t prompt = 0;
     index_t latent = 0;
     index_t k = 0;

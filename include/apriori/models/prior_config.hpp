@@ -32,7 +32,7 @@ enum class added_emb { none, prd };
 inline constexpr spelling added_emb_spellings[] = {{nullptr, added_emb::none}, {"prd", added_emb::prd}};
 
 /// A dimension that config.json gives as null: the class default, as diffusers' `time_embed_dim or inner_dim` has it.
-inline constexpr int none = 0;
+inline constexpr int null_dim = 0;
 
 /// Fields and defaults of diffusers 0.42.1 `PriorTransformer.__init__`, by the same names; time_embedding is ours.
 struct PriorConfig {
@@ -48,10 +48,10 @@ struct PriorConfig {
     norm_type embedding_proj_norm_type = norm_type::none;
     hid_proj_type encoder_hid_proj_type = hid_proj_type::linear;
     added_emb added_emb_type = added_emb::prd;
-    int time_embed_dim = none;     ///< none: inner_dim()
-    int embedding_proj_dim = none; ///< none: embedding_dim
-    int clip_embed_dim = none;     ///< none: embedding_dim
-    bool time_embedding = true;    ///< false: no time token; noise becomes the answer in one pass (ECLIPSE)
+    int time_embed_dim = null_dim;     ///< null: inner_dim()
+    int embedding_proj_dim = null_dim; ///< null: embedding_dim
+    int clip_embed_dim = null_dim;     ///< null: embedding_dim
+    bool time_embedding = true;        ///< false: no time token; noise becomes the answer in one pass (ECLIPSE)
 
     /// Width of the transformer: num_attention_heads * attention_head_dim.
     constexpr int inner_dim() const noexcept { return num_attention_heads * attention_head_dim; }
@@ -111,11 +111,11 @@ constexpr PriorConfig canonical(const PriorConfig& config) noexcept {
     PriorConfig c = canonical<PriorConfig>(config);
     if (!c.time_embedding) {
         c.time_embed_act_fn = PriorConfig{}.time_embed_act_fn;
-        c.time_embed_dim = none;
+        c.time_embed_dim = null_dim;
     }
-    if (c.time_embed_dim == none) c.time_embed_dim = c.inner_dim();
-    if (c.embedding_proj_dim == none) c.embedding_proj_dim = c.embedding_dim;
-    if (c.clip_embed_dim == none) c.clip_embed_dim = c.embedding_dim;
+    if (c.time_embed_dim == null_dim) c.time_embed_dim = c.inner_dim();
+    if (c.embedding_proj_dim == null_dim) c.embedding_proj_dim = c.embedding_dim;
+    if (c.clip_embed_dim == null_dim) c.clip_embed_dim = c.embedding_dim;
     return c;
 }
 

@@ -12,7 +12,7 @@
 
 namespace apriori::detail {
 
-/// The rows of a prefix or a condition, on the host: which row of a table each is, its position, and who sees whom.
+/// The rows of a prefix or a kv cache, on the host: which row of a table each is, its position, and who sees whom.
 struct prior_pass_rows {
     std::vector<std::int32_t> order{}, positions{};
     std::vector<attention_group> groups{};
@@ -40,14 +40,14 @@ status check_steps(std::span<const prior_step<Device>> steps, index_t latents, s
         const auto within = [](index_t i, index_t count, const char* what) {
             return i >= 0 && i < count ? status{} : status::invalid(what, i, count - 1);
         };
-        if (s.condition == nullptr) return status::invalid("step: a row has no condition");
-        if (s.condition->cache.weights_hash != weights_hash)
-            return status::invalid("step: the condition was made with other weights");
-        const index_t proj = s.condition->prefix->proj_tokens, first = steps[0].condition->prefix->proj_tokens;
-        if (proj != first) return status::invalid("step: conditions of different proj tokens", proj, first);
+        if (s.kv_cache == nullptr) return status::invalid("step: a row has no kv cache");
+        if (s.kv_cache->cache.weights_hash != weights_hash)
+            return status::invalid("step: the kv cache was made with other weights");
+        const index_t proj = s.kv_cache->prefix->proj_tokens, first = steps[0].kv_cache->prefix->proj_tokens;
+        if (proj != first) return status::invalid("step: kv caches of different proj tokens", proj, first);
         if (const status bad =
-                first_error(within(s.prompt, s.condition->prompts(), "step: no such prompt in the condition"),
-                            within(s.k, std::ssize(s.condition->timesteps), "step: no such timestep in the condition"),
+                first_error(within(s.prompt, s.kv_cache->prompts(), "step: no such prompt in the kv cache"),
+                            within(s.k, std::ssize(s.kv_cache->timesteps), "step: no such timestep in the kv cache"),
                             within(s.latent, latents, "step: no such latents"));
             !bad)
             return bad;
@@ -115,7 +115,7 @@ public:
         });
         in_stretches<std::int32_t>(to, positions, rows(), [&](index_t i) {
             const auto& s = at(steps, i / own);
-            return std::int32_t(num_embeddings + s.condition->prefix->proj_tokens + 1 + i % own);
+            return std::int32_t(num_embeddings + s.kv_cache->prefix->proj_tokens + 1 + i % own);
         });
     }
 
@@ -123,13 +123,13 @@ private:
     /// A step's rows, from `first` on, over its prompt's rows and its time row.
     template <class Device>
     attention_group group_of(const prior_step<Device>& s, index_t first) const {
-        const auto& p = *s.condition->prefix;
-        const auto timesteps = std::ssize(s.condition->timesteps);
+        const auto& p = *s.kv_cache->prefix;
+        const auto timesteps = std::ssize(s.kv_cache->timesteps);
         return {first,
                 first,
                 rows_of_step(),
                 first,
-                {p.cache.range(at(p.prompts, s.prompt)), s.condition->cache.range({s.prompt * timesteps + s.k, 1})}};
+                {p.cache.range(at(p.prompts, s.prompt)), s.kv_cache->cache.range({s.prompt * timesteps + s.k, 1})}};
     }
 
     template <class T, class Context, class Element>

@@ -135,8 +135,8 @@ public:
 
     /// True where step serves: a model that takes more than one, with the device's own attention in every layer.
     static constexpr bool has_step = C.time_embedding && std::is_same_v<Processors, every_layer<>>;
-    /// Tokens of latents that a condition leaves room for: 1 but for unusual configurations.
-    static index_t hidden_tokens(const prior_condition<Device>& c) noexcept {
+    /// Tokens of latents that a kv cache leaves room for: 1 but for unusual configurations.
+    static index_t hidden_tokens(const prior_kv_cache<Device>& c) noexcept {
         return incremental::hidden_tokens(*c.prefix);
     }
 
@@ -146,10 +146,10 @@ public:
         return passes().prefix(prompts);
     }
     /// Keys and values of the time rows of a prefix's prompts for all timesteps, in one pass.
-    result<std::shared_ptr<const prior_condition<Device>>> condition(std::shared_ptr<const prior_prefix<Device>> prefix,
-                                                                     std::span<const float> timesteps) const {
+    result<std::shared_ptr<const prior_kv_cache<Device>>> kv_cache(std::shared_ptr<const prior_prefix<Device>> prefix,
+                                                                   std::span<const float> timesteps) const {
         if constexpr (C.time_embedding)
-            return passes().condition(std::move(prefix), timesteps);
+            return passes().kv_cache(std::move(prefix), timesteps);
         else
             return to_failure(one_pass());
     }

@@ -11,10 +11,10 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A prompt of a condition: one guidance branch. Conditions can be kept and shared between samplings.
+/// A prompt of a kv cache: one guidance branch. KV caches can be kept and shared between samplings.
 template <class Device>
 struct guidance_branch {
-    std::shared_ptr<const prior_condition<Device>> condition{};
+    std::shared_ptr<const prior_kv_cache<Device>> kv_cache{};
     index_t prompt = 0;
 };
 
@@ -42,10 +42,10 @@ public:
                                              std::span<const float> timesteps, index_t samples) {
         auto prefix = model.prefix(prompts);
         if (!prefix) return prefix.error();
-        auto condition = model.condition(*prefix, timesteps);
-        if (!condition) return condition.error();
+        auto kv_cache = model.kv_cache(*prefix, timesteps);
+        if (!kv_cache) return kv_cache.error();
         std::vector<branch> branches;
-        for (index_t p = 0; p < std::ssize(prompts); ++p) branches.push_back({*condition, p});
+        for (index_t p = 0; p < std::ssize(prompts); ++p) branches.push_back({*kv_cache, p});
         return make(model, std::move(branches), samples);
     }
 
@@ -54,16 +54,16 @@ public:
     /// Rows of latents: prompts of a branch times samples times tokens.
     index_t rows() const noexcept { return each_ * samples_ * limits_.hidden_tokens; }
 
-    /// The model's answers to latents x [rows, embedding_dim] at `timestep`, which all conditions must hold:
+    /// The model's answers to latents x [rows, embedding_dim] at `timestep`, which all kv caches must hold:
     /// a view [branches * rows, clip_embed_dim].
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
                                                              float timestep) {
         for (index_t p = 0; p < std::ssize(prompts_); ++p) {
-            const auto& times = at(prompts_, p).condition->timesteps;
+            const auto& times = at(prompts_, p).kv_cache->timesteps;
             const auto k = std::find(times.begin(), times.end(), timestep);
             if (k == times.end())
                 return failure(errc::invalid_argument,
-                               "the condition of a prompt was made for other timesteps: it has none of ", timestep);
+                               "the kv cache of a prompt was made for other timesteps: it has none of ", timestep);
             for (auto& step : part(steps_, p * samples_, samples_)) step.k = k - times.begin();
         }
         if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s) return to_failure(s);
@@ -79,10 +79,10 @@ private:
         const index_t count = std::ssize(prompts_) * samples;
         limits_ = {.rows = (std::min)(count, most_rows),
                    .samples = each * samples,
-                   .hidden_tokens = Model::hidden_tokens(*prompts_.front().condition)};
+                   .hidden_tokens = Model::hidden_tokens(*prompts_.front().kv_cache)};
         for (const branch& p : prompts_)
             for (index_t s = 0; s < samples; ++s)
-                steps_.push_back({p.condition.get(), p.prompt, std::ssize(steps_) % (each * samples), 0});
+                steps_.push_back({p.kv_cache.get(), p.prompt, std::ssize(steps_) % (each * samples), 0});
         answer_ = {model_.device(), count * limits_.hidden_tokens * clip};
         memory_ = {model_.device(), index_t(Model::step_workspace_bytes(limits_))};
     }

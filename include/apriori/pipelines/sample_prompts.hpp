@@ -37,7 +37,7 @@ result<std::vector<float>> given_or_drawn(std::span<const float> latents, index_
     return out;
 }
 
-/// One condition for all prompts, each of them computed once: without a negative prompt all unconditional ones are the same.
+/// One kv cache for all prompts, each of them computed once: without a negative prompt all unconditional ones are the same.
 template <class Model>
 result<incremental_denoiser<Model>> incremental_for(const Model& model, std::span<const prior_prompt> prompts,
                                                     std::span<const float> timesteps, index_t samples,
@@ -55,10 +55,10 @@ result<incremental_denoiser<Model>> incremental_for(const Model& model, std::spa
     }
     const auto prefix = model.prefix(distinct);
     if (!prefix) return prefix.error();
-    const auto condition = model.condition(*prefix, timesteps);
-    if (!condition) return condition.error();
+    const auto kv_cache = model.kv_cache(*prefix, timesteps);
+    if (!kv_cache) return kv_cache.error();
     std::vector<typename incremental_denoiser<Model>::branch> rows;
-    for (const index_t p : which) rows.push_back({*condition, p});
+    for (const index_t p : which) rows.push_back({*kv_cache, p});
     return incremental_denoiser<Model>::make(model, std::move(rows), samples, branches);
 }
 

@@ -13,7 +13,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// `Arch` is an xsimd architecture (or `scalar`), which the translation unit must be compiled for. A cpu refers to its
+/// `Arch` is an xsimd architecture (or `scalar_arch`), which the translation unit must be compiled for. A cpu refers to its
 /// executor and holds nothing else: it is as cheap to copy as a pointer.
 template <class Arch = default_arch, executor Executor = serial_executor>
 class cpu : public host_memory {

@@ -9,7 +9,7 @@
 #include "apriori/device/cpu/formats/f32.hpp"
 #include "apriori/device/cpu/formats/half.hpp"
 #include "apriori/device/cpu/formats/integer.hpp"
-#include "apriori/device/cpu/rows.hpp"
+#include "apriori/device/cpu/row_kernels.hpp"
 
 #include <array>
 #include <utility>

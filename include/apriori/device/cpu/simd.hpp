@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one place that touches xsimd: a vector of floats with the operators and functions that programs and kernels use.
-// It absorbs the differences between xsimd 8.1 and later ones, and stands aside for the one-lane architecture `scalar`.
+// It absorbs the differences between xsimd 8.1 and later ones, and stands aside for the one-lane architecture `scalar_arch`.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -22,12 +22,12 @@ APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// An architecture of one lane: plain floats, everywhere.
-struct scalar {
+struct scalar_arch {
     static constexpr const char* name() noexcept { return "scalar"; }
 };
 
 #ifdef XSIMD_NO_SUPPORTED_ARCHITECTURE
-using default_arch = scalar;
+using default_arch = scalar_arch;
 #else
 using default_arch = xsimd::default_arch;
 #endif
@@ -194,7 +194,7 @@ struct value_of_arch {
     using type = simd<Arch>;
 };
 template <>
-struct value_of_arch<scalar> {
+struct value_of_arch<scalar_arch> {
     using type = float;
 };
 template <class Arch>

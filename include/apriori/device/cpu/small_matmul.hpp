@@ -3,7 +3,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
-#include "apriori/device/cpu/rows.hpp"
+#include "apriori/device/cpu/row_kernels.hpp"
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {

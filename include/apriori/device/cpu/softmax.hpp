@@ -5,7 +5,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
-#include "apriori/device/cpu/rows.hpp"
+#include "apriori/device/cpu/row_kernels.hpp"
 #include "apriori/expr/norms.hpp"
 
 APRIORI_BEGIN_EXACT_MATH

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An NVIDIA GPU as a device: CUDA kernels for every primitive. Include it in files that nvcc compiles (.cu, C++20); no
 // further option is needed. Such a file cannot run expressions on a cpu with SIMD too, since nvcc takes no vector types in
-// functions that kernels share; cpu<scalar> it can. Whether a GPU is there: device/cuda/info.hpp.
+// functions that kernels share; cpu<scalar_arch> it can. Whether a GPU is there: device/cuda/info.hpp.
 #pragma once
 
 #include "apriori/device/concept.hpp"
@@ -11,7 +11,7 @@
 #include "apriori/device/cuda/map.hpp"
 #include "apriori/device/cuda/matmul.hpp"
 #include "apriori/device/cuda/memory.hpp"
-#include "apriori/device/cuda/rows.hpp"
+#include "apriori/device/cuda/row_kernels.hpp"
 
 namespace apriori {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stored condition and its prefix: of one that is accepted, the rows of every prompt lie in its caches and could be a prompt's.
-#include "apriori/io/stored_condition.hpp"
+// A stored kv cache and its prefix: of one that is accepted, the rows of every prompt lie in its caches and could be a prompt's.
+#include "apriori/io/stored_kv_cache.hpp"
 
 #include "apriori/device/host_memory.hpp"
 #include "fuzzing.hpp"
@@ -50,17 +50,17 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static const model_stub model;
     const auto path = file.write(text(data, size));
     const auto prefix = io::read_prefix(model, path);
-    const auto condition = io::read_condition(model, path);
+    const auto kv_cache = io::read_kv_cache(model, path);
     if (!prefix) {
-        require(!condition, "a condition has a prefix");
+        require(!kv_cache, "a kv cache has a prefix");
         refused(prefix.error());
     } else {
         check(**prefix);
     }
-    if (!condition) return refused(condition.error());
-    check(*(*condition)->prefix);
-    for (const float t : (*condition)->timesteps) require(std::isfinite(t), "a timestep is a number");
-    require((*condition)->cache.rows == (*condition)->prompts() * std::ssize((*condition)->timesteps),
+    if (!kv_cache) return refused(kv_cache.error());
+    check(*(*kv_cache)->prefix);
+    for (const float t : (*kv_cache)->timesteps) require(std::isfinite(t), "a timestep is a number");
+    require((*kv_cache)->cache.rows == (*kv_cache)->prompts() * std::ssize((*kv_cache)->timesteps),
             "every prompt has every timestep");
     return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A packed image: a header and a payload, without the zeros between them. They are read as they are, and then with checksums
+// A packed file: a header and a payload, without the zeros between them. They are read as they are, and then with checksums
 // that are right, which no change of a byte would hit upon.
-#include "apriori/io/packed_image.hpp"
+#include "apriori/io/packed_file.hpp"
 #include "fuzzing.hpp"
 
 using namespace apriori::io;
@@ -10,14 +10,14 @@ using namespace fuzzing;
 namespace {
 
 void check(const memory_file& file, std::string_view bytes) {
-    const auto image = packed_image::open(file.write(bytes));
+    const auto image = packed_file::open(file.write(bytes));
     if (!image) {
         refused(image.error());
         return;
     }
     require(image->payload().size() == bytes.size() - packed_header::payload_at, "the payload is what follows");
     const std::string format = image->format(), layout = image->layout();
-    const image_kind kind{image->header().config_hash, format, layout, image->payload().size()};
+    const packed_kind kind{image->header().config_hash, format, layout, image->payload().size()};
     if (const auto fits = image->check(kind); !fits) refused(fits.error());
     if (const auto fits = image->check({kind.config_hash, "f32", "rows", 8}); !fits) refused(fits.error());
     if (const auto fits = image->check({kind.config_hash, format, "rows", 8}); !fits) refused(fits.error());

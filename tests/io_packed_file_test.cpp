@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed images: what was packed is what is mapped, and nothing else is believed.
-#include "apriori/io/packed_image.hpp"
+// Packed files: what was packed is what is mapped, and nothing else is believed.
+#include "apriori/io/packed_file.hpp"
 
 #include "apriori/device/cpu/device.hpp"
 #include "io_testing.hpp"
@@ -29,7 +29,7 @@ protected:
         auto loaded = model<>::load(device, source);
         ASSERT_TRUE(loaded.ok());
         packed.emplace(std::move(*loaded));
-        const auto r = io::write_packed_image(*packed, image);
+        const auto r = io::write_packed_file(*packed, image);
         ASSERT_TRUE(r.ok()) << r.error().message;
         bytes = io_testing::read_all(image);
     }
@@ -38,7 +38,7 @@ protected:
     template <class Model = model<>>
     std::string refusal(const std::filesystem::path& path) {
         typename Model::device_type d;
-        const auto opened = io::open_packed_image<Model>(d, path);
+        const auto opened = io::open_packed_file<Model>(d, path);
         return opened.ok() ? "" : opened.error().message;
     }
 
@@ -50,18 +50,18 @@ protected:
 };
 
 TEST_F(PackedImage, GivesTheSameBits) {
-    const auto mapped = io::open_packed_image<model<>>(device, image);
+    const auto mapped = io::open_packed_file<model<>>(device, image);
     ASSERT_TRUE(mapped.ok()) << mapped.error().message;
     EXPECT_EQ(mapped->shared_weights()->hash(), packed->shared_weights()->hash());
     const auto x = model_testing::randomize(config, {.rows = 2, .text_tokens = 6}, model_testing::mask_kind::holes, 1);
     EXPECT_TRUE(
         model_testing::same_bits(model_testing::forward(*mapped, x).values, model_testing::forward(*packed, x).values));
-    EXPECT_TRUE(io::verify_packed_image(image).ok());
+    EXPECT_TRUE(io::verify_packed_file(image).ok());
 }
 
 TEST_F(PackedImage, IsTheSameFileEachTime) {
     const auto again = folder.path / "again.apriori";
-    ASSERT_TRUE(io::write_packed_image(*packed, again).ok());
+    ASSERT_TRUE(io::write_packed_file(*packed, again).ok());
     EXPECT_EQ(bytes, io_testing::read_all(again));
 }
 
@@ -113,11 +113,11 @@ TEST_F(PackedImage, IsNotWrittenWhenStopped) {
     const auto path = folder.path / "stopped.apriori";
     const auto& weights = *packed->shared_weights();
     std::uint64_t seen = 0;
-    const auto stopped = io::write_packed_image(io::image_kind_of<model<>>(), weights.hash(), weights.packed_bytes(),
-                                                path, [&](std::uint64_t done) {
-                                                    seen = done;
-                                                    return false;
-                                                });
+    const auto stopped = io::write_packed_file(io::packed_kind_of<model<>>(), weights.hash(), weights.packed_bytes(),
+                                               path, [&](std::uint64_t done) {
+                                                   seen = done;
+                                                   return false;
+                                               });
     ASSERT_FALSE(stopped.ok());
     EXPECT_EQ(stopped.error().code, errc::cancelled);
     EXPECT_EQ(seen, weights.packed_bytes().size());
@@ -127,8 +127,8 @@ TEST_F(PackedImage, IsNotWrittenWhenStopped) {
 TEST_F(PackedImage, SaysWhyItIsNotForThisModel) {
     EXPECT_NE(refusal<model<other_config>>(image).find("another configuration"), std::string::npos);
     EXPECT_NE((refusal<model<config, bf16>>(image).find("holds f32 weights, not bf16")), std::string::npos);
-    if constexpr (cpu_device::blocking<default_arch>::panel != cpu_device::blocking<scalar>::panel) {
-        EXPECT_NE((refusal<model<config, f32, scalar>>(image).find("pack it again here")), std::string::npos);
+    if constexpr (cpu_device::blocking<default_arch>::panel != cpu_device::blocking<scalar_arch>::panel) {
+        EXPECT_NE((refusal<model<config, f32, scalar_arch>>(image).find("pack it again here")), std::string::npos);
     }
 }
 
@@ -137,7 +137,7 @@ TEST_F(PackedImage, VerifyFindsADamagedPayload) {
     changed[changed.size() - 100] = static_cast<char>(changed[changed.size() - 100] ^ 1);
     const auto path = with(changed);
     EXPECT_EQ(refusal(path), "") << "opening reads the header alone";
-    const auto verified = io::verify_packed_image(path);
+    const auto verified = io::verify_packed_file(path);
     ASSERT_FALSE(verified.ok());
     EXPECT_NE(verified.error().message.find("payload is damaged"), std::string::npos);
 }

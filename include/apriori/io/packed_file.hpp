@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed images: a model's weights as a device holds them, in one file that is mapped and used as it is. Loading reads a
+// Packed files: a model's weights as a device holds them, in one file that is mapped and used as it is. Loading reads a
 // header; processes that map the same file share its memory.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace apriori::io {
 
-/// The first bytes of a packed image; zeros follow up to the payload, at a multiple of the page size.
+/// The first bytes of a packed file; zeros follow up to the payload, at a multiple of the page size.
 struct packed_header {
     static constexpr std::uint32_t current_version = 3;
     static constexpr std::uint64_t payload_at = 4096;
@@ -44,7 +44,7 @@ struct packed_header {
 static_assert(sizeof(packed_header) == 144 && std::is_trivially_copyable_v<packed_header>);
 
 /// What an image must be to be a model's.
-struct image_kind {
+struct packed_kind {
     std::uint64_t config_hash = 0;
     std::string_view format{};
     std::string layout{};
@@ -52,13 +52,13 @@ struct image_kind {
 };
 
 template <class Model>
-image_kind image_kind_of() {
+packed_kind packed_kind_of() {
     return {config_hash(Model::config), Model::format::name, Model::weights::packed::layout_name(),
             Model::weights::bytes()};
 }
 
 /// Told how many bytes of a payload are done; false stops, with `cancelled`. None: never.
-using image_progress = std::function<bool(std::uint64_t done)>;
+using packing_progress = std::function<bool(std::uint64_t done)>;
 
 namespace detail {
 
@@ -82,7 +82,7 @@ std::string text_of(const std::array<char, N>& a) {
 
 /// body(stretch, bytes done) for payloads in stretches.
 template <class Body>
-result<void> in_stretches(std::span<const std::byte> payload, const image_progress& progress, Body&& body) {
+result<void> in_stretches(std::span<const std::byte> payload, const packing_progress& progress, Body&& body) {
     constexpr std::size_t stretch = std::size_t{1} << 26;
     for (std::size_t at = 0; at < payload.size(); at += stretch) {
         const auto part = payload.subspan(at, (std::min)(stretch, payload.size() - at));
@@ -93,7 +93,7 @@ result<void> in_stretches(std::span<const std::byte> payload, const image_progre
 }
 
 /// The checksum of a payload: of its stretches, each continuing from the one before.
-inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload, const image_progress& progress) {
+inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload, const packing_progress& progress) {
     std::uint64_t sum = content_hash({});
     const auto r = in_stretches(payload, progress, [&](std::span<const std::byte> part) -> result<void> {
         sum = content_hash(part, sum);
@@ -112,9 +112,9 @@ inline result<packed_header> parse_packed_header(std::span<const std::byte> byte
     const auto refuse = [&](const std::string& why) { return failure{errc::bad_format, cat(where, ": ", why)}; };
     packed_header h;
     if (bytes.size() < sizeof h)
-        return refuse(cat("is ", std::to_string(file_bytes), " bytes long, too short for a packed image"));
+        return refuse(cat("is ", std::to_string(file_bytes), " bytes long, too short for a packed file"));
     std::memcpy(&h, bytes.data(), sizeof h);
-    if (h.magic != packed_header{}.magic) return refuse("is not a packed image; make one with apriori pack");
+    if (h.magic != packed_header{}.magic) return refuse("is not a packed file; make one with apriori pack");
     if (h.version != packed_header::current_version)
         return refuse(cat("has format version ", std::to_string(h.version), ", this program reads ",
                           std::to_string(packed_header::current_version), "; pack it again"));
@@ -133,15 +133,15 @@ inline result<packed_header> parse_packed_header(std::span<const std::byte> byte
     return h;
 }
 
-/// A packed image in memory, its header checked. Processes that open the same file share its pages.
-class packed_image {
+/// A packed file in memory, its header checked. Processes that open the same file share its pages.
+class packed_file {
 public:
-    static result<packed_image> open(const std::filesystem::path& path) {
+    static result<packed_file> open(const std::filesystem::path& path) {
         auto file = mapped_file::open(path);
         if (!file) return file.error();
         const auto header = parse_packed_header(file->bytes(), file->bytes().size(), path.string());
         if (!header) return explained(header.error(), path, file->bytes());
-        return packed_image(path, std::make_shared<mapped_file>(std::move(*file)), *header);
+        return packed_file(path, std::make_shared<mapped_file>(std::move(*file)), *header);
     }
 
     const packed_header& header() const noexcept { return header_; }
@@ -153,7 +153,7 @@ public:
 
     /// Whether it is of that kind: an image of another configuration, weight format, layout or machine is refused, with
     /// the reason.
-    result<void> check(const image_kind& want) const {
+    result<void> check(const packed_kind& want) const {
         const auto refuse = [&](const std::string& why) {
             return failure{errc::bad_format, cat(path_.string(), ": ", why)};
         };
@@ -168,7 +168,7 @@ public:
     }
 
     /// Reads the whole payload and compares its checksum.
-    result<void> verify(const image_progress& progress = {}) const {
+    result<void> verify(const packing_progress& progress = {}) const {
         const auto sum = detail::payload_checksum(payload(), progress);
         if (!sum) return sum.error();
         if (*sum != header_.payload_checksum)
@@ -177,7 +177,7 @@ public:
     }
 
 private:
-    packed_image(std::filesystem::path path, std::shared_ptr<mapped_file> file, const packed_header& header)
+    packed_file(std::filesystem::path path, std::shared_ptr<mapped_file> file, const packed_header& header)
         : path_(std::move(path)), file_(std::move(file)), header_(header) {}
 
     std::filesystem::path path_;
@@ -186,9 +186,9 @@ private:
 };
 
 /// Writes packed weights. The file appears whole or not at all.
-inline result<void> write_packed_image(const image_kind& kind, std::uint64_t weights_hash,
-                                       std::span<const std::byte> payload, const std::filesystem::path& path,
-                                       const image_progress& progress = {}) {
+inline result<void> write_packed_file(const packed_kind& kind, std::uint64_t weights_hash,
+                                      std::span<const std::byte> payload, const std::filesystem::path& path,
+                                      const packing_progress& progress = {}) {
     auto file = atomic_file::create(path); // first, so that a path that cannot be written costs no checksum
     if (!file) return file.error();
     packed_header h;
@@ -211,28 +211,28 @@ inline result<void> write_packed_image(const image_kind& kind, std::uint64_t wei
 /// The same of a model on a device whose memory the host can read. unsupported for a table with added rows: images have the
 /// size that the configuration says.
 template <class Model>
-result<void> write_packed_image(const Model& model, const std::filesystem::path& path) {
+result<void> write_packed_file(const Model& model, const std::filesystem::path& path) {
     const auto& weights = *model.shared_weights();
     if (weights.added_rows() > 0)
         return failure{errc::unsupported,
-                       cat(path.string(), ": a packed image has no room for the ", weights.added_rows(),
+                       cat(path.string(), ": a packed file has no room for the ", weights.added_rows(),
                            " tokens that were added to this text encoder; load it from its folder")};
-    return write_packed_image(image_kind_of<Model>(), weights.hash(), weights.packed_bytes(), path);
+    return write_packed_file(packed_kind_of<Model>(), weights.hash(), weights.packed_bytes(), path);
 }
 
-/// A model on an image's mapped weights: nothing is copied, pages are read as they are needed. What packed_image::check
-/// refuses is refused; the payload's checksum is verify_packed_image's.
+/// A model on an image's mapped weights: nothing is copied, pages are read as they are needed. What packed_file::check
+/// refuses is refused; the payload's checksum is verify_packed_file's.
 template <class Model>
-result<Model> open_packed_image(typename Model::device_type& device, const std::filesystem::path& path) {
-    const auto image = packed_image::open(path);
+result<Model> open_packed_file(typename Model::device_type& device, const std::filesystem::path& path) {
+    const auto image = packed_file::open(path);
     if (!image) return image.error();
-    if (auto fits = image->check(image_kind_of<Model>()); !fits) return fits.error();
+    if (auto fits = image->check(packed_kind_of<Model>()); !fits) return fits.error();
     return Model(device, Model::weights::attach(image->payload().data(), image->owner(), image->header().weights_hash));
 }
 
 /// Reads the whole image and compares its checksums.
-inline result<void> verify_packed_image(const std::filesystem::path& path) {
-    const auto image = packed_image::open(path);
+inline result<void> verify_packed_file(const std::filesystem::path& path) {
+    const auto image = packed_file::open(path);
     if (!image) return image.error();
     return image->verify();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefixes and conditions in files: what comes back steps as what was stored, and nothing else is believed.
-#include "apriori/io/stored_condition.hpp"
+// Prefixes and kv caches in files: what comes back steps as what was stored, and nothing else is believed.
+#include "apriori/io/stored_kv_cache.hpp"
 
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/synthetic_source.hpp"
@@ -23,15 +23,15 @@ using model = PriorTransformer<config, device_type, Format>;
 class StoredCondition : public testing::Test {
 protected:
     void SetUp() override {
-        file = folder.path / "condition.safetensors";
+        file = folder.path / "kv_cache.safetensors";
         m.emplace(load<f32>());
         const prior_prompt prompts[] = {{pooled, text, ends}, {pooled, text, holes}};
         const auto prefix = m->prefix(prompts);
         ASSERT_TRUE(prefix) << prefix.error().message;
-        const auto made = m->condition(*prefix, std::vector<float>{999, 500.5f, 0});
+        const auto made = m->kv_cache(*prefix, std::vector<float>{999, 500.5f, 0});
         ASSERT_TRUE(made) << made.error().message;
-        condition = *made;
-        const auto r = io::write_condition(*m, *condition, file);
+        kv_cache = *made;
+        const auto r = io::write_kv_cache(*m, *kv_cache, file);
         ASSERT_TRUE(r) << r.error().message;
     }
 
@@ -42,7 +42,7 @@ protected:
         EXPECT_TRUE(loaded.ok());
         return std::move(*loaded);
     }
-    std::vector<float> step(const prior_condition<device_type>& c) {
+    std::vector<float> step(const prior_kv_cache<device_type>& c) {
         const step_limits l{.rows = 2};
         const host_buffer memory(model<>::step_workspace_bytes(l));
         const prior_step<device_type> steps[] = {{&c, 0, 0, 1}, {&c, 1, 0, 2}};
@@ -54,7 +54,7 @@ protected:
     }
     /// The message with which a changed file is refused.
     std::string refusal(const std::string& bytes) {
-        const auto read = io::read_condition(*m, folder.write("changed.safetensors", bytes));
+        const auto read = io::read_kv_cache(*m, folder.write("changed.safetensors", bytes));
         EXPECT_FALSE(read.ok());
         return read.ok() ? "" : read.error().message;
     }
@@ -72,41 +72,41 @@ protected:
     io_testing::temporary_folder folder;
     std::filesystem::path file;
     std::optional<model<>> m;
-    std::shared_ptr<const prior_condition<device_type>> condition;
+    std::shared_ptr<const prior_kv_cache<device_type>> kv_cache;
     const std::vector<float> pooled = std::vector<float>(10, 0.3f), text = std::vector<float>(60, -0.2f);
     const std::vector<std::uint8_t> ends{1, 1, 0, 0, 0, 1}, holes{0, 1, 0, 1, 1, 0};
 };
 
 TEST_F(StoredCondition, StepsAsBefore) {
-    const auto read = io::read_condition(*m, file);
+    const auto read = io::read_kv_cache(*m, file);
     ASSERT_TRUE(read) << read.error().message;
-    EXPECT_EQ((*read)->timesteps, condition->timesteps);
-    EXPECT_EQ(step(**read), step(*condition));
+    EXPECT_EQ((*read)->timesteps, kv_cache->timesteps);
+    EXPECT_EQ(step(**read), step(*kv_cache));
 }
 
 TEST_F(StoredCondition, PrefixServesOtherTimesteps) {
     const auto alone = folder.path / "prefix.safetensors";
-    const auto written = io::write_prefix(*m, *condition->prefix, alone);
+    const auto written = io::write_prefix(*m, *kv_cache->prefix, alone);
     ASSERT_TRUE(written) << written.error().message;
-    EXPECT_FALSE(io::read_condition(*m, alone).ok());
-    for (const auto& path : {alone, file}) { // a condition holds its prefix too
+    EXPECT_FALSE(io::read_kv_cache(*m, alone).ok());
+    for (const auto& path : {alone, file}) { // a kv cache holds its prefix too
         const auto prefix = io::read_prefix(*m, path);
         ASSERT_TRUE(prefix) << prefix.error().message;
-        const auto made = m->condition(*prefix, condition->timesteps);
+        const auto made = m->kv_cache(*prefix, kv_cache->timesteps);
         ASSERT_TRUE(made) << made.error().message;
-        EXPECT_EQ(step(**made), step(*condition));
+        EXPECT_EQ(step(**made), step(*kv_cache));
     }
 }
 
 TEST_F(StoredCondition, OtherWeightsAreRefused) {
     const auto other = load<bf16>();
-    const auto read = io::read_condition(other, file);
+    const auto read = io::read_kv_cache(other, file);
     ASSERT_FALSE(read.ok());
     EXPECT_EQ(read.error().code, errc::invalid_argument);
     EXPECT_NE(read.error().message.find("other weights"), std::string::npos);
     EXPECT_NE(read.error().message.find(file.string()), std::string::npos);
     EXPECT_FALSE(io::read_prefix(other, file).ok());
-    EXPECT_FALSE(io::write_condition(other, *condition, folder.path / "not.safetensors").ok());
+    EXPECT_FALSE(io::write_kv_cache(other, *kv_cache, folder.path / "not.safetensors").ok());
     EXPECT_FALSE(std::filesystem::exists(folder.path / "not.safetensors"));
 }
 
@@ -117,7 +117,7 @@ TEST_F(StoredCondition, NothingElseIsBelieved) {
     EXPECT_NE(refusal(changed("proj_tokens\":\"1\"", "proj_tokens\":\"x\"")).find("not a number"), std::string::npos);
     EXPECT_NE(refusal(changed("proj_tokens\":\"1\"", "proj_tokens\":\"9\"")).find("proj_tokens"), std::string::npos);
     EXPECT_NE(refusal(changed("\"prefix\"", "\"profix\"")).find("no tensor"), std::string::npos);
-    EXPECT_NE(refusal(changed("\"condition\"", "\"conditiom\"")).find("no tensor"), std::string::npos);
+    EXPECT_NE(refusal(changed("\"kv_cache\"", "\"kv_cachf\"")).find("no tensor"), std::string::npos);
     EXPECT_NE(refusal(changed("\"timesteps\"", "\"timestaps\"")).find("no tensor"), std::string::npos);
     const auto floats = [](float a, float b) {
         std::string s(8, '\0');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefixes and conditions in files: what a prompt costs is paid once, and later processes sample it at once.
+// Prefixes and kv caches in files: what a prompt costs is paid once, and later processes sample it at once.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -35,7 +35,7 @@ inline result<std::uint64_t> number_in(const safetensors_source& file, std::stri
         if (error == std::errc{} && end == text.data() + text.size()) return value;
         return failure{errc::bad_format, cat("metadata ", quote(key), " is ", quote(text), ", not a number")};
     }
-    return failure{errc::bad_format, cat("there is no metadata ", quote(key), ": this is no stored condition")};
+    return failure{errc::bad_format, cat("there is no metadata ", quote(key), ": this is no stored kv cache")};
 }
 
 template <class Model>
@@ -97,7 +97,7 @@ result<std::shared_ptr<const prior_prefix<typename Model::device_type>>> prefix_
 
 template <class Model>
 result<void> write_caches(const Model& model, const prior_prefix<typename Model::device_type>& prefix,
-                          const prior_condition<typename Model::device_type>* condition,
+                          const prior_kv_cache<typename Model::device_type>* kv_cache,
                           const std::filesystem::path& path) {
     constexpr index_t layers = Model::config.num_layers, width = 3 * Model::inner;
     if (prefix.cache.weights_hash != model.shared_weights()->hash())
@@ -112,13 +112,13 @@ result<void> write_caches(const Model& model, const prior_prefix<typename Model:
     if (auto r = file.metadata(proj_tokens_key, std::to_string(prefix.proj_tokens)); !r) return r;
     if (auto r = file.add("prompt_rows", {static_cast<index_t>(counts.size())}, counts); !r) return r;
     if (auto r = file.add("prefix", {layers, prefix.cache.rows, width}, *text); !r) return r;
-    if (condition != nullptr) {
-        auto copied = host_copy(model, condition->cache);
+    if (kv_cache != nullptr) {
+        auto copied = host_copy(model, kv_cache->cache);
         if (!copied) return copied.error();
         times = std::move(*copied);
-        const auto& steps = condition->timesteps;
+        const auto& steps = kv_cache->timesteps;
         if (auto r = file.add("timesteps", {static_cast<index_t>(steps.size())}, steps); !r) return r;
-        if (auto r = file.add("condition", {layers, condition->cache.rows, width}, times); !r) return r;
+        if (auto r = file.add("kv_cache", {layers, kv_cache->cache.rows, width}, times); !r) return r;
     }
     return file.write(path);
 }
@@ -137,11 +137,11 @@ result<void> write_prefix(const Model& model, const prior_prefix<typename Model:
     return detail::write_caches(model, prefix, nullptr, path);
 }
 
-/// Writes a condition with its prefix: `timesteps` [n] and `condition` [layers, prompts * n, 3 * inner] too.
+/// Writes a kv cache with its prefix: `timesteps` [n] and `kv_cache` [layers, prompts * n, 3 * inner] too.
 template <class Model>
-result<void> write_condition(const Model& model, const prior_condition<typename Model::device_type>& condition,
-                             const std::filesystem::path& path) {
-    return detail::write_caches(model, *condition.prefix, &condition, path);
+result<void> write_kv_cache(const Model& model, const prior_kv_cache<typename Model::device_type>& kv_cache,
+                            const std::filesystem::path& path) {
+    return detail::write_caches(model, *kv_cache.prefix, &kv_cache, path);
 }
 
 /// The prefix that a file of either kind holds, on the model's device. One made with other weights is refused.
@@ -155,17 +155,17 @@ read_prefix(const Model& model, const std::filesystem::path& path) {
     return prefix;
 }
 
-/// The condition that a file holds, with its prefix, on the model's device. One made with other weights is refused.
+/// The kv cache that a file holds, with its prefix, on the model's device. One made with other weights is refused.
 template <class Model>
-result<std::shared_ptr<const prior_condition<typename Model::device_type>>>
-read_condition(const Model& model, const std::filesystem::path& path) {
+result<std::shared_ptr<const prior_kv_cache<typename Model::device_type>>>
+read_kv_cache(const Model& model, const std::filesystem::path& path) {
     const auto file = safetensors_source::open(path);
     if (!file) return file.error();
     auto prefix = detail::prefix_of(model, *file);
     if (!prefix) return detail::at_path(prefix.error(), path);
     auto steps = read_tensor(*file, "timesteps");
     if (!steps) return detail::at_path(steps.error(), path);
-    auto made = std::make_shared<prior_condition<typename Model::device_type>>();
+    auto made = std::make_shared<prior_kv_cache<typename Model::device_type>>();
     made->prefix = std::move(*prefix);
     made->timesteps = std::move(*steps);
     if (made->timesteps.empty()) return failure{errc::bad_format, cat(path.string(), ": there are no timesteps")};
@@ -173,9 +173,9 @@ read_condition(const Model& model, const std::filesystem::path& path) {
         if (!std::isfinite(t))
             return failure{errc::bad_format, cat(path.string(), ": tensor timesteps holds what is no finite number")};
     const index_t rows = made->prompts() * static_cast<index_t>(made->timesteps.size());
-    if (auto r = detail::read_cache(model, *file, "condition", rows, made->cache); !r)
+    if (auto r = detail::read_cache(model, *file, "kv_cache", rows, made->cache); !r)
         return detail::at_path(r.error(), path);
-    return std::shared_ptr<const prior_condition<typename Model::device_type>>(std::move(made));
+    return std::shared_ptr<const prior_kv_cache<typename Model::device_type>>(std::move(made));
 }
 
 } // namespace apriori::io
