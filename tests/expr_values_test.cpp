@@ -118,10 +118,12 @@ TYPED_TEST(expr_values, multiplies) {
 
 // Softmax of equal numbers, a norm of (-1, 1) and of (3, 4), attention to equal keys: exact on paper.
 TYPED_TEST(expr_values, normalises_rows) {
-    EXPECT_EQ(this->values(softmax(of<2, 2>({5, 5, -3, -3}))), (list{0.5f, 0.5f, 0.5f, 0.5f}));
-    const auto n = this->values(layer_norm(of<2, 2>({-1, 1, 2, 4})));
+    const auto pairs = of<2, 2>({5, 5, -3, -3}), neighbours = of<2, 2>({-1, 1, 2, 4});
+    const auto sides = of<1, 2>({3, 4});
+    EXPECT_EQ(this->values(softmax(pairs)), (list{0.5f, 0.5f, 0.5f, 0.5f}));
+    const auto n = this->values(layer_norm(neighbours));
     for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(n[i], i % 2 == 0 ? -1.0f : 1.0f, 1e-5f) << i; // eps is 1e-5
-    const auto r = this->values(rms_norm(of<1, 2>({3, 4}))); // the root of (9 + 16) / 2
+    const auto r = this->values(rms_norm(sides)); // the root of (9 + 16) / 2
     EXPECT_NEAR(r[0], 3 / 3.5355339f, 1e-6f);
     EXPECT_NEAR(r[1], 4 / 3.5355339f, 1e-6f);
 }

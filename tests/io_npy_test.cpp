@@ -73,6 +73,7 @@ TEST(Npy, RefusesWhatItIsNotToldToRead) {
         EXPECT_FAILS(with("'<f4'", "False", shape), errc::bad_format, "shape is not a tuple of integers from 0");
     EXPECT_FAILS(with("'<f4'", "False", "(4611686018427387904, 4)"), errc::bad_format, "more elements than memory");
     EXPECT_FAILS(with("'<f4'", "False", "(0, 4611686018427387904, 4)"), errc::bad_format, "more elements than memory");
+    EXPECT_FAILS(with("'<f2'", "False", "(0, 3000777007777777777)"), errc::bad_format, "more elements than memory");
     EXPECT_FAILS(with("'<f4'", "False", "(5,)"), errc::bad_format, "needs 20 bytes of data, but 16 follow");
     EXPECT_FAILS(with("'<f4'", "False", "(3,)"), errc::bad_format, "needs 12 bytes of data, but 16 follow");
     EXPECT_FAILS(parse(npy("{'descr': '<f4', 'shape': (0,), }", "")), errc::bad_format, "lacks");
@@ -128,6 +129,8 @@ TEST(Npy, WhatIsWrittenIsRead) {
     for (const auto& [rows, cols] :
          std::vector<std::pair<apriori::index_t, apriori::index_t>>{{2, 2}, {-2, -3}, {0, 3}, {6, 0}, {1LL << 62, 4}})
         EXPECT_FAILS(write_npy(folder.path / "y.npy", rows, cols, x), errc::shape_mismatch, "y.npy: 6 values are not");
+    EXPECT_FAILS(write_npy(folder.path / "y.npy", 0, std::numeric_limits<apriori::index_t>::max(), {}),
+                 errc::shape_mismatch, "y.npy: 0 values are not 0 rows of ");
     EXPECT_FAILS(write_npy(folder.path / "missing" / "y.npy", 2, 3, x), errc::not_found, "cannot write");
     EXPECT_FAILS(read_npy(folder.path / "y.npy"), errc::not_found, "y.npy: cannot open: No such file or directory");
     EXPECT_EQ(folder.files(), 1U);

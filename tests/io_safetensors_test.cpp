@@ -201,6 +201,7 @@ TEST(SafetensorsHeader, EntriesThatLie) {
     refused(R"({"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]})", "more elements than memory");
     refused(R"({"dtype":"F32","shape":[99999999999999999999999],"data_offsets":[0,8]})", "; allowed: integers from 0");
     refused(R"({"dtype":"F32","shape":[0,4611686018427387904,4],"data_offsets":[0,0]})", "more elements than memory");
+    refused(R"({"dtype":"U8","shape":[0,4611686018427387904],"data_offsets":[0,0]})", "more elements than memory");
     refused(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8,9]})", "data_offsets");
     refused(R"({"dtype":"F32","shape":[2],"data_offsets":[-8,0]})", "data_offsets [-8,0]");
     refused(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})", "do not lie within");

@@ -177,7 +177,7 @@ private:
             if (!state) return;
             state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
             if constexpr (!requires { requires Device::is_planner; })
-                if (state) state = check_memory(out, x);
+                if (state && device_ != nullptr) state = check_memory(out, x);
             const auto temporaries = scope();
             if (state) write(out, x);
         }

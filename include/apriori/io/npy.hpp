@@ -35,6 +35,10 @@ struct npy_array {
 
 namespace detail {
 
+/// As many float32 as memory can hold.
+inline constexpr std::uint64_t npy_most_values =
+    static_cast<std::uint64_t>(std::numeric_limits<index_t>::max()) / sizeof(float);
+
 /// The dictionary of a .npy header, in Python's syntax: exactly the keys descr, fortran_order and shape.
 struct npy_header {
     std::string_view descr;
@@ -139,16 +143,16 @@ inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_
 
     const std::span<const std::byte> data = file.subspan(begin + length);
     const std::size_t each = half ? 2 : 4;
-    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)());
-    std::uint64_t need = each; // of the non-zero extents, so that no product a reader forms can overflow
+    std::uint64_t count = 1; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
     for (const index_t n : *header.shape) {
         const auto extent = static_cast<std::uint64_t>(n);
-        if (extent != 0 && need > most / extent) return bad("shape has more elements than memory can hold");
-        if (extent != 0) need *= extent;
+        if (extent != 0 && count > detail::npy_most_values / extent)
+            return bad("shape has more elements than memory can hold");
+        if (extent != 0) count *= extent;
         empty = empty || extent == 0;
     }
-    if (empty) need = 0;
+    const std::uint64_t need = empty ? 0 : count * each;
     if (need != data.size())
         return bad(cat("the shape needs ", need, " bytes of data, but ", data.size(), " follow the header"));
     npy_array out{std::move(*header.shape), std::vector<float>(data.size() / each)};
@@ -178,8 +182,9 @@ inline result<npy_array> read_npy(const std::filesystem::path& path) {
 inline result<void> write_npy(const std::filesystem::path& path, index_t rows, index_t cols,
                               std::span<const float> values) {
     const auto count = static_cast<index_t>(values.size());
-    const bool fits =
-        rows >= 0 && cols >= 0 && (rows == 0 || cols == 0 ? count == 0 : count % cols == 0 && count / cols == rows);
+    constexpr auto most = static_cast<index_t>(detail::npy_most_values); // also of what is beside a zero
+    const bool fits = rows >= 0 && cols >= 0 && rows <= most && cols <= most &&
+                      (rows == 0 || cols == 0 ? count == 0 : count % cols == 0 && count / cols == rows);
     if (!fits)
         return failure{errc::shape_mismatch,
                        cat(path.string(), ": ", count, " values are not ", rows, " rows of ", cols)};

@@ -102,19 +102,21 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
     if (extents.size() > tensor_info::max_rank)
         return failure{errc::unsupported,
                        cat("has ", extents.size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
-    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)());
-    std::uint64_t size = known->bytes; // of the non-zero extents, so that no product a reader forms can overflow
+    // Of the non-zero extents, stored or as float32: no product that a reader forms can overflow.
+    const std::uint64_t most =
+        static_cast<std::uint64_t>(std::numeric_limits<index_t>::max()) / (std::max)(known->bytes, sizeof(float));
+    std::uint64_t count = 1;
     bool empty = false;
     for (const json_item& extent : extents) {
         const auto n = extent.value.whole();
         if (!n) return bad(cat("shape holds ", shown(extent.value), "; allowed: integers from 0"));
-        if (*n != 0 && size > most / *n)
+        if (*n != 0 && count > most / *n)
             return bad(cat("shape ", shown(shape), " has more elements than memory can hold"));
-        if (*n != 0) size *= *n;
+        if (*n != 0) count *= *n;
         empty = empty || *n == 0;
         t.dims[static_cast<std::size_t>(t.rank++)] = static_cast<index_t>(*n);
     }
-    if (empty) size = 0;
+    const std::uint64_t size = empty ? 0 : count * known->bytes;
 
     const auto begin = ends[0].value.whole(), end = ends[1].value.whole();
     if (!begin || !end) return bad(cat("data_offsets ", shown(offsets), " are not integers from 0"));

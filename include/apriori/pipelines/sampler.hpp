@@ -92,7 +92,8 @@ result<void> check_sampling(const sampled_model<Device>& m, std::span<const step
     if (!m.time_embedding)
         return failure{errc::unsupported,
                        "a model without time_embedding takes one pass, not a scheduler's steps; use eclipse_prior"};
-    if (!is_finite(guidance_scale)) return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
+    if (!apriori::is_finite(guidance_scale))
+        return failure{errc::invalid_argument, "guidance_scale must be a finite number"};
     if (m.branches != branches)
         return failure(errc::invalid_argument, "guidance_scale ", guidance_scale, " needs ", branches,
                        " branch(es), the denoiser has ", m.branches);
