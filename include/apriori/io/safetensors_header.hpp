@@ -104,7 +104,7 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
                        cat("has ", extents.size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
     // Of the non-zero extents, stored or as float32: no product that a reader forms can overflow.
     const std::uint64_t most =
-        static_cast<std::uint64_t>(std::numeric_limits<index_t>::max()) / (std::max)(known->bytes, sizeof(float));
+        static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)()) / (std::max<std::size_t>)(known->bytes, 4);
     std::uint64_t count = 1;
     bool empty = false;
     for (const json_item& extent : extents) {
