@@ -206,7 +206,7 @@ private:
             if (t.text.empty()) continue;
             const auto [at, fresh] = known.emplace(t.text, next);
             if (const auto own = ids.find(t.text); fresh && own != ids.end()) at->second = own->second;
-            if (at->second == std::numeric_limits<std::int32_t>::max())
+            if (at->second == (std::numeric_limits<std::int32_t>::max)())
                 return failure(errc::bad_format, parts.vocabulary_name, ": leaves no id for the added token ",
                                shown(t.text));
             next = (std::max)(next, at->second + 1);
