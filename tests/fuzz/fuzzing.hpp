@@ -33,7 +33,7 @@ inline void require(bool holds, std::string_view what) {
 /// Checks an error: its message is one line, clean and not too long.
 inline int refused(const apriori::failure& why) {
     require(why.code != apriori::errc::ok, "an error has a code");
-    require(!why.message.empty() && why.message.size() < 4000, "a message is neither empty nor long: " + why.message);
+    require(!why.message.empty() && why.message.size() < 20'000, "a message is neither empty nor long: " + why.message);
     require(apriori::io::valid_utf8(why.message), "a message is UTF-8: " + why.message);
     require(!apriori::io::has_control(why.message), "a message has no control characters: " + why.message);
     return 0;

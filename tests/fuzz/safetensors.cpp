@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A safetensors file: every tensor of one that is accepted can be read, whole and in pieces, and written and read again.
 #include "apriori/io/safetensors.hpp"
+#include "apriori/core/check_tensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "apriori/io/stored_prompt.hpp"
 #include "fuzzing.hpp"
@@ -32,6 +33,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 "a tensor can be written");
     }
     for (const auto& [key, value] : view->metadata()) require(writer.metadata(key, value).ok(), "so can its metadata");
+    const tensor_info wanted[] = {{"a", 2, {2, 2}}};
+    if (const auto same = check_tensors(*view, wanted); !same) refused(same.error());
     if (const auto prompt = read_prompt(*view, "a"); !prompt) refused(prompt.error());
 
     const auto path = folder.path / "copy.safetensors";
