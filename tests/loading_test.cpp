@@ -223,9 +223,13 @@ TEST(AddedTokens, ATextEncoderLoadsWithALargerTable) {
     const auto of_611 = load<digits_encoder>(device, digits_folder / "text_encoder");
     ASSERT_TRUE(of_613 && of_611) << error_of(of_613) << error_of(of_611);
     const std::vector<std::int32_t> old{609, 320, 321, 610}, added{609, 611, 612, 610};
-    EXPECT_EQ(encoder->encode(old, 1)->last_hidden_state, of_611->encode(old, 1)->last_hidden_state);
-    EXPECT_EQ(encoder->encode(added, 1)->text_embeds, of_613->encode(added, 1)->text_embeds);
-    EXPECT_NE(encoder->encode(added, 1)->text_embeds, encoder->encode(old, 1)->text_embeds);
+    const auto old_here = encoder->encode(old, 1), old_there = of_611->encode(old, 1),
+               added_here = encoder->encode(added, 1), added_there = of_613->encode(added, 1);
+    ASSERT_TRUE(old_here && old_there && added_here && added_there)
+        << error_of(old_here) << error_of(old_there) << error_of(added_here) << error_of(added_there);
+    EXPECT_EQ(old_here->last_hidden_state, old_there->last_hidden_state);
+    EXPECT_EQ(added_here->text_embeds, added_there->text_embeds);
+    EXPECT_NE(added_here->text_embeds, old_here->text_embeds);
     EXPECT_NE(encoder->shared_weights()->hash(), of_611->shared_weights()->hash());
     EXPECT_NE(error_of(encoder->encode(std::vector<std::int32_t>{613}, 1)).find("input_ids: 613; allowed: 0 to 612"),
               std::string::npos);

@@ -602,7 +602,7 @@ TEST_F(Words, EveryCommandTakesABatch) {
         expect_refused(batch("unclip", "interpolate",
                              "{\"images_and_prompts\": [\"a\"], \"weights\": [" + std::string(value) + "]}"),
                        "allowed: finite numbers");
-    for (const char* value : {"0", "-0.5", "1.01", "\"1\"", "null", "1e-7"})
+    for (const char* value : {"0", "-0.5", "1.01", "\"1\"", "1e-7"})
         expect_refused(batch("unclip", "emb2emb",
                              "{\"prompt\": \"a\", \"image\": \"" + image + "\", \"strength\": " + value + "}"),
                        "emb2emb.jsonl:1: field 'strength' is ");

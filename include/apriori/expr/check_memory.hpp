@@ -6,6 +6,7 @@
 #include "apriori/expr/anchors.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
+#include <array>
 #include <bit>
 #include <cstdint>
 
@@ -19,25 +20,40 @@ struct byte_blocks {
     constexpr std::uintptr_t last() const { return first + (rows - 1) * stride + width; }
 };
 
+/// A view as bytes, of any type; it refers to the view.
+struct byte_view {
+    std::uintptr_t first;
+    std::size_t element;
+    int rank;
+    const index_t *extents, *strides;
+
+    template <class T, class E, layout L>
+    explicit byte_view(const view<T, E, L>& v)
+        : first(std::bit_cast<std::uintptr_t>(v.data)),
+          element(sizeof(T)),
+          rank(E::rank),
+          extents(v.shape.sizes.data()),
+          strides(v.strides.data()) {}
+};
+
 /// The blocks along the axis of the largest stride; rows is 0 where there is no element, or a stride is negative.
-template <class T, class E, layout L>
-byte_blocks blocks_of(const view<T, E, L>& v) {
-    byte_blocks b{std::bit_cast<std::uintptr_t>(v.data), sizeof(T), 0, 1, false};
+inline byte_blocks blocks_of(const byte_view& v) {
+    byte_blocks b{v.first, v.element, 0, 1, false};
     index_t inside = 1; // elements of a block
     int outer = -1;
-    for (int i = 0; i < E::rank; ++i) {
-        if (v.ext()[i] < 1 || v.stride(i) < 0) return {};
-        if (v.ext()[i] > 1 && (outer < 0 || v.stride(i) > v.stride(outer))) outer = i;
+    for (int i = 0; i < v.rank; ++i) {
+        if (v.extents[i] < 1 || v.strides[i] < 0) return {};
+        if (v.extents[i] > 1 && (outer < 0 || v.strides[i] > v.strides[outer])) outer = i;
     }
-    for (int i = 0; i < E::rank; ++i) {
+    for (int i = 0; i < v.rank; ++i) {
         if (i == outer) continue;
-        inside *= v.ext()[i];
-        b.width += std::uintptr_t((v.ext()[i] - 1) * v.stride(i)) * sizeof(T);
+        inside *= v.extents[i];
+        b.width += std::uintptr_t((v.extents[i] - 1) * v.strides[i]) * v.element;
     }
-    b.filled = to_size(inside) * sizeof(T) == b.width;
+    b.filled = to_size(inside) * v.element == b.width;
     if (outer >= 0) {
-        b.rows = std::uintptr_t(v.ext()[outer]);
-        b.stride = std::uintptr_t(v.stride(outer)) * sizeof(T);
+        b.rows = std::uintptr_t(v.extents[outer]);
+        b.stride = std::uintptr_t(v.strides[outer]) * v.element;
     }
     if (b.filled && b.stride <= b.width) { // the blocks make one
         b.width += (b.rows - 1) * b.stride;
@@ -64,14 +80,34 @@ inline bool surely_overlap(const byte_blocks& a, const byte_blocks& b) {
 }
 
 /// True where an element of v, broadcast into a result that out holds, lies where the result's element goes.
-template <class Out, class V>
-bool at_the_same_place(const Out& out, const V& v) {
-    if (static_cast<const void*>(out.data) != static_cast<const void*>(v.data)) return false;
-    constexpr int shift = Out::rank - V::rank;
-    for (int i = 0; i < Out::rank; ++i)
-        if (out.ext()[i] > 1 && (i < shift || v.ext()[i - shift] == 1 || v.stride(i - shift) != out.stride(i)))
+inline bool at_the_same_place(const byte_view& out, const byte_view& v) {
+    const int shift = out.rank - v.rank;
+    for (int i = 0; i < out.rank; ++i)
+        if (out.extents[i] > 1 && (i < shift || v.extents[i - shift] == 1 || v.strides[i - shift] != out.strides[i]))
             return false;
     return true;
+}
+
+/// True where writing out spoils v. `in_order`: but for elements that are read where they are written.
+APRIORI_NOINLINE inline bool spoils_view(const byte_view& out, const byte_view& v, bool in_order) {
+    if (in_order && out.first == v.first && at_the_same_place(out, v)) return false;
+    return surely_overlap(blocks_of(out), blocks_of(v));
+}
+
+/// From the first byte of a view to behind its last one; empty where it has no element, or a stride is negative.
+struct byte_range {
+    std::uintptr_t first = 0, last = 0;
+};
+template <class T, class E, layout L>
+byte_range range_of(const view<T, E, L>& v) {
+    const auto first = std::bit_cast<std::uintptr_t>(v.data);
+    if constexpr (L == layout::dense) return {first, first + sizeof(T) * std::uintptr_t(v.size())};
+    index_t last = 1;
+    for (int i = 0; i < E::rank; ++i) {
+        if (v.ext()[i] < 1 || v.stride(i) < 0) return {};
+        last += (v.ext()[i] - 1) * v.stride(i);
+    }
+    return {first, first + sizeof(T) * std::uintptr_t(last)};
 }
 
 /// What the kernel of an anchor reads that has memory already: body(leaf) for each view.
@@ -96,38 +132,34 @@ constexpr void for_inputs(const X& anchor, const Body& body) {
         for_operands(anchor.x, body);
 }
 
-/// True where writing `out` spoils an operand of x. The anchor numbered Root is computed with what is around it; others are
-/// written to temporaries before.
+/// True where writing `out`, which lies in `range`, spoils an operand of x. The anchor numbered Root is computed with what is
+/// around it; others are written to temporaries before.
 template <int Root, int First, class Out, class X>
-bool spoils(const Out& out, const X& x) {
-    const auto blocks = blocks_of(out);
-    const auto read_elsewhere = [&](const auto& v) {
+bool spoils(const Out& out, const byte_range& range, const X& x) {
+    const auto overlaps = [&](const auto& v, bool in_order) {
+        const byte_range of_v = range_of(v);
+        return of_v.first < range.last && range.first < of_v.last &&
+               spoils_view(byte_view(out), byte_view(v), in_order);
+    };
+    const auto read = [&](const auto& v, bool in_order) {
         if constexpr (is_view<std::remove_cvref_t<decltype(v)>>)
-            return surely_overlap(blocks, blocks_of(v));
+            return overlaps(v, in_order);
         else if constexpr (requires { v.table; })
-            return surely_overlap(blocks, blocks_of(v.table));
+            return overlaps(v.table, false);
         else
             return false;
     };
-    const auto read_in_order = [&](const auto& v) {
-        if constexpr (is_view<std::remove_cvref_t<decltype(v)>>)
-            if (at_the_same_place(out, v)) return false;
-        return read_elsewhere(v);
-    };
     if constexpr (leaf<X>)
-        return read_in_order(x);
+        return read(x, true);
     else if constexpr (is_elementwise<X>)
         return [&]<class F, class... A, int... Is>(const elementwise_node<F, A...>& node,
                                                    std::integer_sequence<int, Is...>) {
-            return (spoils<Root, First + first_anchor<Is, A...>>(out, el::get<Is>(node.args)) || ...);
+            return (spoils<Root, First + first_anchor<Is, A...>>(out, range, el::get<Is>(node.args)) || ...);
         }(x, std::make_integer_sequence<int, argument_count<X>>{});
     else if constexpr (First == Root) {
         bool any = false;
         for_inputs(x, [&](const auto& v) {
-            if constexpr (requires { X::is_prologue; }) // row by row
-                any = any || read_in_order(v);
-            else
-                any = any || read_elsewhere(v);
+            any = any || read(v, requires { X::is_prologue; }); // those row by row
         });
         return any;
     } else

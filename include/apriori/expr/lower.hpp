@@ -185,10 +185,10 @@ private:
 
     /// What is wrong with the memory of an assignment that has the right extents.
     template <class Out, class X>
-    static status check_memory(const Out& out, const X& x) {
+    APRIORI_NOINLINE static status check_memory(const Out& out, const X& x) {
         if (out.data == nullptr && out.size() > 0)
             return status::invalid("assign: the destination has no memory", 0, out.size());
-        if (detail::spoils<detail::root_anchor<X, extents_of<Out>>, 0>(out, x))
+        if (detail::spoils<detail::root_anchor<X, extents_of<Out>>, 0>(out, detail::range_of(out), x))
             return status::invalid(
                 "assign: the destination overlaps an operand that is read in another order; write the "
                 "expression to a temporary first");

@@ -26,7 +26,10 @@ result<void> check_config(const std::filesystem::path& folder, const Config& typ
 }
 
 /// Whether the table of tokens has as many rows as the config.json says.
-inline result<void> check_vocabulary(const std::filesystem::path& folder, std::int32_t rows) {
+result<void> check_vocabulary(const std::filesystem::path& folder, std::int32_t rows);
+
+#if APRIORI_DEFINITIONS
+APRIORI_FUNCTION result<void> check_vocabulary(const std::filesystem::path& folder, std::int32_t rows) {
     const auto file = io::load_config<CLIPTextConfig>(folder);
     if (!file) return file.error();
     if (file->vocab_size == rows) return {};
@@ -34,8 +37,7 @@ inline result<void> check_vocabulary(const std::filesystem::path& folder, std::i
                    io::cat((folder / "config.json").string(), ": field 'vocab_size' is ", file->vocab_size,
                            "; the token_embedding.weight beside it has ", rows, "; make them equal")};
 }
-
-#if !APRIORI_DEFINITIONS
+#else
 extern template result<void> check_config(const std::filesystem::path&, const PriorConfig&);
 extern template result<void> check_config(const std::filesystem::path&, const CLIPTextConfig&);
 extern template result<void> check_config(const std::filesystem::path&, const CLIPVisionConfig&);
@@ -52,8 +54,9 @@ concept folder_model = requires {
 };
 
 /// A model from its folder, of the weights beside config.json (see io::open_weights). Fails where the config.json is that of
-/// another configuration (but a text encoder's vocabulary may be larger), and as Model::load does. Model::load itself, of a tensor source, knows names and shapes alone:
-/// what a configuration has in equal shapes, the number of heads or an activation, it can't tell.
+/// another configuration (but a text encoder's vocabulary may be larger), and as Model::load does. Model::load itself, of a
+/// tensor source, knows names and shapes alone: what a configuration has in equal shapes, the number of heads or an
+/// activation, it can't tell.
 template <folder_model Model>
 result<Model> load(typename Model::device_type& device, const std::filesystem::path& folder) {
     if (auto r = detail::check_config(folder, Model::config); !r) return r.error();

@@ -125,6 +125,7 @@ struct packed_operands {
 
     std::byte* base = nullptr;
     int of_layer = 0;
+    index_t added_rows = 0; ///< of the table that grows
 
     /// The weight called that (a weight_name): a `weight` [out, in], a view [rows, columns] of a table, or a view [n] of a vector.
     template <class Name>
@@ -135,6 +136,9 @@ struct packed_operands {
         if constexpr (place.packed) {
             using W = weight<Packed, n, k>;
             return base == nullptr ? W{} : W{Packed(base + layout.offset(place, of_layer), n, k)};
+        } else if constexpr (place.grows) {
+            const auto* rows = base == nullptr ? nullptr : reinterpret_cast<const float*>(base + layout.offset(place));
+            return view<const float, extents<dyn, k>>(rows, extents<dyn, k>(n + added_rows));
         } else {
             using V = view<const float, std::conditional_t<place.table, extents<n, k>, extents<n>>>;
             return base == nullptr ? V{} : V(reinterpret_cast<const float*>(base + layout.offset(place, of_layer)), {});
@@ -154,7 +158,7 @@ struct packed_operands {
         return apriori::rms_norm(x, (*this)[weight_of<Name>{}]);
     }
     /// Those of a layer, which have no prefix.
-    constexpr packed_operands layer(int i) const { return {base, i}; }
+    constexpr packed_operands layer(int i) const { return {base, i, added_rows}; }
 
 private:
     template <class Name>
