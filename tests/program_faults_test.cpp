@@ -34,7 +34,7 @@ void expect_to_survive(std::vector<std::string> arguments, const path& out) {
         EXPECT_EQ(o.code, 3) << o.err;
         EXPECT_NE(o.err.find("no memory"), std::string::npos) << o.err;
         EXPECT_EQ(std::count(o.err.begin(), o.err.end(), '\n'), 1) << o.err;
-        if (std::filesystem::exists(out)) EXPECT_EQ(read_all(out), expected); // what failed came after it
+        EXPECT_TRUE(!std::filesystem::exists(out) || read_all(out) == expected); // there, if what failed came after it
     }
     EXPECT_GT(failed, 100);
 }
@@ -49,8 +49,7 @@ TEST(faults, no_memory_while_sampling) {
 TEST(faults, no_memory_while_packing) {
     const temporary_folder folder;
     const path out = folder.path / "packed";
-    expect_to_survive({"pack", "--model", digits.string(), "--weights", "w8", "--threads", "1", "--out", out.string()},
-                      out);
+    expect_to_survive({"pack", "--model", digits.string(), "--weights", "w8", "--out", out.string()}, out);
     EXPECT_LE(folder.files(), 1U);
 }
 
