@@ -119,7 +119,7 @@ TEST(digits, are_drawn_from_words_as_diffusers_draws_them) {
         const drawn_digits got = meter(*apriori::io::read_tensor(*source, "image_embeds"), digit);
         const auto expect = [&](const char* what, double value, double printed) {
             const double wanted = item.value()[what].get<double>();
-            EXPECT_NEAR(value, wanted, 0.05 * std::fabs(wanted) + 0.5 * printed) << what;
+            EXPECT_NEAR(value, wanted, 0.005 * std::fabs(wanted) + 0.5 * printed) << what;
         };
         expect("ink", got.ink, 0.1);
         expect("lean", got.lean, 0.01);

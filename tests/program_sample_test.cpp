@@ -69,17 +69,31 @@ TEST(sample, writes_settings_beside_the_embeddings) {
 
 TEST(sample, gives_the_same_bytes_for_the_same_seed_and_others_for_another) {
     const temporary_folder folder;
-    const auto bytes = [&](const std::string& seed, const std::string& threads) {
-        const path file = folder.path / "e.safetensors", png = folder.path / "e.png";
-        const outcome o = run(sample({"--samples", "4", "--steps", "4", "--seed", seed, "--threads", threads, "--out",
-                                      file.string(), "--png", png.string(), "seven", "a handwritten two"}));
-        EXPECT_EQ(o.code, 0) << o.err;
-        return read_all(file) + read_all(png);
-    };
-    const std::string first = bytes("5", "1");
-    EXPECT_EQ(first, bytes("5", "1"));
-    EXPECT_EQ(first, bytes("5", "3"));
-    EXPECT_NE(first, bytes("6", "1"));
+    for (const std::string& weights : listed("weight formats of cpu: ")) {
+        SCOPED_TRACE(weights);
+        const auto bytes = [&](const std::string& seed, const std::string& threads) {
+            const path file = folder.path / "e.safetensors", png = folder.path / "e.png";
+            const outcome o =
+                run(sample({"--samples", "4", "--steps", "4", "--seed", seed, "--threads", threads, "--weights",
+                            weights, "--out", file.string(), "--png", png.string(), "seven", "a handwritten two"}));
+            EXPECT_EQ(o.code, 0) << o.err;
+            return read_all(file) + read_all(png);
+        };
+        const std::string first = bytes("5", "1");
+        EXPECT_EQ(first, bytes("5", "1"));
+        EXPECT_EQ(first, bytes("5", "3"));
+        EXPECT_NE(first, bytes("6", "1"));
+    }
+}
+
+TEST(sample, writes_into_no_folder_that_is_read_only) {
+    if (::geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+    const temporary_folder folder;
+    std::filesystem::permissions(folder.path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+    const outcome o = run(sample({"--steps", "1", "--out", (folder.path / "e.safetensors").string(), "seven"}));
+    std::filesystem::permissions(folder.path, std::filesystem::perms::owner_all);
+    EXPECT_EQ(o.code, 2);
+    EXPECT_NE(o.err.find("cannot write: Permission denied"), std::string::npos) << o.err;
 }
 
 TEST(sample, takes_all_prompts_but_the_empty_one_where_none_is_named) {
