@@ -56,8 +56,8 @@ TEST(cmake_config, every_kind_of_value) {
     EXPECT_EQ(odd.added_emb_type, added_emb::none);
     EXPECT_EQ(odd.dropout, 0.1f);
     EXPECT_EQ(odd.num_embeddings, 0);
-    EXPECT_EQ(odd.time_embed_dim, none);
-    EXPECT_EQ(odd.embedding_proj_dim, none);
+    EXPECT_EQ(odd.time_embed_dim, null_dim);
+    EXPECT_EQ(odd.embedding_proj_dim, null_dim);
     EXPECT_EQ(odd.clip_embed_dim, 10);
     EXPECT_EQ(odd.num_layers, 20);
 }

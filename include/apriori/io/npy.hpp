@@ -37,7 +37,7 @@ namespace detail {
 
 /// As many float32 as memory can hold.
 inline constexpr std::uint64_t npy_most_values =
-    static_cast<std::uint64_t>(std::numeric_limits<index_t>::max()) / sizeof(float);
+    static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)()) / sizeof(float);
 
 /// The dictionary of a .npy header, in Python's syntax: exactly the keys descr, fortran_order and shape.
 struct npy_header {

@@ -33,7 +33,7 @@ public:
         if (shape.size() > tensor_info::max_rank)
             return invalid(cat("tensor ", quote(name), " has ", shape.size(), " dimensions; allowed: at most ",
                                tensor_info::max_rank));
-        constexpr auto most = static_cast<std::size_t>(std::numeric_limits<index_t>::max()) / sizeof(float);
+        constexpr auto most = static_cast<std::size_t>((std::numeric_limits<index_t>::max)()) / sizeof(float);
         std::size_t size = 1; // of the non-zero extents, as readers have it
         bool empty = false;
         for (const index_t n : shape) {
