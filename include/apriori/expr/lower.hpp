@@ -176,7 +176,7 @@ private:
             static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
             if (!state) return;
             state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
-            if constexpr (!requires { requires Device::is_planner; })
+            if constexpr (!requires { Device::is_planner; })
                 if (state && device_ != nullptr) state = check_memory(out, x);
             const auto temporaries = scope();
             if (state) write(out, x);
@@ -192,7 +192,7 @@ private:
             return status::invalid(
                 "assign: the destination overlaps an operand that is read in another order; write the "
                 "expression to a temporary first");
-        if constexpr (requires { requires Device::is_host; })
+        if constexpr (requires { Device::is_host; })
             return detail::check_indices(x);
         else
             return {};
