@@ -254,7 +254,18 @@ constexpr DPMSolverMultistepSchedulerConfig to_sigma_min{.beta_start = 0.00085,
 constexpr auto constant_to_sigma_min = constexpr_schedule<20>(to_sigma_min);
 
 TEST(Schedulers, AStepBetweenEqualNoiseLevelsChangesNothing) {
-    expect_same(constant_to_sigma_min, to_sigma_min, 20);
+    DPMSolverMultistepScheduler planned(to_sigma_min);
+    ASSERT_TRUE(planned.set_timesteps(20).ok());
+    const auto constant = constant_to_sigma_min.steps();
+    ASSERT_EQ(planned.steps().size(), constant.size());
+    for (std::size_t i = 0; i < constant.size();
+         ++i) { // clang contracts a * b + c where the machine can, not for constants
+        const step_coefficients &a = planned.steps()[i], &b = constant[i];
+        for (const auto member :
+             {&step_coefficients::timestep, &step_coefficients::x0_sample, &step_coefficients::x0_output,
+              &step_coefficients::to_x0, &step_coefficients::to_sample, &step_coefficients::to_output})
+            EXPECT_NEAR(a.*member, b.*member, 1e-6f * std::fmax(1.0f, std::fabs(b.*member))) << i;
+    }
     for (const int n : {1, 2, 3, 14, 15, 50, 999}) {
         DPMSolverMultistepScheduler s(to_sigma_min);
         ASSERT_TRUE(s.set_timesteps(n).ok()) << n;

@@ -4,7 +4,7 @@ cmake_policy(VERSION 3.25)
 file(GLOB_RECURSE headers RELATIVE "${INCLUDE}" "${INCLUDE}/apriori/*.hpp")
 foreach(header IN LISTS headers)
     execute_process(COMMAND "${COMPILER}" -std=c++17 -E "-I${INCLUDE}" -include "${header}" -x c++ /dev/null
-                    RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+                    RESULT_VARIABLE code OUTPUT_QUIET ERROR_VARIABLE output)
     string(REGEX MATCHALL "error:" errors "${output}")
     list(LENGTH errors count)
     if(code EQUAL 0 OR NOT count EQUAL 2 OR NOT output MATCHES "apriori needs C.+20: compile with -std=c.+20")

@@ -1,10 +1,10 @@
 // expect: config_error<.*clip_embed_dim.*-2048.*null.*or.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
-// A null dimension is written none; a negative one is a mistake.
+// A null dimension is written null_dim; a negative one is a mistake.
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL
-constexpr apriori::PriorConfig config{.clip_embed_dim = apriori::none};
+constexpr apriori::PriorConfig config{.clip_embed_dim = apriori::null_dim};
 #else
 constexpr apriori::PriorConfig config{.clip_embed_dim = -2048};
 #endif

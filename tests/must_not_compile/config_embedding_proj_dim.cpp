@@ -4,7 +4,7 @@
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL
-constexpr apriori::PriorConfig config{.embedding_proj_dim = apriori::none};
+constexpr apriori::PriorConfig config{.embedding_proj_dim = apriori::null_dim};
 #else
 constexpr apriori::PriorConfig config{.embedding_proj_dim = -8};
 #endif

@@ -4,7 +4,7 @@
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL
-constexpr apriori::PriorConfig config{.time_embed_dim = apriori::none};
+constexpr apriori::PriorConfig config{.time_embed_dim = apriori::null_dim};
 #else
 constexpr apriori::PriorConfig config{.time_embed_dim = -1};
 #endif

@@ -2,6 +2,8 @@
 // A callable that somebody else owns, behind one type: std::function_ref of C++26.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 #include <memory>
 #include <type_traits>
 #include <utility>

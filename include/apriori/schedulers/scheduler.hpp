@@ -4,6 +4,7 @@
 // A scheduler is one file: a configuration struct and three functions found by its type (scheduler_config below).
 #pragma once
 
+#include "apriori/core/floats.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/schedulers/betas.hpp"
 #include "apriori/schedulers/concept.hpp"
@@ -98,14 +99,14 @@ concept scheduler_config =
 namespace detail {
 
 /// Whether all that a step multiplies with is finite.
-constexpr bool is_finite(const step_coefficients& c) noexcept {
-    bool all = c.clip_range == c.clip_range; // which may be infinite
+constexpr bool all_finite(const step_coefficients& c) noexcept {
+    bool all = !is_nan(c.clip_range); // which may be infinite
     for (const float x : {c.timestep, c.input_scale, c.x0_sample, c.x0_output, c.x0_divisor, c.to_x0, c.to_sample,
                           c.to_output, c.noise, c.min_log, c.max_log, c.signal, c.level})
-        all = all && x - x == 0.0f;
-    for (const float x : c.to_history) all = all && x - x == 0.0f;
+        all = all && is_finite(x);
+    for (const float x : c.to_history) all = all && is_finite(x);
     for (const history_write& h : c.keep)
-        for (const float x : {h.x0, h.sample, h.output}) all = all && x - x == 0.0f;
+        for (const float x : {h.x0, h.sample, h.output}) all = all && is_finite(x);
     return all;
 }
 
@@ -114,8 +115,8 @@ template <scheduler_config C>
 constexpr status plan_finite(const C& c, const noise_levels& levels, const schedule_request& request, schedule& out) {
     schedule planned;
     if (const status s = plan_schedule(c, levels, request, planned); !s) return s;
-    bool finite = planned.init_noise_sigma() - planned.init_noise_sigma() == 0.0f;
-    for (const step_coefficients& step : planned.steps()) finite = finite && is_finite(step);
+    bool finite = is_finite(planned.init_noise_sigma());
+    for (const step_coefficients& step : planned.steps()) finite = finite && all_finite(step);
     if (!finite)
         return status::invalid(
             "these betas leave nothing of the samples at some step, where diffusers divides by zero; "
