@@ -43,7 +43,7 @@
 #define APRIORI_BEGIN_EXACT_MATH
 #define APRIORI_END_EXACT_MATH
 #elif defined(__clang__)
-#define APRIORI_BEGIN_EXACT_MATH _Pragma("float_control(precise, on, push)")
+#define APRIORI_BEGIN_EXACT_MATH _Pragma("float_control(precise, on, push)") _Pragma("clang fp contract(off)")
 #define APRIORI_END_EXACT_MATH _Pragma("float_control(pop)")
 #elif defined(__GNUC__) && APRIORI_FAST_MATH
 #undef APRIORI_EXACT_INLINE

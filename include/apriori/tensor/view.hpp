@@ -62,10 +62,10 @@ struct view {
 
     static constexpr sizes_type dense_strides(const E& e) noexcept {
         sizes_type s{};
-        index_t step = 1;
+        std::size_t step = 1; // unsigned: of extents that an assignment refuses the product may be any number
         for (int i = rank - 1; i >= 0; --i) {
-            at(s, i) = step;
-            step *= e[i];
+            at(s, i) = index_t(step);
+            step *= std::size_t(e[i]);
         }
         return s;
     }
