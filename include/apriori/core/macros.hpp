@@ -43,6 +43,10 @@
 #define APRIORI_BEGIN_EXACT_MATH
 #define APRIORI_END_EXACT_MATH
 #elif defined(__clang__)
+#if __clang_major__ >= 17 && defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error                                                                                                                 \
+    "apriori: with -ffast-math, -Ofast or -ffinite-math-only clang 17 and newer take it that no function is given NaN or infinity, which no pragma takes back; add -fno-finite-math-only behind that flag"
+#endif
 #define APRIORI_BEGIN_EXACT_MATH _Pragma("float_control(precise, on, push)") _Pragma("clang fp contract(off)")
 #define APRIORI_END_EXACT_MATH _Pragma("float_control(pop)")
 #elif defined(__GNUC__) && APRIORI_FAST_MATH
