@@ -36,7 +36,8 @@ public:
         atomic_file file;
         file.path_ = path;
 #if defined(O_TMPFILE)
-        file.fd_ = ::open(file.folder().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+        if (::access("/proc/self/fd", F_OK) == 0) // by which it is given its name
+            file.fd_ = ::open(file.folder().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
         if (file.fd_ >= 0) return file; // else the file system has none, or there is another error: that is found again
 #endif
         for (int attempt = 0; attempt < most_attempts; ++attempt) {
@@ -100,11 +101,12 @@ private:
         static std::atomic<unsigned> counter{0};
         return folder() / cat(".apriori-", ::getpid(), "-", counter++, ".tmp");
     }
-    /// A temporary name for a file that has none yet.
+    /// For a file that has no name yet its own, which rename() then leaves as it is: nothing else is ever seen. Where another file
+    /// has that name, a temporary one.
     bool give_name() {
         const std::string open_file = cat("/proc/self/fd/", fd_);
-        for (int attempt = 0; temporary_.empty() && attempt < most_attempts; ++attempt) {
-            const auto name = new_name();
+        auto name = path_;
+        for (int attempt = 0; temporary_.empty() && attempt < most_attempts; ++attempt, name = new_name()) {
             if (::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0)
                 temporary_ = name;
             else if (errno != EEXIST)
