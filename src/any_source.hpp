@@ -15,33 +15,23 @@ namespace apriori::program {
 class any_source {
 public:
     /// `on_read` is told how many values have been read in all, after each stretch.
-    template <tensor_source Source>
-    explicit any_source(const Source& source, std::function<void(std::int64_t values)> on_read = {})
-        : source_(&source),
-          on_read_(std::move(on_read)),
-          size_([](const void* s) { return static_cast<const Source*>(s)->size(); }),
-          info_([](const void* s, std::size_t i) -> tensor_info { return static_cast<const Source*>(s)->info(i); }),
-          read_([](const void* s, std::size_t i, std::int64_t first, std::span<float> out) {
-              return static_cast<const Source*>(s)->read(i, first, out);
-          }) {}
+    explicit any_source(tensor_source_ref source, std::function<void(std::int64_t values)> on_read = {})
+        : source_(source), on_read_(std::move(on_read)) {}
 
-    std::size_t size() const { return size_(source_); }
-    tensor_info info(std::size_t i) const { return info_(source_, i); }
+    std::size_t size() const { return source_.size(); }
+    tensor_info info(std::size_t i) const { return source_.info(i); }
     status read(std::size_t i, std::int64_t first, std::span<float> out) const {
         if (interrupt_signal() != 0) return {errc::cancelled, "interrupted while the weights were loaded"};
-        const status s = read_(source_, i, first, out);
+        const status s = source_.read(i, first, out);
         values_ += static_cast<std::int64_t>(out.size());
         if (on_read_) on_read_(values_);
         return s;
     }
 
 private:
-    const void* source_;
+    tensor_source_ref source_;
     std::function<void(std::int64_t)> on_read_;
     mutable std::int64_t values_ = 0;
-    std::size_t (*size_)(const void*);
-    tensor_info (*info_)(const void*, std::size_t);
-    status (*read_)(const void*, std::size_t, std::int64_t, std::span<float>);
 };
 
 static_assert(tensor_source<any_source>);

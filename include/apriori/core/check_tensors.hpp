@@ -4,14 +4,13 @@
 
 #include "apriori/core/decimal.hpp"
 #include "apriori/core/fixed_string.hpp"
+#include "apriori/core/floats.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/core/tensor_source.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,12 +72,11 @@ inline std::string number_and_place(const tensor_info& t, index_t i, float value
         place = std::to_string(i % at(t.dims, d)) + (place.empty() ? "" : ", ") + place;
         i /= at(t.dims, d);
     }
-    const bool finite = (std::bit_cast<std::uint32_t>(value) & 0x7f800000u) != 0x7f800000u;
     short_text<32> number;
-    if (finite)
+    if (is_finite(value))
         add_decimal(number, value);
     else
-        number.add((std::bit_cast<std::uint32_t>(value) & 0x007fffffu) != 0 ? "NaN" : value > 0 ? "inf" : "-inf");
+        number.add(is_nan(value) ? "NaN" : value > 0 ? "inf" : "-inf");
     return "[" + place + "] is " + std::string(number.view());
 }
 

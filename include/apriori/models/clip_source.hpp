@@ -13,13 +13,12 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
-/// `Source` without its position_ids, which older files hold, and with "text_model." or "vision_model." in front of all
+/// A source without its position_ids, which older files hold, and with "text_model." or "vision_model." in front of all
 /// names where none has it: newer transformers saves the models without a projection so. Of a CLIPModel, which has the names of
 /// both, it is the half whose prefix is given. Must not outlive the source.
-template <tensor_source Source>
 class clip_source {
 public:
-    clip_source(const Source& source, std::string_view prefix) : source_(source) {
+    clip_source(tensor_source_ref source, std::string_view prefix) : source_(source) {
         const bool of_text = prefix == "text_model.";
         const std::string_view other = of_text ? "vision_model." : "text_model.";
         const std::string_view projection = of_text ? "visual_projection.weight" : "text_projection.weight";
@@ -49,7 +48,7 @@ public:
     }
 
 private:
-    const Source& source_;
+    tensor_source_ref source_;
     std::deque<std::string> names_;
     std::vector<std::size_t> kept_;
 };

@@ -5,6 +5,7 @@
 
 #include "apriori/core/check_tensors.hpp"
 #include "apriori/core/content_hash.hpp"
+#include "apriori/core/floats.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/models/packed_operands.hpp"
@@ -191,7 +192,7 @@ private:
         std::uint32_t any = 0;
         for (const float x : rows) any |= carried(x); // without a branch, as fast as the memory
         if (any >> 31 == 0) return std::ssize(rows);
-        return std::find_if(rows.begin(), rows.end(), [&](float x) { return carried(x) >> 31 != 0; }) - rows.begin();
+        return std::find_if_not(rows.begin(), rows.end(), [](float x) { return is_finite(x); }) - rows.begin();
     }
 };
 

@@ -3,6 +3,7 @@
 // ThreadPool and OpenMP.
 #pragma once
 
+#include "apriori/core/function_ref.hpp"
 #include "apriori/core/index.hpp"
 #include "apriori/core/macros.hpp"
 
@@ -13,18 +14,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A reference to a callable `void(int task)`; it owns nothing.
-class task_ref {
-public:
-    template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, task_ref>)
-    task_ref(const F& f) noexcept : object_(&f), call_([](const void* o, int i) { (*static_cast<const F*>(o))(i); }) {}
-    void operator()(int task) const { call_(object_, task); }
-
-private:
-    const void* object_;
-    void (*call_)(const void*, int);
-};
+/// What an executor runs: a callable that its caller owns.
+using task_ref = function_ref<void(int task)>;
 
 /// concurrency()      how many tasks can run at once, 1 or more
 /// run(tasks, task)   calls task(0) .. task(tasks - 1), each once, in any order and on any thread, and returns when all
