@@ -110,47 +110,55 @@ byte_range range_of(const view<T, E, L>& v) {
     return {first, first + sizeof(T) * std::uintptr_t(last)};
 }
 
-/// What the kernel of an anchor reads that has memory already: body(leaf) for each view.
+/// body(operand) for each operand of a node.
 template <class X, class Body>
-constexpr void for_operands(const X& x, const Body& body) {
-    if constexpr (is_elementwise<X>)
-        el::unpack([&](const auto&... a) { (for_operands(a, body), ...); }, x.args);
-    else if constexpr (leaf<X>)
-        body(x);
-    else if constexpr (requires { requires X::is_prologue; })
-        for_operands(x.x, body);
+constexpr void for_children(const X& x, const Body& body) {
+    const auto each = [&](const auto&... a) { (body(a), ...); };
+    if constexpr (requires { x.args; })
+        el::unpack(each, x.args);
+    else if constexpr (requires { x.operands; })
+        el::unpack(each, x.operands);
+    else if constexpr (requires { x.a, x.b; })
+        each(x.a, x.b);
+    else if constexpr (requires { x.own; })
+        each(x.own);
+    else if constexpr (requires { x.x; })
+        each(x.x);
 }
+/// body(leaf) for each leaf of x; `Fused`: only of those that one kernel reads.
+template <bool Fused, class X, class Body>
+constexpr void for_leaves(const X& x, const Body& body) {
+    if constexpr (leaf<X>)
+        body(x);
+    else if constexpr (!Fused || is_elementwise<X> || requires { requires X::is_prologue; })
+        for_children(x, [&](const auto& a) { for_leaves<Fused>(a, body); });
+}
+/// What the kernel of an anchor reads that has memory already: body(leaf) for each.
 template <class X, class Body>
 constexpr void for_inputs(const X& anchor, const Body& body) {
-    if constexpr (requires { anchor.operands; })
-        el::unpack([&](const auto&... a) { (for_operands(a, body), ...); }, anchor.operands);
-    else if constexpr (requires { anchor.a, anchor.b; })
-        for_operands(anchor.a, body), for_operands(anchor.b, body);
-    else if constexpr (requires { anchor.own; })
-        for_operands(anchor.own, body);
-    else if constexpr (requires { anchor.x; })
-        for_operands(anchor.x, body);
+    for_children(anchor, [&](const auto& a) { for_leaves<true>(a, body); });
+}
+
+/// True where writing `out`, which lies in `range`, spoils a leaf. `in_order`: but for elements that are read where they are
+/// written.
+template <class Out, class Leaf>
+bool spoils_leaf(const Out& out, const byte_range& range, const Leaf& leaf, bool in_order) {
+    if constexpr (is_view<Leaf>) {
+        const byte_range read = range_of(leaf);
+        return read.first < range.last && range.first < read.last &&
+               spoils_view(byte_view(out), byte_view(leaf), in_order);
+    } else if constexpr (requires { leaf.table; })
+        return spoils_leaf(out, range, leaf.table, false);
+    else
+        return false;
 }
 
 /// True where writing `out`, which lies in `range`, spoils an operand of x. The anchor numbered Root is computed with what is
 /// around it; others are written to temporaries before.
 template <int Root, int First, class Out, class X>
 bool spoils(const Out& out, const byte_range& range, const X& x) {
-    const auto overlaps = [&](const auto& v, bool in_order) {
-        const byte_range of_v = range_of(v);
-        return of_v.first < range.last && range.first < of_v.last &&
-               spoils_view(byte_view(out), byte_view(v), in_order);
-    };
-    const auto read = [&](const auto& v, bool in_order) {
-        if constexpr (is_view<std::remove_cvref_t<decltype(v)>>)
-            return overlaps(v, in_order);
-        else if constexpr (requires { v.table; })
-            return overlaps(v.table, false);
-        else
-            return false;
-    };
     if constexpr (leaf<X>)
-        return read(x, true);
+        return spoils_leaf(out, range, x, true);
     else if constexpr (is_elementwise<X>)
         return [&]<class F, class... A, int... Is>(const elementwise_node<F, A...>& node,
                                                    std::integer_sequence<int, Is...>) {
@@ -159,30 +167,51 @@ bool spoils(const Out& out, const byte_range& range, const X& x) {
     else if constexpr (First == Root) {
         bool any = false;
         for_inputs(x, [&](const auto& v) {
-            any = any || read(v, requires { X::is_prologue; }); // those row by row
+            any = any || spoils_leaf(out, range, v, requires { X::is_prologue; }); // those row by row
         });
         return any;
     } else
         return false;
 }
 
+/// True where a part of a concatenation overwrites what a later part reads.
+template <class Out, class X>
+bool spoils_a_later_part(const Out& out, const X& x) {
+    bool any = false;
+    if constexpr (is_concat<X>) {
+        index_t first = 0;
+        int writing = 0;
+        const auto write = [&](const auto& part) {
+            const index_t count = part.ext()[X::axis];
+            const auto to = slice_view<X::axis, dyn>(out, first, count);
+            const byte_range range = range_of(to);
+            int reading = 0;
+            for_children(x, [&](const auto& other) {
+                if (reading++ > writing)
+                    for_leaves<false>(other,
+                                      [&](const auto& leaf) { any = any || spoils_leaf(to, range, leaf, false); });
+            });
+            first += count;
+            ++writing;
+        };
+        for_children(x, write);
+    }
+    return any;
+}
+
 /// The first index below 0 or beyond the table of a gather in x, as a status. In memory that the host reads.
 template <class X>
 status check_indices(const X& x) {
-    if constexpr (requires { x.table, x.rows; }) {
-        const index_t n = x.table.ext()[0];
-        for (const std::int32_t row : x.rows.flat())
-            if (row < 0 || row >= n)
-                return status::invalid("gather: an index is not a row of the table (axis 0)", row, n);
-        return {};
-    } else if constexpr (is_elementwise<X>)
-        return el::unpack([](const auto&... a) { return first_error(check_indices(a)...); }, x.args);
-    else if constexpr (anchor<X>) {
-        status s;
-        for_inputs(x, [&](const auto& v) { s = first_error(s, check_indices(v)); });
-        return s;
-    } else
-        return {};
+    status s;
+    for_leaves<false>(x, [&](const auto& leaf) {
+        if constexpr (requires { leaf.table, leaf.rows; }) {
+            const index_t n = leaf.table.ext()[0];
+            for (const std::int32_t row : leaf.rows.flat())
+                if (s && (row < 0 || row >= n))
+                    s = status::invalid("gather: an index is not a row of the table (axis 0)", row, n);
+        }
+    });
+    return s;
 }
 
 /// A destination's extents are not negative.

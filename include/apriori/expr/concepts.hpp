@@ -169,14 +169,16 @@ constexpr status check_extents(const auto& x) {
 
 namespace detail {
 
-/// "<operation>: run-time extents do not fit together on axis <axis>", for four axes of the result.
-template <fixed_string Operation>
-inline constexpr auto misfits = [] {
-    std::array<short_text<sizeof(Operation.text) + 64>, 4> on;
-    for (std::size_t axis = 0; axis < on.size(); ++axis)
-        on[axis].add(Operation.view(), ": run-time extents do not fit together on axis ", axis);
+/// Text with the number of an axis behind it, for each of eight axes.
+template <fixed_string Text>
+inline constexpr auto on_axis = [] {
+    std::array<short_text<sizeof(Text.text) + 8>, 8> on;
+    for (std::size_t axis = 0; axis < on.size(); ++axis) on[axis].add(Text.view(), axis);
     return on;
 }();
+/// "<operation>: run-time extents do not fit together on axis <axis>", for the axes of the result.
+template <fixed_string Operation>
+inline constexpr const auto& misfits = on_axis<Operation + ": run-time extents do not fit together on axis ">;
 
 /// What is wrong with x as an operand of an operation in a result of that shape. Numbers: its extent, and the result's.
 template <fixed_string Operation>

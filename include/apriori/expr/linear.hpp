@@ -105,11 +105,12 @@ struct matmul_node {
     constexpr status check() const {
         const auto sa = a.ext();
         const auto sb = b.ext();
-        status s = detail::fitting(sa[rank - 1] == sb[rank - 2], "matmul: the inner extents differ", sa[rank - 1],
-                                   sb[rank - 2]);
+        constexpr auto& inner =
+            detail::on_axis<"matmul: the second operand's rows are not as many as the first's axis ">;
+        status s = detail::fitting(sa[rank - 1] == sb[rank - 2], at(inner, rank - 1).text, sa[rank - 1], sb[rank - 2]);
         for (int i = 0; i + 2 < rank; ++i)
-            s = detail::first_error(s,
-                                    detail::fitting(sa[i] == sb[i], "matmul: the batch extents differ", sa[i], sb[i]));
+            s = detail::first_error(
+                s, detail::fitting(sa[i] == sb[i], at(detail::misfits<"matmul">, i).text, sa[i], sb[i]));
         return detail::first_error(s, check_extents(a), check_extents(b));
     }
 

@@ -67,7 +67,7 @@ struct slice_op {
     }
     constexpr status check(const auto& e) const {
         return fitting(first >= 0 && count >= 0 && first <= e[Axis] && count <= e[Axis] - first,
-                       "slice: reaches behind the end of its axis", first, e[Axis]);
+                       at(on_axis<"slice: reaches behind the end of axis ">, Axis).text, first, e[Axis]);
     }
 };
 template <int A, int B>
@@ -134,6 +134,7 @@ template <int Axis, class First, class... Rest>
 struct concat_node {
     using apriori_expression = void;
     using first_extents = extents_of<First>;
+    static constexpr int axis = Axis;
     static_assert(((extents_of<Rest>::rank == first_extents::rank) && ...),
                   "apriori: concat: operands of different rank");
     static_assert(Axis >= 0 && Axis < first_extents::rank, "apriori: concat: no such axis");
@@ -149,11 +150,11 @@ struct concat_node {
     static constexpr index_t total = fixed ? (first_extents::fixed(Axis) + ... + extents_of<Rest>::fixed(Axis)) : dyn;
     using extents_type = typename with_extent<first_extents, Axis, total>::type;
 
-    el::pack<First, Rest...> parts;
+    el::pack<First, Rest...> operands;
 
     constexpr extents_type ext() const {
-        auto sizes = el::get<0>(parts).ext().sizes;
-        sizes[Axis] = el::unpack([](const auto&... p) { return (index_t{0} + ... + p.ext()[Axis]); }, parts);
+        auto sizes = el::get<0>(operands).ext().sizes;
+        sizes[Axis] = el::unpack([](const auto&... p) { return (index_t{0} + ... + p.ext()[Axis]); }, operands);
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const {
@@ -163,12 +164,11 @@ struct concat_node {
             for (int i = 0; i < extents_type::rank; ++i)
                 if (i != Axis)
                     s = detail::first_error(s, detail::fitting(part.ext()[i] == whole[i],
-                                                               "concat: extents differ on another axis than that of "
-                                                               "the concatenation",
-                                                               part.ext()[i], whole[i]));
+                                                               at(detail::misfits<"concat">, i).text, part.ext()[i],
+                                                               whole[i]));
             return detail::first_error(s, check_extents(part));
         };
-        return el::unpack([&](const auto&... part) { return detail::first_error(one(part)...); }, parts);
+        return el::unpack([&](const auto&... part) { return detail::first_error(one(part)...); }, operands);
     }
 
     template <class Context, class Out>
@@ -179,9 +179,14 @@ struct concat_node {
             to(slice_view<Axis, extents_of<X>::fixed(Axis)>(out, first, count)) = x;
             first += count;
         };
-        el::unpack([&](const auto&... x) { (write(x), ...); }, parts);
+        el::unpack([&](const auto&... x) { (write(x), ...); }, operands);
     }
 };
+
+template <class X>
+inline constexpr bool is_concat = false;
+template <int Axis, class... X>
+inline constexpr bool is_concat<concat_node<Axis, X...>> = true;
 
 template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
