@@ -50,7 +50,7 @@ struct bench_task {
     std::vector<index_t> forward_rows;
 };
 
-/// A stretch of work whose time no machine goes below: so many times the longer of its arithmetic and its reading.
+/// Work whose time no machine goes below: so many times the longer of its arithmetic and its reading.
 struct work_part {
     double times = 1, flops = 0, bytes = 0;
 };

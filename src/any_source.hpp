@@ -14,7 +14,7 @@ namespace apriori::program {
 /// Refers to a source that must outlive it. Reading ends with `cancelled` once the program is interrupted.
 class any_source {
 public:
-    /// `on_read` is told how many values have been read in all, after each stretch.
+    /// `on_read` is told how many values have been read in all, after each chunk.
     explicit any_source(tensor_source_ref source, std::function<void(std::int64_t values)> on_read = {})
         : source_(source), on_read_(std::move(on_read)) {}
 

@@ -43,7 +43,7 @@ result<std::unique_ptr<any_prior>> load_merged(const prior_entry& entry, const S
     return entry.load(any_source(*merged, std::move(on_read)), threads);
 }
 
-/// The model with its weights. on_read is told how many values have been read in all, after each stretch.
+/// The model with its weights. on_read is told how many values have been read in all, after each chunk.
 result<std::unique_ptr<any_prior>> load(const subject& s, int threads,
                                         std::function<void(std::int64_t values)> on_read = {});
 

@@ -164,7 +164,7 @@ void exact_integers_everywhere() {
     for (const bool extremes : {false, true}) {
         exact_integers<Arch, 33, 5>(1, extremes);
         exact_integers<Arch, 70, 53>(17, extremes);
-        exact_integers<Arch, 3, 4099>(5, extremes); // several stretches of a panel
+        exact_integers<Arch, 3, 4099>(5, extremes); // several slices of a panel
     }
     exact_integers<Arch, 2, 65536>(1, true); // 255 * 127 * 65536 is the largest sum on the way
 }

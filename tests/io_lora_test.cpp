@@ -229,7 +229,7 @@ private:
 const std::string to_q = "transformer_blocks.0.attn1.to_q";
 
 TEST_F(LoraFiles, GiveTheSameBitsInAnyPieces) {
-    // wider than a stretch of add_product, of a length that no piece divides
+    // wider than a chunk of add_product, of a length that no piece divides
     const temporary_folder folder;
     const index_t rows = 37, cols = 151, rank = 5;
     std::mt19937 engine(7);

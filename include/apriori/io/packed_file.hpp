@@ -80,22 +80,22 @@ std::string text_of(const std::array<char, N>& a) {
     return std::string(a.data(), ::strnlen(a.data(), N));
 }
 
-/// body(stretch, bytes done) for payloads in stretches.
+/// body(chunk) for a payload in chunks; progress hears the bytes done after each.
 template <class Body>
-result<void> in_stretches(std::span<const std::byte> payload, const packing_progress& progress, Body&& body) {
-    constexpr std::size_t stretch = std::size_t{1} << 26;
-    for (std::size_t at = 0; at < payload.size(); at += stretch) {
-        const auto part = payload.subspan(at, (std::min)(stretch, payload.size() - at));
+result<void> in_chunks(std::span<const std::byte> payload, const packing_progress& progress, Body&& body) {
+    constexpr std::size_t chunk = std::size_t{1} << 26;
+    for (std::size_t at = 0; at < payload.size(); at += chunk) {
+        const auto part = payload.subspan(at, (std::min)(chunk, payload.size() - at));
         if (result<void> r = body(part); !r) return r;
         if (progress && !progress(at + part.size())) return failure{errc::cancelled, "stopped"};
     }
     return {};
 }
 
-/// The checksum of a payload: of its stretches, each continuing from the one before.
+/// The checksum of a payload: chunk by chunk, each continuing from the one before.
 inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload, const packing_progress& progress) {
     std::uint64_t sum = content_hash({});
-    const auto r = in_stretches(payload, progress, [&](std::span<const std::byte> part) -> result<void> {
+    const auto r = in_chunks(payload, progress, [&](std::span<const std::byte> part) -> result<void> {
         sum = content_hash(part, sum);
         return {};
     });
@@ -204,7 +204,7 @@ inline result<void> write_packed_file(const packed_kind& kind, std::uint64_t wei
     std::array<std::byte, packed_header::payload_at> first{};
     std::memcpy(first.data(), &h, sizeof h);
     if (auto r = file->write(std::span<const std::byte>(first)); !r) return r;
-    if (auto r = detail::in_stretches(payload, progress, [&](auto part) { return file->write(part); }); !r) return r;
+    if (auto r = detail::in_chunks(payload, progress, [&](auto part) { return file->write(part); }); !r) return r;
     return file->commit();
 }
 

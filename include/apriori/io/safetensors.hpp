@@ -35,7 +35,7 @@ public:
         return safetensors_source(std::move(*file), std::move(*view));
     }
 
-    /// As safetensors_view's. Pages of what is large are let go again: who reads weights once holds one stretch of them.
+    /// As safetensors_view's. Pages of what is large are let go again: who reads weights once holds one chunk of them.
     status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
         const status s = safetensors_view::read(i, first, out);
         if (out.size_bytes() >= std::size_t{1} << 20) file_.forget_pages();

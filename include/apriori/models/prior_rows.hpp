@@ -94,7 +94,7 @@ public:
     template <class Context, class Device>
     void write(Context& to, std::span<const prior_step<Device>> steps, index_t num_embeddings, index_t latent_rows) {
         const index_t own = rows_of_step(), answers = answers_of_step();
-        in_stretches<attention_group>(to, all_, steps_, [&](index_t i) {
+        in_chunks<attention_group>(to, all_, steps_, [&](index_t i) {
             const attention_group g = group_of(at(steps, i), i * own);
             const index_t past = g.past[0].count + g.past[1].count;
             max_keys_ = (std::max)(max_keys_, past + own);
@@ -102,18 +102,18 @@ public:
             last_scores_ += answers * (past + own);
             return g;
         });
-        in_stretches<attention_group>(to, last_, steps_, [&](index_t i) {
+        in_chunks<attention_group>(to, last_, steps_, [&](index_t i) {
             attention_group g = group_of(at(steps, i), i * own);
             g.queries = answers;
             g.first_query += own - answers;
             g.first_out = i * answers;
             return g;
         });
-        in_stretches<std::int32_t>(to, order, rows(), [&](index_t i) {
+        in_chunks<std::int32_t>(to, order, rows(), [&](index_t i) {
             const index_t j = i % own;
             return std::int32_t(j < hidden_ ? at(steps, i / own).latent * hidden_ + j : latent_rows);
         });
-        in_stretches<std::int32_t>(to, positions, rows(), [&](index_t i) {
+        in_chunks<std::int32_t>(to, positions, rows(), [&](index_t i) {
             const auto& s = at(steps, i / own);
             return std::int32_t(num_embeddings + s.kv_cache->prefix->proj_tokens + 1 + i % own);
         });
@@ -133,7 +133,7 @@ private:
     }
 
     template <class T, class Context, class Element>
-    static void in_stretches(Context& to, T* there, index_t count, Element&& element) {
+    static void in_chunks(Context& to, T* there, index_t count, Element&& element) {
         constexpr index_t most = 16;
         T here[most];
         for (index_t first = 0; first < count; first += most) {

@@ -34,7 +34,7 @@ constexpr index_t even_block(index_t rows) noexcept {
     return rows > 0 ? ceil_div(rows, ceil_div(rows, M)) : 1;
 }
 
-/// Which of the blocks of rows that pass over a stretch of weights, one after the other.
+/// Which of the blocks of rows that pass over a slice of k in sequence.
 struct block_turn {
     index_t turn = 0, of = 1;
 };

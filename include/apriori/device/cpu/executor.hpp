@@ -37,11 +37,11 @@ struct serial_executor {
 /// A product of extents as a number of operations: there may be more than an index holds.
 constexpr double operations(auto... extents) noexcept { return (1.0 * ... * double(extents)); }
 
-/// Calls body(first, last) for stretches of the items 0 .. count, on as many threads as are worth it. `cost` is about the
+/// Calls body(first, last) for ranges of the items 0 .. count, on as many threads as are worth it. `cost` is about the
 /// floating-point operations of it all: a thread that has to be woken first comes after some thirty microseconds, so that less
 /// than about twenty are done by the caller alone.
 ///
-/// A thread takes half of its share of what is left, and comes back for more: stretches are long as long as they can be, and
+/// A thread takes half of its share of what is left, and comes back for more: ranges are long as long as they can be, and
 /// all end together though one thread is slower than another (guided self-scheduling; Polychronopoulos and Kuck, 1987).
 void parallel_ranges(executor auto& e, index_t count, double cost, const auto& body) {
     constexpr double worth_a_thread = 1e6;

@@ -33,12 +33,12 @@ struct panel_format;
 template <class Arch>
 class interleaved_rows;
 
-/// Asks for the stretch of weights behind the one that is in the cache. Each block of rows asks for its part of it, evenly, so
-/// that memory is read all the time that there is something to multiply.
-class stretch_ahead {
+/// Prefetches the slice of k behind the one that is in the cache. Each block of rows asks for its part of it, evenly, so that
+/// memory is read all the time that there is something to multiply.
+class slice_prefetch {
 public:
-    /// The stretch that begins at `now` has `units` of unit_bytes each.
-    stretch_ahead(const void* now, index_t units, index_t unit_bytes, block_turn block) noexcept
+    /// The slice that begins at `now` has `units` of unit_bytes each.
+    slice_prefetch(const void* now, index_t units, index_t unit_bytes, block_turn block) noexcept
         : step_(ceil_div(unit_bytes, block.of)),
           next_(static_cast<const char*>(now) + units * unit_bytes + block.turn * units * unit_bytes / block.of),
           due_(next_) {}

@@ -80,7 +80,7 @@ public:
     }
 
     /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
-    /// A stretch of `depth` of the panel at a time stays in the cache while all rows pass over it.
+    /// A slice of k, `depth` inputs of the panel, stays in the cache while all rows pass over it.
     template <class Format>
     void multiply(index_t first, index_t count, const packed<Arch, Format>& w, index_t p, float* tile) const noexcept {
         constexpr index_t P = blocking<Arch>::panel, D = blocking<Arch>::depth;

@@ -80,11 +80,11 @@ auto prepare_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, ind
 }
 
 /// Columns of a left operand that are computed at a time, on the stack.
-inline constexpr index_t left_stretch = 64;
+inline constexpr index_t left_slice = 64;
 
 /// to[j][M] = rows[M][j] for j below `count`.
 template <int M>
-void interleave_columns(const float (*rows)[left_stretch], index_t count, float* to) noexcept {
+void interleave_columns(const float (*rows)[left_slice], index_t count, float* to) noexcept {
     for (index_t j = 0; j < count; ++j, to += M)
         for (int i = 0; i < M; ++i) to[i] = rows[i][j];
 }
@@ -101,9 +101,9 @@ void interleave_rows(const Input& in, index_t first, index_t last, index_t block
         decltype(prepare_row<V>(in, r0, k)) stats[to_size(M)];
         for (index_t i = 0; i < m; ++i) stats[i] = prepare_row<V>(in, r0 + i, k);
         const auto interleave = at(interleave_columns_of<M>, m - 1);
-        for (index_t c = 0; c < k; c += left_stretch) {
-            const index_t count = (std::min)(k - c, left_stretch);
-            float part[to_size(M)][to_size(left_stretch)];
+        for (index_t c = 0; c < k; c += left_slice) {
+            const index_t count = (std::min)(k - c, left_slice);
+            float part[to_size(M)][to_size(left_slice)];
             for (index_t i = 0; i < m; ++i) fill_row<V>(in, r0 + i, stats[i], c, c + count, part[i]);
             interleave(part, count, to + r0 * k + c * m);
         }

@@ -26,7 +26,7 @@ struct panel_format<Arch, f32> {
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const float* p = reinterpret_cast<const float*>(panel) + k0 * P;
-        stretch_ahead ahead(p, k1 - k0, P * 4, block);
+        slice_prefetch ahead(p, k1 - k0, P * 4, block);
         for (index_t i = k0; i < k1; ++i, p += P) {
             if constexpr (Ahead) ahead.advance();
             V w[to_size(N)];

@@ -56,7 +56,7 @@ struct half_panel {
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + k0 * half;
-        stretch_ahead ahead(p, k1 - k0, half * 4, block);
+        slice_prefetch ahead(p, k1 - k0, half * 4, block);
         for (index_t i = k0; i < k1; ++i, p += half) {
             if constexpr (Ahead) ahead.advance();
             const auto x = int_lanes<V>::load(p);

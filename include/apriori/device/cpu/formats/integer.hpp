@@ -55,7 +55,7 @@ struct panel_format<Arch, w8> {
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + P + k0 / 2 * half;
-        stretch_ahead ahead(p, (k1 - k0) / 2, half * 4, block);
+        slice_prefetch ahead(p, (k1 - k0) / 2, half * 4, block);
         index_t i = k0;
         for (; i + 2 <= k1; i += 2, p += half) {
             if constexpr (Ahead) ahead.advance();
@@ -115,7 +115,7 @@ struct panel_format<Arch, w4> {
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const auto* group = reinterpret_cast<const std::uint32_t*>(panel) + k0 / G * group_words;
-        stretch_ahead ahead(group, (k1 - k0) / 4, group_words * 16 / G, block); // a group has G / 4 units
+        slice_prefetch ahead(group, (k1 - k0) / 4, group_words * 16 / G, block); // a group has G / 4 units
         for (index_t g = k0; g < k1; g += G, group += group_words) {
             const auto* scales = reinterpret_cast<const float*>(group);
             const V scale[2] = {lanes<V>::load(scales), lanes<V>::load(scales + half)};

@@ -63,7 +63,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n)
             sum[m][n] = accumulate ? int_lanes<V>::load_integers(sums + (m * N + n) * L) : typename dot::integers(0);
-    stretch_ahead ahead(w, quads, N * L * 4, block);
+    slice_prefetch ahead(w, quads, N * L * 4, block);
     for (index_t q = 0; q < quads; ++q, w += N * L, a += M * W) {
         if constexpr (M >= ahead_from) ahead.advance();
         typename dot::weights x[to_size(N)];
@@ -150,12 +150,12 @@ private:
     static constexpr index_t row_words(index_t k) { return format::quads(k) * dot::words_of_quad; }
     /// Row r, as row i of a block of m rows that lies at `to`.
     void fill_row_of_block(const auto& in, index_t r, std::uint32_t* to, index_t m, index_t i) const noexcept {
-        constexpr index_t stretch = left_stretch;
+        constexpr index_t columns = left_slice;
         const auto stats = prepare_row<V>(in, r, k_);
-        float part[stretch];
+        float part[columns];
         std::uint32_t top = 0; // of the magnitudes' bits, which are ordered as the magnitudes are
-        for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = (std::min)(k_ - c, stretch);
+        for (index_t c = 0; c < k_; c += columns) {
+            const index_t count = (std::min)(k_ - c, columns);
             fill_row<V>(in, r, stats, c, c + count, part);
             for (index_t j = 0; j < count; ++j)
                 top = (std::max)(top, std::bit_cast<std::uint32_t>(part[j]) & 0x7fffffffu);
@@ -164,10 +164,10 @@ private:
         const float largest = std::bit_cast<float>(top);
         const float inverse = top > 0 && finite ? 127.0f / largest : 0.0f;
         std::int32_t sum = 0;
-        for (index_t c = 0; c < k_; c += stretch) {
-            const index_t count = (std::min)(k_ - c, stretch);
+        for (index_t c = 0; c < k_; c += columns) {
+            const index_t count = (std::min)(k_ - c, columns);
             fill_row<V>(in, r, stats, c, c + count, part);
-            std::array<std::int8_t, stretch> bytes{};
+            std::array<std::int8_t, columns> bytes{};
             for (index_t j = 0; j < count; ++j) {
                 // 1.5 * 2^23 leaves the rounded integer in the low bits
                 at(bytes, j) = std::int8_t(std::bit_cast<std::uint32_t>(part[j] * inverse + 0x1.8p23f) & 0xffu);
