@@ -86,7 +86,7 @@ void forward(benchmark::State& state) {
     if (!in.mask.empty()) x.attention_mask = {in.mask.data(), extents<dyn, dyn>(2, Model::config.num_embeddings)};
     std::vector<float> out(static_cast<std::size_t>(2 * x.output_tokens() * Model::clip));
     count<Model>(state, planned.flops(), planned.bytes(),
-                 [&] { return m.forward(x, out.data(), memory.span(), l).state.ok(); });
+                 [&] { return m.forward(x, out, memory.span(), l).state.ok(); });
 }
 
 template <class Model>
@@ -102,8 +102,7 @@ void step(benchmark::State& state) {
     std::vector<float> out(2 * Model::clip);
     const view<const float, extents<dyn, Model::config.embedding_dim>> x(in.x.data(),
                                                                          extents<dyn, Model::config.embedding_dim>(1));
-    count<Model>(state, planned.flops(), planned.bytes(),
-                 [&] { return m.step(x, steps, out.data(), memory.span(), l).ok(); });
+    count<Model>(state, planned.flops(), planned.bytes(), [&] { return m.step(x, steps, out, memory.span(), l).ok(); });
 }
 
 /// Registers the benchmarks "NAME forward" and, where the model samples incrementally, "NAME step".

@@ -56,7 +56,7 @@ std::vector<float> answer(const M& model) {
                                        .proj_embedding = pooled,
                                        .encoder_hidden_states = text,
                                        .attention_mask = {mask, extents<dyn, dyn>(1, 16)}},
-                                      out.data(), memory.span());
+                                      out, memory.span());
     if (!result.state.ok()) std::fprintf(stderr, "attention_processor: %s\n", result.state.what);
     return result.state.ok() ? out : std::vector<float>(64, NAN);
 }

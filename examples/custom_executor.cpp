@@ -89,7 +89,7 @@ std::vector<float> answer(Device& device) {
                                         .timestep = {&timestep, extents<dyn>(1)},
                                         .proj_embedding = pooled,
                                         .encoder_hidden_states = text},
-                                       out.data(), memory.span(), two);
+                                       out, memory.span(), two);
     return result.state.ok() ? out : std::vector<float>{};
 }
 

@@ -238,7 +238,7 @@ result<std::vector<float>> answers(Device& device) {
                                       .proj_embedding = pooled,
                                       .encoder_hidden_states = text,
                                       .attention_mask = {mask[0], extents<dyn, dyn>(2, 16)}},
-                                     out.data(), memory.span(), {.rows = 2});
+                                     out, memory.span(), {.rows = 2});
     if (!done.state.ok()) return to_failure(done.state);
 
     const prior_prompt prompts[] = {{pooled.flat().first(64), text.flat().first(1024), mask[0]},
@@ -250,7 +250,7 @@ result<std::vector<float>> answers(Device& device) {
     const prior_step<Device> steps[] = {{kv_cache->get(), 0, 0, 0}, {kv_cache->get(), 1, 1, 1}};
     const step_limits two{.rows = 2, .samples = 2};
     const host_buffer step_memory(Model::step_workspace_bytes(two));
-    if (const status s = model->step(x.view(), steps, out.data() + 2 * 64, step_memory.span(), two); !s.ok())
+    if (const status s = model->step(x.view(), steps, std::span(out).subspan(2 * 64), step_memory.span(), two); !s.ok())
         return to_failure(s);
     return out;
 }

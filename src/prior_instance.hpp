@@ -68,7 +68,7 @@ public:
         if (const status s = in.check(l); !s.ok()) return to_failure(s);
         auto answer = on.template array<float>(in.rows() * in.output_tokens() * model_type::clip);
         auto memory = on.template array<std::byte>(static_cast<index_t>(model_type::workspace_bytes(l)));
-        if (on.state.ok()) on.check(model_.forward(in, answer.data(), memory.bytes(), l).state);
+        if (on.state.ok()) on.check(model_.forward(in, answer.span(), memory.bytes(), l).state);
 
         host_tensor out;
         out.shape = {in.rows()};

@@ -94,7 +94,7 @@ void expect_none(Executor& executor, int before) {
     const view<float, extents<dyn, 64>> processed(latents.data(), extents<dyn, 64>(3));
 
     bool ok = true;
-    const auto forward = [&] { ok = ok && model->forward(*in, out.data(), memory.span(), two_rows).state.ok(); };
+    const auto forward = [&] { ok = ok && model->forward(*in, out, memory.span(), two_rows).state.ok(); };
     for (int i = 0; i < before; ++i) forward();
     EXPECT_EQ(allocations_of([&] {
                   for (int i = 0; i < 3; ++i) forward();
@@ -103,8 +103,8 @@ void expect_none(Executor& executor, int before) {
               0);
     EXPECT_TRUE(ok);
     EXPECT_EQ(allocations_of([&] { // nor on the way to an error
-                  ok = model->forward({}, out.data(), memory.span(), two_rows).state.ok() ||
-                       model->forward(*in, out.data(), {}, two_rows).state.ok();
+                  ok = model->forward({}, out, memory.span(), two_rows).state.ok() ||
+                       model->forward(*in, out, {}, two_rows).state.ok();
               }),
               0);
     EXPECT_FALSE(ok);
@@ -140,8 +140,8 @@ void expect_none_of_encoder(const Model& model, const Input& in, std::size_t hid
     std::vector<float> hidden(hidden_floats), embeds(embed_floats);
     bool ok = true;
     EXPECT_EQ(allocations_of([&] {
-                  ok = model.forward(in, hidden.data(), embeds.data(), memory.span(), l).state.ok() &&
-                       !model.forward(in, hidden.data(), embeds.data(), {}, l).state.ok();
+                  ok = model.forward(in, hidden, embeds, memory.span(), l).state.ok() &&
+                       !model.forward(in, hidden, embeds, {}, l).state.ok();
               }),
               0);
     EXPECT_TRUE(ok);
@@ -194,7 +194,7 @@ TEST(allocation, step) {
     host_buffer memory(model_type::step_workspace_bytes(l));
     std::vector<float> out(3 * 64);
     bool ok = false;
-    EXPECT_EQ(allocations_of([&] { ok = model->step(latents, steps, out.data(), memory.span(), l).ok(); }), 0);
+    EXPECT_EQ(allocations_of([&] { ok = model->step(latents, steps, out, memory.span(), l).ok(); }), 0);
     EXPECT_TRUE(ok);
 }
 

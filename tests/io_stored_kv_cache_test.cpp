@@ -49,7 +49,7 @@ protected:
         const std::vector<float> latents(10, 0.7f);
         std::vector<float> out(20);
         const view<const float, extents<dyn, 10>> x(latents.data(), extents<dyn, 10>(1));
-        EXPECT_TRUE(m->step(x, steps, out.data(), memory.span(), l).ok());
+        EXPECT_TRUE(m->step(x, steps, out, memory.span(), l).ok());
         return out;
     }
     /// The message with which a changed file is refused.

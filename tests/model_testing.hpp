@@ -99,7 +99,7 @@ outcome forward(const Model& model, const prior_inputs& x, const apriori::limits
     outcome y{{}, std::vector<float>(count, std::numeric_limits<float>::quiet_NaN())};
     const on_device<typename Model::device_type, float> out(device, y.values);
     auto memory = device.allocate(Model::workspace_bytes(l));
-    const auto result = model.forward(*in, out.data(), std::span<std::byte>(memory.data(), memory.size()), l);
+    const auto result = model.forward(*in, {out.data(), count}, std::span<std::byte>(memory.data(), memory.size()), l);
     y.state = result.state;
     if (const apriori::status s = device.synchronize(); !s.ok()) y.state = s;
     if (const apriori::status s = device.download(y.values.data(), out.data(), count * sizeof(float)); !s.ok())

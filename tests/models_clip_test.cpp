@@ -94,7 +94,7 @@ TEST(Clip, ForwardComparesTheWorkspaceFirst) {
     constexpr clip_text_limits l{.tokens = 3};
     const host_buffer memory(tiny_text::workspace_bytes(l));
     const auto run = [&](const CLIPTextInput& x, std::size_t bytes, clip_text_limits limits) {
-        return model.forward(x, hidden.data(), embeds.data(), memory.span().first(bytes), limits).state;
+        return model.forward(x, hidden, embeds, memory.span().first(bytes), limits).state;
     };
     const std::vector<float> untouched(3 * 16, 7);
     EXPECT_EQ(run(in, memory.span().size() - 1, l).code, errc::workspace_too_small);
@@ -106,6 +106,11 @@ TEST(Clip, ForwardComparesTheWorkspaceFirst) {
     other = in;
     other.attention_mask = {mask, extents<dyn, dyn>(1, 4)};
     EXPECT_EQ(run(other, memory.span().size(), l).code, errc::shape_mismatch);
+    const auto into = [&](std::span<float> h, std::span<float> e) {
+        return model.forward(in, h, e, memory.span(), l).state;
+    };
+    EXPECT_EQ(into(std::span(hidden).first(3 * 16 - 1), embeds).code, errc::shape_mismatch);
+    EXPECT_EQ(into(hidden, {}).code, errc::shape_mismatch);
     EXPECT_EQ(hidden, untouched);
     EXPECT_TRUE(run(in, memory.span().size(), l).ok());
     EXPECT_NE(hidden, untouched);

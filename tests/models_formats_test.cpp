@@ -53,7 +53,7 @@ std::vector<float> answer(const Source& source) {
     const device_inputs<model_type> in(device, x);
     const host_buffer memory(model_type::workspace_bytes(l));
     std::vector<float> out(3 * 48);
-    EXPECT_TRUE(model->forward(*in, out.data(), memory.span(), l).state.ok());
+    EXPECT_TRUE(model->forward(*in, out, memory.span(), l).state.ok());
     return out;
 }
 

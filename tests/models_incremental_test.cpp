@@ -51,7 +51,7 @@ std::vector<float> incremental(const Model& m, const prior_inputs& x, index_t at
                            std::numeric_limits<float>::quiet_NaN());
     const view<const float, extents<dyn, Model::config.embedding_dim>> latents(
         x.hidden_states.data(), extents<dyn, Model::config.embedding_dim>(x.rows * x.hidden_tokens));
-    const status s = m.step(latents, steps, out.data(), memory.span(), l);
+    const status s = m.step(latents, steps, out, memory.span(), l);
     EXPECT_TRUE(s.ok()) << s.what;
     return out;
 }
@@ -157,7 +157,7 @@ TEST(Incremental, SamplesShareTheConditionsOfSeveralPrompts) {
     const step_limits l{.rows = 4, .samples = 4};
     const host_buffer memory(decltype(m)::step_workspace_bytes(l));
     std::vector<float> out(4 * 10);
-    ASSERT_TRUE(m.step({x.hidden_states.data(), extents<dyn, 10>(4)}, steps, out.data(), memory.span(), l).ok());
+    ASSERT_TRUE(m.step({x.hidden_states.data(), extents<dyn, 10>(4)}, steps, out, memory.span(), l).ok());
     EXPECT_TRUE(within(worst_of(out, forward(m, x).values)));
 }
 
@@ -175,7 +175,7 @@ TEST(Incremental, RefusesWhatDoesNotBelongTogether) {
     std::vector<float> out(10, 77.0f);
     const view<const float, extents<dyn, 10>> latents(x.hidden_states.data(), extents<dyn, 10>(1));
     const auto refused = [&](const decltype(m)& model, const prior_step<device_type>& s, std::span<std::byte> bytes) {
-        const status r = model.step(latents, std::span(&s, 1), out.data(), bytes, l);
+        const status r = model.step(latents, std::span(&s, 1), out, bytes, l);
         EXPECT_EQ(out, std::vector<float>(10, 77.0f)) << "something was written";
         return r;
     };
@@ -184,10 +184,19 @@ TEST(Incremental, RefusesWhatDoesNotBelongTogether) {
     EXPECT_EQ(refused(m, {kv_cache->get(), 0, 1, 0}, memory.span()).code, errc::invalid_argument);
     EXPECT_EQ(refused(m, {kv_cache->get(), 0, 0, 2}, memory.span()).code, errc::invalid_argument);
     EXPECT_EQ(refused(m, {kv_cache->get(), 0, 0, 0}, memory.span().first(64)).code, errc::workspace_too_small);
+    const prior_step<device_type> good{kv_cache->get(), 0, 0, 0};
+    for (const std::span<float> small_output : {std::span<float>(), std::span(out).first(9)}) {
+        const status r = m.step(latents, std::span(&good, 1), small_output, memory.span(), l);
+        EXPECT_EQ(r.code, errc::shape_mismatch);
+        EXPECT_EQ(r.limit, 10);
+    }
+    EXPECT_EQ(out, std::vector<float>(10, 77.0f));
+    const view<const float, extents<dyn, 10>> nowhere(nullptr, extents<dyn, 10>(1));
+    EXPECT_EQ(m.step(nowhere, std::span(&good, 1), out, memory.span(), l).code, errc::shape_mismatch);
     for (const step_limits none :
          {step_limits{.rows = 0}, step_limits{.samples = 0}, step_limits{.hidden_tokens = 0}}) {
         const prior_step<device_type> one{kv_cache->get(), 0, 0, 0};
-        EXPECT_EQ(m.step(latents, std::span(&one, 1), out.data(), memory.span(), none).code, errc::invalid_argument);
+        EXPECT_EQ(m.step(latents, std::span(&one, 1), out, memory.span(), none).code, errc::invalid_argument);
     }
 
     // other weights of the same shapes: one number differs
@@ -221,7 +230,7 @@ TEST(Incremental, ModelsWithProcessorsOfTheirOwnTakeForward) {
     device_type d;
     const auto m = synthetic_model<small>(d).with_attn_processor<plain_attention>();
     static_assert(!decltype(m)::has_step && model_of<small>::has_step);
-    EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, nullptr, {}, {}).code, errc::unsupported);
+    EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, {}, {}, {}).code, errc::unsupported);
 }
 
 TEST(Incremental, ModelsOfOnePassTakeForward) {
@@ -241,7 +250,7 @@ TEST(Incremental, ModelsOfOnePassTakeForward) {
     const auto kv_cache = m.kv_cache(nullptr, {});
     ASSERT_FALSE(kv_cache.ok());
     EXPECT_EQ(kv_cache.error().code, errc::unsupported);
-    EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, nullptr, {}, {}).what, why);
+    EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, {}, {}, {}).what, why);
 }
 
 // A step of the default model reads its weights once: 20 blocks of five launches, and four around them.

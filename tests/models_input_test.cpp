@@ -38,7 +38,7 @@ protected:
         host_buffer memory(static_cast<std::size_t>(bytes));
         std::memset(memory.data(), 0x5a, memory.size());
         std::vector<float> out(64, poison);
-        const status s = model->forward(in, out.data(), memory.span(), l).state;
+        const status s = model->forward(in, out, memory.span(), l).state;
         const bool written =
             out != std::vector<float>(64, poison) || !std::all_of(memory.data(), memory.data() + memory.size(),
                                                                   [](std::byte b) { return b == std::byte{0x5a}; });
@@ -188,10 +188,24 @@ TEST_F(models_input, workspace) {
     EXPECT_TRUE(run(good, l, 1).ok());
 }
 
+TEST_F(models_input, output_without_room) {
+    const auto floats = to_size(good.rows() * good.output_tokens() * model_type::clip);
+    std::vector<float> out(floats, poison);
+    host_buffer memory(model_type::workspace_bytes({.rows = 2}));
+    for (const std::span<float> to : {std::span<float>(), std::span(out).first(floats - 1)}) {
+        const status s = model->forward(good, to, memory.span(), {.rows = 2}).state;
+        EXPECT_EQ(s.code, errc::shape_mismatch);
+        EXPECT_EQ(s.got, std::ssize(to));
+        EXPECT_EQ(s.limit, static_cast<std::int64_t>(floats));
+    }
+    EXPECT_EQ(out, std::vector<float>(floats, poison));
+    EXPECT_TRUE(model->forward(good, out, memory.span(), {.rows = 2}).state.ok());
+}
+
 TEST_F(models_input, workspace_that_is_not_aligned) {
     std::vector<float> out(64, poison);
     host_buffer memory(model_type::workspace_bytes({.rows = 2}) + buffer_alignment);
-    const status s = model->forward(good, out.data(), memory.span().subspan(4), {.rows = 2}).state;
+    const status s = model->forward(good, out, memory.span().subspan(4), {.rows = 2}).state;
     EXPECT_EQ(s.code, errc::invalid_argument);
     EXPECT_EQ(out, std::vector<float>(64, poison));
 }

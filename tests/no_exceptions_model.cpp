@@ -34,7 +34,7 @@ std::vector<float> forward_of(const Model& model, const arguments& a) {
     constexpr limits l{.rows = 2};
     const host_buffer memory(Model::workspace_bytes(l));
     std::vector<float> out(2 * config.embedding_dim);
-    const auto result = model.forward(input_of<Model>(a), out.data(), memory.span(), l);
+    const auto result = model.forward(input_of<Model>(a), out, memory.span(), l);
     return result.state.ok() ? out : std::vector<float>{};
 }
 
@@ -80,7 +80,7 @@ std::vector<float> incremental(const arguments& a) {
     std::vector<float> out(2 * config.embedding_dim);
     const view<const float, extents<dyn, config.embedding_dim>> x_t(a.hidden_states.data(),
                                                                     extents<dyn, config.embedding_dim>(2));
-    return model->step(x_t, steps, out.data(), memory.span(), l).ok() ? out : std::vector<float>{};
+    return model->step(x_t, steps, out, memory.span(), l).ok() ? out : std::vector<float>{};
 }
 
 std::string load_incomplete() {
@@ -98,7 +98,7 @@ std::string forward_without_workspace(const arguments& a) {
     const auto model = model_type::load(device, ramp_source{});
     if (!model) return "";
     std::vector<float> out(2 * config.embedding_dim);
-    return to_failure(model->forward(input_of<model_type>(a), out.data(), {}, {.rows = 2}).state).message;
+    return to_failure(model->forward(input_of<model_type>(a), out, {}, {.rows = 2}).state).message;
 }
 
 } // namespace no_exceptions

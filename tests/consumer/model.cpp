@@ -32,7 +32,7 @@ bool run_model() {
     in.proj_embedding = {pooled.data(), 1, 1};
     in.encoder_hidden_states = {text.data(), 1, 7};
     const host_buffer memory(Prior::workspace_bytes({}));
-    const auto out = prior->forward(in, answer.data(), memory.span());
+    const auto out = prior->forward(in, answer, memory.span());
     if (!out.state.ok()) return false;
     float largest = 0;
     for (const float v : answer) largest = std::fmax(largest, std::fabs(v));

@@ -157,6 +157,12 @@ constexpr status fitting(bool fit, const char* what, index_t got, index_t limit)
     return fit ? status{} : status::shape(what, got, limit);
 }
 
+/// Whether a span has memory for all elements of a shape.
+constexpr status room(const auto& span, const auto& shape, const char* what) {
+    const std::size_t needed = shape.bytes(1);
+    return fitting(span.data() != nullptr && span.size() >= needed, what, index_t(span.size()), index_t(needed));
+}
+
 } // namespace detail
 
 /// What is wrong with the run-time extents in x and below.

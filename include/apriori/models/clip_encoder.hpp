@@ -59,8 +59,8 @@ public:
     /// device's memory; `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More
     /// than l.rows rows are processed l.rows at a time. Errors, before anything is written: shape_mismatch,
     /// workspace_too_small, invalid_argument.
-    output forward(const input& in, float* last_hidden_state, float* embeds, std::span<std::byte> memory,
-                   typename Architecture::limits l = {}) const {
+    output forward(const input& in, std::span<float> last_hidden_state, std::span<float> embeds,
+                   std::span<std::byte> memory, typename Architecture::limits l = {}) const {
         return this->forward_into(output::of(in, last_hidden_state, embeds), in, memory, l);
     }
 
@@ -74,7 +74,7 @@ protected:
         (out.*Architecture::embeds).resize(to_size(in.rows() * embedding));
         auto hidden = on.floats(in.rows() * in.tokens() * width), embeds = on.floats(in.rows() * embedding);
         auto memory = on.bytes(base::workspace_bytes(l));
-        if (on.state) on.check(forward(in, hidden.data(), embeds.data(), memory.bytes(), l).state);
+        if (on.state) on.check(forward(in, hidden.span(), embeds.span(), memory.bytes(), l).state);
         on.read(hidden, std::span(out.last_hidden_state));
         on.read(embeds, std::span(out.*Architecture::embeds));
         if (!on.state) return to_failure(on.state);

@@ -39,12 +39,13 @@ struct CLIPTextInput {
     constexpr status check(const clip_text_limits& l, const CLIPTextConfig& c) const noexcept {
         using detail::fitting;
         return detail::first_error(
-            fitting(rows() >= 1, "input_ids: needs a row or more", rows(), 1),
+            fitting(rows() >= 1 && input_ids.data != nullptr, "input_ids: needs a row or more", rows(), 1),
             fitting(tokens() >= 1 && tokens() <= c.max_position_embeddings,
                     "input_ids: more tokens than max_position_embeddings, or none", tokens(),
                     c.max_position_embeddings),
             fitting(tokens() <= l.tokens, "input_ids: more tokens than the limits' tokens", tokens(), l.tokens),
-            fitting(pooled.ext()[0] == rows(), "pooled: must be [rows]", pooled.ext()[0], rows()),
+            fitting(pooled.ext()[0] == rows() && pooled.data != nullptr, "pooled: must be [rows]", pooled.ext()[0],
+                    rows()),
             fitting(attention_mask.data == nullptr || same_sizes(attention_mask.ext(), input_ids.ext()),
                     "attention_mask: must be [rows, tokens]", attention_mask.ext()[1], tokens()));
     }
@@ -58,10 +59,17 @@ struct CLIPTextModelOutput {
     view<float, extents<dyn, dyn, C.hidden_size>> last_hidden_state{};
     view<float, extents<dyn, C.output_dim()>> text_embeds{};
 
-    static constexpr CLIPTextModelOutput of(const CLIPTextInput& in, float* hidden = nullptr, float* embeds = nullptr) {
-        return {{},
-                {hidden, extents<dyn, dyn, C.hidden_size>(in.rows(), in.tokens())},
-                {embeds, extents<dyn, C.output_dim()>(in.rows())}};
+    /// The output of `in` in these spans; its state says whether it has room there.
+    static constexpr CLIPTextModelOutput of(const CLIPTextInput& in, std::span<float> hidden = {},
+                                            std::span<float> embeds = {}) {
+        const extents<dyn, dyn, C.hidden_size> tokens(in.rows(), in.tokens());
+        const extents<dyn, C.output_dim()> rows(in.rows());
+        return {detail::first_error(
+                    detail::room(hidden, tokens,
+                                 "last_hidden_state: a span of rows * tokens * hidden_size floats is needed"),
+                    detail::room(embeds, rows, "text_embeds: a span of rows * projection_dim floats is needed")),
+                {hidden.data(), tokens},
+                {embeds.data(), rows}};
     }
 };
 

@@ -36,7 +36,8 @@ struct CLIPVisionInput {
 
     static constexpr CLIPVisionInput shaped(const clip_vision_limits& l) { return {nullptr, extents_type(l.rows)}; }
     constexpr status check(const clip_vision_limits&, const CLIPVisionConfig&) const noexcept {
-        return rows() < 1 ? status::shape("pixel_values: needs an image or more", rows(), 1) : status{};
+        return detail::fitting(rows() >= 1 && pixel_values.data != nullptr, "pixel_values: needs an image or more",
+                               rows(), 1);
     }
 };
 
@@ -48,11 +49,17 @@ struct CLIPVisionModelOutput {
     view<float, extents<dyn, C.tokens(), C.hidden_size>> last_hidden_state{};
     view<float, extents<dyn, C.output_dim()>> image_embeds{};
 
-    static constexpr CLIPVisionModelOutput of(const CLIPVisionInput<C>& in, float* hidden = nullptr,
-                                              float* embeds = nullptr) {
-        return {{},
-                {hidden, extents<dyn, C.tokens(), C.hidden_size>(in.rows())},
-                {embeds, extents<dyn, C.output_dim()>(in.rows())}};
+    /// The output of `in` in these spans; its state says whether it has room there.
+    static constexpr CLIPVisionModelOutput of(const CLIPVisionInput<C>& in, std::span<float> hidden = {},
+                                              std::span<float> embeds = {}) {
+        const extents<dyn, C.tokens(), C.hidden_size> tokens(in.rows());
+        const extents<dyn, C.output_dim()> rows(in.rows());
+        return {detail::first_error(
+                    detail::room(hidden, tokens,
+                                 "last_hidden_state: a span of rows * tokens * hidden_size floats is needed"),
+                    detail::room(embeds, rows, "image_embeds: a span of rows * projection_dim floats is needed")),
+                {hidden.data(), tokens},
+                {embeds.data(), rows}};
     }
 };
 

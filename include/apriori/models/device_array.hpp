@@ -22,6 +22,7 @@ public:
 
     T* data() const noexcept { return reinterpret_cast<T*>(buffer_.data()); }
     index_t size() const noexcept { return count_; }
+    std::span<T> span() const noexcept { return {data(), to_size(count_)}; }
     /// False after an allocation that failed.
     explicit operator bool() const noexcept { return count_ == 0 || !buffer_.empty(); }
     std::span<std::byte> bytes() const noexcept { return {buffer_.data(), to_size(count_) * sizeof(T)}; }

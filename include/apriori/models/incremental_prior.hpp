@@ -119,17 +119,21 @@ public:
     // ---- every step -----------------------------------------------------------------------------------------------------
 
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
-                float* out, std::span<std::byte> memory, step_limits l) const {
+                std::span<float> out, std::span<std::byte> memory, step_limits l) const {
         const index_t hidden = l.hidden_tokens, latent_rows = x_t.ext()[0];
         if (l.rows < 1 || l.samples < 1 || hidden < 1)
             return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
                                    (std::min)({l.rows, l.samples, hidden}), 1);
         if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
         if (hidden != hidden_tokens(*steps.front().kv_cache->prefix) || latent_rows % hidden != 0 ||
-            latent_rows > l.samples * hidden)
+            latent_rows > l.samples * hidden || x_t.data == nullptr)
             return status::shape(
                 "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples", latent_rows,
                 l.samples * hidden);
+        const index_t answer = (prd != 0 ? 1 : hidden) * clip; // floats of a step
+        const extents<dyn, dyn> answers(std::ssize(steps), answer);
+        if (const status s = room(out, answers, "step: a span of steps * tokens * clip_embed_dim floats is needed"); !s)
+            return s;
         if (const status s = check_workspace(memory, workspace_bytes(l)); !s) return s;
         for (index_t first = 0; first < std::ssize(steps); first += l.rows) {
             const auto some = part(steps, first, (std::min)(l.rows, std::ssize(steps) - first));
@@ -138,7 +142,7 @@ public:
             prior_step_rows index(work, std::ssize(some), hidden, prd);
             if (work.overflowed()) return workspace_too_small(0, work.high_water());
             index.write(to, some, C.num_embeddings, latent_rows);
-            run_step(to, layers_, x_t, index, C.num_layers, out + first * index.answers_of_step() * clip);
+            run_step(to, layers_, x_t, index, C.num_layers, out.data() + first * answer);
             if (!to.state) return to.state;
         }
         return {};

@@ -17,7 +17,7 @@ namespace apriori::detail {
 ///   config                       a canonical configuration; parameters_of(config) is the table of its weights
 ///   limits                       how much a workspace must hold at once: `rows`, and filled_in(config)
 ///   input                        rows(), check(limits, config), and shaped(limits): without memory, for plans
-///   output                       `state`, and of(input, pointers...): where an input's results go
+///   output                       `state`, and of(input, spans...): where an input's results go, and whether they have room
 ///   layers, distinct_layers      of the model, and as many as have all workspaces that there are
 ///   launches                     more than its plan has
 ///   run(to, w, in, out, first, count, depth)    rows first .. first + count through `depth` layers: the mathematics
@@ -61,7 +61,7 @@ protected:
     output forward_into(output out, const input& in, std::span<std::byte> memory,
                         typename Architecture::limits l) const {
         l = l.filled_in(config);
-        out.state = in.check(l, config);
+        out.state = first_error(in.check(l, config), out.state);
         if (out.state) out.state = check_workspace(memory, workspace_bytes(l));
         workspace w(memory);
         context to(*device_, w);

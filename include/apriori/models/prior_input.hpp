@@ -8,6 +8,8 @@
 #include "apriori/models/prior_config.hpp"
 #include "apriori/tensor/tensor.hpp"
 
+#include <span>
+
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
@@ -162,8 +164,12 @@ struct PriorTransformerOutput {
     status state{};
     view<float, extents_type> predicted_image_embedding{};
 
-    static constexpr PriorTransformerOutput of(const PriorTransformerInput<C>& in, float* to = nullptr) {
-        return {{}, {to, extents_type(in.rows(), in.output_tokens())}};
+    /// The output of `in` in `to`; its state says whether it has room there.
+    static constexpr PriorTransformerOutput of(const PriorTransformerInput<C>& in, std::span<float> to = {}) {
+        const extents_type shape(in.rows(), in.output_tokens());
+        return {detail::room(to, shape,
+                             "predicted_image_embedding: a span of rows * tokens * clip_embed_dim floats is needed"),
+                {to.data(), shape}};
     }
 };
 

@@ -127,7 +127,7 @@ public:
     /// `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More than l.rows rows
     /// are processed l.rows at a time. Errors, before anything is written: shape_mismatch, invalid_argument,
     /// workspace_too_small.
-    output forward(const input& in, float* to, std::span<std::byte> memory, limits l = {}) const {
+    output forward(const input& in, std::span<float> to, std::span<std::byte> memory, limits l = {}) const {
         return this->forward_into(output::of(in, to), in, memory, l);
     }
 
@@ -161,7 +161,7 @@ public:
     /// the device's memory: `to` receives [steps, 1 or hidden tokens, clip_embed_dim]. Equal to forward with the prompts'
     /// masks, within rounding. Neither allocates nor throws; more steps than l.rows are processed l.rows at a time.
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
-                float* to, std::span<std::byte> memory, step_limits l = {}) const {
+                std::span<float> to, std::span<std::byte> memory, step_limits l = {}) const {
         if (!C.time_embedding) return one_pass();
         if (!has_step) return {errc::unsupported, "step: this model has attention processors of its own; use forward"};
         return passes().step(x_t, steps, to, memory, l);

@@ -59,7 +59,7 @@ public:
         for (index_t b = 0; b < branches_; ++b)
             to(view(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()))) = x;
         to.check(timestep_.write({&timestep, 1}));
-        if (to.state) to.check(model_.forward(input_, answer_.data(), memory_.bytes(), limits_).state);
+        if (to.state) to.check(model_.forward(input_, answer_.span(), memory_.bytes(), limits_).state);
         if (!to.state) return to_failure(to.state);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches_ * rows()));
     }

@@ -66,7 +66,7 @@ public:
                                "the kv cache of a prompt was made for other timesteps: it has none of ", timestep);
             for (auto& step : part(steps_, p * samples_, samples_)) step.k = k - times.begin();
         }
-        if (const status s = model_.step(x, steps_, answer_.data(), memory_.bytes(), limits_); !s) return to_failure(s);
+        if (const status s = model_.step(x, steps_, answer_.span(), memory_.bytes(), limits_); !s) return to_failure(s);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches() * rows()));
     }
 
