@@ -32,15 +32,22 @@ struct packed_model {
     float (*constant)(std::string_view slot, index_t i);
 };
 
+/// A device's packed matrices of a format. Compile error for a format that the device lacks, which then is f32, so that nothing
+/// else is wrong.
+template <class Device, class Format>
+struct format_of_device {
+    static constexpr bool there = requires { typename Device::template packed<Format>; };
+    static_assert(there,
+                  "apriori: this device lacks this format of weights; the template arguments of format_of_device "
+                  "name both");
+    using type = typename Device::template packed<std::conditional_t<there, Format, f32>>;
+};
+
 /// The memory of packed_weights, and how it is filled: of the device and the format alone, so that all models share it.
 template <class Device, class Format>
 class weight_memory {
 public:
-    static_assert(
-        requires { typename Device::template packed<Format>; },
-        "apriori: this device does not have this format of weights; the template arguments of packed_weights name "
-        "both");
-    using packed = typename Device::template packed<Format>;
+    using packed = typename format_of_device<Device, Format>::type;
 
     /// Of the configuration, the format and every weight: equal for equal models, and what kv caches are checked by. A hash
     /// of the tensors' own hashes, so that one tensor can change without the others being read.
