@@ -89,15 +89,15 @@ result<void> measure(bench_report& report, any_prior& model, int rounds) {
 result<exit_code> run_bench(const bench_options& options) {
     const auto start = std::chrono::steady_clock::now();
     device_options on = options.on;
-    const auto image = open_image(options.packed, on);
-    if (!image) return image.error();
+    const auto packed = open_packed(options.packed, on);
+    if (!packed) return packed.error();
     auto loras = open_loras(options.loras, options.packed);
     if (!loras) return loras.error();
     const auto models = catalogue::open(on);
     if (!models) return models.error();
     auto found = find_subject(*models, on, options.preset, options.model);
     if (!found) return found.error();
-    if (options.preset.empty() && !*image) // a folder without weights has synthetic ones
+    if (options.preset.empty() && !*packed) // a folder without weights has synthetic ones
         if (auto r = found->open_weights(); !r && r.error().code != errc::not_found) return r.error();
     found->loras = std::move(*loras);
     const PriorConfig& c = found->entry->config;
@@ -111,7 +111,7 @@ result<exit_code> run_bench(const bench_options& options) {
         !s.ok())
         return failure{s.code, fmt::format("--steps {}: {}", options.steps, to_failure(s).message)};
 
-    auto model = *image ? attach(*found->entry, **image, on.threads) : load(*found, on.threads);
+    auto model = *packed ? attach(*found->entry, **packed, on.threads) : load(*found, on.threads);
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!model) return failure{model.error().code, found->name + ": " + model.error().message};
 
@@ -119,7 +119,7 @@ result<exit_code> run_bench(const bench_options& options) {
     report.load = seconds_since(start);
     report.ready = seconds_since_start();
     report.model = found->name;
-    report.source = *image ? "packed" : !found->loras.empty() ? "merged" : found->weights ? "stored" : "synthetic";
+    report.source = *packed ? "packed" : !found->loras.empty() ? "merged" : found->weights ? "stored" : "synthetic";
     report.device = on.device;
     report.arch = models->arch_of(on.device);
     report.weights = found->entry->weights;

@@ -253,8 +253,8 @@ void add_pack(CLI::App& command, pack_options& o) {
         ->check(preset_name());
     add_device(command, o.on, false);
     add_loras(command, o.loras);
-    command.add_option("--out", o.out, "The image to write")->type_name("FILE")->check(path());
-    command.add_option("--verify", o.verify, "An image to read whole, and compare with its checksums, instead")
+    command.add_option("--out", o.out, "The packed file to write")->type_name("FILE")->check(path());
+    command.add_option("--verify", o.verify, "A packed file to read whole, and compare with its checksums, instead")
         ->type_name("FILE")
         ->check(path());
 }

@@ -97,7 +97,7 @@ struct pack_options {
     std::string preset;             ///< with synthetic weights; empty: the folder
     std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::filesystem::path out;
-    std::filesystem::path verify; ///< an image to read instead
+    std::filesystem::path verify; ///< a packed file to read instead
 };
 /// Writes a packed file, or verifies one.
 result<exit_code> run_pack(const pack_options& options);

@@ -32,7 +32,7 @@ result<std::vector<io::weighted_lora>> open_loras(const std::vector<std::string>
         return failure{
             errc::unsupported,
             fmt::format("--lora and --packed do not go together: the weights in {} are packed already; make an "
-                        "image of both with apriori pack --lora",
+                        "packed file of both with apriori pack --lora",
                         packed.string())};
     std::vector<io::weighted_lora> loras;
     for (const std::string& text : texts) {

@@ -54,19 +54,19 @@ result<io::packed_kind> packed_kind_of(const prior_entry& entry) {
     return io::packed_kind{config_hash(entry.config), entry.weights, entry.layout(), entry.weight_bytes};
 }
 
-result<std::optional<io::packed_file>> open_image(const std::filesystem::path& path, device_options& on) {
+result<std::optional<io::packed_file>> open_packed(const std::filesystem::path& path, device_options& on) {
     if (path.empty()) return std::optional<io::packed_file>();
-    auto image = io::packed_file::open(path);
-    if (!image) return image.error();
-    if (on.weights.empty()) on.weights = image->format();
-    return std::optional(std::move(*image));
+    auto packed = io::packed_file::open(path);
+    if (!packed) return packed.error();
+    if (on.weights.empty()) on.weights = packed->format();
+    return std::optional(std::move(*packed));
 }
 
-result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_file& image, int threads) {
+result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_file& packed, int threads) {
     const auto kind = packed_kind_of(entry);
     if (!kind) return kind.error();
-    if (auto fits = image.check(*kind); !fits) return fits.error();
-    return entry.attach(image.payload().data(), image.owner(), image.header().weights_hash, threads);
+    if (auto fits = packed.check(*kind); !fits) return fits.error();
+    return entry.attach(packed.payload().data(), packed.owner(), packed.header().weights_hash, threads);
 }
 
 } // namespace apriori::program

@@ -47,13 +47,13 @@ result<std::unique_ptr<any_prior>> load_merged(const prior_entry& entry, const S
 result<std::unique_ptr<any_prior>> load(const subject& s, int threads,
                                         std::function<void(std::int64_t values)> on_read = {});
 
-/// What an image must be to be an entry's; unsupported for devices without packed files.
+/// What a packed file must be to be an entry's; unsupported for devices without packed files.
 result<io::packed_kind> packed_kind_of(const prior_entry& entry);
 
-/// The image at `path`, if that is not empty; the options' weight format becomes the image's, where they name none.
-result<std::optional<io::packed_file>> open_image(const std::filesystem::path& path, device_options& on);
+/// The packed file at `path`, if that is not empty; the options' weight format becomes the file's, where they name none.
+result<std::optional<io::packed_file>> open_packed(const std::filesystem::path& path, device_options& on);
 
-/// The model of an entry on an image's weights, which stays mapped as long as the model is there.
-result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_file& image, int threads);
+/// The model of an entry on a packed file's weights; the file stays mapped as long as the model is there.
+result<std::unique_ptr<any_prior>> attach(const prior_entry& entry, const io::packed_file& packed, int threads);
 
 } // namespace apriori::program

@@ -33,29 +33,29 @@ struct megabytes {
 int total_of(std::int64_t bytes) { return static_cast<int>(bytes / megabyte); }
 
 /// "f32 weights, cpu panels of 16".
-std::string what_text(const io::packed_file& image) {
-    return fmt::format("{} weights of {}, {}B", image.format(), image.layout(),
-                       scaled(static_cast<double>(image.header().payload_bytes)));
+std::string what_text(const io::packed_file& packed) {
+    return fmt::format("{} weights of {}, {}B", packed.format(), packed.layout(),
+                       scaled(static_cast<double>(packed.header().payload_bytes)));
 }
 
-result<exit_code> verify_image(const std::filesystem::path& path) {
-    const auto image = io::packed_file::open(path);
-    if (!image) return image.error();
-    megabytes done{progress(total_of(static_cast<std::int64_t>(image->payload().size())), "MB")};
+result<exit_code> verify_packed(const std::filesystem::path& path) {
+    const auto packed = io::packed_file::open(path);
+    if (!packed) return packed.error();
+    megabytes done{progress(total_of(static_cast<std::int64_t>(packed->payload().size())), "MB")};
     const auto same =
-        image->verify([&](std::uint64_t bytes) { return done.at(static_cast<std::int64_t>(bytes), "reading"); });
+        packed->verify([&](std::uint64_t bytes) { return done.at(static_cast<std::int64_t>(bytes), "reading"); });
     done.bar.clear();
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!same) return same.error();
     std::string names;
     for (const preset& p : all_presets)
-        if (config_hash(p.config) == image->header().config_hash)
+        if (config_hash(p.config) == packed->header().config_hash)
             names += (names.empty() ? ", configuration " : ", ") + std::string(p.name);
-    fmt::print("{}: {}{}: whole\n", path.string(), what_text(*image), names);
+    fmt::print("{}: {}{}: whole\n", path.string(), what_text(*packed), names);
     return exit_code::done;
 }
 
-result<exit_code> write_image(const pack_options& options) {
+result<exit_code> write_packed(const pack_options& options) {
     const auto models = catalogue::open(options.on);
     if (!models) return models.error();
     auto what = find_subject(*models, options.on, options.preset, options.model);
@@ -83,16 +83,16 @@ result<exit_code> write_image(const pack_options& options) {
     done.bar.clear();
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!written) return written.error();
-    const auto image = io::packed_file::open(options.out);
-    if (!image) return image.error();
-    fmt::print("{}: {}\n", options.out.string(), what_text(*image));
+    const auto packed = io::packed_file::open(options.out);
+    if (!packed) return packed.error();
+    fmt::print("{}: {}\n", options.out.string(), what_text(*packed));
     return exit_code::done;
 }
 
 } // namespace
 
 result<exit_code> run_pack(const pack_options& options) {
-    return options.verify.empty() ? write_image(options) : verify_image(options.verify);
+    return options.verify.empty() ? write_packed(options) : verify_packed(options.verify);
 }
 
 } // namespace apriori::program

@@ -114,8 +114,8 @@ result<void> load_prior(const pipeline_options& options, std::vector<std::filesy
                         pipeline_parts& parts) {
     device_options on = options.on;
     const std::filesystem::path folder = pipeline_folder{options.model}.prior();
-    const auto image = open_image(options.packed, on);
-    if (!image) return image.error();
+    const auto packed = open_packed(options.packed, on);
+    if (!packed) return packed.error();
     const auto loras = open_loras(options.loras, options.packed);
     if (!loras) return loras.error();
     const auto models = catalogue::open(on);
@@ -126,10 +126,10 @@ result<void> load_prior(const pipeline_options& options, std::vector<std::filesy
     parts.arch = models->arch_of(on.device);
     const std::vector<output_file> outputs{{"--out", options.batch.empty() ? options.out : std::filesystem::path()},
                                            {"--png", options.png}};
-    if (*image) {
+    if (*packed) {
         inputs.push_back(options.packed);
         if (auto r = check_outputs(outputs, inputs); !r) return r.error();
-        auto model = attach(**entry, **image, on.threads);
+        auto model = attach(**entry, **packed, on.threads);
         if (!model) return model.error();
         parts.prior = std::move(*model);
         return {};

@@ -43,7 +43,7 @@ struct packed_header {
 };
 static_assert(sizeof(packed_header) == 144 && std::is_trivially_copyable_v<packed_header>);
 
-/// What an image must be to be a model's.
+/// What a packed file must be to be a model's.
 struct packed_kind {
     std::uint64_t config_hash = 0;
     std::string_view format{};
@@ -151,7 +151,7 @@ public:
     /// What keeps the payload in memory.
     std::shared_ptr<const void> owner() const noexcept { return file_; }
 
-    /// Whether it is of that kind: an image of another configuration, weight format, layout or machine is refused, with
+    /// Whether it is of that kind: a file of another configuration, weight format, layout or machine is refused, with
     /// the reason.
     result<void> check(const packed_kind& want) const {
         const auto refuse = [&](const std::string& why) {
@@ -220,21 +220,21 @@ result<void> write_packed_file(const Model& model, const std::filesystem::path& 
     return write_packed_file(packed_kind_of<Model>(), weights.hash(), weights.packed_bytes(), path);
 }
 
-/// A model on an image's mapped weights: nothing is copied, pages are read as they are needed. What packed_file::check
+/// A model on the mapped weights of a packed file: nothing is copied, pages are read as they are needed. What packed_file::check
 /// refuses is refused; the payload's checksum is verify_packed_file's.
 template <class Model>
 result<Model> open_packed_file(typename Model::device_type& device, const std::filesystem::path& path) {
-    const auto image = packed_file::open(path);
-    if (!image) return image.error();
-    if (auto fits = image->check(packed_kind_of<Model>()); !fits) return fits.error();
-    return Model(device, Model::weights::attach(image->payload().data(), image->owner(), image->header().weights_hash));
+    const auto file = packed_file::open(path);
+    if (!file) return file.error();
+    if (auto fits = file->check(packed_kind_of<Model>()); !fits) return fits.error();
+    return Model(device, Model::weights::attach(file->payload().data(), file->owner(), file->header().weights_hash));
 }
 
-/// Reads the whole image and compares its checksums.
+/// Reads the whole file and compares its checksums.
 inline result<void> verify_packed_file(const std::filesystem::path& path) {
-    const auto image = packed_file::open(path);
-    if (!image) return image.error();
-    return image->verify();
+    const auto file = packed_file::open(path);
+    if (!file) return file.error();
+    return file->verify();
 }
 
 } // namespace apriori::io
