@@ -22,10 +22,9 @@ namespace apriori::cpu_device {
 ///     store(panel, j, k, row)           row [k] as output j of the panel; a null row: zeros
 ///     representable(row)                the status of a row that the format cannot hold
 /// and for interleaved_rows
-///     multiply<Ahead>(panel, k, k0, k1, block, body)
+///     multiply(panel, k, k0, k1, block, body)
 ///                                       body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
-///                                       k0 is a multiple of blocking::depth; Ahead: asks for what the block_turn says
-///     ahead_from                        rows from which a product gains by that: with fewer it waits for memory anyway
+///                                       k0 is a multiple of blocking::depth; prefetches what the block_turn says
 ///     finish(panel, k, tile, rows)      what is left to do to sums tile [rows][P]
 template <class Arch, class Format>
 struct panel_format;

@@ -38,17 +38,15 @@ void multiply_block(const float* a, const std::byte* panel, index_t k, index_t k
         for (int n = 0; n < N; ++n)
             sum[m][n] = accumulate ? lanes<V>::load(tile + m * Steps.tile + n * L) : lanes<V>::set(0.0f);
     using format = panel_format<Arch, Format>;
-    format::template multiply<(M >= format::ahead_from)>(panel, k, k0, k1, block,
-                                                         [&](const V(&w)[to_size(N)]) __attribute__((always_inline)) {
+    format::multiply(panel, k, k0, k1, block, [&](const V(&w)[to_size(N)]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
-                                                             for (int m = 0; m < M; ++m) {
-                                                                 const V x = lanes<V>::set(a[m * Steps.row]);
+        for (int m = 0; m < M; ++m) {
+            const V x = lanes<V>::set(a[m * Steps.row]);
 #pragma GCC unroll 4
-                                                                 for (int n = 0; n < N; ++n)
-                                                                     sum[m][n] = multiply_add(x, w[n], sum[m][n]);
-                                                             }
-                                                             a += Steps.input;
-                                                         });
+            for (int n = 0; n < N; ++n) sum[m][n] = multiply_add(x, w[n], sum[m][n]);
+        }
+        a += Steps.input;
+    });
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4

@@ -21,14 +21,13 @@ struct panel_format<Arch, f32> {
         float* to = reinterpret_cast<float*>(panel) + j;
         for (index_t i = 0; i < k; ++i) to[i * P] = row ? row[i] : 0.0f;
     }
-    static constexpr int ahead_from = 5;
-    template <bool Ahead, class Body>
+    template <class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const float* p = reinterpret_cast<const float*>(panel) + k0 * P;
         slice_prefetch ahead(p, k1 - k0, P * 4, block);
         for (index_t i = k0; i < k1; ++i, p += P) {
-            if constexpr (Ahead) ahead.advance();
+            ahead.advance();
             V w[to_size(N)];
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) w[n] = lanes<V>::load(p + n * lanes<V>::count);

@@ -51,14 +51,13 @@ struct half_panel {
             to[i * half] = (to[i * half] & ~(0xffffu << shift)) | (bits << shift);
         }
     }
-    static constexpr int ahead_from = 4;
-    template <bool Ahead, class Body>
+    template <class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + k0 * half;
         slice_prefetch ahead(p, k1 - k0, half * 4, block);
         for (index_t i = k0; i < k1; ++i, p += half) {
-            if constexpr (Ahead) ahead.advance();
+            ahead.advance();
             const auto x = int_lanes<V>::load(p);
             const V w[2] = {Codec::template upper<V>(x.left(16)), Codec::template upper<V>(x.masked(0xffff0000u))};
             body(w);

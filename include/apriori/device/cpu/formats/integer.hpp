@@ -50,15 +50,14 @@ struct panel_format<Arch, w8> {
             word = (word & ~(0xffu << shift)) | (q << shift);
         }
     }
-    static constexpr int ahead_from = 3;
-    template <bool Ahead, class Body>
+    template <class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + P + k0 / 2 * half;
         slice_prefetch ahead(p, (k1 - k0) / 2, half * 4, block);
         index_t i = k0;
         for (; i + 2 <= k1; i += 2, p += half) {
-            if constexpr (Ahead) ahead.advance();
+            ahead.advance();
             const auto x = int_lanes<V>::load(p);
             const V first[2] = {x.left(24).upper_signed(8), x.left(16).upper_signed(8)};
             body(first);
@@ -110,8 +109,7 @@ struct panel_format<Arch, w4> {
             }
         }
     }
-    static constexpr int ahead_from = 3;
-    template <bool Ahead, class Body>
+    template <class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
         const auto* group = reinterpret_cast<const std::uint32_t*>(panel) + k0 / G * group_words;
@@ -121,7 +119,7 @@ struct panel_format<Arch, w4> {
             const V scale[2] = {lanes<V>::load(scales), lanes<V>::load(scales + half)};
             const index_t count = (std::min)(G, k1 - g);
             for (index_t i = 0; i < count; i += 4) {
-                if constexpr (Ahead) ahead.advance();
+                ahead.advance();
                 const auto x = int_lanes<V>::load(group + P + i / 4 * half);
                 nibble<0>(x, scale, body);
                 if (i + 1 < count) nibble<1>(x, scale, body);

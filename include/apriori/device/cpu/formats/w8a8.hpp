@@ -56,7 +56,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
                     block_turn block) noexcept {
     using V = value_t<Arch>;
     using dot = byte_dot<V>;
-    constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count, W = dot::words_of_quad, ahead_from = 5;
+    constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count, W = dot::words_of_quad;
     typename dot::integers sum[to_size(M)][to_size(N)];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m)
@@ -65,7 +65,7 @@ void multiply_quads(const std::uint32_t* a, const std::uint32_t* w, index_t quad
             sum[m][n] = accumulate ? int_lanes<V>::load_integers(sums + (m * N + n) * L) : typename dot::integers(0);
     slice_prefetch ahead(w, quads, N * L * 4, block);
     for (index_t q = 0; q < quads; ++q, w += N * L, a += M * W) {
-        if constexpr (M >= ahead_from) ahead.advance();
+        ahead.advance();
         typename dot::weights x[to_size(N)];
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n) x[n] = dot::prepare(int_lanes<V>::load(w + n * L));
