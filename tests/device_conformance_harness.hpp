@@ -306,6 +306,40 @@ void conforms_padded(D& d, const Build& build, std::uint64_t seed, index_t pad) 
     expect_none({unsound, got.judge(done, expected.out()), compare(recorder.launches, plan), in.changed()}, plan);
 }
 
+/// The same into a result whose first axis is the contiguous one.
+template <class D, class Build>
+void conforms_strided(D& d, const Build& build, std::uint64_t seed = 1) {
+    using reference = oracle::device<D::fuses_prologue>;
+    oracle::forget_all();
+    reference r;
+    inputs<reference> reference_in(r, seed);
+    const auto reference_x = build(reference_in);
+    const auto extents = apriori::as_node(reference_x).ext();
+    const shape dense(extents, 0);
+    stage<reference> expected(r, dense, 1 << 16, nullptr);
+    const apriori::status s =
+        assign_directly(r, expected.workspace(), result_view(expected.out(), extents, dense), reference_x);
+    const std::string unsound = expected.judge(s, expected.out());
+
+    inputs<D> in(d, seed);
+    const auto x = build(in);
+    shape turned = dense;
+    for (std::size_t i = 0, step = 1; i < turned.sizes.size(); step *= static_cast<std::size_t>(turned.sizes[i++]))
+        turned.strides[i] = static_cast<index_t>(step);
+    const auto out_at = [&](float* p) {
+        const auto v = result_view(p, extents, turned);
+        return view<float, std::remove_const_t<decltype(extents)>, apriori::layout::strided>(v);
+    };
+    const auto body = [&](auto& to, float* p) { to(out_at(p)) = x; };
+    stage<D> got(d, turned, apriori::workspace_of<D>([&](auto& to) { body(to, nullptr); }), nullptr);
+    apriori::workspace memory(got.workspace());
+    apriori::context<D> to(d, memory);
+    body(to, got.out());
+    EXPECT_EQ(unsound, "");
+    EXPECT_EQ(got.judge(to.state, expected.out()), "");
+    EXPECT_EQ(in.changed(), "");
+}
+
 template <class D, class Build>
 void conforms(D& d, const Build& build, std::uint64_t seed = 1) {
     for (index_t pad : {0, 3})

@@ -457,6 +457,16 @@ TEST_F(refused, a_context_over_too_little_memory) {
     EXPECT_EQ(device.launches.size(), 0u);
 }
 
+TEST_F(refused, a_context_whose_workspace_only_counts) {
+    const auto x = operand(batch_of_8(5));
+    float out[40] = {9.0f};
+    workspace counting;
+    const status s = context(device, counting).assign(view<float, batch_of_8>(out, batch_of_8(5)), softmax(softmax(x)));
+    EXPECT_EQ(s.code, errc::workspace_too_small);
+    EXPECT_EQ(out[0], 9.0f);
+    EXPECT_EQ(device.launches.size(), 0u);
+}
+
 TEST(assign, takes_numbers_tensors_and_no_rows) {
     oracle::device<> device;
     tensor<float, extents<2, 3>> out, x;

@@ -123,6 +123,17 @@ public:
         }
     }
 
+    /// The same of numbers of equal chance in 0 .. 1, 1 excluded: multiples of 2^-24.
+    void rand(std::span<float> out) noexcept {
+        using detail::low_word, detail::high_word;
+        for (std::size_t i = 0; i < out.size();) {
+            const auto words = philox4x32(
+                {{low_word(position_ / 4), high_word(position_ / 4), low_word(stream_), high_word(stream_)}}, seed_);
+            for (std::size_t k = position_ % 4; k < 4 && i < out.size(); ++k, ++i, ++position_)
+                out[i] = float(words.at[k] >> 8) * 0x1p-24f;
+        }
+    }
+
     /// The index of the next number, and moving there.
     constexpr std::uint64_t position() const noexcept { return position_; }
     constexpr void seek(std::uint64_t position) noexcept { position_ = position; }

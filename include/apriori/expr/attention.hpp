@@ -20,6 +20,7 @@ template <class Processor, int Heads, class First, class... Rest>
 struct attention_node {
     static_assert(sizeof...(Rest) == 0 || sizeof...(Rest) == 2);
     using apriori_expression = void;
+    static constexpr const char* name = "attention";
     using first = extents_of<First>;
     static constexpr bool is_fused = std::is_same_v<Processor, fused_attention>;
     static constexpr int heads = Heads;
@@ -123,6 +124,7 @@ struct attention_bias {
 /// The biases of `rows` as an operand [count, heads, tokens, tokens], for processors that write scores out.
 struct attention_bias_node {
     using apriori_expression = void;
+    static constexpr const char* name = "attention_bias";
     using extents_type = extents<dyn, dyn, dyn, dyn>;
     static constexpr bool is_leaf = true;
     attention_rows rows;

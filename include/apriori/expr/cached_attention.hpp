@@ -13,6 +13,7 @@ template <int Heads, class Own>
 struct cached_attention_node {
     static_assert(is_view<Own>, "apriori: cached_attention: the operand is a view; assign an expression first");
     using apriori_expression = void;
+    static constexpr const char* name = "cached_attention";
     static constexpr index_t width3 = extents_of<Own>::fixed(1);
     static_assert(require_shapes < "cached_attention", extents_of<Own>, extents<dyn, 3, Heads, dyn>,
                   extents_of<Own>::rank == 2 && width3 % (3 * Heads) == 0 > ::value);

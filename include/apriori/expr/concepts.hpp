@@ -225,8 +225,8 @@ constexpr auto as_node(const view<T, E, L>& v) {
     else
         return view<const float, E, L>();
 }
-template <class T, class E>
-constexpr auto as_node(const tensor<T, E>& t) {
+template <class T, class E, class S>
+constexpr auto as_node(const tensor<T, E, S>& t) {
     return t.view();
 }
 template <expression N>
@@ -247,8 +247,8 @@ template <class T>
 inline constexpr bool lasts = std::is_reference_v<T> || !is_tensor<std::remove_cv_t<T>>;
 
 } // namespace detail
-template <class T, class E>
-constexpr auto as_node(tensor<T, E>&& t) {
+template <class T, class E, class S>
+constexpr auto as_node(tensor<T, E, S>&& t) {
     static_assert(!std::is_same_v<T, T>,
                   "apriori: an expression keeps views: an operand is a temporary tensor, which does not live "
                   "until the expression is assigned");

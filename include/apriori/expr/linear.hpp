@@ -52,6 +52,7 @@ constexpr auto contraction_input(Context& to, const X& x) {
 template <class X, class W>
 struct linear_node {
     using apriori_expression = void;
+    static constexpr const char* name = "linear";
     using x_extents = extents_of<X>;
     static constexpr int last = x_extents::rank - 1;
     static_assert(require_shapes<"linear", x_extents, extents<W::out_features, W::in_features>,
@@ -81,6 +82,7 @@ struct linear_node {
 template <class A, class B>
 struct matmul_node {
     using apriori_expression = void;
+    static constexpr const char* name = "matmul";
     using ea = extents_of<A>;
     using eb = extents_of<B>;
     static constexpr int rank = ea::rank;

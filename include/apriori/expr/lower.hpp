@@ -55,7 +55,7 @@ public:
     workspace& memory;
     status state{}; ///< the first error
 
-    constexpr context(Device& d, workspace& m) : memory(m), device_(&d) {}
+    constexpr context(Device& d, workspace& temporaries) : memory(temporaries), device_(&d) {}
     /// Runs nothing: `counting` then says what memory a run would need.
     explicit constexpr context(workspace& counting) : memory(counting) {}
 
@@ -68,6 +68,10 @@ public:
     public:
         constexpr destination(context& to, const Out& out) : to_(to), out_(out) {}
         constexpr void operator=(const operand auto& x) const { to_.assign_checked(out_, as_node(x)); }
+        constexpr void operator+=(const operand auto& x) const { *this = out_ + x; }
+        constexpr void operator-=(const operand auto& x) const { *this = out_ - x; }
+        constexpr void operator*=(const operand auto& x) const { *this = out_ * x; }
+        constexpr void operator/=(const operand auto& x) const { *this = out_ / x; }
 
     private:
         context& to_;
@@ -81,8 +85,8 @@ public:
     constexpr auto operator()(const view<T, E, L>& out) {
         return destination<view<T, E, L>>(*this, out);
     }
-    template <class T, class E>
-    constexpr auto operator()(tensor<T, E>& out) {
+    template <class T, class E, class S>
+    constexpr auto operator()(tensor<T, E, S>& out) {
         return (*this)(out.view());
     }
     /// The same, and the state after it.
@@ -112,7 +116,7 @@ public:
         if (!state) return;
         const auto s = scope();
         op.scratch = memory.take<std::byte>(index_t(Device::scratch_bytes(op)));
-        if (memory.overflowed())
+        if (memory.overflowed() || (runs_here() && memory.counting() && memory.high_water() > 0))
             state = workspace_too_small(0, memory.high_water());
         else if (device_ != nullptr)
             state = run_on(*device_, op);
@@ -166,20 +170,58 @@ public:
 private:
     Device* device_ = nullptr; ///< null: nothing runs
 
+    /// Not where launches are only counted or planned.
+    constexpr bool runs_here() const noexcept {
+        if constexpr (requires { Device::is_planner; })
+            return false;
+        else
+            return device_ != nullptr;
+    }
+
     template <class Out, class X>
     constexpr void assign_checked(const Out& out, const X& x) {
         using E = extents_of<Out>;
         constexpr bool is_float = std::is_same_v<std::remove_const_t<typename Out::value_type>, float>;
         static_assert(is_float, "apriori: assign: the destination is a view of float");
         if constexpr (is_float) {
-            static_assert(E::rank > 0, "apriori: assign: the destination needs an axis");
             static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
             if (!state) return;
             state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
             if constexpr (!requires { Device::is_planner; })
-                if (state && device_ != nullptr) state = check_memory(out, x);
+                if (state && runs_here()) state = check_memory(out, x);
             const auto temporaries = scope();
-            if (state) write(out, x);
+            if constexpr (E::rank == 0 || Out::memory_layout == layout::strided) {
+                const auto dense = temporary(out.ext());
+                if (state) write(with_last_axis(dense), x);
+                if (state) store_strided(out, view<const float, E>(dense));
+            } else if (state)
+                write(out, x);
+        }
+    }
+
+    /// A dense view with an axis: of a rank of 0 the one element.
+    template <class V>
+    static constexpr auto with_last_axis(const V& v) {
+        if constexpr (V::rank > 0)
+            return v;
+        else
+            return view<typename V::value_type, extents<1>>(v.data, {});
+    }
+    /// Copies x to a destination whose elements have gaps: as rows of one element each.
+    template <class T, index_t... S, layout L, class X>
+    constexpr void store_strided(const view<T, extents<S...>, L>& out, const X& x) {
+        if constexpr (sizeof...(S) > 3) // one axis more than kernels take
+            for (index_t i = 0; i < out.ext()[0]; ++i) store_strided(out[i], x[i]);
+        else {
+            using column = extents<S..., 1>;
+            typename view<T, column, layout::rows>::sizes_type sizes{}, strides{};
+            for (std::size_t i = 0; i < sizeof...(S); ++i) {
+                sizes[i] = out.shape.sizes[i];
+                strides[i] = out.strides[i];
+            }
+            sizes[sizeof...(S)] = strides[sizeof...(S)] = 1;
+            const column shape = extents_of_sizes<column>(sizes);
+            write(view<T, column, layout::rows>(out.data, shape, strides), view<const float, column>(x.data, shape));
         }
     }
 

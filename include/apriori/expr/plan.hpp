@@ -103,8 +103,8 @@ status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& ou
 }
 
 /// The same into a tensor.
-template <class Device, class T, class E, operand X>
-status assign(Device& device, std::span<std::byte> span, tensor<T, E>& out, const X& x) {
+template <class Device, class T, class E, class S, operand X>
+status assign(Device& device, std::span<std::byte> span, tensor<T, E, S>& out, const X& x) {
     return assign(device, span, out.view(), x);
 }
 /// What is no assignment.

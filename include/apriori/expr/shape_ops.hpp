@@ -60,6 +60,7 @@ constexpr auto view_op(Op op, X&& x) {
 
 template <int Axis, index_t Count>
 struct slice_op {
+    static constexpr const char* name = "slice";
     index_t first, count;
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
@@ -72,6 +73,7 @@ struct slice_op {
 };
 template <int A, int B>
 struct transpose_op {
+    static constexpr const char* name = "transpose";
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return transpose_view<A, B>(v);
@@ -79,6 +81,7 @@ struct transpose_op {
 };
 template <class To>
 struct reshape_op {
+    static constexpr const char* name = "reshape";
     To to;
     template <class T, class E>
     constexpr auto operator()(const view<T, E>& v) const {
@@ -90,6 +93,7 @@ struct reshape_op {
 };
 template <index_t Parts>
 struct split_op {
+    static constexpr const char* name = "split";
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& v) const {
         return split_last<Parts>(v);
@@ -133,6 +137,7 @@ constexpr auto split(X&& x) {
 template <int Axis, class First, class... Rest>
 struct concat_node {
     using apriori_expression = void;
+    static constexpr const char* name = "concat";
     using first_extents = extents_of<First>;
     static constexpr int axis = Axis;
     static_assert(((extents_of<Rest>::rank == first_extents::rank) && ...),
@@ -203,6 +208,7 @@ struct gather_node {
     static_assert(is_view<Rows> && Rows::rank == 1 && Rows::memory_layout == layout::dense,
                   "apriori: gather: the indices are a dense view of one axis");
     using apriori_expression = void;
+    static constexpr const char* name = "gather";
     using extents_type = extents<extents_of<Rows>::fixed(0), extents_of<Table>::fixed(1)>;
     static constexpr bool is_leaf = true;
 

@@ -44,8 +44,8 @@ struct token_rows {
     constexpr token_rows(const view<T, extents<R, Width>>& v) : data(v.data), rows(v.ext()[0]), tokens(1) {}
     template <class T, index_t R, index_t N>
     constexpr token_rows(const view<T, extents<R, N, Width>>& v) : data(v.data), rows(v.ext()[0]), tokens(v.ext()[1]) {}
-    template <class T, class E>
-    token_rows(const tensor<T, E>& t) : token_rows(t.view()) {}
+    template <class T, class E, class S>
+    token_rows(const tensor<T, E, S>& t) : token_rows(t.view()) {}
 
     constexpr auto as_view() const { return view(data, extents<dyn, dyn, Width>(rows, tokens)); }
     constexpr token_rows part(index_t first, index_t count) const {

@@ -73,6 +73,16 @@ struct extents {
     constexpr bool operator==(const extents&) const = default;
 };
 
+namespace detail {
+/// The shape of an element of the first axis: all axes but the first.
+template <index_t First, index_t... Rest>
+constexpr extents<Rest...> tail(const extents<First, Rest...>& e) noexcept {
+    extents<Rest...> rest;
+    for (std::size_t i = 0; i < sizeof...(Rest); ++i) rest.sizes[i] = e.sizes[i + 1];
+    return rest;
+}
+} // namespace detail
+
 /// True where the sizes of two shapes of equal rank are equal, run-time ones included.
 template <index_t... A, index_t... B>
 requires(sizeof...(A) == sizeof...(B))

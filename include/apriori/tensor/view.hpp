@@ -5,6 +5,8 @@
 #include "apriori/core/macros.hpp"
 #include "apriori/tensor/extents.hpp"
 
+#include <algorithm>
+#include <concepts>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -23,6 +25,35 @@ template <class T>
 APRIORI_HD constexpr T* advance(T* p, index_t n) noexcept {
     return p == nullptr ? nullptr : p + n;
 }
+
+/// Element `at`, in row-major order, of a view with gaps.
+template <class View>
+struct element_iterator {
+    using value_type = std::remove_const_t<typename View::value_type>;
+    using difference_type = index_t;
+
+    View of{};
+    index_t at = 0;
+
+    constexpr auto& operator*() const noexcept {
+        index_t rest = at, offset = 0;
+        for (int axis = View::rank - 1; axis >= 0; --axis) {
+            offset += rest % of.ext()[axis] * of.stride(axis);
+            rest /= of.ext()[axis];
+        }
+        return of.data[offset];
+    }
+    constexpr element_iterator& operator++() noexcept {
+        ++at;
+        return *this;
+    }
+    constexpr element_iterator operator++(int) noexcept {
+        element_iterator before = *this;
+        ++at;
+        return before;
+    }
+    constexpr bool operator==(const element_iterator& o) const noexcept { return at == o.at; }
+};
 
 /// A tensor that lives elsewhere: T is float or const float (index tensors: const std::int32_t).
 template <class T, class E, layout L = layout::dense>
@@ -60,6 +91,43 @@ struct view {
         return {data, shape.bytes(1)};
     }
 
+    /// The element at one index for each axis. Like every access to elements, it does not look whether there is one.
+    template <std::convertible_to<index_t>... I>
+    constexpr T& operator()(I... i) const noexcept {
+        static_assert(sizeof...(I) == std::size_t{rank}, "apriori: an element has one index for each axis");
+        index_t offset = 0;
+        std::size_t axis = 0;
+        ((offset += index_t(i) * strides[axis++]), ...);
+        return data[offset];
+    }
+    /// Element i of a view of one axis; of others the view of all elements whose first index is i.
+    constexpr decltype(auto) operator[](index_t i) const noexcept
+    requires(rank > 0)
+    {
+        if constexpr (rank == 1)
+            return (data[i * strides[0]]);
+        else {
+            constexpr layout rest = L == layout::rows && rank == 2 ? layout::dense : L;
+            using part = view<T, decltype(detail::tail(shape)), rest>;
+            typename part::sizes_type others{};
+            for (std::size_t axis = 1; axis < std::size_t{rank}; ++axis) others[axis - 1] = strides[axis];
+            return part(advance(data, i * strides[0]), detail::tail(shape), others);
+        }
+    }
+    /// The elements in row-major order.
+    constexpr auto begin() const noexcept {
+        if constexpr (L == layout::dense)
+            return data;
+        else
+            return element_iterator<view>{*this, 0};
+    }
+    constexpr auto end() const noexcept {
+        if constexpr (L == layout::dense)
+            return data + shape.bytes(1);
+        else
+            return element_iterator<view>{*this, index_t(shape.bytes(1))};
+    }
+
     static constexpr sizes_type dense_strides(const E& e) noexcept {
         sizes_type s{};
         std::size_t step = 1; // unsigned: of extents that an assignment refuses the product may be any number
@@ -75,6 +143,13 @@ struct view {
 template <index_t Width, class T>
 constexpr view<T, extents<dyn, Width>, layout::rows> rows_of(T* p, index_t count, index_t stride) {
     return {p, extents<dyn, Width>(count), {stride, 1}};
+}
+
+/// True where two views have the same shape and equal elements; NaN is equal to nothing.
+template <class T, class E, layout L, class U, class F, layout M>
+requires(E::rank == F::rank && std::is_same_v<std::remove_const_t<T>, std::remove_const_t<U>>)
+constexpr bool operator==(const view<T, E, L>& a, const view<U, F, M>& b) noexcept {
+    return same_sizes(a.ext(), b.ext()) && std::equal(a.begin(), a.end(), b.begin());
 }
 
 template <class T>

@@ -35,12 +35,12 @@ auto to_eigen(const view<T, E>& v) {
     for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = v.ext().sizes[i];
     return Eigen::TensorMap<map_type>(v.data, sizes);
 }
-template <class T, class E>
-auto to_eigen(tensor<T, E>& t) {
+template <class T, class E, class S>
+auto to_eigen(tensor<T, E, S>& t) {
     return to_eigen(t.view());
 }
-template <class T, class E>
-auto to_eigen(const tensor<T, E>& t) {
+template <class T, class E, class S>
+auto to_eigen(const tensor<T, E, S>& t) {
     return to_eigen(t.view());
 }
 

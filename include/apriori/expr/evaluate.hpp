@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// An expression as a tensor of its own, for code that need not know where the memory is.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/core/result.hpp"
+#include "apriori/expr/plan.hpp"
+#include "apriori/tensor/tensor.hpp"
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori {
+
+/// The value of x, in a new tensor of its shape. Allocates it, and a workspace for the time of the call. Errors: those of assign,
+/// and device_error where there is no memory. For devices that work in host memory.
+template <class Device, expression X>
+result<tensor<float, extents_of<node_t<X>>>> evaluate(Device& device, const X& x) {
+    constexpr bool in_host_memory = requires { requires Device::is_host; };
+    static_assert(in_host_memory, "apriori: evaluate: the device does not work in host memory; assign to a view of its memory");
+    tensor<float, extents_of<node_t<X>>> out(as_node(x).ext());
+    if constexpr (in_host_memory) {
+        constexpr auto no_memory = "evaluate: no memory for the result";
+        if (out.data() == nullptr) return failure{errc::device_error, no_memory};
+        workspace counting;
+        if (const status s = context<Device>(counting).assign(out, x); !s) return to_failure(s);
+        const host_buffer temporaries(counting.high_water());
+        if (temporaries.empty()) return failure{errc::device_error, no_memory};
+        workspace memory(temporaries.span());
+        if (const status s = context<Device>(device, memory).assign(out, x); !s) return to_failure(s);
+    }
+    return out;
+}
+
+} // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tensors with their elements: constants, ranges, random numbers. Named as in NumPy.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/core/philox.hpp"
+#include "apriori/tensor/tensor.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori {
+
+/// A tensor of that shape with equal elements.
+template <class T = float, index_t... S>
+tensor<T, extents<S...>> full(extents<S...> shape, T value) {
+    tensor<T, extents<S...>> x(shape);
+    std::fill(x.begin(), x.end(), value);
+    return x;
+}
+template <class T = float, index_t... S>
+tensor<T, extents<S...>> zeros(extents<S...> shape) {
+    return tensor<T, extents<S...>>(shape);
+}
+template <class T = float, index_t... S>
+tensor<T, extents<S...>> ones(extents<S...> shape) {
+    return full<T>(shape, T{1});
+}
+
+/// start + i * step for all i for which that lies before stop: ceil((stop - start) / step) elements, none where there are none. A step
+/// of 0 has none.
+template <class T = float>
+tensor<T, extents<dyn>> arange(T start, T stop, T step = T{1}) {
+    const double count = step == T{0} ? 0 : std::ceil((double(stop) - double(start)) / double(step));
+    tensor<T, extents<dyn>> x(extents<dyn>(count > 0 ? index_t(count) : 0));
+    T* to = x.begin();
+    for (index_t i = 0; to != x.end(); ++to, ++i) *to = T(start + T(i) * step);
+    return x;
+}
+/// 0, 1, .. n - 1.
+template <class T = float>
+tensor<T, extents<dyn>> arange(T n) {
+    return arange<T>(T{0}, n);
+}
+
+/// `count` numbers at equal distances from start to stop, which is the last; rounded once, from double.
+template <class T = float>
+tensor<T, extents<dyn>> linspace(T start, T stop, index_t count) {
+    tensor<T, extents<dyn>> x{extents<dyn>(count)};
+    const double step = count > 1 ? (double(stop) - double(start)) / double(count - 1) : 0;
+    T* to = x.begin();
+    for (index_t i = 0; to != x.end(); ++to, ++i) *to = T(double(start) + double(i) * step);
+    if (count > 1 && to != x.begin()) to[-1] = stop;
+    return x;
+}
+
+/// The identity matrix [N, N].
+template <index_t N, class T = float>
+tensor<T, extents<N, N>> eye() {
+    tensor<T, extents<N, N>> x;
+    for (index_t i = 0; i < N && x.data() != nullptr; ++i) x(i, i) = T{1};
+    return x;
+}
+/// The identity matrix [n, n].
+template <class T = float>
+tensor<T, extents<dyn, dyn>> eye(index_t n) {
+    tensor<T, extents<dyn, dyn>> x(extents<dyn, dyn>(n, n));
+    for (index_t i = 0; i < n && x.data() != nullptr; ++i) x(i, i) = T{1};
+    return x;
+}
+
+/// Normal numbers of that mean and deviation, from a stream of a seed (core/philox.hpp).
+template <index_t... S>
+tensor<float, extents<S...>> normal(extents<S...> shape, std::uint64_t seed, float mean = 0, float deviation = 1,
+                                    std::uint64_t stream = 0) {
+    tensor<float, extents<S...>> x(shape);
+    philox_generator(seed, stream).randn(x.flat());
+    for (float& v : x) v = std::fma(v, deviation, mean);
+    return x;
+}
+/// Numbers of equal chance in low .. high, high excluded but for rounding, from a stream of a seed (core/philox.hpp): multiples of
+/// 2^-24 of the distance.
+template <index_t... S>
+tensor<float, extents<S...>> uniform(extents<S...> shape, std::uint64_t seed, float low = 0, float high = 1,
+                                     std::uint64_t stream = 0) {
+    tensor<float, extents<S...>> x(shape);
+    philox_generator(seed, stream).rand(x.flat());
+    for (float& v : x) v = std::fma(v, high - low, low);
+    return x;
+}
+
+} // namespace apriori
+APRIORI_END_EXACT_MATH

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shapes, views and tensors on a std::ostream, as NumPy prints them.
+#pragma once
+
+#include "apriori/tensor/tensor.hpp"
+
+#include <ostream>
+
+namespace apriori {
+
+/// [4, 64].
+template <index_t... S>
+std::ostream& operator<<(std::ostream& out, const extents<S...>& shape) {
+    out << '[';
+    for (int i = 0; i < extents<S...>::rank; ++i) out << (i == 0 ? "" : ", ") << shape[i];
+    return out << ']';
+}
+
+namespace detail {
+
+/// Of more elements than this the first and last three of each axis are printed.
+inline constexpr index_t printed_whole = 1000;
+
+template <class T, class E, layout L>
+void print(std::ostream& out, const view<T, E, L>& x, bool whole, int indent) {
+    if constexpr (E::rank == 0) {
+        if constexpr (sizeof(T) == 1)
+            out << int{x()};
+        else
+            out << x();
+    } else {
+        const index_t n = x.ext()[0];
+        const auto one = [&](index_t i) {
+            if constexpr (E::rank == 1) {
+                print(out, view<T, extents<>>(&x[i], {}), whole, 0);
+            } else
+                print(out, x[i], whole, indent + 1);
+        };
+        const auto separate = [&] {
+            out << ',';
+            if constexpr (E::rank == 1)
+                out << ' ';
+            else
+                for (int line = 1; line <= E::rank - 1 + indent + 1; ++line) out << (line < E::rank ? '\n' : ' ');
+        };
+        out << '[';
+        for (index_t i = 0; i < n; ++i) {
+            if (i > 0) separate();
+            if (!whole && n > 6 && i == 3) {
+                out << "...";
+                i = n - 4;
+            } else
+                one(i);
+        }
+        out << ']';
+    }
+}
+
+} // namespace detail
+
+/// [[1, 2],
+///  [3, 4]], in the stream's format of numbers.
+template <class T, class E, layout L>
+std::ostream& operator<<(std::ostream& out, const view<T, E, L>& x) {
+    if (x.data == nullptr && x.size() > 0) return out << "no memory for " << x.ext();
+    detail::print(out, x, x.size() <= detail::printed_whole, 0);
+    return out;
+}
+template <class T, class E, class S>
+std::ostream& operator<<(std::ostream& out, const tensor<T, E, S>& x) {
+    return out << x.view();
+}
+
+} // namespace apriori
