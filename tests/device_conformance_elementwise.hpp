@@ -125,6 +125,28 @@ TYPED_TEST_P(device_elementwise, function_sigmoid) {
     this->unary([](auto x) { return sigmoid(x); }, -10, 10);
 }
 
+// Several in one expression, each in rows of its own: the compiler takes most of its time for each expression.
+TYPED_TEST_P(device_elementwise, functions_of_magnitude) {
+    this->unary([](auto x) { return concat<0>(abs(x), sign(x), floor(x), ceil(x), trunc(x), round(x), isnan(x), !x); },
+                -9, 9);
+}
+TYPED_TEST_P(device_elementwise, functions_of_powers) {
+    this->unary(
+        [](auto x) { return concat<0>(rsqrt(x), cbrt(x), exp2(x), expm1(x), log2(x), log1p(x), sinh(x), cosh(x)); }, 0,
+        5);
+    this->binary([](auto a, auto b) { return concat<0>(pow(a, b), fmod(a, b)); });
+}
+TYPED_TEST_P(device_elementwise, functions_of_angles) {
+    this->unary([](auto x) { return concat<0>(tan(x), asin(x), acos(x), atan(x)); }, -1, 1);
+    this->binary([](auto a, auto b) { return atan2(a, b); });
+}
+TYPED_TEST_P(device_elementwise, comparisons) {
+    this->binary([](auto a, auto b) {
+        return concat<0>(a<b, a <= b, a> b, a >= b, equal(a, b), not_equal(a, b), a && b, a || b);
+    });
+    this->binary([](auto a, auto b) { return where(a < b, a * 2.0f, where(b, 1.0f, a)); });
+}
+
 struct multiply_add_of_three {
     static constexpr const char* name = "multiply_add_of_three";
     static constexpr int flops = 2;
@@ -293,6 +315,20 @@ TYPED_TEST_P(device_elementwise, writes_in_place) {
             rows);
 }
 
+TYPED_TEST_P(device_elementwise, writes_to_any_strides) {
+    auto& device = this->factory.device;
+    conforms_strided(device, [](auto& in) { return in.tensor(extents<5, 7>{}) * 2.0f; });
+    conforms_strided(device, [](auto& in) { return softmax(in.tensor(extents<dyn, 3, 6>(index_t{4}))); });
+    conforms_strided(device, [](auto& in) { return in.tensor(extents<3, 2, 4, 5>{}) + in.tensor(extents<5>{}); });
+}
+TYPED_TEST_P(device_elementwise, writes_single_numbers) {
+    this->expect([](auto& in) { return reshape(sum(in.tensor(extents<9>{})), extents<>{}); });
+    this->expect([](auto& in) {
+        const auto a = in.tensor(extents<>{});
+        return exp(a) - in.tensor(extents<>{});
+    });
+}
+
 REGISTER_TYPED_TEST_SUITE_P(device_elementwise, function_add, function_subtract, function_multiply, function_divide,
                             function_minimum, function_maximum, function_negate, function_square, function_exp,
                             function_log, function_sqrt, function_sin, function_cos, function_tanh, function_erf,
@@ -300,6 +336,7 @@ REGISTER_TYPED_TEST_SUITE_P(device_elementwise, function_add, function_subtract,
                             function_mish, function_relu, function_sigmoid, functions_of_the_user,
                             broadcasts_rows_columns_and_numbers, broadcasts_batches, run_time_extents_of_one_broadcast,
                             reads_slices_and_transposes, views_alone, reshapes_expressions, gathers_rows, concatenates,
-                            writes_in_place);
+                            writes_in_place, writes_to_any_strides, writes_single_numbers, functions_of_magnitude,
+                            functions_of_powers, functions_of_angles, comparisons);
 
 } // namespace conformance

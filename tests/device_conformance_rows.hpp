@@ -94,6 +94,15 @@ TYPED_TEST_P(device_rows, reduction_min) {
     this->axes([]<int Axis>(auto x) { return min<Axis>(x); });
 }
 
+TYPED_TEST_P(device_rows, reductions_of_more_kinds) {
+    this->each([](auto x) { return concat<1>(var(x), norm(x), any(x), all(x)); });
+    this->axes([]<int Axis>(auto x) { return concat<0>(var<Axis>(x, 1), stddev<Axis>(x), norm<Axis>(x)); });
+    this->expect([](auto& in) { return sum<0, 2>(in.tensor(extents<4, 5, 7>{})); });
+    this->expect([](auto& in) { return mean<1, 0>(in.tensor(extents<4, 5, 7>{})); });
+    this->expect(
+        [](auto& in) { return softmax<0>(in.tensor(extents<4, 5, 7>{})) + softmax<1>(in.tensor(extents<4, 5, 7>{})); });
+}
+
 TYPED_TEST_P(device_rows, norms_with_what_is_around_them) {
     for (index_t rows : {1, 6})
         this->expect(
@@ -135,7 +144,7 @@ TYPED_TEST_P(device_rows, reductions_with_what_is_around_them) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(device_rows, norm_layer_norm, norm_rms_norm, norm_softmax, reduction_sum, reduction_mean,
-                            reduction_max, reduction_min, norms_with_what_is_around_them,
+                            reduction_max, reduction_min, reductions_of_more_kinds, norms_with_what_is_around_them,
                             reductions_with_what_is_around_them);
 
 } // namespace conformance

@@ -2,7 +2,7 @@
 // The functions of the cpu device against double precision, over every 1021st of all floats, for each width of vector that this
 // machine has. The bounds are those that docs/devices.md states.
 #include "apriori/core/floats.hpp"
-#include "apriori/device/cpu/functions.hpp"
+#include "apriori/device/cpu/library_functions.hpp"
 #include "apriori/expr/functions.hpp"
 
 #include <bit>
@@ -69,6 +69,16 @@ void all_functions() {
         [](float x) { return x >= 0 && is_finite(x); });
     compare<V>("erf", [](V x) { return erf(x); }, [](double x) { return std::erf(x); }, relative(3.5), finite);
     compare<V>("tanh", [](V x) { return tanh(x); }, [](double x) { return std::tanh(x); }, relative(1.5), finite);
+    const auto exact = [](double, double) { return 1e-300; };
+    compare<V>("abs", [](V x) { return abs(x); }, [](double x) { return std::fabs(x); }, exact, finite);
+    compare<V>("floor", [](V x) { return floor(x); }, [](double x) { return std::floor(x); }, exact, finite);
+    compare<V>("ceil", [](V x) { return ceil(x); }, [](double x) { return std::ceil(x); }, exact, finite);
+    compare<V>("trunc", [](V x) { return trunc(x); }, [](double x) { return std::trunc(x); }, exact, finite);
+    compare<V>(
+        "nearbyint", [](V x) { return nearbyint(x); }, [](double x) { return std::nearbyint(x); }, exact, finite);
+    compare<V>( // -ffast-math flushes denormal numbers, whose roots are not small
+        "cbrt", [](V x) { return cbrt(x); }, [](double x) { return std::cbrt(x); }, relative(1),
+        [](float x) { return is_finite(x) && std::fabs(x) >= std::numeric_limits<float>::min(); });
     // a timestep times a frequency of at most 1; the bound is that of rounding x itself
     const auto wave = [](double x, double) { return epsilon * std::fmax(1.0, std::fabs(x)); };
     const auto times = [](float x) { return std::fabs(x) <= 2000.0f; };

@@ -71,6 +71,11 @@ inline row normalize(const norms::softmax&, const row& x) {
 }
 inline real reduce(const norms::sum&, const row& x) { return sum(x); }
 inline real reduce(const norms::mean&, const row& x) { return mean(x); }
+inline real reduce(const norms::variance& p, const row& x) {
+    const real m = mean(x);
+    return sum(each(x, [m](real a) { return (a - m) * (a - m); })) /
+           number(static_cast<double>(x.size()) - static_cast<double>(p.correction));
+}
 inline real reduce(const norms::max&, const row& x) { return largest(x); }
 inline real reduce(const norms::min&, const row& x) {
     return -largest(each(x, [](real a) { return -a; }));

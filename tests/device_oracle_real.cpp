@@ -63,6 +63,82 @@ real erf(real x) {
     return rounded(std::erf(x.value), x.error * slope, transcendental);
 }
 
+real abs(real x) { return {std::fabs(x.value), x.error}; }
+
+/// f, which rises or falls between x.value - x.error and x.value + x.error.
+static real monotone(double (*f)(double), real x, double roundings) {
+    const double value = f(x.value);
+    if (x.error == 0) return rounded(value, 0, roundings);
+    const double below = f(x.value - x.error), above = f(x.value + x.error);
+    return rounded(value, std::fmax(std::fabs(above - value), std::fabs(value - below)), roundings);
+}
+real floor(real x) {
+    return monotone([](double a) { return std::floor(a); }, x, 0);
+}
+real ceil(real x) {
+    return monotone([](double a) { return std::ceil(a); }, x, 0);
+}
+real trunc(real x) {
+    return monotone([](double a) { return std::trunc(a); }, x, 0);
+}
+real nearbyint(real x) {
+    return monotone([](double a) { return std::nearbyint(a); }, x, 0);
+}
+real cbrt(real x) {
+    return monotone([](double a) { return std::cbrt(a); }, x, transcendental);
+}
+real exp2(real x) {
+    return monotone([](double a) { return std::exp2(a); }, x, transcendental);
+}
+real expm1(real x) {
+    return monotone([](double a) { return std::expm1(a); }, x, transcendental);
+}
+real log2(real x) {
+    return monotone([](double a) { return std::log2(a); }, x, transcendental);
+}
+real log1p(real x) {
+    return monotone([](double a) { return std::log1p(a); }, x, transcendental);
+}
+real asin(real x) {
+    return monotone([](double a) { return std::asin(a); }, x, transcendental);
+}
+real acos(real x) {
+    return monotone([](double a) { return std::acos(a); }, x, transcendental);
+}
+real atan(real x) {
+    return monotone([](double a) { return std::atan(a); }, x, transcendental);
+}
+real sinh(real x) {
+    return monotone([](double a) { return std::sinh(a); }, x, transcendental);
+}
+real cosh(real x) {
+    return monotone([](double a) { return std::cosh(a); }, abs(x), transcendental);
+}
+real tan(real x) { // a pole is nearer than any error that is not 0 can tell
+    return rounded(std::tan(x.value), x.error == 0 ? 0 : infinity, transcendental);
+}
+static real of_two(double value, real x, real y) {
+    return rounded(value, x.error == 0 && y.error == 0 ? 0 : infinity, transcendental);
+}
+real pow(real x, real y) { return of_two(std::pow(x.value, y.value), x, y); }
+real atan2(real y, real x) { return of_two(std::atan2(y.value, x.value), x, y); }
+real fmod(real x, real y) { return of_two(std::fmod(x.value, y.value), x, y); }
+
+static real chosen(bool sure, real taken, real other) {
+    if (sure) return taken;
+    return {taken.value, std::fmax(taken.error, std::fabs(taken.value - other.value) + other.error)};
+}
+real where_less(real a, real b, real yes, real no) {
+    const bool less = a.value < b.value,
+               sure = !(std::fabs(a.value - b.value) <= a.error + b.error) || (a.error == 0 && b.error == 0);
+    return chosen(sure, less ? yes : no, less ? no : yes);
+}
+real where_equal(real a, real b, real yes, real no) {
+    const bool equal = a.value == b.value,
+               sure = !(std::fabs(a.value - b.value) <= a.error + b.error) || (a.error == 0 && b.error == 0);
+    return chosen(sure, equal ? yes : no, equal ? no : yes);
+}
+
 static real sum_of(double value, double error, double magnitude, std::size_t n) {
     return rounded(value, error + (2 + std::sqrt(static_cast<double>(n))) * unit * magnitude);
 }

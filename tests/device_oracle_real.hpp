@@ -43,6 +43,27 @@ real sin(real x);
 real cos(real x);
 real tanh(real x);
 real erf(real x);
+real abs(real x);
+real floor(real x);
+real ceil(real x);
+real trunc(real x);
+real nearbyint(real x);
+real cbrt(real x);
+real exp2(real x);
+real expm1(real x);
+real log2(real x);
+real log1p(real x);
+real tan(real x);
+real asin(real x);
+real acos(real x);
+real atan(real x);
+real sinh(real x);
+real cosh(real x);
+real pow(real x, real y);
+real atan2(real y, real x);
+real fmod(real x, real y);
+real where_less(real a, real b, real yes, real no);
+real where_equal(real a, real b, real yes, real no);
 
 /// A sum, its error that of as many roundings, as often up as down: (2 + sqrt n) unit sum |x|.
 real sum(const std::vector<real>& x);

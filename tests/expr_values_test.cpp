@@ -4,10 +4,12 @@
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/eigen/device.hpp"
 #include "apriori/expr.hpp"
+#include "apriori/expr/evaluate.hpp"
 
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <limits>
 #include <vector>
 
 namespace {
@@ -71,6 +73,70 @@ TYPED_TEST(expr_values, reduces_each_axis) {
     EXPECT_EQ(this->values(min<1>(x)), (list{1, 2, 3, -7, 8, -12}));
     EXPECT_EQ(this->values(x - mean(x)),
               (list{-1, 0, 1, -1, 0, 1, -7 - 10.0f / 3, 8 - 10.0f / 3, 9 - 10.0f / 3, 7, 8, -15}));
+}
+
+TYPED_TEST(expr_values, reduces_more_axes_and_more_kinds) {
+    const auto x = of<2, 2, 3>({1, 2, 3, 4, 5, 6, -7, 8, 9, 10, 11, -12});
+    EXPECT_EQ(this->values(sum<0, 2>(x)), (list{16, 24}));
+    EXPECT_EQ(this->values((max<1, 2>)(x)), (list{6, 11}));
+    EXPECT_EQ(this->values(mean<0, 1, 2>(x)), (list{40.0f / 12}));
+    const auto y = of<2, 4>({1, 3, 5, 7, 2, 2, 2, 2});
+    EXPECT_EQ(this->values(var(y)), (list{5, 0}));
+    EXPECT_EQ(this->values(var<1>(y, 1)), (list{20.0f / 3, 0}));
+    EXPECT_EQ(this->values(var<0>(y)), (list{0.25f, 0.25f, 2.25f, 6.25f}));
+    EXPECT_EQ(this->values(stddev<0>(y)), (list{0.5f, 0.5f, 1.5f, 2.5f}));
+    const auto sides = of<2, 2>({3, 5, 4, 12});
+    EXPECT_EQ(this->values(norm<0>(sides)), (list{5, 13}));
+    const auto some = of<2, 2>({0, 5, 0, 0});
+    EXPECT_EQ(this->values(any(some)), (list{1, 0}));
+    EXPECT_EQ(this->values(all<0>(some + 1.0f)), (list{1, 1}));
+    EXPECT_EQ(this->values(all(some)), (list{0, 0}));
+    const auto pairs = of<2, 2>({5, -3, 5, -3});
+    EXPECT_EQ(this->values(softmax<0>(pairs)), (list{0.5f, 0.5f, 0.5f, 0.5f}));
+}
+
+TYPED_TEST(expr_values, compares_and_chooses) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const auto a = of<4>({1, 2, 3, nan}), b = of<4>({2, 2, 2, 2});
+    EXPECT_EQ(this->values(a < b), (list{1, 0, 0, 0}));
+    EXPECT_EQ(this->values(a <= b), (list{1, 1, 0, 0}));
+    EXPECT_EQ(this->values(a > b), (list{0, 0, 1, 0}));
+    EXPECT_EQ(this->values(a >= 2.0f), (list{0, 1, 1, 0}));
+    EXPECT_EQ(this->values(equal(a, b)), (list{0, 1, 0, 0}));
+    EXPECT_EQ(this->values(not_equal(a, b)), (list{1, 0, 1, 1}));
+    EXPECT_EQ(this->values(a > 1.0f && a < 3.0f), (list{0, 1, 0, 0}));
+    EXPECT_EQ(this->values(isnan(a) || !(a - 1.0f)), (list{1, 0, 0, 1}));
+    EXPECT_EQ(this->values(where(isnan(a), 0.0f, a * 2.0f)), (list{2, 4, 6, 0}));
+    const auto halves = of<6>({-2.5f, -1.5f, -0.2f, 0.5f, 1.5f, 2.7f});
+    EXPECT_EQ(this->values(round(halves)), (list{-2, -2, 0, 0, 2, 3}));
+    EXPECT_EQ(this->values(floor(halves)), (list{-3, -2, -1, 0, 1, 2}));
+    EXPECT_EQ(this->values(ceil(halves)), (list{-2, -1, 0, 1, 2, 3}));
+    EXPECT_EQ(this->values(trunc(halves)), (list{-2, -1, 0, 0, 1, 2}));
+    EXPECT_EQ(this->values(sign(halves)), (list{-1, -1, -1, 1, 1, 1}));
+    const auto sevens = of<3>({7, -7, 5.5f}), base = of<3>({2, 4, 9}), exponent = of<3>({3, 0.5f, 0});
+    EXPECT_EQ(this->values(fmod(sevens, 3.0f)), (list{1, -1, 2.5f}));
+    EXPECT_EQ(this->values(pow(base, exponent)), (list{8, 2, 1}));
+}
+
+TYPED_TEST(expr_values, updates_and_evaluates) {
+    tensor<float, extents<2, 2>> x({1, 2, 3, 4});
+    const host_buffer memory(256);
+    workspace temporaries(memory.span());
+    context to(this->device, temporaries);
+    to(x) += 1.0f;
+    to(x) *= x;
+    to(x[1]) -= of<2>({15, 20}).view();
+    to(transpose<0, 1>(x)[0]) /= 2.0f;
+    EXPECT_TRUE(to.state) << to.state.what;
+    EXPECT_EQ(std::vector<float>(x.begin(), x.end()), (list{2, 9, 0.5f, 5}));
+
+    const auto total = evaluate(this->device, reshape(sum<0, 1>(matmul(x, x)), extents<>{}));
+    ASSERT_TRUE(total) << total.error().message;
+    EXPECT_EQ(total->view()(), 8.5f + 63 + 3.5f + 29.5f);
+    const tensor<float, extents<dyn, 2>> none_there(extents<dyn, 2>(-1));
+    EXPECT_EQ(evaluate(this->device, none_there * 2.0f).error().code, errc::shape_mismatch);
+    constexpr tensor<float, extents<2>, on_stack> pair({3, 4});
+    EXPECT_EQ((*evaluate(this->device, norm(pair)))(0), 5);
 }
 
 TYPED_TEST(expr_values, moves_axes) {

@@ -86,6 +86,90 @@ constexpr auto silu(expression auto&& x) { return elementwise(fn::silu{}, std::f
 constexpr auto mish(expression auto&& x) { return elementwise(fn::mish{}, std::forward<decltype(x)>(x)); }
 constexpr auto relu(expression auto&& x) { return elementwise(fn::relu{}, std::forward<decltype(x)>(x)); }
 constexpr auto sigmoid(expression auto&& x) { return elementwise(fn::sigmoid{}, std::forward<decltype(x)>(x)); }
+// clang-format off
+constexpr auto abs(expression auto&& x) { return elementwise(fn::absolute{}, std::forward<decltype(x)>(x)); }
+constexpr auto sign(expression auto&& x) { return elementwise(fn::sign{}, std::forward<decltype(x)>(x)); }
+constexpr auto floor(expression auto&& x) { return elementwise(fn::floor_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto ceil(expression auto&& x) { return elementwise(fn::ceil_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto trunc(expression auto&& x) { return elementwise(fn::trunc_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto round(expression auto&& x) { return elementwise(fn::round_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto rsqrt(expression auto&& x) { return elementwise(fn::reciprocal_square_root{}, std::forward<decltype(x)>(x)); }
+constexpr auto cbrt(expression auto&& x) { return elementwise(fn::cube_root{}, std::forward<decltype(x)>(x)); }
+constexpr auto exp2(expression auto&& x) { return elementwise(fn::exp2_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto expm1(expression auto&& x) { return elementwise(fn::expm1_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto log2(expression auto&& x) { return elementwise(fn::log2_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto log1p(expression auto&& x) { return elementwise(fn::log1p_of{}, std::forward<decltype(x)>(x)); }
+constexpr auto tan(expression auto&& x) { return elementwise(fn::tangent{}, std::forward<decltype(x)>(x)); }
+constexpr auto asin(expression auto&& x) { return elementwise(fn::arc_sine{}, std::forward<decltype(x)>(x)); }
+constexpr auto acos(expression auto&& x) { return elementwise(fn::arc_cosine{}, std::forward<decltype(x)>(x)); }
+constexpr auto atan(expression auto&& x) { return elementwise(fn::arc_tangent{}, std::forward<decltype(x)>(x)); }
+constexpr auto sinh(expression auto&& x) { return elementwise(fn::hyperbolic_sine{}, std::forward<decltype(x)>(x)); }
+constexpr auto cosh(expression auto&& x) { return elementwise(fn::hyperbolic_cosine{}, std::forward<decltype(x)>(x)); }
+constexpr auto isnan(expression auto&& x) { return elementwise(fn::is_nan{}, std::forward<decltype(x)>(x)); }
+// clang-format on
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto pow(A&& a, B&& b) {
+    return elementwise(fn::power{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto atan2(A&& a, B&& b) {
+    return elementwise(fn::arc_tangent_of_two{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto fmod(A&& a, B&& b) {
+    return elementwise(fn::remainder_of{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto equal(A&& a, B&& b) {
+    return elementwise(fn::equal{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto not_equal(A&& a, B&& b) {
+    return elementwise(fn::not_equal{}, std::forward<A>(a), std::forward<B>(b));
+}
+// Truths are numbers: 1 where it holds, 0 where it does not.
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto operator<(A&& a, B&& b) {
+    return elementwise(fn::less{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto operator<=(A&& a, B&& b) {
+    return elementwise(fn::less_equal{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto operator>(A&& a, B&& b) {
+    return elementwise(fn::greater{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto operator>=(A&& a, B&& b) {
+    return elementwise(fn::greater_equal{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto operator&&(A&& a, B&& b) {
+    return elementwise(fn::logical_and{}, std::forward<A>(a), std::forward<B>(b));
+}
+template <operand A, operand B>
+requires(expression<A> || expression<B>)
+constexpr auto operator||(A&& a, B&& b) {
+    return elementwise(fn::logical_or{}, std::forward<A>(a), std::forward<B>(b));
+}
+constexpr auto operator!(expression auto&& a) { return elementwise(fn::logical_not{}, std::forward<decltype(a)>(a)); }
+/// a where the condition is not 0, else b; both are computed.
+template <operand C, operand A, operand B>
+requires(expression<C> || expression<A> || expression<B>)
+constexpr auto where(C&& condition, A&& a, B&& b) {
+    return elementwise(fn::where{}, std::forward<C>(condition), std::forward<A>(a), std::forward<B>(b));
+}
 /// x * factor + addend.
 constexpr auto affine(expression auto&& x, float factor, float addend) {
     return elementwise(fn::affine{factor, addend}, std::forward<decltype(x)>(x));

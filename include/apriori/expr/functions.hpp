@@ -19,11 +19,16 @@ struct function {
 };
 
 // Of floats; registers bring their own, found by their arguments.
-using std::cos, std::erf, std::exp, std::log, std::sin, std::sqrt, std::tanh;
+using std::abs, std::acos, std::asin, std::atan, std::atan2, std::cbrt, std::ceil, std::cos, std::cosh, std::erf,
+    std::exp, std::exp2, std::expm1, std::floor, std::fmod, std::log, std::log1p, std::log2, std::nearbyint, std::pow,
+    std::sin, std::sinh, std::sqrt, std::tan, std::tanh, std::trunc;
 
 // b where either is NaN, as the vector instructions have it.
 APRIORI_HD inline float fmin(float a, float b) noexcept { return a < b ? a : b; }
 APRIORI_HD inline float fmax(float a, float b) noexcept { return a > b ? a : b; }
+/// a < b ? yes : no, and a == b ? yes : no; no where a or b is NaN.
+APRIORI_HD inline float where_less(float a, float b, float yes, float no) noexcept { return a < b ? yes : no; }
+APRIORI_HD inline float where_equal(float a, float b, float yes, float no) noexcept { return a == b ? yes : no; }
 
 // clang-format off
 struct add      : function<"add">      { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return a + b; } };
@@ -42,6 +47,47 @@ struct sine               : function<"sin">  { APRIORI_HD auto operator()(auto x
 struct cosine             : function<"cos">  { APRIORI_HD auto operator()(auto x) const noexcept { return cos(x); } };
 struct hyperbolic_tangent : function<"tanh"> { APRIORI_HD auto operator()(auto x) const noexcept { return tanh(x); } };
 struct error_function     : function<"erf">  { APRIORI_HD auto operator()(auto x) const noexcept { return erf(x); } };
+
+struct absolute   : function<"abs">   { APRIORI_HD auto operator()(auto x) const noexcept { return abs(x); } };
+/// -1, 0 or 1, and NaN for NaN.
+struct sign       : function<"sign">  { APRIORI_HD auto operator()(auto x) const noexcept { return where_less(set(x, 0.0f), x, set(x, 1.0f), where_less(x, set(x, 0.0f), set(x, -1.0f), x)); } };
+struct floor_of   : function<"floor"> { APRIORI_HD auto operator()(auto x) const noexcept { return floor(x); } };
+struct ceil_of    : function<"ceil">  { APRIORI_HD auto operator()(auto x) const noexcept { return ceil(x); } };
+struct trunc_of   : function<"trunc"> { APRIORI_HD auto operator()(auto x) const noexcept { return trunc(x); } };
+/// The nearest integer, of two the even one.
+struct round_of   : function<"round"> { APRIORI_HD auto operator()(auto x) const noexcept { return nearbyint(x); } };
+struct reciprocal_square_root : function<"rsqrt", 2> { APRIORI_HD auto operator()(auto x) const noexcept { return set(x, 1.0f) / sqrt(x); } };
+struct cube_root  : function<"cbrt">  { APRIORI_HD auto operator()(auto x) const noexcept { return cbrt(x); } };
+struct exp2_of    : function<"exp2">  { APRIORI_HD auto operator()(auto x) const noexcept { return exp2(x); } };
+struct expm1_of   : function<"expm1"> { APRIORI_HD auto operator()(auto x) const noexcept { return expm1(x); } };
+struct log2_of    : function<"log2">  { APRIORI_HD auto operator()(auto x) const noexcept { return log2(x); } };
+struct log1p_of   : function<"log1p"> { APRIORI_HD auto operator()(auto x) const noexcept { return log1p(x); } };
+struct tangent    : function<"tan">   { APRIORI_HD auto operator()(auto x) const noexcept { return tan(x); } };
+struct arc_sine   : function<"asin">  { APRIORI_HD auto operator()(auto x) const noexcept { return asin(x); } };
+struct arc_cosine : function<"acos">  { APRIORI_HD auto operator()(auto x) const noexcept { return acos(x); } };
+struct arc_tangent       : function<"atan"> { APRIORI_HD auto operator()(auto x) const noexcept { return atan(x); } };
+struct hyperbolic_sine   : function<"sinh"> { APRIORI_HD auto operator()(auto x) const noexcept { return sinh(x); } };
+struct hyperbolic_cosine : function<"cosh"> { APRIORI_HD auto operator()(auto x) const noexcept { return cosh(x); } };
+struct power      : function<"pow">   { APRIORI_HD auto operator()(auto x, auto y) const noexcept { return pow(x, y); } };
+/// The angle of the point (x, y).
+struct arc_tangent_of_two : function<"atan2"> { APRIORI_HD auto operator()(auto y, auto x) const noexcept { return atan2(y, x); } };
+/// x - n y with n = x / y without its fraction: the sign is that of x.
+struct remainder_of : function<"fmod"> { APRIORI_HD auto operator()(auto x, auto y) const noexcept { return fmod(x, y); } };
+
+// 1 where it holds, 0 where it does not; with NaN only not_equal and isnan hold.
+struct less          : function<"less">          { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), set(a, 0.0f)); } };
+struct less_equal    : function<"less_equal">    { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
+struct greater       : function<"greater">       { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), set(a, 0.0f)); } };
+struct greater_equal : function<"greater_equal"> { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
+struct equal         : function<"equal">         { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 1.0f), set(a, 0.0f)); } };
+struct not_equal     : function<"not_equal">     { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 0.0f), set(a, 1.0f)); } };
+struct is_nan        : function<"isnan">         { APRIORI_HD auto operator()(auto x) const noexcept { return where_equal(x, x, set(x, 0.0f), set(x, 1.0f)); } };
+/// The same of truths: a number is true where it is not 0, NaN included.
+struct logical_not   : function<"logical_not">   { APRIORI_HD auto operator()(auto a) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 1.0f), set(a, 0.0f)); } };
+struct logical_and   : function<"logical_and">   { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f))); } };
+struct logical_or    : function<"logical_or">    { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f)), set(a, 1.0f)); } };
+/// a where the condition is true, b where it is not.
+struct where         : function<"where">         { APRIORI_HD auto operator()(auto condition, auto a, auto b) const noexcept { return where_equal(condition, set(a, 0.0f), b, a); } };
 
 /// max(x, 0), and NaN for NaN.
 struct relu       : function<"relu">          { APRIORI_HD auto operator()(auto x) const noexcept { return fmax(set(x, 0.0f), x); } };

@@ -80,34 +80,80 @@ constexpr auto rms_norm(expression auto&& x, float eps = 1e-5f) {
 constexpr auto rms_norm(expression auto&& x, expression auto&& g, float eps = 1e-5f) {
     return rms_norm(std::forward<decltype(x)>(x), eps) * std::forward<decltype(g)>(g);
 }
+/// A norm over an axis. Over any but the last, x is read with a stride.
+template <int Axis, class Policy, expression X>
+constexpr auto normalize(Policy policy, X&& x) {
+    constexpr int last = extents_of<X>::rank - 1;
+    static_assert(Axis >= 0 && Axis <= last, "apriori: a norm: no such axis");
+    if constexpr (Axis == last || Axis < 0 || Axis > last)
+        return normalize(policy, std::forward<X>(x));
+    else
+        return transpose<Axis, last>(normalize(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
+}
 /// Softmax over the last axis.
 constexpr auto softmax(expression auto&& x) { return normalize(norms::softmax{}, std::forward<decltype(x)>(x)); }
+/// Softmax over an axis.
+template <int Axis>
+constexpr auto softmax(expression auto&& x) {
+    return normalize<Axis>(norms::softmax{}, std::forward<decltype(x)>(x));
+}
 
-/// A reduction over an axis, which stays with extent 1 (keepdim). Over any axis but the last, x is read with a stride.
-template <int Axis, class Policy, expression X>
+/// A reduction over axes, one after the other, which stay with extent 1 (keepdim); without axes, over the last. Over any axis but
+/// the last, x is read with a stride.
+template <class Policy, expression X>
+constexpr auto reduce(Policy policy, X&& x) {
+    return reduce_node<Policy, node_t<X>>{policy, as_node(std::forward<X>(x))};
+}
+template <int Axis, int... Rest, class Policy, expression X>
 constexpr auto reduce(Policy policy, X&& x) {
     constexpr int last = extents_of<X>::rank - 1;
     static_assert(Axis >= -1 && Axis <= last, "apriori: a reduction: no such axis");
-    if constexpr (Axis == last || Axis < 0 || Axis > last)
-        return reduce_node<Policy, node_t<X>>{policy, as_node(std::forward<X>(x))};
+    if constexpr (sizeof...(Rest) > 0)
+        return reduce<Rest...>(policy, reduce<Axis>(policy, std::forward<X>(x)));
+    else if constexpr (Axis == last || Axis < 0 || Axis > last)
+        return reduce(policy, std::forward<X>(x));
     else
         return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
 }
-template <int Axis = -1, expression X>
-constexpr auto sum(X&& x) {
-    return reduce<Axis>(norms::sum{}, std::forward<X>(x));
+template <int... Axes>
+constexpr auto sum(expression auto&& x) {
+    return reduce<Axes...>(norms::sum{}, std::forward<decltype(x)>(x));
 }
-template <int Axis = -1, expression X>
-constexpr auto mean(X&& x) {
-    return reduce<Axis>(norms::mean{}, std::forward<X>(x));
+template <int... Axes>
+constexpr auto mean(expression auto&& x) {
+    return reduce<Axes...>(norms::mean{}, std::forward<decltype(x)>(x));
 }
-template <int Axis = -1, expression X>
-constexpr auto(max)(X&& x) {
-    return reduce<Axis>(norms::max{}, std::forward<X>(x));
+template <int... Axes>
+constexpr auto(max)(expression auto&& x) {
+    return reduce<Axes...>(norms::max{}, std::forward<decltype(x)>(x));
 }
-template <int Axis = -1, expression X>
-constexpr auto(min)(X&& x) {
-    return reduce<Axis>(norms::min{}, std::forward<X>(x));
+template <int... Axes>
+constexpr auto(min)(expression auto&& x) {
+    return reduce<Axes...>(norms::min{}, std::forward<decltype(x)>(x));
+}
+/// The variance over one axis, in two passes, divided by n - correction: 0, as NumPy has it, or 1 for that of a sample.
+template <int Axis = -1>
+constexpr auto var(expression auto&& x, int correction = 0) {
+    return reduce<Axis>(norms::variance{correction}, std::forward<decltype(x)>(x));
+}
+/// The standard deviation over one axis, the root of var. (`std` is a namespace.)
+template <int Axis = -1>
+constexpr auto stddev(expression auto&& x, int correction = 0) {
+    return sqrt(var<Axis>(std::forward<decltype(x)>(x), correction));
+}
+/// The Euclidean norm over axes.
+template <int... Axes>
+constexpr auto norm(expression auto&& x) {
+    return sqrt(sum<Axes...>(square(std::forward<decltype(x)>(x))));
+}
+/// 1 where an element is not 0 (any), or where none is 0 (all), else 0.
+template <int... Axes>
+constexpr auto any(expression auto&& x) {
+    return (max<Axes...>)(not_equal(std::forward<decltype(x)>(x), 0.0f));
+}
+template <int... Axes>
+constexpr auto all(expression auto&& x) {
+    return (min<Axes...>)(not_equal(std::forward<decltype(x)>(x), 0.0f));
 }
 
 } // namespace apriori

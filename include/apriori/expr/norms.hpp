@@ -84,6 +84,17 @@ struct mean {
     APRIORI_HD float reduce(const auto& row, index_t n) const noexcept { return row.sum(fn::identity{}) / float(n); }
 };
 
+/// The mean of (x - mean)^2, in two passes, with n - correction in place of n.
+struct variance {
+    static constexpr const char* name = "var";
+    static constexpr int flops = 4;
+    int correction = 0;
+    APRIORI_HD float reduce(const auto& row, index_t n) const noexcept {
+        const float mean = row.sum(fn::identity{}) / float(n);
+        return row.sum(fn::squared_from{mean}) / float(n - correction);
+    }
+};
+
 /// 0, and NaN where an element of the row is. Largest and smallest are sought by comparisons, which pass over a NaN.
 APRIORI_HD float nan_of(const auto& row) noexcept {
     const float s = row.sum(fn::between_0_and_1{});

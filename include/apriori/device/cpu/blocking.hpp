@@ -3,7 +3,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
-#include "apriori/device/cpu/functions.hpp"
+#include "apriori/device/cpu/library_functions.hpp"
 
 #include <algorithm>
 #include <array>

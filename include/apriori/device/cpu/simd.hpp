@@ -94,6 +94,14 @@ APRIORI_EXACT_INLINE simd<Arch> where_less(simd<Arch> a, simd<Arch> b, simd<Arch
     else
         return xsimd::select(a.v < b.v, yes.v, no.v);
 }
+/// a == b ? yes : no, lane by lane.
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> where_equal(simd<Arch> a, simd<Arch> b, simd<Arch> yes, simd<Arch> no) noexcept {
+    if constexpr (simd<Arch>::native)
+        return typename simd<Arch>::batch(a.v.data == b.v.data ? yes.v.data : no.v.data);
+    else
+        return xsimd::select(a.v == b.v, yes.v, no.v);
+}
 // b where either is NaN, as x86 has it in one instruction, which gcc does not find in a comparison with a constant
 #if defined(__SSE2__) && !defined(__clang__) && !APRIORI_FAST_MATH
 template <class Arch>
