@@ -14,9 +14,11 @@ endif()
 set(_faults "")
 if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize") # which have an allocator of their own
     set(_faults program_faults_test.cpp)
-    add_library(fail_malloc MODULE EXCLUDE_FROM_ALL fail_malloc.cpp)
-    target_link_libraries(fail_malloc PRIVATE apriori_build_flags ${CMAKE_DL_LIBS})
-    target_compile_features(fail_malloc PRIVATE cxx_std_20)
+    foreach(_fault IN ITEMS fail_malloc fail_io)
+        add_library(${_fault} MODULE EXCLUDE_FROM_ALL ${_fault}.cpp)
+        target_link_libraries(${_fault} PRIVATE apriori_build_flags ${CMAKE_DL_LIBS})
+        target_compile_features(${_fault} PRIVATE cxx_std_20)
+    endforeach()
 endif()
 apriori_test(program ${_digits} program_arch_test.cpp program_bad_input_test.cpp program_bench_test.cpp
              ${_faults} program_lora_test.cpp program_pack_test.cpp program_sample_test.cpp program_verify_test.cpp
@@ -39,8 +41,9 @@ if(TARGET program_test)
     target_include_directories(program_test SYSTEM PRIVATE "${APRIORI_STB_INCLUDE_DIR}")
     add_dependencies(program_test apriori_program apriori_reference_program)
     if(TARGET fail_malloc)
-        target_compile_definitions(program_test PRIVATE APRIORI_FAIL_MALLOC="$<TARGET_FILE:fail_malloc>")
-        add_dependencies(program_test fail_malloc)
+        target_compile_definitions(program_test PRIVATE APRIORI_FAIL_MALLOC="$<TARGET_FILE:fail_malloc>"
+                                                        APRIORI_FAIL_IO="$<TARGET_FILE:fail_io>")
+        add_dependencies(program_test fail_malloc fail_io)
     endif()
 
     # Code for a newer instruction set stays in its object, and an old machine never meets it.
