@@ -29,15 +29,18 @@ if(TARGET program_test)
         list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/cases/${_model}/config.json")
     endforeach()
     list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/pipelines/prior/config.json") # and its encoders
-    apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} CONFIGS ${_configs}
-                        OPTIONS $<$<CONFIG:Release>:-Og> TOGETHER) # compiled once, run for a second
+    apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} ARCHS ${APRIORI_ARCHS}
+                        CONFIGS ${_configs} OPTIONS $<$<CONFIG:Release>:-Og> TOGETHER) # compiled once, run for seconds
+    set(_builds ${_devices}) # the device cpu once for each instruction set
+    list(TRANSFORM APRIORI_ARCHS PREPEND "cpu_" OUTPUT_VARIABLE _archs)
+    list(TRANSFORM _builds REPLACE "^cpu$" "${_archs}")
     list(JOIN _models "\", \"" _models)
-    list(JOIN _devices "\", \"" _devices)
+    list(JOIN _builds "\", \"" _builds)
     target_compile_definitions(program_test PRIVATE
         APRIORI_PROGRAM="$<TARGET_FILE:apriori_program>"
         APRIORI_REFERENCE_PROGRAM="$<TARGET_FILE:apriori_reference_program>"
         "APRIORI_REFERENCE_MODELS=\"${_models}\""
-        "APRIORI_REFERENCE_DEVICES=\"${_devices}\"")
+        "APRIORI_REFERENCE_BUILDS=\"${_builds}\"")
     target_include_directories(program_test SYSTEM PRIVATE "${APRIORI_STB_INCLUDE_DIR}")
     add_dependencies(program_test apriori_program apriori_reference_program)
     if(TARGET fail_malloc)
