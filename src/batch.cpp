@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <limits>
@@ -38,14 +39,23 @@ public:
 
     bool next(std::string& line) {
         std::istream& in = is_file_ ? file_ : std::cin;
-        while (std::getline(in, line)) {
+        while (std::getline(in, line) && !broke_off()) {
             ++number_;
             if (line.find_first_not_of(" \t\r") != std::string::npos) return true;
         }
         return false;
     }
+    /// Once there is no next line: that the last one was the input's last, too.
+    result<void> at_end() const {
+        if (!broke_off()) return {};
+        return failure{errc::io_error,
+                       fmt::format("{}: cannot be read to its end: line {} is the last that was read", name_, number_)};
+    }
 
 private:
+    /// A read failed. To a stream over C's standard input that looks like the end.
+    bool broke_off() const { return is_file_ ? file_.bad() : std::cin.bad() || std::ferror(stdin) != 0; }
+
     std::string name_;
     std::ifstream file_;
     bool is_file_ = false;
@@ -67,6 +77,7 @@ result<int> check_lines(const std::filesystem::path& path, const read_line& read
     int count = 0;
     for (std::string text; lines->next(text); ++count)
         if (auto line = parse(text, lines->where(), read); !line) return line.error();
+    if (auto r = lines->at_end(); !r) return r.error();
     if (count == 0) return failure{errc::invalid_argument, lines->name() + ": holds no lines"};
     return count;
 }
@@ -189,6 +200,7 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
         std::fflush(stdout);
         ++made;
     }
+    if (auto r = lines->at_end(); !r) return r.error();
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     fmt::print("{} made{} in {:.2f} s\n", counted(made, "file"),
                kept > 0 ? fmt::format(", {} there already,", kept) : std::string(), spent.count());

@@ -9,7 +9,7 @@ namespace apriori::program {
 enum exit_code : int {
     done = 0,
     over_tolerance = 1, ///< verify: a number is further from the expected one than is allowed
-    bad_input = 2,      ///< an option, a file or a model that cannot be used
+    bad_input = 2,      ///< an option, a file or a model that cannot be used, or a file that cannot be read or written
     failed = 3,         ///< the device or the memory gave out
     interrupted = 130,  ///< SIGINT; 143 for SIGTERM: 128 and the signal's number
 };

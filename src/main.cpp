@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori: unCLIP priors from the command line.
 #include "apriori/core/report.hpp"
+#include "bus_error.hpp"
 #include "command_line.hpp"
 #include "interrupt.hpp"
 #include "process.hpp"
@@ -36,12 +37,14 @@ int give_up(const failure& f) {
 int main(int argc, char** argv) {
     note_start();
     catch_interrupts();
+    catch_bus_errors();
     try {
         const auto command = parse_command_line(argc, argv);
         if (!command) return give_up(command.error());
         const auto code = std::visit([](const auto& options) { return run(options); }, *command);
         if (!code) return give_up(code.error());
-        if (std::fflush(stdout) != 0) return give_up({errc::io_error, "standard output cannot be written"});
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+            return give_up({errc::io_error, "standard output cannot be written"});
         return *code;
     } catch (const std::bad_alloc&) {
         return give_up({errc::device_error, "no memory; ask for fewer --samples"});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A forward on cpu, and a step, take no memory but the caller's span, on any executor.
+// A forward on cpu, and a step, take no memory but the caller's span, on any executor; packing takes a bounded part beside its
+// weights.
 #include "allocation_counter.hpp"
 
 #include "apriori/device/cpu/device.hpp"
@@ -70,6 +71,22 @@ TEST(allocation_counter, sees_every_way) {
     });
 #endif
     EXPECT_EQ(allocations_of([] {}), 0);
+}
+
+TEST(allocation_counter, sees_what_is_held) {
+    const long before = held;
+    {
+        const std::vector<char> bytes(100'000);
+        keep(bytes.data());
+        const auto aligned = std::make_unique<wide[]>(1000);
+        keep(aligned.get());
+        EXPECT_GE(held - before, 228'000);
+        EXPECT_LT(held - before, 240'000);
+        most_held = held.load();
+        keep(std::vector<char>(50'000).data());
+        EXPECT_GE(most_held - before, 278'000);
+    }
+    EXPECT_EQ(held, before);
 }
 
 // ---- models --------------------------------------------------------------------------------------------------------
@@ -196,6 +213,41 @@ TEST(allocation, step) {
     bool ok = false;
     EXPECT_EQ(allocations_of([&] { ok = model->step(latents, steps, out, memory.span(), l).ok(); }), 0);
     EXPECT_TRUE(ok);
+}
+
+// ---- packing ---------------------------------------------------------------------------------------------------------------
+
+/// Bytes that are held at most while weights are read and packed, beyond those of which the model is left.
+template <int Layers, class Format>
+long held_beside() {
+    constexpr PriorConfig large{.num_attention_heads = 8, .attention_head_dim = 64, .num_layers = Layers};
+    using weights = typename PriorTransformer<large, cpu<>, Format>::weights;
+    cpu<> device;
+    const tensor_list tensors(large);
+    const io::synthetic_source source(tensors.infos());
+    const long before = held;
+    most_held = before;
+    const auto packed = weights::load(device, source);
+    EXPECT_TRUE(packed.ok());
+    constexpr long bytes = static_cast<long>(weights::bytes()),
+                   alignment = 1 << 21;   // to large pages, behind which malloc has more
+    EXPECT_GT(bytes, Layers * 1'500'000); // of the narrowest format
+    EXPECT_GE(held - before, bytes);
+    EXPECT_LE(held - before, bytes + 2 * alignment);
+    return most_held - held;
+}
+
+TEST(packing, holds_four_mebibytes_beside_its_weights_whatever_their_size) {
+    constexpr long rows = 4 << 20, names = 1 << 16;
+    const auto expect_bounded = [&](long beside) {
+        EXPECT_GE(beside, rows); // it reads pieces as long as that
+        EXPECT_LE(beside, rows + names);
+    };
+    expect_bounded(held_beside<1, f32>());
+    expect_bounded(held_beside<3, f32>());
+    expect_bounded(held_beside<1, w8>());
+    expect_bounded(held_beside<3, w8>());
+    expect_bounded(held_beside<3, w4>());
 }
 
 } // namespace

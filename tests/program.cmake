@@ -14,9 +14,11 @@ endif()
 set(_faults "")
 if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize") # which have an allocator of their own
     set(_faults program_faults_test.cpp)
-    add_library(fail_malloc MODULE EXCLUDE_FROM_ALL fail_malloc.cpp)
-    target_link_libraries(fail_malloc PRIVATE apriori_build_flags ${CMAKE_DL_LIBS})
-    target_compile_features(fail_malloc PRIVATE cxx_std_20)
+    foreach(_fault IN ITEMS fail_malloc fail_io)
+        add_library(${_fault} MODULE EXCLUDE_FROM_ALL ${_fault}.cpp)
+        target_link_libraries(${_fault} PRIVATE apriori_build_flags ${CMAKE_DL_LIBS})
+        target_compile_features(${_fault} PRIVATE cxx_std_20)
+    endforeach()
 endif()
 apriori_test(program ${_digits} program_arch_test.cpp program_bad_input_test.cpp program_bench_test.cpp
              ${_faults} program_lora_test.cpp program_pack_test.cpp program_sample_test.cpp program_verify_test.cpp
@@ -27,20 +29,24 @@ if(TARGET program_test)
         list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/cases/${_model}/config.json")
     endforeach()
     list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/pipelines/prior/config.json") # and its encoders
-    apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} CONFIGS ${_configs}
-                        OPTIONS $<$<CONFIG:Release>:-Og> TOGETHER) # compiled once, run for a second
+    apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} ARCHS ${APRIORI_ARCHS}
+                        CONFIGS ${_configs} OPTIONS $<$<CONFIG:Release>:-Og> TOGETHER) # compiled once, run for seconds
+    set(_builds ${_devices}) # the device cpu once for each instruction set
+    list(TRANSFORM APRIORI_ARCHS PREPEND "cpu_" OUTPUT_VARIABLE _archs)
+    list(TRANSFORM _builds REPLACE "^cpu$" "${_archs}")
     list(JOIN _models "\", \"" _models)
-    list(JOIN _devices "\", \"" _devices)
+    list(JOIN _builds "\", \"" _builds)
     target_compile_definitions(program_test PRIVATE
         APRIORI_PROGRAM="$<TARGET_FILE:apriori_program>"
         APRIORI_REFERENCE_PROGRAM="$<TARGET_FILE:apriori_reference_program>"
         "APRIORI_REFERENCE_MODELS=\"${_models}\""
-        "APRIORI_REFERENCE_DEVICES=\"${_devices}\"")
+        "APRIORI_REFERENCE_BUILDS=\"${_builds}\"")
     target_include_directories(program_test SYSTEM PRIVATE "${APRIORI_STB_INCLUDE_DIR}")
     add_dependencies(program_test apriori_program apriori_reference_program)
     if(TARGET fail_malloc)
-        target_compile_definitions(program_test PRIVATE APRIORI_FAIL_MALLOC="$<TARGET_FILE:fail_malloc>")
-        add_dependencies(program_test fail_malloc)
+        target_compile_definitions(program_test PRIVATE APRIORI_FAIL_MALLOC="$<TARGET_FILE:fail_malloc>"
+                                                        APRIORI_FAIL_IO="$<TARGET_FILE:fail_io>")
+        add_dependencies(program_test fail_malloc fail_io)
     endif()
 
     # Code for a newer instruction set stays in its object, and an old machine never meets it.

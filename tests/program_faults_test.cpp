@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults on purpose: memory that is not there, and disks that are full.
+// Faults on purpose: memory that is not there, disks that are full, and disks that fail.
 #include "program_testing.hpp"
 
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <vector>
+
+#include <sys/mman.h>
 
 namespace {
 
@@ -53,22 +59,196 @@ TEST(faults, no_memory_while_packing) {
     EXPECT_LE(folder.files(), 1U);
 }
 
-// Every output is larger than a file may become.
-TEST(faults, the_disk_is_full) {
-    const temporary_folder folder;
-    const auto expect_refused_at = [&](rlim_t most, std::vector<std::string> arguments) {
-        const outcome o = command(program, std::move(arguments)).in(folder.path).files_up_to(most).run();
-        EXPECT_EQ(o.code, 2) << o.err;
-        EXPECT_NE(o.err.find("cannot write: File too large"), std::string::npos) << o.err;
-        EXPECT_EQ(folder.files(), 0U);
-    };
-    for (const rlim_t most : {0, 1, 60}) {
-        expect_refused_at(most, sample({"--steps", "1", "--out", "e.safetensors", "seven"}));
-        expect_refused_at(most, sample({"--steps", "1", "--out", "e.npy", "seven"}));
-        expect_refused_at(most, sample({"--steps", "1", "--png", "e.png", "seven"}));
-        expect_refused_at(most, {"encode", "--model", digits.string(), "--out", "c.safetensors", "seven"});
+// ---- outputs ---------------------------------------------------------------------------------------------------------------
+
+/// A run of `arguments` with what `variables` of fail_io.cpp make fail.
+outcome failing(const path& executable, std::vector<std::string> arguments, const std::vector<std::string>& variables) {
+    command c(executable, std::move(arguments));
+    c.with("LD_PRELOAD=" APRIORI_FAIL_IO);
+    for (const std::string& v : variables) c.with(v);
+    return c.run();
+}
+
+/// Every command that writes a file, here into `folder`.
+std::vector<std::vector<std::string>> writers(const path& folder, const path& embeds) {
+    const auto out = [&](const char* name) { return (folder / name).string(); };
+    const std::string model = digits.string(), image = embeds.string();
+    const path lines = embeds.parent_path() / "lines.jsonl";
+    std::ofstream(lines) << "{\"prompt\": \"seven\", \"num_inference_steps\": 1}\n";
+    return {sample({"--steps", "1", "--out", out("e.safetensors"), "seven"}),
+            sample({"--steps", "1", "--out", out("e.npy"), "seven"}),
+            sample({"--steps", "1", "--png", out("e.png"), "seven"}),
+            {"encode", "--model", model, "--out", out("c.safetensors"), "seven"},
+            {"emb2emb", "--model", model, "--steps", "5", "--image", image, "--out", out("e.npy"), "seven"},
+            {"interpolate", "--model", model, "--image", image, "1", "--out", out("e.npy")},
+            {"sample", "--model", model, "--batch", lines.string(), "--out", folder.string()},
+            {"pack", "--model", model, "--weights", "f32", "--out", out("packed")}};
+}
+
+/// The bytes of the one file that `arguments` writes into `folder`, which is empty again afterwards: before the first, in it, in
+/// the middle, and before the last.
+std::vector<long> places(const std::vector<std::string>& arguments, const temporary_folder& folder) {
+    const outcome o = run(arguments);
+    EXPECT_EQ(o.code, 0) << o.err;
+    EXPECT_EQ(folder.files(), 1U);
+    long size = 0;
+    for (const auto& file : std::filesystem::directory_iterator(folder.path)) {
+        size = static_cast<long>(file.file_size());
+        std::filesystem::remove(file);
     }
-    expect_refused_at(100'000, {"pack", "--model", digits.string(), "--weights", "f32", "--out", "packed"});
+    return {0, 1, size / 2, size - 1};
+}
+
+/// An embedding of the digits as a file.
+path write_embeds(const temporary_folder& folder) {
+    const path file = folder.path / "embeds.npy";
+    EXPECT_EQ(run(sample({"--steps", "1", "--out", file.string(), "seven"})).code, 0);
+    return file;
+}
+
+TEST(faults, the_disk_is_full) {
+    const temporary_folder in, folder;
+    for (const auto& arguments : writers(folder.path, write_embeds(in)))
+        for (const long most : places(arguments, folder)) {
+            SCOPED_TRACE(arguments[0] + ", full at " + std::to_string(most));
+            const outcome o = command(program, arguments).files_up_to(static_cast<rlim_t>(most)).run();
+            EXPECT_EQ(o.code, 2) << o.err;
+            EXPECT_NE(o.err.find("cannot write: File too large"), std::string::npos) << o.err;
+            EXPECT_EQ(folder.files(), 0U);
+        }
+}
+
+TEST(faults, the_disk_fails_in_an_output) {
+    const temporary_folder in, folder;
+    for (const auto& arguments : writers(folder.path, write_embeds(in))) {
+        const auto expect_failure = [&](const std::string& call, long from) {
+            SCOPED_TRACE(arguments[0] + ", " + call + " at " + std::to_string(from));
+            const outcome o =
+                failing(program, arguments, {"FAIL_IO_CALL=" + call, "FAIL_IO_AT=" + std::to_string(from)});
+            expect_refused({o.code, "", o.err}, "cannot write: Input/output error");
+            EXPECT_EQ(folder.files(), 0U);
+        };
+        for (const long from : places(arguments, folder)) expect_failure("write", from);
+        expect_failure("fsync", 0);
+    }
+}
+
+// Files are whole all the same, and a text that is lost is no success.
+TEST(faults, the_standard_output_is_full) {
+    const temporary_folder folder;
+    const path out = folder.path / "e.safetensors", packed = folder.path / "packed";
+    const std::vector<std::string> commands[] = {
+        {"--version"},
+        {"--help"},
+        {"info"},
+        {"info", "digits"},
+        {"bench", "--preset", "digits", "--steps", "1", "--repeats", "1"},
+        {"bench", "--preset", "digits", "--steps", "1", "--repeats", "1", "--json"},
+        {"pack", "--preset", "digits", "--out", packed.string()},
+        {"pack", "--verify", packed.string()},
+        sample({"--steps", "1", "--out", out.string(), "seven"})};
+    for (const auto& arguments : commands) {
+        SCOPED_TRACE(arguments[0]);
+        expect_refused(command(program, arguments).writing("/dev/full").run(), "standard output cannot be written");
+    }
+    expect_refused(command(reference_program, {"verify", (cases / "tiny").string()}).writing("/dev/full").run(),
+                   "standard output cannot be written");
+    EXPECT_EQ(run({"pack", "--verify", packed.string()}).code, 0);
+    EXPECT_EQ(run({"emb2emb", "--model", digits.string(), "--image", out.string(), "seven"}).code, 0);
+    EXPECT_EQ(folder.files(), 2U);
+}
+
+// ---- inputs ----------------------------------------------------------------------------------------------------------------
+
+/// Every input of every command, from its middle on.
+TEST(faults, the_disk_fails_in_an_input) {
+    const temporary_folder in, folder;
+    const path npy = write_embeds(in), embeds = in.path / "embeds.safetensors", packed = in.path / "packed",
+               lines = in.write("lines.jsonl",
+                                [] {
+                                    std::string text;
+                                    for (int i = 0; i < 40; ++i)
+                                        text += "{\"prompt\": \"seven\", \"num_inference_steps\": 1}\n";
+                                    return text;
+                                }()),
+               lora = path(APRIORI_TEST_DATA) / "lora" / "plain.safetensors";
+    ASSERT_EQ(run(sample({"--steps", "1", "--out", embeds.string(), "seven"})).code, 0);
+    ASSERT_EQ(run({"pack", "--model", digits.string(), "--out", packed.string()}).code, 0);
+    const std::string model = digits.string(), out = (folder.path / "e.safetensors").string();
+    const path prior = digits / "prior" / "diffusion_pytorch_model.safetensors",
+               conditions = digits / "conditions.safetensors";
+
+    const auto expect_failure = [&](const path& executable, std::vector<std::string> arguments,
+                                    const std::vector<path>& inputs) {
+        for (const path& input : inputs) {
+            SCOPED_TRACE(arguments[0] + " with a bad " + input.string());
+            const auto size = std::filesystem::file_size(input);
+            const outcome o = failing(executable, arguments,
+                                      {"FAIL_IO_FILE=" + input.string(), "FAIL_IO_AT=" + std::to_string(size / 2)});
+            expect_refused({o.code, "", o.err}, "cannot be read");
+            EXPECT_EQ(folder.files(), 0U);
+        }
+    };
+    const std::vector<path> pipeline{digits / "model_index.json",
+                                     digits / "prior" / "config.json",
+                                     prior,
+                                     digits / "scheduler" / "scheduler_config.json",
+                                     digits / "text_encoder" / "config.json",
+                                     digits / "text_encoder" / "model.safetensors",
+                                     digits / "tokenizer" / "merges.txt",
+                                     digits / "tokenizer" / "tokenizer_config.json",
+                                     digits / "tokenizer" / "vocab.json",
+                                     digits / "decoder" / "config.json",
+                                     digits / "decoder" / "model.safetensors"};
+    expect_failure(program, {"sample", "--model", model, "--steps", "1", "--out", out, "seven"}, pipeline);
+    expect_failure(program, sample({"--steps", "1", "--out", out}), {conditions, prior});
+    expect_failure(program, sample({"--steps", "1", "--out", out, "--packed", packed.string()}), {packed});
+    expect_failure(program, sample({"--steps", "1", "--out", out, "--lora", lora.string()}), {lora});
+    for (const path& image : {npy, embeds}) {
+        expect_failure(program, {"emb2emb", "--model", model, "--image", image.string(), "--out", out, "seven"},
+                       {image});
+        expect_failure(program, {"interpolate", "--model", model, "--image", image.string(), "1", "--out", out},
+                       {image});
+    }
+    expect_failure(program, {"sample", "--model", model, "--batch", lines.string(), "--out", folder.path.string()},
+                   {lines, prior});
+    expect_failure(program, {"pack", "--model", model, "--out", out}, {prior});
+    expect_failure(program, {"pack", "--verify", packed.string()}, {packed});
+    expect_failure(program, {"bench", "--model", model, "--packed", packed.string()}, {packed});
+    const path tiny = cases / "tiny";
+    expect_failure(reference_program, {"verify", tiny.string()},
+                   {tiny / "config.json", tiny / "cases.safetensors", tiny / "diffusion_pytorch_model.safetensors"});
+}
+
+/// Lines of the standard input are drawn as they come: those before the failure are there, and it is not taken for the end.
+TEST(faults, the_standard_input_breaks_off) {
+    const long page = ::sysconf(_SC_PAGESIZE);
+    std::string lines;
+    for (int i = 0; i < 3; ++i) lines += "{\"prompt\": \"seven\", \"num_inference_steps\": 1}\n";
+    for (const std::size_t cut : {std::size_t{0}, std::size_t{10}}) { // between two lines, and in one
+        SCOPED_TRACE(cut);
+        const temporary_folder folder;
+        // This process's memory as a file: behind the text are pages of a file that ends before them, which cannot be read.
+        const int file = ::memfd_create("page", MFD_CLOEXEC), memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        ASSERT_GE(memory, 0);
+        ASSERT_EQ(::ftruncate(file, page), 0);
+        void* pages = ::mmap(nullptr, static_cast<std::size_t>(2 * page), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        ASSERT_NE(pages, MAP_FAILED);
+        char* text = static_cast<char*>(pages) + page - static_cast<long>(lines.size() - cut);
+        lines.copy(text, lines.size() - cut);
+        ASSERT_GE(::lseek(memory, static_cast<off_t>(reinterpret_cast<std::uintptr_t>(text)), SEEK_SET), 0);
+        const outcome o =
+            command(program, {"sample", "--model", digits.string(), "--batch", "-", "--out", folder.path.string()})
+                .reading(memory)
+                .run();
+        ::munmap(pages, static_cast<std::size_t>(2 * page));
+        ::close(memory);
+        ::close(file);
+        const std::size_t whole = cut == 0 ? 3 : 2;
+        expect_refused({o.code, "", o.err}, "standard input: cannot be read to its end: line " + std::to_string(whole) +
+                                                " is the last that was read");
+        EXPECT_EQ(folder.files(), whole);
+    }
 }
 
 } // namespace

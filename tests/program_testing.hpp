@@ -71,6 +71,16 @@ public:
         environment_.push_back(std::move(variable));
         return *this;
     }
+    /// Its standard input is that file, from where it stands.
+    command& reading(int file) {
+        input_ = file;
+        return *this;
+    }
+    /// Its standard output goes there; `out` stays empty.
+    command& writing(path file) {
+        output_ = std::move(file);
+        return *this;
+    }
     /// stdout and stderr are a terminal of that many columns, of 24-bit colours or 256: `out` is what it shows.
     command& in_terminal(unsigned short columns, bool true_colour) {
         columns_ = columns;
@@ -138,9 +148,10 @@ private:
             ::setrlimit(RLIMIT_FSIZE, &limit);
             ::signal(SIGXFSZ, SIG_IGN);
         } else {
-            ::dup2(::open(out.c_str(), O_WRONLY | O_CREAT, 0666), 1);
+            ::dup2(::open(output_.empty() ? out.c_str() : output_.c_str(), O_WRONLY | O_CREAT, 0666), 1);
             ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0666), 2);
         }
+        if (input_ >= 0) ::dup2(input_, 0);
         if (!folder_.empty() && ::chdir(folder_.c_str()) != 0) ::_exit(127);
         for (std::string& variable : environment_) ::putenv(variable.data());
         std::string name = executable_.string();
@@ -151,10 +162,10 @@ private:
         ::_exit(127);
     }
 
-    path executable_, folder_;
+    path executable_, folder_, output_;
     std::vector<std::string> arguments_, environment_;
     rlim_t most_bytes_ = RLIM_INFINITY;
-    int signal_ = 0;
+    int signal_ = 0, input_ = -1;
     std::function<bool(pid_t)> when_;
     unsigned short columns_ = 0;
     bool true_colour_ = false;

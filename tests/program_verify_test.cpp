@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori verify and info: every small model of tests/reference on every device, and the ways to be wrong.
+// apriori verify and info: small models of tests/reference on every device and instruction set, and the ways to be wrong.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "program_testing.hpp"
@@ -53,8 +53,19 @@ struct changed_tiny {
 class every_model : public ::testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
 TEST_P(every_model, is_within_its_tolerance) {
-    const auto [device, model] = GetParam();
-    const outcome o = command(reference_program, {"verify", (cases / model).string(), "--device", device}).run();
+    const auto [build, model] = GetParam();
+    const std::string name = build, device = name.substr(0, name.find('_'));
+    std::vector<std::string> on{"--device", device};
+    if (name != device) {
+        const std::string arch = name.substr(device.size() + 1);
+        on.insert(on.end(), {"--arch", arch});
+        if (const outcome o = command(reference_program, {"info", "--arch", arch}).run(); o.code != 0) {
+            expect_refused(o, "this machine does not run the build called " + arch);
+            GTEST_SKIP() << "this machine has no " << arch;
+        }
+    }
+    on.insert(on.begin(), {"verify", (cases / model).string()});
+    const outcome o = command(reference_program, on).run();
     EXPECT_EQ(o.code, 0) << o.out << o.err;
     EXPECT_NE(o.out.find(" are within their tolerance"), std::string::npos) << o.out;
     EXPECT_EQ(o.out.find("OVER"), std::string::npos) << o.out;
@@ -66,9 +77,9 @@ TEST_P(every_model, is_within_its_tolerance) {
 }
 
 constexpr const char* models[] = {APRIORI_REFERENCE_MODELS};
-constexpr const char* devices[] = {APRIORI_REFERENCE_DEVICES};
+constexpr const char* builds[] = {APRIORI_REFERENCE_BUILDS};
 INSTANTIATE_TEST_SUITE_P(verify, every_model,
-                         ::testing::Combine(::testing::ValuesIn(devices), ::testing::ValuesIn(models)),
+                         ::testing::Combine(::testing::ValuesIn(builds), ::testing::ValuesIn(models)),
                          [](const auto& info) {
                              return std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
                          });

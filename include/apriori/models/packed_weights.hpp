@@ -168,6 +168,8 @@ private:
         hash = content_hash({});
         for (index_t first = 0; first < count; first += step) {
             const index_t n = (std::min)(step, count - first);
+            if (to_size(n * width) > rows.capacity())
+                rows = std::vector<float>(); // else both are held while one grows into the other
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
@@ -254,9 +256,10 @@ public:
     using typename memory::packed;
     using operands_type = packed_operands<Model, packed>;
 
-    /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for about 4 MB of
-    /// floats. A table that grows may have more rows in the source than the configuration says. Fails with the names of all missing, unexpected and misshapen tensors, and with the place of a weight that is
-    /// NaN or infinite, or too large for the format: one such number makes every answer NaN.
+    /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for 4 MiB of floats and
+    /// for the tensors' names. A table that grows may have more rows in the source than the configuration says. Fails with the
+    /// names of all missing, unexpected and misshapen tensors, and with the place of a weight that is NaN or infinite, or too
+    /// large for the format: one such number makes every answer NaN.
     static result<std::shared_ptr<const packed_weights>> load(Device& device, tensor_source_ref source) {
         const auto weights = std::make_shared<packed_weights>();
         if (auto r = weights->memory::load(device, description, source); !r) return r.error();
