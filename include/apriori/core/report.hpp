@@ -2,6 +2,7 @@
 // The end of a program that could not go on: a line for people, and an exit code for scripts.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 
 #include <cstdio>
@@ -26,7 +27,14 @@ constexpr int exit_code_of(errc code) noexcept {
 }
 
 /// `text` on one line: control characters, as a path may hold them, as `\xNN`.
-inline std::string on_one_line(std::string_view text) {
+std::string on_one_line(std::string_view text);
+
+/// Prints "error: MESSAGE" to stderr, and returns the exit code.
+int report(const failure& f);
+
+#if APRIORI_DEFINITIONS
+
+APRIORI_FUNCTION std::string on_one_line(std::string_view text) {
     std::string out;
     for (const char c : text) {
         constexpr char digits[] = "0123456789abcdef";
@@ -39,10 +47,11 @@ inline std::string on_one_line(std::string_view text) {
     return out;
 }
 
-/// Prints "error: MESSAGE" to stderr, and returns the exit code.
-inline int report(const failure& f) {
+APRIORI_FUNCTION int report(const failure& f) {
     std::fprintf(stderr, "error: %s\n", on_one_line(f.message).c_str());
     return exit_code_of(f.code);
 }
+
+#endif
 
 } // namespace apriori

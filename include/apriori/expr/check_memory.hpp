@@ -3,6 +3,7 @@
 // negative, that the destination overwrites nothing that is still to be read, and that gathered rows exist.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/anchors.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
@@ -89,26 +90,26 @@ inline bool at_the_same_place(const byte_view& out, const byte_view& v) {
 }
 
 /// True where writing out spoils v. `in_order`: but for elements that are read where they are written.
-APRIORI_NOINLINE inline bool spoils_view(const byte_view& out, const byte_view& v, bool in_order) {
+bool spoils_view(const byte_view& out, const byte_view& v, bool in_order);
+
+#if APRIORI_DEFINITIONS
+
+/// Behind the last byte of a view; its first where it has no element, or a stride is negative.
+inline std::uintptr_t end_of(const byte_view& v) {
+    index_t last = 1;
+    for (int i = 0; i < v.rank; ++i) {
+        if (v.extents[i] < 1 || v.strides[i] < 0) return v.first;
+        last += (v.extents[i] - 1) * v.strides[i];
+    }
+    return v.first + v.element * std::uintptr_t(last);
+}
+APRIORI_FUNCTION bool spoils_view(const byte_view& out, const byte_view& v, bool in_order) {
+    if (end_of(v) <= out.first || end_of(out) <= v.first) return false;
     if (in_order && out.first == v.first && at_the_same_place(out, v)) return false;
     return surely_overlap(blocks_of(out), blocks_of(v));
 }
 
-/// From the first byte of a view to behind its last one; empty where it has no element, or a stride is negative.
-struct byte_range {
-    std::uintptr_t first = 0, last = 0;
-};
-template <class T, class E, layout L>
-byte_range range_of(const view<T, E, L>& v) {
-    const auto first = std::bit_cast<std::uintptr_t>(v.data);
-    if constexpr (L == layout::dense) return {first, first + sizeof(T) * std::uintptr_t(v.size())};
-    index_t last = 1;
-    for (int i = 0; i < E::rank; ++i) {
-        if (v.ext()[i] < 1 || v.stride(i) < 0) return {};
-        last += (v.ext()[i] - 1) * v.stride(i);
-    }
-    return {first, first + sizeof(T) * std::uintptr_t(last)};
-}
+#endif
 
 /// body(operand) for each operand of a node.
 template <class X, class Body>
@@ -139,35 +140,32 @@ constexpr void for_inputs(const X& anchor, const Body& body) {
     for_children(anchor, [&](const auto& a) { for_leaves<true>(a, body); });
 }
 
-/// True where writing `out`, which lies in `range`, spoils a leaf. `in_order`: but for elements that are read where they are
-/// written.
-template <class Out, class Leaf>
-bool spoils_leaf(const Out& out, const byte_range& range, const Leaf& leaf, bool in_order) {
-    if constexpr (is_view<Leaf>) {
-        const byte_range read = range_of(leaf);
-        return read.first < range.last && range.first < read.last &&
-               spoils_view(byte_view(out), byte_view(leaf), in_order);
-    } else if constexpr (requires { leaf.table; })
-        return spoils_leaf(out, range, leaf.table, false);
+/// True where writing `out` spoils a leaf. `in_order`: but for elements that are read where they are written.
+template <class Leaf>
+bool spoils_leaf(const byte_view& out, const Leaf& leaf, bool in_order) {
+    if constexpr (is_view<Leaf>)
+        return spoils_view(out, byte_view(leaf), in_order);
+    else if constexpr (requires { leaf.table; })
+        return spoils_view(out, byte_view(leaf.table), false);
     else
         return false;
 }
 
-/// True where writing `out`, which lies in `range`, spoils an operand of x. The anchor numbered Root is computed with what is
+/// True where writing `out` spoils an operand of x. The anchor numbered Root is computed with what is
 /// around it; others are written to temporaries before.
-template <int Root, int First, class Out, class X>
-bool spoils(const Out& out, const byte_range& range, const X& x) {
+template <int Root, int First, class X>
+bool spoils(const byte_view& out, const X& x) {
     if constexpr (leaf<X>)
-        return spoils_leaf(out, range, x, true);
+        return spoils_leaf(out, x, true);
     else if constexpr (is_elementwise<X>)
         return [&]<class F, class... A, int... Is>(const elementwise_node<F, A...>& node,
                                                    std::integer_sequence<int, Is...>) {
-            return (spoils<Root, First + first_anchor<Is, A...>>(out, range, el::get<Is>(node.args)) || ...);
+            return (spoils<Root, First + first_anchor<Is, A...>>(out, el::get<Is>(node.args)) || ...);
         }(x, std::make_integer_sequence<int, argument_count<X>>{});
     else if constexpr (First == Root) {
         bool any = false;
         for_inputs(x, [&](const auto& v) {
-            any = any || spoils_leaf(out, range, v, requires { X::is_prologue; }); // those row by row
+            any = any || spoils_leaf(out, v, requires { X::is_prologue; }); // those row by row
         });
         return any;
     } else
@@ -184,12 +182,11 @@ bool spoils_a_later_part(const Out& out, const X& x) {
         const auto write = [&](const auto& part) {
             const index_t count = part.ext()[X::axis];
             const auto to = slice_view<X::axis, dyn>(out, first, count);
-            const byte_range range = range_of(to);
+            const byte_view bytes(to);
             int reading = 0;
             for_children(x, [&](const auto& other) {
                 if (reading++ > writing)
-                    for_leaves<false>(other,
-                                      [&](const auto& leaf) { any = any || spoils_leaf(to, range, leaf, false); });
+                    for_leaves<false>(other, [&](const auto& leaf) { any = any || spoils_leaf(bytes, leaf, false); });
             });
             first += count;
             ++writing;

@@ -15,7 +15,8 @@ namespace apriori {
 template <class Device, expression X>
 result<tensor<float, extents_of<node_t<X>>>> evaluate(Device& device, const X& x) {
     constexpr bool in_host_memory = requires { requires Device::is_host; };
-    static_assert(in_host_memory, "apriori: evaluate: the device does not work in host memory; assign to a view of its memory");
+    static_assert(in_host_memory,
+                  "apriori: evaluate: the device does not work in host memory; assign to a view of its memory");
     tensor<float, extents_of<node_t<X>>> out(as_node(x).ext());
     if constexpr (in_host_memory) {
         constexpr auto no_memory = "evaluate: no memory for the result";

@@ -230,7 +230,7 @@ private:
     APRIORI_NOINLINE static status check_memory(const Out& out, const X& x) {
         if (out.data == nullptr && out.size() > 0)
             return status::invalid("assign: the destination has no memory", 0, out.size());
-        if (detail::spoils<detail::root_anchor<X, extents_of<Out>>, 0>(out, detail::range_of(out), x) ||
+        if (detail::spoils<detail::root_anchor<X, extents_of<Out>>, 0>(detail::byte_view(out), x) ||
             detail::spoils_a_later_part(out, x))
             return status::invalid(
                 "assign: the destination overlaps an operand that is read in another order; write the "

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/json_reader.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/io/text.hpp"
@@ -29,15 +30,7 @@ struct pipeline_folder {
     std::filesystem::path path;
 
     /// not_found where there is no such folder, or no prior or scheduler in it.
-    static result<pipeline_folder> open(const std::filesystem::path& path) {
-        if (!is_there(path)) return failure{errc::not_found, cat(path.string(), ": no such folder")};
-        const pipeline_folder folder{path};
-        for (const auto& part : {folder.prior(), folder.scheduler()})
-            if (!is_folder(part))
-                return failure{errc::not_found, cat(path.string(), ": holds no folder ", part.filename().string(),
-                                                    "; a pipeline folder, as diffusers saves it, is needed")};
-        return folder;
-    }
+    static result<pipeline_folder> open(const std::filesystem::path& path);
     std::filesystem::path prior() const { return of_prior("prior"); }
     std::filesystem::path scheduler() const { return of_prior("scheduler"); }
     std::filesystem::path tokenizer() const { return of_prior("tokenizer"); }
@@ -63,10 +56,25 @@ struct pipeline_folder {
     }
 
 private:
-    std::filesystem::path of_prior(const std::string& part) const {
-        const auto own = path / ("prior_" + part);
-        return is_folder(own) ? own : path / part;
-    }
+    std::filesystem::path of_prior(const std::string& part) const;
 };
+
+#if APRIORI_DEFINITIONS
+
+APRIORI_FUNCTION result<pipeline_folder> pipeline_folder::open(const std::filesystem::path& path) {
+    if (!is_there(path)) return failure{errc::not_found, cat(path.string(), ": no such folder")};
+    const pipeline_folder folder{path};
+    for (const auto& part : {folder.prior(), folder.scheduler()})
+        if (!is_folder(part))
+            return failure{errc::not_found, cat(path.string(), ": holds no folder ", part.filename().string(),
+                                                "; a pipeline folder, as diffusers saves it, is needed")};
+    return folder;
+}
+APRIORI_FUNCTION std::filesystem::path pipeline_folder::of_prior(const std::string& part) const {
+    const auto own = path / ("prior_" + part);
+    return is_folder(own) ? own : path / part;
+}
+
+#endif
 
 } // namespace apriori::io

@@ -155,6 +155,26 @@ concept pipeline_parts = requires(const io::pipeline_folder& folder) {
     { P::mask_text_encoder } -> std::convertible_to<bool>;
 };
 
+namespace detail {
+
+/// The tokenizer of a folder, of texts of that many tokens.
+result<std::shared_ptr<const clip_tokenizer>> load_tokenizer(const std::filesystem::path& folder, index_t tokens);
+
+#if APRIORI_DEFINITIONS
+APRIORI_FUNCTION result<std::shared_ptr<const clip_tokenizer>> load_tokenizer(const std::filesystem::path& folder,
+                                                                              index_t tokens) {
+    auto tokenizer = io::load_clip_tokenizer(folder);
+    if (!tokenizer) return tokenizer.error();
+    if (tokenizer->model_max_length() != tokens)
+        return failure{errc::shape_mismatch,
+                       io::cat(folder.string(), ": model_max_length is ", tokenizer->model_max_length(),
+                               "; the prior's num_embeddings is ", tokens)};
+    return std::make_shared<const clip_tokenizer>(*std::move(tokenizer));
+}
+#endif
+
+} // namespace detail
+
 /// A pipeline from its folder, as diffusers saves it. Each config.json is compared with the types, before any weights are
 /// read; scheduler and tokenizer are what their files say. Fails with one line that names file, field, value and what is
 /// allowed. Format is that of the packed weights of all models.
@@ -165,16 +185,11 @@ result<loaded_pipeline<Parts, Device, Format>> load(Device& device, const std::f
     if (auto r = Parts::check(*folder); !r) return r.error();
     const auto scheduler = io::load_scheduler_config(folder->scheduler());
     if (!scheduler) return scheduler.error();
-    auto tokenizer = io::load_clip_tokenizer(folder->tokenizer());
+    const auto tokenizer = detail::load_tokenizer(folder->tokenizer(), Parts::tokens);
     if (!tokenizer) return tokenizer.error();
-    if (tokenizer->model_max_length() != Parts::tokens)
-        return failure{errc::shape_mismatch,
-                       io::cat(folder->tokenizer().string(), ": model_max_length is ", tokenizer->model_max_length(),
-                               "; the prior's num_embeddings is ", Parts::tokens)};
-    const auto words = std::make_shared<const clip_tokenizer>(std::move(*tokenizer));
-    auto pipeline = Parts::template load<Format>(device, *folder, *words, *scheduler);
+    auto pipeline = Parts::template load<Format>(device, *folder, **tokenizer, *scheduler);
     if (!pipeline) return pipeline.error();
-    return loaded_pipeline<Parts, Device, Format>(words, std::move(*pipeline));
+    return loaded_pipeline<Parts, Device, Format>(*tokenizer, std::move(*pipeline));
 }
 
 } // namespace apriori
