@@ -28,7 +28,7 @@ if(TARGET program_test)
     endforeach()
     list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/pipelines/prior/config.json") # and its encoders
     apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} CONFIGS ${_configs}
-                        OPTIONS $<$<CONFIG:Release>:-Og> TOGETHER) # compiled once, run for a second
+                        OPTIONS $<$<CONFIG:Release>:-Og> $<$<CONFIG:RelWithDebInfo>:-O0> TOGETHER) # compiled once, run for a second
     list(JOIN _models "\", \"" _models)
     list(JOIN _devices "\", \"" _devices)
     target_compile_definitions(program_test PRIVATE
