@@ -30,7 +30,7 @@ if(TARGET program_test)
     endforeach()
     list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/pipelines/prior/config.json") # and its encoders
     apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} ARCHS ${APRIORI_ARCHS}
-                        CONFIGS ${_configs} OPTIONS $<$<CONFIG:Release>:-Og> TOGETHER) # compiled once, run for seconds
+                        CONFIGS ${_configs} OPTIONS $<$<CONFIG:Release>:-Og> $<$<CONFIG:RelWithDebInfo>:-O0> TOGETHER) # compiled once, run for seconds
     set(_builds ${_devices}) # the device cpu once for each instruction set
     list(TRANSFORM APRIORI_ARCHS PREPEND "cpu_" OUTPUT_VARIABLE _archs)
     list(TRANSFORM _builds REPLACE "^cpu$" "${_archs}")
