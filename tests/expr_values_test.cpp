@@ -4,12 +4,14 @@
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/eigen/device.hpp"
 #include "apriori/expr.hpp"
+#include "apriori/expr/einsum.hpp"
 #include "apriori/expr/evaluate.hpp"
 
 #include <gtest/gtest.h>
 
 #include <initializer_list>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace {
@@ -151,6 +153,56 @@ TYPED_TEST(expr_values, moves_axes) {
     EXPECT_EQ(this->values(sum<0>(reshape<3, 2>(x))), (list{9, 12}));
     EXPECT_EQ(this->values(sum<1>(transpose<0, 1>(x))), (list{5, 7, 9}));
     EXPECT_EQ(this->values(sum<0>(transpose<0, 1>(x))), (list{6, 15}));
+}
+
+TYPED_TEST(expr_values, reorders_adds_and_drops_axes) {
+    const auto x = of<2, 3, 2>({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+    EXPECT_EQ(this->values(permute<2, 0, 1>(x)), (list{1, 3, 5, 7, 9, 11, 2, 4, 6, 8, 10, 12}));
+    EXPECT_EQ(this->values(permute<1, 0, 2>(x * 1.0f)), (list{1, 2, 7, 8, 3, 4, 9, 10, 5, 6, 11, 12}));
+    EXPECT_EQ(this->values(permute<0, 1, 2>(x)), (list{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+    EXPECT_EQ(this->values(squeeze<1>(slice<1, 1>(x, 2))), (list{5, 6, 11, 12}));
+    EXPECT_EQ(this->values(squeeze<2>(slice<2, 1>(x, 1))), (list{2, 4, 6, 8, 10, 12}));
+    const auto row = of<3>({10, 20, 30});
+    EXPECT_EQ(this->values(squeeze<2>(sum(x)) + row), (list{13, 27, 41, 25, 39, 53}));
+    EXPECT_EQ(this->values(expand_dims<1>(row) * row), (list{100, 200, 300, 200, 400, 600, 300, 600, 900}));
+    EXPECT_EQ(this->values(expand_dims<2>(slice<2, 1>(x, 0)) + 0.0f), (list{1, 3, 5, 7, 9, 11}));
+    EXPECT_EQ(this->values(stack<0>(row, row + 1.0f)), (list{10, 20, 30, 11, 21, 31}));
+    EXPECT_EQ(this->values(stack<1>(row, row + 1.0f)), (list{10, 11, 20, 21, 30, 31}));
+    const tensor<float, extents<dyn, 2>> two(extents<dyn, 2>(2)); // an axis that is not 1 after all
+    tensor<float, extents<2>> out;
+    EXPECT_EQ(assign(this->device, {}, out, squeeze<0>(two)).code, errc::shape_mismatch);
+    const host_buffer memory(256);
+    EXPECT_STREQ(assign(this->device, memory.span(), out, squeeze<0>(exp(two))).what,
+                 "squeeze: the extent is not 1 on axis 0");
+}
+
+TYPED_TEST(expr_values, multiplies_axes_by_name) { // as numpy.einsum does
+    std::vector<float> counted(24);
+    std::iota(counted.begin(), counted.end(), 0.0f);
+    const auto numbers = [&]<index_t... S>(extents<S...> e) {
+        return view<const float, extents<S...>>(counted.data(), e);
+    };
+    const auto a = numbers(extents<2, 3>{});
+    const auto b = numbers(extents<3, 4>{});
+    const auto c = numbers(extents<2, 3, 4>{});
+    const auto d = numbers(extents<2, 4, 3>{});
+    EXPECT_EQ(this->values(einsum<"ij,jk->ik">(a, b)), (list{20, 23, 26, 29, 56, 68, 80, 92}));
+    EXPECT_EQ(this->values(einsum<"ij,jk->ki">(a, b)), (list{20, 56, 23, 68, 26, 80, 29, 92}));
+    EXPECT_EQ(this->values(einsum<"bij, bjk -> bik">(c, d)),
+              (list{42, 48, 54, 114, 136, 158, 186, 224, 262, 906, 960, 1014, 1170, 1240, 1310, 1434, 1520, 1606}));
+    EXPECT_EQ(this->values(einsum<"bij,kj->bik">(c, b)),
+              (list{14, 38, 62, 38, 126, 214, 62, 214, 366, 86, 302, 518, 110, 390, 670, 134, 478, 822}));
+    EXPECT_EQ(this->values(einsum<"ij,ij->ij">(a, a)), (list{0, 1, 4, 9, 16, 25}));
+    EXPECT_EQ(this->values(einsum<"ij,ij->i">(a, a)), (list{5, 50}));
+    EXPECT_EQ(this->values(einsum<"ij,ij->">(a, a)), (list{55}));
+    EXPECT_EQ(this->values(einsum<"i,j->ji">(numbers(extents<2>{}), numbers(extents<3>{}))), (list{0, 0, 0, 1, 0, 2}));
+    EXPECT_EQ(this->values(einsum<"bij,ij->b">(c, b)), (list{506, 1298}));
+    EXPECT_EQ(this->values(einsum<"bij,jk->ik">(c, transpose<0, 1>(b))),
+              (list{100, 340, 580, 148, 516, 884, 196, 692, 1188}));
+    // one launch, with what is added to it
+    EXPECT_EQ(plan<TypeParam>(relu(einsum<"ij,jk->ik">(a, b) + numbers(extents<4>{}))).size(), 1);
+    const tensor<float, extents<dyn, dyn>> left(extents<dyn, dyn>(2, 3)), right(extents<dyn, dyn>(4, 5));
+    EXPECT_EQ(evaluate(this->device, einsum<"ij,jk->ik">(left, right)).error().code, errc::shape_mismatch);
 }
 
 TYPED_TEST(expr_values, slices_joins_and_gathers) {

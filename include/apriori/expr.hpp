@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expression core in one include: tensors, lazy nodes, plans.
+// The expression core in one include: tensors, lazy nodes, plans. Printing is apart (expr/print.hpp), as is making tensors
+// (tensor/make.hpp).
 #pragma once
 
+#include "apriori/expr/axes.hpp"
+#include "apriori/expr/einsum.hpp"
+#include "apriori/expr/evaluate.hpp"
 #include "apriori/expr/plan.hpp"

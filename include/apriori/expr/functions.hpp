@@ -48,6 +48,8 @@ struct cosine             : function<"cos">  { APRIORI_HD auto operator()(auto x
 struct hyperbolic_tangent : function<"tanh"> { APRIORI_HD auto operator()(auto x) const noexcept { return tanh(x); } };
 struct error_function     : function<"erf">  { APRIORI_HD auto operator()(auto x) const noexcept { return erf(x); } };
 
+/// x itself: what brings the elements of a view side by side.
+struct copy       : function<"copy", 0> { APRIORI_HD auto operator()(auto x) const noexcept { return x; } };
 struct absolute   : function<"abs">   { APRIORI_HD auto operator()(auto x) const noexcept { return abs(x); } };
 /// -1, 0 or 1, and NaN for NaN.
 struct sign       : function<"sign">  { APRIORI_HD auto operator()(auto x) const noexcept { return where_less(set(x, 0.0f), x, set(x, 1.0f), where_less(x, set(x, 0.0f), set(x, -1.0f), x)); } };

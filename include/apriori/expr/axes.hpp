@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Axes in another order, more of them, fewer of them: free on a view, as slices and transposes are.
+#pragma once
+
+#include "apriori/expr/elementwise.hpp"
+#include "apriori/expr/shape_ops.hpp"
+
+namespace apriori {
+
+namespace detail {
+
+template <int... Axes>
+struct permute_op {
+    static constexpr const char* name = "permute";
+
+    template <class T, class E, layout L>
+    constexpr auto operator()(const view<T, E, L>& v) const {
+        constexpr int order[] = {Axes...};
+        constexpr bool in_order = [&] {
+            for (int i = 0; i < E::rank; ++i)
+                if (order[i] != i) return false;
+            return true;
+        }();
+        constexpr layout kept = in_order                                               ? L
+                                : L != layout::strided && order[E::rank - 1] == E::rank - 1 ? layout::rows
+                                                                                       : layout::strided;
+        using result = view<T, extents<E::fixed(Axes)...>, kept>;
+        return result(v.data, extents_of_sizes<typename result::extents_type>({v.ext()[Axes]...}), {v.stride(Axes)...});
+    }
+};
+
+/// The axis of extent 1 is left out.
+template <int Axis>
+struct squeeze_op {
+    static constexpr const char* name = "squeeze";
+
+    template <class T, index_t... S, layout L>
+    constexpr auto operator()(const view<T, extents<S...>, L>& v) const {
+        constexpr int rank = sizeof...(S);
+        return [&]<int... Is>(std::integer_sequence<int, Is...>) {
+            constexpr auto from = [](int i) { return i < Axis ? i : i + 1; };
+            constexpr layout kept = Axis == rank - 1 && L == layout::rows ? layout::strided : L;
+            using result = view<T, extents<extents<S...>::fixed(from(Is))...>, kept>;
+            result squeezed(v.data, extents_of_sizes<typename result::extents_type>({v.ext()[from(Is)]...}),
+                            {v.stride(from(Is))...});
+            if constexpr (rank > 1) // where it was more than 1, an assignment refuses the view
+                if (v.ext()[Axis] != 1) squeezed.shape.sizes[0] = -1;
+            return squeezed;
+        }(std::make_integer_sequence<int, rank - 1>{});
+    }
+    constexpr status check(const auto& e) const {
+        return fitting(e[Axis] == 1, at(on_axis<"squeeze: the extent is not 1 on axis ">, Axis).text, e[Axis], 1);
+    }
+};
+
+/// A new axis of extent 1.
+template <int Axis>
+struct expand_dims_op {
+    static constexpr const char* name = "expand_dims";
+
+    template <class T, index_t... S, layout L>
+    constexpr auto operator()(const view<T, extents<S...>, L>& v) const {
+        constexpr int rank = sizeof...(S);
+        return [&]<int... Is>(std::integer_sequence<int, Is...>) {
+            constexpr auto fixed = [](int i) { return i == Axis ? 1 : extents<S...>::fixed(i < Axis ? i : i - 1); };
+            const auto size = [&](int i) { return i == Axis ? 1 : v.ext()[i < Axis ? i : i - 1]; };
+            const auto stride = [&](int i) {
+                return i < Axis ? v.stride(i) : i > Axis ? v.stride(i - 1) : i == rank ? 1 : v.stride(i) * v.ext()[i];
+            };
+            using result = view<T, extents<fixed(Is)...>, L>;
+            return result(v.data, extents_of_sizes<typename result::extents_type>({size(Is)...}), {stride(Is)...});
+        }(std::make_integer_sequence<int, rank + 1>{});
+    }
+};
+
+} // namespace detail
+
+/// Axis i of the result is axis Axes[i] of x: numpy.transpose with axes.
+template <int... Axes, expression X>
+constexpr auto permute(X&& x) {
+    constexpr int rank = extents_of<X>::rank;
+    constexpr bool each_once = [] {
+        int seen = 0;
+        for (const int axis : {Axes..., -1})
+            if (axis >= 0 && axis < rank) seen |= 1 << axis;
+        return sizeof...(Axes) == std::size_t{rank} && seen == (1 << rank) - 1;
+    }();
+    static_assert(each_once, "apriori: permute: name each axis once");
+    if constexpr (each_once) return detail::view_op(detail::permute_op<Axes...>{}, std::forward<X>(x));
+}
+/// x without an axis of extent 1.
+template <int Axis, expression X>
+constexpr auto squeeze(X&& x) {
+    constexpr index_t extent = Axis >= 0 && Axis < extents_of<X>::rank ? extents_of<X>::fixed(Axis) : 0;
+    static_assert(extent == 1 || extent == dyn, "apriori: squeeze: the axis is not there, or its extent is not 1");
+    if constexpr (extent == 1 || extent == dyn) return detail::view_op(detail::squeeze_op<Axis>{}, std::forward<X>(x));
+}
+/// x with a new axis of extent 1.
+template <int Axis, expression X>
+constexpr auto expand_dims(X&& x) {
+    static_assert(Axis >= 0 && Axis <= extents_of<X>::rank, "apriori: expand_dims: no such axis");
+    if constexpr (Axis >= 0 && Axis <= extents_of<X>::rank)
+        return detail::view_op(detail::expand_dims_op<Axis>{}, std::forward<X>(x));
+}
+/// Operands of one shape, in sequence along a new axis.
+template <int Axis, expression... Xs>
+requires(sizeof...(Xs) > 0)
+constexpr auto stack(Xs&&... xs) {
+    return concat<Axis>(expand_dims<Axis>(std::forward<Xs>(xs))...);
+}
+
+} // namespace apriori
