@@ -281,62 +281,74 @@ view<float, E, apriori::layout::rows> result_view(float* p, const E& e, const sh
     return {p, e, strides};
 }
 
+/// What the oracle makes of an expression for a device like D.
+template <class D, class Build>
+class expectation {
+    using reference = oracle::device<D::fuses_prologue>;
+
+    reference device_ = (oracle::forget_all(), reference{});
+    inputs<reference> in_;
+    decltype(std::declval<const Build&>()(std::declval<inputs<reference>&>())) x_;
+
+public:
+    std::remove_cvref_t<decltype(apriori::as_node(std::declval<decltype((x_))>()).ext())> extents;
+    shape dense;
+
+private:
+    stage<reference> stage_;
+
+public:
+    std::string unsound; ///< what is wrong with it already
+
+    expectation(const Build& build, std::uint64_t seed)
+        : in_(device_, seed),
+          x_(build(in_)),
+          extents(apriori::as_node(x_).ext()),
+          dense(extents, 0),
+          stage_(device_, dense, 1 << 16, in_.in_place()) {
+        const apriori::status s =
+            assign_directly(device_, stage_.workspace(), result_view(stage_.out(), extents, dense), x_);
+        unsound = stage_.judge(s, stage_.out());
+    }
+    const float* values() { return stage_.out(); }
+};
+
 /// Evaluates build(inputs) on the device and on the oracle. The result is written with its rows `pad` elements apart.
 template <class D, class Build>
 void conforms_padded(D& d, const Build& build, std::uint64_t seed, index_t pad) {
-    using reference = oracle::device<D::fuses_prologue>;
-    oracle::forget_all();
-    reference r;
-    inputs<reference> reference_in(r, seed);
-    const auto reference_x = build(reference_in);
-    const auto extents = apriori::as_node(reference_x).ext();
-    const shape dense(extents, 0);
-    stage<reference> expected(r, dense, 1 << 16, reference_in.in_place());
-    const apriori::status s =
-        assign_directly(r, expected.workspace(), result_view(expected.out(), extents, dense), reference_x);
-    const std::string unsound = expected.judge(s, expected.out());
-
+    expectation<D, Build> expected(build, seed);
     inputs<D> in(d, seed);
     const auto x = build(in);
     const auto plan = apriori::plan<D>(x);
-    const shape padded(extents, in.in_place() ? 0 : pad);
+    const shape padded(expected.extents, in.in_place() ? 0 : pad);
     stage<D> got(d, padded, plan.workspace, in.in_place());
     apriori::recording<D> recorder(d);
-    const apriori::status done = assign_directly(recorder, got.workspace(), result_view(got.out(), extents, padded), x);
-    expect_none({unsound, got.judge(done, expected.out()), compare(recorder.launches, plan), in.changed()}, plan);
+    const apriori::status done =
+        assign_directly(recorder, got.workspace(), result_view(got.out(), expected.extents, padded), x);
+    expect_none({expected.unsound, got.judge(done, expected.values()), compare(recorder.launches, plan), in.changed()},
+                plan);
 }
 
 /// The same into a result whose first axis is the contiguous one.
 template <class D, class Build>
 void conforms_strided(D& d, const Build& build, std::uint64_t seed = 1) {
-    using reference = oracle::device<D::fuses_prologue>;
-    oracle::forget_all();
-    reference r;
-    inputs<reference> reference_in(r, seed);
-    const auto reference_x = build(reference_in);
-    const auto extents = apriori::as_node(reference_x).ext();
-    const shape dense(extents, 0);
-    stage<reference> expected(r, dense, 1 << 16, nullptr);
-    const apriori::status s =
-        assign_directly(r, expected.workspace(), result_view(expected.out(), extents, dense), reference_x);
-    const std::string unsound = expected.judge(s, expected.out());
-
+    expectation<D, Build> expected(build, seed);
     inputs<D> in(d, seed);
     const auto x = build(in);
-    shape turned = dense;
+    shape turned = expected.dense;
     for (std::size_t i = 0, step = 1; i < turned.sizes.size(); step *= static_cast<std::size_t>(turned.sizes[i++]))
         turned.strides[i] = static_cast<index_t>(step);
-    const auto out_at = [&](float* p) {
-        const auto v = result_view(p, extents, turned);
-        return view<float, std::remove_const_t<decltype(extents)>, apriori::layout::strided>(v);
+    const auto body = [&](auto& to, float* p) {
+        const auto out = result_view(p, expected.extents, turned);
+        using E = typename std::remove_const_t<decltype(out)>::extents_type;
+        to(view<float, E, apriori::layout::strided>(out)) = x;
     };
-    const auto body = [&](auto& to, float* p) { to(out_at(p)) = x; };
     stage<D> got(d, turned, apriori::workspace_of<D>([&](auto& to) { body(to, nullptr); }), nullptr);
     apriori::workspace memory(got.workspace());
     apriori::context<D> to(d, memory);
     body(to, got.out());
-    EXPECT_EQ(unsound, "");
-    EXPECT_EQ(got.judge(to.state, expected.out()), "");
+    EXPECT_EQ(expected.unsound, "");
+    EXPECT_EQ(got.judge(to.state, expected.values()), "");
     EXPECT_EQ(in.changed(), "");
 }
 

@@ -21,9 +21,9 @@ struct permute_op {
                 if (order[i] != i) return false;
             return true;
         }();
-        constexpr layout kept = in_order                                               ? L
+        constexpr layout kept = in_order                                                    ? L
                                 : L != layout::strided && order[E::rank - 1] == E::rank - 1 ? layout::rows
-                                                                                       : layout::strided;
+                                                                                            : layout::strided;
         using result = view<T, extents<E::fixed(Axes)...>, kept>;
         return result(v.data, extents_of_sizes<typename result::extents_type>({v.ext()[Axes]...}), {v.stride(Axes)...});
     }

@@ -73,7 +73,8 @@ struct einsum_parts {
                 well_formed = false;
         }
         well_formed = well_formed && part == &out && a.unique() && b.unique() && out.unique();
-        for (int i = 0; i < out.count; ++i) well_formed = well_formed && (a.has(at(out.letters, i)) || b.has(at(out.letters, i)));
+        for (int i = 0; i < out.count; ++i)
+            well_formed = well_formed && (a.has(at(out.letters, i)) || b.has(at(out.letters, i)));
     }
     constexpr axis_names batch() const { // the same order in both operands and the product
         return out.those([this](char c) { return a.has(c) && b.has(c); });
@@ -184,8 +185,9 @@ template <fixed_string Spec, expression A, expression B>
 constexpr auto einsum(A&& a, B&& b) {
     using detail::axis_names;
     constexpr detail::einsum_parts parts(Spec.view());
-    static_assert(parts.well_formed, "apriori: einsum: the axes are written as \"ij,jk->ik\": a letter for each, once in an "
-                                     "operand, and those of the result among them");
+    static_assert(parts.well_formed,
+                  "apriori: einsum: the axes are written as \"ij,jk->ik\": a letter for each, once in an "
+                  "operand, and those of the result among them");
     constexpr bool ranks = parts.a.count == extents_of<A>::rank && parts.b.count == extents_of<B>::rank;
     static_assert(ranks, "apriori: einsum: an operand has as many axes as letters");
     if constexpr (parts.well_formed && ranks) {
@@ -202,9 +204,9 @@ constexpr auto einsum(A&& a, B&& b) {
             return detail::axes_in_order<product, parts.out>(detail::with_new_axes<n + rows.count, columns.count>(x) *
                                                              detail::with_new_axes<n, rows.count>(y));
         else {
-            const auto p = matmul(
-                detail::merged<n, rows.count>(detail::merged<n + rows.count, contracted.count>(x)),
-                detail::merged<n, contracted.count>(detail::merged<n + contracted.count, columns.count>(y)));
+            const auto p =
+                matmul(detail::merged<n, rows.count>(detail::merged<n + rows.count, contracted.count>(x)),
+                       detail::merged<n, contracted.count>(detail::merged<n + contracted.count, columns.count>(y)));
             if constexpr (rows.count == 1 && columns.count == 1)
                 return detail::axes_in_order<product, parts.out>(p);
             else

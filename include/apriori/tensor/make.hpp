@@ -71,24 +71,33 @@ tensor<T, extents<dyn, dyn>> eye(index_t n) {
     return x;
 }
 
+namespace detail {
+
+/// A tensor of numbers from fill(span), times a factor and with an addend.
+template <index_t... S>
+tensor<float, extents<S...>> random_tensor(extents<S...> shape, auto&& fill, float factor, float addend) {
+    tensor<float, extents<S...>> x(shape);
+    fill(x.flat());
+    for (float& v : x) v = std::fma(v, factor, addend);
+    return x;
+}
+
+} // namespace detail
+
 /// Normal numbers of that mean and deviation, from a stream of a seed (core/philox.hpp).
 template <index_t... S>
 tensor<float, extents<S...>> normal(extents<S...> shape, std::uint64_t seed, float mean = 0, float deviation = 1,
                                     std::uint64_t stream = 0) {
-    tensor<float, extents<S...>> x(shape);
-    philox_generator(seed, stream).randn(x.flat());
-    for (float& v : x) v = std::fma(v, deviation, mean);
-    return x;
+    philox_generator from(seed, stream);
+    return detail::random_tensor(shape, [&](std::span<float> to) { from.randn(to); }, deviation, mean);
 }
 /// Numbers of equal chance in low .. high, high excluded but for rounding, from a stream of a seed (core/philox.hpp): multiples of
 /// 2^-24 of the distance.
 template <index_t... S>
 tensor<float, extents<S...>> uniform(extents<S...> shape, std::uint64_t seed, float low = 0, float high = 1,
                                      std::uint64_t stream = 0) {
-    tensor<float, extents<S...>> x(shape);
-    philox_generator(seed, stream).rand(x.flat());
-    for (float& v : x) v = std::fma(v, high - low, low);
-    return x;
+    philox_generator from(seed, stream);
+    return detail::random_tensor(shape, [&](std::span<float> to) { from.rand(to); }, high - low, low);
 }
 
 } // namespace apriori

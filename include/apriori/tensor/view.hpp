@@ -92,9 +92,9 @@ struct view {
     }
 
     /// The element at one index for each axis. Like every access to elements, it does not look whether there is one.
-    template <std::convertible_to<index_t>... I>
-    constexpr T& operator()(I... i) const noexcept {
-        static_assert(sizeof...(I) == std::size_t{rank}, "apriori: an element has one index for each axis");
+    template <std::convertible_to<index_t>... Index>
+    constexpr T& operator()(Index... i) const noexcept {
+        static_assert(sizeof...(Index) == std::size_t{rank}, "apriori: an element has one index for each axis");
         index_t offset = 0;
         std::size_t axis = 0;
         ((offset += index_t(i) * strides[axis++]), ...);
