@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors by themselves: elements, iteration, equality, copies, storage on the stack, making and printing them.
 #include "apriori/expr/print.hpp"
+#include "apriori/tensor/interop.hpp"
 #include "apriori/tensor/make.hpp"
 #include "device_oracle.hpp"
 
@@ -144,6 +145,63 @@ TEST(MakeTensor, OfRandomNumbers) {
     g.seek(8);
     g.rand(std::span(parts).subspan(8));
     EXPECT_EQ(whole, parts);
+}
+
+TEST(Interop, RangesAreViews) {
+    std::vector<float> values{1, 2, 3, 4, 5, 6};
+    as_view(values)(1) = 20;
+    EXPECT_EQ(text(as_view(values, extents<2, 3>{})), "[[1, 20, 3],\n [4, 5, 6]]");
+    const std::array<float, 4> four{1, 2, 3, 4};
+    EXPECT_EQ(text(as_view(four, extents<dyn, 2>(2))), "[[1, 2],\n [3, 4]]");
+    EXPECT_EQ(as_view(std::span(values).first(2)).ext()[0], 2);
+    EXPECT_EQ(as_view(values, extents<dyn, 4>(2)).ext()[0], -1);
+}
+
+/// std::mdspan<float, std::extents<int, 2, std::dynamic_extent>, std::layout_left>, as C++23 has it.
+struct columns_of_two {
+    using element_type = float;
+    float* p;
+    int columns;
+    float* data_handle() const { return p; }
+    static constexpr std::size_t rank() { return 2; }
+    static constexpr std::size_t static_extent(std::size_t i) { return i == 0 ? 2 : std::size_t(-1); }
+    int extent(std::size_t i) const { return i == 0 ? 2 : columns; }
+    int stride(std::size_t i) const { return i == 0 ? 1 : 2; }
+};
+TEST(Interop, MdspansAreViews) {
+    std::vector<float> values{1, 2, 3, 4, 5, 6};
+    const auto v = as_view(columns_of_two{values.data(), 3});
+    static_assert(std::is_same_v<decltype(v.shape), extents<2, dyn>>);
+    EXPECT_EQ(text(v), "[[1, 3, 5],\n [2, 4, 6]]");
+}
+
+/// The struct of dlpack.h.
+struct dl_tensor {
+    void* data;
+    struct {
+        int device_type, device_id;
+    } device;
+    std::int32_t ndim;
+    struct {
+        std::uint8_t code, bits;
+        std::uint16_t lanes;
+    } dtype;
+    std::int64_t* shape;
+    std::int64_t* strides;
+    std::uint64_t byte_offset;
+};
+TEST(Interop, DlpackTensorsAreViews) {
+    std::vector<float> values{0, 1, 2, 3, 4, 5, 6};
+    std::int64_t shape[] = {2, 3}, strides[] = {1, 2};
+    dl_tensor t{values.data(), {1, 0}, 2, {2, 32, 1}, shape, nullptr, 4};
+    EXPECT_EQ(text(*from_dlpack<float, 2>(t)), "[[1, 2, 3],\n [4, 5, 6]]");
+    t.strides = strides;
+    EXPECT_EQ(text(*from_dlpack<float, 2>(t)), "[[1, 3, 5],\n [2, 4, 6]]");
+    EXPECT_EQ((from_dlpack<float, 3>(t)).error().message, "dlpack: the tensor has 2 axes, not 3");
+    EXPECT_EQ((from_dlpack<std::int32_t, 2>(t)).error().code, errc::unsupported);
+    EXPECT_EQ((from_dlpack<double, 2>(t)).error().code, errc::unsupported);
+    t.device.device_type = 2; // CUDA
+    EXPECT_EQ((from_dlpack<float, 2>(t)).error().code, errc::unsupported);
 }
 
 TEST(PrintTensor, AsNumPyDoes) {
