@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of two tensors by the names of their axes: einsum<"bij,bjk->bik">(a, b). It becomes one matmul of views wherever the
-// axes allow it; axes that are multiplied or summed together are brought side by side first.
+// Products of two tensors by the names of their axes: einsum<"bij,bjk->bik">(a, b). It becomes one matmul of views where the axes
+// allow it; axes that are multiplied or summed together are brought side by side first.
 #pragma once
 
 #include "apriori/expr/axes.hpp"
@@ -179,8 +179,8 @@ constexpr auto extents_called(const EA& a, const EB& b) {
 
 } // namespace detail
 
-/// The product of a and b whose axes have the letters of Spec, as numpy.einsum has it: "bij,bjk->bik". Axes of both operands that the
-/// result lacks are summed over, and so are those of one. A letter occurs once in an operand.
+/// The product of a and b whose axes have the letters of Spec, as numpy.einsum has it: "bij,bjk->bik". Axes that the result lacks
+/// are summed over. A letter occurs once in an operand.
 template <fixed_string Spec, expression A, expression B>
 constexpr auto einsum(A&& a, B&& b) {
     using detail::axis_names;

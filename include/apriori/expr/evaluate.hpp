@@ -10,8 +10,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The value of x, in a new tensor of its shape. Allocates it, and a workspace for the time of the call. Errors: those of assign,
-/// and device_error where there is no memory. For devices that work in host memory.
+/// The value of x, in a new tensor of its shape. Allocates it, and a workspace for the time of the call. For devices that work in
+/// host memory. Errors: those of assign, and device_error where there is no memory.
 template <class Device, expression X>
 result<tensor<float, extents_of<node_t<X>>>> evaluate(Device& device, const X& x) {
     constexpr bool in_host_memory = requires { requires Device::is_host; };

@@ -78,9 +78,10 @@ public:
         Out out_;
     };
 
-    /// to(out) = x. The shape of x broadcasts into that of out; out may be an operand of element-wise parts of x at the same
-    /// place, never of a contraction's or norm's input. shape_mismatch where run-time extents do not fit, invalid_argument where out has
-    /// no memory or overlaps what is read in another order, and on the host where gather's indices are no rows of its table.
+    /// to(out) = x. The shape of x broadcasts into that of out, whose last axis may have a stride: then a temporary is written
+    /// first. out may be an operand of element-wise parts of x at the same place, never of a contraction's or norm's input.
+    /// shape_mismatch where run-time extents do not fit, invalid_argument where out has no memory or overlaps what is read in
+    /// another order, and on the host where gather's indices are no rows of its table.
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& out) {
         return destination<view<T, E, L>>(*this, out);
@@ -190,23 +191,18 @@ private:
             if constexpr (!requires { Device::is_planner; })
                 if (state && runs_here()) state = check_memory(out, x);
             const auto temporaries = scope();
-            if constexpr (E::rank == 0 || Out::memory_layout == layout::strided) {
+            if (!state) return;
+            if constexpr (E::rank == 0)
+                write(view<float, extents<1>>(out.data, {}), x);
+            else if constexpr (Out::memory_layout == layout::strided) {
                 const auto dense = temporary(out.ext());
-                if (state) write(with_last_axis(dense), x);
+                write(dense, x);
                 if (state) store_strided(out, view<const float, E>(dense));
-            } else if (state)
+            } else
                 write(out, x);
         }
     }
 
-    /// A dense view with an axis: of a rank of 0 the one element.
-    template <class V>
-    static constexpr auto with_last_axis(const V& v) {
-        if constexpr (V::rank > 0)
-            return v;
-        else
-            return view<typename V::value_type, extents<1>>(v.data, {});
-    }
     /// Copies x to a destination whose elements have gaps: as rows of one element each.
     template <class T, index_t... S, layout L, class X>
     constexpr void store_strided(const view<T, extents<S...>, L>& out, const X& x) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Other people's arrays as views, moving no data: contiguous ranges, std::mdspan and what has its members, DLPack's DLTensor. (Eigen's
-// tensors: device/eigen/bridge.hpp.) None of their headers is needed here.
+// Other people's arrays as views, moving no data: contiguous ranges, std::mdspan and what has its members, DLPack's DLTensor.
+// None of their headers is needed here. (Eigen's tensors: device/eigen/bridge.hpp.)
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -22,7 +22,8 @@ auto as_view(Range&& r) {
     using T = std::remove_reference_t<std::ranges::range_reference_t<Range>>;
     return view<T, extents<dyn>>(std::ranges::data(r), extents<dyn>(std::ranges::ssize(r)));
 }
-/// The same in a shape, row-major. Where there are not as many elements, the first axis has extent -1, and an assignment refuses the view.
+/// The same in a shape, row-major. Where there are not as many elements, the first axis has extent -1, and an assignment
+/// refuses the view.
 template <std::ranges::contiguous_range Range, index_t... S>
 requires(std::ranges::sized_range<Range> && std::ranges::borrowed_range<Range> && sizeof...(S) > 0)
 auto as_view(Range&& r, extents<S...> shape) {
@@ -51,8 +52,8 @@ constexpr auto as_view(const M& m) {
     }(std::make_index_sequence<M::rank()>{});
 }
 
-/// DLPack's DLTensor as a view of Rank axes of T, float or an integer. Fails for one of another rank, type or device than the CPU. What owns it
-/// must outlive the view.
+/// DLPack's DLTensor as a view of Rank axes of T, a floating-point number or an integer. Fails for another rank or type, and for
+/// another device than the CPU. What owns it must outlive the view.
 template <class T, int Rank>
 auto from_dlpack(const auto& t) {
     constexpr int cpu = 1, code = std::is_floating_point_v<T> ? 2 : std::is_signed_v<T> ? 0 : 1; // of dlpack.h
@@ -61,13 +62,13 @@ auto from_dlpack(const auto& t) {
         using V = view<T, extents<(void(Is), dyn)...>, layout::strided>;
         using outcome = result<V>;
         if (int(t.device.device_type) != cpu)
-            return outcome(failure(errc::unsupported, "dlpack: the tensor is on device type ", int(t.device.device_type),
-                                   "; allowed: ", cpu, ", the CPU"));
+            return outcome(failure(errc::unsupported, "dlpack: the tensor is on device type ",
+                                   int(t.device.device_type), "; allowed: ", cpu, ", the CPU"));
         if (int(t.ndim) != Rank)
             return outcome(failure(errc::shape_mismatch, "dlpack: the tensor has ", int(t.ndim), " axes, not ", Rank));
         if (int(t.dtype.code) != code || int(t.dtype.bits) != bits || int(t.dtype.lanes) != 1)
-            return outcome(failure(errc::unsupported, "dlpack: the elements have type code ", int(t.dtype.code), " and ",
-                                   int(t.dtype.bits), " bits; allowed: ", code, " and ", bits));
+            return outcome(failure(errc::unsupported, "dlpack: the elements have type code ", int(t.dtype.code),
+                                   " and ", int(t.dtype.bits), " bits; allowed: ", code, " and ", bits));
         V v;
         v.data = reinterpret_cast<T*>(static_cast<std::byte*>(t.data) + t.byte_offset);
         index_t step = 1;

@@ -29,8 +29,7 @@ tensor<T, extents<S...>> ones(extents<S...> shape) {
     return full<T>(shape, T{1});
 }
 
-/// start + i * step for all i for which that lies before stop: ceil((stop - start) / step) elements, none where there are none. A step
-/// of 0 has none.
+/// start + i * step for all i for which that lies before stop: ceil((stop - start) / step) elements. A step of 0 has none.
 template <class T = float>
 tensor<T, extents<dyn>> arange(T start, T stop, T step = T{1}) {
     const double count = step == T{0} ? 0 : std::ceil((double(stop) - double(start)) / double(step));
@@ -91,8 +90,8 @@ tensor<float, extents<S...>> normal(extents<S...> shape, std::uint64_t seed, flo
     philox_generator from(seed, stream);
     return detail::random_tensor(shape, [&](std::span<float> to) { from.randn(to); }, deviation, mean);
 }
-/// Numbers of equal chance in low .. high, high excluded but for rounding, from a stream of a seed (core/philox.hpp): multiples of
-/// 2^-24 of the distance.
+/// Numbers of equal chance in low .. high, high excluded but for rounding, from a stream of a seed (core/philox.hpp): multiples
+/// of 2^-24 of the distance.
 template <index_t... S>
 tensor<float, extents<S...>> uniform(extents<S...> shape, std::uint64_t seed, float low = 0, float high = 1,
                                      std::uint64_t stream = 0) {
