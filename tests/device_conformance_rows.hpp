@@ -98,6 +98,14 @@ TYPED_TEST_P(device_rows, reductions_of_more_kinds) {
     this->each([](auto x) { return concat<1>(var(x), norm(x), any(x), all(x)); });
     this->axes([]<int Axis>(auto x) { return concat<0>(var<Axis>(x, 1), stddev<Axis>(x), norm<Axis>(x)); });
     this->expect([](auto& in) { return sum<0, 2>(in.tensor(extents<4, 5, 7>{})); });
+    this->expect([](auto& in) { // of nothing
+        const auto x = in.tensor(extents<dyn, dyn>(index_t{3}, index_t{0}));
+        return concat<1>(sum(x), max(x), mean(x));
+    });
+    this->expect([](auto& in) { // broadcast back along an axis of run time
+        const auto x = in.tensor(extents<dyn, dyn>(index_t{3}, index_t{9}));
+        return (x - mean(x)) * x;
+    });
     this->expect([](auto& in) { return mean<1, 0>(in.tensor(extents<4, 5, 7>{})); });
     this->expect(
         [](auto& in) { return softmax<0>(in.tensor(extents<4, 5, 7>{})) + softmax<1>(in.tensor(extents<4, 5, 7>{})); });

@@ -45,12 +45,13 @@ inline constexpr int epilogue_worth = [] {
         return 0;
 }();
 
-/// True where two shapes are equal as far as the compiler knows.
-template <class A, class B>
+/// True where a shape A equals that of the result, R, as far as the compiler knows. An extent of 1 that it knows is taken for a
+/// broadcast one where the result's is of run time.
+template <class A, class R>
 inline constexpr bool same_extents = [] {
-    bool same = A::rank == B::rank;
+    bool same = A::rank == R::rank;
     for (int i = 0; same && i < A::rank; ++i)
-        same = A::fixed(i) == B::fixed(i) || A::fixed(i) == dyn || B::fixed(i) == dyn;
+        same = A::fixed(i) == R::fixed(i) || A::fixed(i) == dyn || (R::fixed(i) == dyn && A::fixed(i) != 1);
     return same;
 }();
 

@@ -44,7 +44,8 @@ template <mdspan_like M>
 constexpr auto as_view(const M& m) {
     return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
         constexpr auto fixed = [](std::size_t i) {
-            return M::static_extent(i) == std::numeric_limits<std::size_t>::max() ? dyn : index_t(M::static_extent(i));
+            return M::static_extent(i) == (std::numeric_limits<std::size_t>::max)() ? dyn
+                                                                                    : index_t(M::static_extent(i));
         };
         using E = extents<fixed(Is)...>;
         return view<typename M::element_type, E, layout::strided>(

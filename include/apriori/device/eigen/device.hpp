@@ -50,6 +50,11 @@ public:
     }
 
 private:
+    /// Of the result: a reduction of no columns has some.
+    template <class P, class I, class O>
+    static index_t elements(const ops::reduce<P, I, O>& op) {
+        return op.rows;
+    }
     static index_t elements(const auto& op) {
         if constexpr (requires { op.cols; }) return op.rows * op.cols;
         const launch l = op.describe();

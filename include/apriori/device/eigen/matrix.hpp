@@ -35,7 +35,7 @@ private:
 
 /// Work of about `cost` floating-point operations for each of n items, shared among the executor's threads.
 void for_each(const executor& on, index_t n, index_t cost, const auto& body) {
-    const double c = double(cost);
+    const double c = double((std::max)(cost, index_t{1})); // 0 has no meaning to Eigen
     on.parallelFor(n, Eigen::TensorOpCost(4 * c, 4 * c, c), [&](index_t first, index_t last) {
         for (index_t i = first; i < last; ++i) body(i);
     });
