@@ -51,8 +51,8 @@ public:
 
 private:
     /// Of the result: a reduction of no columns has some.
-    template <class P, class I, class O>
-    static index_t elements(const ops::reduce<P, I, O>& op) {
+    template <class Policy, class In, class Out>
+    static index_t elements(const ops::reduce<Policy, In, Out>& op) {
         return op.rows;
     }
     static index_t elements(const auto& op) {
