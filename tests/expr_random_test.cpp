@@ -143,7 +143,8 @@ auto leaf(world& w) {
     }();
     array3 plain(w.size(S));
     for_each_index(plain.size, [&](auto i) {
-        const index_t offset = turned ? i[1] * n[1] * wide + i[0] * wide + i[2] : i[0] * n[1] * wide + i[1] * wide + i[2];
+        const index_t offset =
+            turned ? i[1] * n[1] * wide + i[0] * wide + i[2] : i[0] * n[1] * wide + i[1] * wide + i[2];
         plain.at(i) = {static_cast<double>(numbers[to_size(offset)]), 0};
     });
     return drawn{v, std::move(plain)};
@@ -157,14 +158,22 @@ auto unary(world& w) {
     const auto a = draw<mixed(Seed + 1), Nodes - 1, S>(w);
     const auto both = [&](auto expression, auto f) { return drawn{expression, map(w.size(S), f, a.plain)}; };
     using namespace oracle;
-    if constexpr (Seed % 8 == 0) return both(tanh(a.x), [](real x) { return tanh(x); });
-    else if constexpr (Seed % 8 == 1) return both(abs(a.x) * 0.5f, [](real x) { return abs(x) * number(0.5); });
-    else if constexpr (Seed % 8 == 2) return both(square(a.x), [](real x) { return x * x; });
-    else if constexpr (Seed % 8 == 3) return both(-a.x, [](real x) { return -x; });
-    else if constexpr (Seed % 8 == 4) return both(sigmoid(a.x), [](real x) { return number(1) / (number(1) + exp(-x)); });
-    else if constexpr (Seed % 8 == 5) return both(floor(a.x * 3.0f), [](real x) { return floor(x * number(3)); });
-    else if constexpr (Seed % 8 == 6) return both(clamp(a.x, -1.0f, 0.5f), [](real x) { return fmin(number(0.5), fmax(number(-1), x)); });
-    else return both(!(a.x > 0.25f), [](real x) { return where_less(number(0.25), x, number(0), number(1)); });
+    if constexpr (Seed % 8 == 0)
+        return both(tanh(a.x), [](real x) { return tanh(x); });
+    else if constexpr (Seed % 8 == 1)
+        return both(abs(a.x) * 0.5f, [](real x) { return abs(x) * number(0.5); });
+    else if constexpr (Seed % 8 == 2)
+        return both(square(a.x), [](real x) { return x * x; });
+    else if constexpr (Seed % 8 == 3)
+        return both(-a.x, [](real x) { return -x; });
+    else if constexpr (Seed % 8 == 4)
+        return both(sigmoid(a.x), [](real x) { return number(1) / (number(1) + exp(-x)); });
+    else if constexpr (Seed % 8 == 5)
+        return both(floor(a.x * 3.0f), [](real x) { return floor(x * number(3)); });
+    else if constexpr (Seed % 8 == 6)
+        return both(clamp(a.x, -1.0f, 0.5f), [](real x) { return fmin(number(0.5), fmax(number(-1), x)); });
+    else
+        return both(!(a.x > 0.25f), [](real x) { return where_less(number(0.25), x, number(0), number(1)); });
 }
 template <std::uint64_t Seed, int Nodes, signature S>
 auto binary(world& w) {
@@ -172,34 +181,49 @@ auto binary(world& w) {
     const auto a = draw<mixed(Seed + 1), left, S>(w);
     const auto b = draw<mixed(Seed + 2), Nodes - left, narrowed(S, Seed >> 16)>(w);
     const auto both = [&](auto expression, auto f) { return drawn{expression, map(w.size(S), f, a.plain, b.plain)}; };
-    if constexpr (Seed % 6 == 0) return both(a.x + b.x, [](real x, real y) { return x + y; });
-    else if constexpr (Seed % 6 == 1) return both(a.x - b.x, [](real x, real y) { return x - y; });
-    else if constexpr (Seed % 6 == 2) return both(b.x * a.x, [](real x, real y) { return y * x; });
-    else if constexpr (Seed % 6 == 3) return both(maximum(a.x, b.x), [](real x, real y) { return fmax(x, y); });
-    else if constexpr (Seed % 6 == 4) return both(where(a.x < b.x, a.x, b.x * 2.0f), [](real x, real y) { return where_less(x, y, x, y * oracle::number(2)); });
-    else return both(a.x / (abs(b.x) + 1.0f), [](real x, real y) { return x / (abs(y) + oracle::number(1)); });
+    if constexpr (Seed % 6 == 0)
+        return both(a.x + b.x, [](real x, real y) { return x + y; });
+    else if constexpr (Seed % 6 == 1)
+        return both(a.x - b.x, [](real x, real y) { return x - y; });
+    else if constexpr (Seed % 6 == 2)
+        return both(b.x * a.x, [](real x, real y) { return y * x; });
+    else if constexpr (Seed % 6 == 3)
+        return both(maximum(a.x, b.x), [](real x, real y) { return fmax(x, y); });
+    else if constexpr (Seed % 6 == 4)
+        return both(where(a.x < b.x, a.x, b.x * 2.0f),
+                    [](real x, real y) { return where_less(x, y, x, y * oracle::number(2)); });
+    else
+        return both(a.x / (abs(b.x) + 1.0f), [](real x, real y) { return x / (abs(y) + oracle::number(1)); });
 }
 /// An axis of extent 1 that is a reduction.
 template <std::uint64_t Seed, int Nodes, signature S, int Axis>
 auto reduction(world& w) {
     const auto a = draw<mixed(Seed + 1), Nodes - 1, with(S, Axis, char('a' + (Seed >> 8) % 3))>(w);
     const auto both = [&](auto expression, auto policy) {
-        return drawn{expression, along(Axis, a.plain, [=](const std::vector<real>& x) { return oracle::reduce(policy, x); })};
+        return drawn{expression,
+                     along(Axis, a.plain, [=](const std::vector<real>& x) { return oracle::reduce(policy, x); })};
     };
-    if constexpr (Seed % 4 == 0) return both(sum<Axis>(a.x), norms::sum{});
-    else if constexpr (Seed % 4 == 1) return both(mean<Axis>(a.x), norms::mean{});
-    else if constexpr (Seed % 4 == 2) return both((max<Axis>)(a.x), norms::max{});
-    else return both(var<Axis>(a.x), norms::variance{});
+    if constexpr (Seed % 4 == 0)
+        return both(sum<Axis>(a.x), norms::sum{});
+    else if constexpr (Seed % 4 == 1)
+        return both(mean<Axis>(a.x), norms::mean{});
+    else if constexpr (Seed % 4 == 2)
+        return both((max<Axis>)(a.x), norms::max{});
+    else
+        return both(var<Axis>(a.x), norms::variance{});
 }
 template <std::uint64_t Seed, int Nodes, signature S>
 auto norm_of(world& w) {
     constexpr int axis = int((Seed >> 8) % 3);
     const auto a = draw<mixed(Seed + 1), Nodes - 1, S>(w);
     const auto both = [&](auto expression, auto policy) {
-        return drawn{expression, along(axis, a.plain, [=](const std::vector<real>& x) { return oracle::normalize(policy, x); })};
+        return drawn{expression,
+                     along(axis, a.plain, [=](const std::vector<real>& x) { return oracle::normalize(policy, x); })};
     };
-    if constexpr (Seed % 2 == 0) return both(softmax<axis>(a.x), norms::softmax{});
-    else return both(normalize<axis>(norms::layer_norm{}, a.x), norms::layer_norm{});
+    if constexpr (Seed % 2 == 0)
+        return both(softmax<axis>(a.x), norms::softmax{});
+    else
+        return both(normalize<axis>(norms::layer_norm{}, a.x), norms::layer_norm{});
 }
 template <std::uint64_t Seed, int Nodes, signature S>
 auto transposed(world& w) {
@@ -229,8 +253,10 @@ auto product(world& w) {
         }
         plain.at(i) = oracle::dot(x, y);
     });
-    if constexpr (Seed % 2 == 0) return drawn{matmul(a.x, b.x), std::move(plain)};
-    else return drawn{einsum<"bik,bkj->bij">(a.x, b.x), std::move(plain)};
+    if constexpr (Seed % 2 == 0)
+        return drawn{matmul(a.x, b.x), std::move(plain)};
+    else
+        return drawn{einsum<"bik,bkj->bij">(a.x, b.x), std::move(plain)};
 }
 /// Two in sequence along an axis, of which the second half is taken.
 template <std::uint64_t Seed, int Nodes, signature S>
@@ -246,11 +272,14 @@ auto joined(world& w) {
         from[axis] += first;
         const bool second = from[axis] >= n;
         if (second) from[axis] -= n;
-        plain.at(i) = (second ? b.plain : a.plain).v[to_size((from[0] * plain.size[1] + from[1]) * plain.size[2] + from[2])];
+        plain.at(i) =
+            (second ? b.plain : a.plain).v[to_size((from[0] * plain.size[1] + from[1]) * plain.size[2] + from[2])];
     });
     const auto whole = concat<axis>(a.x, b.x);
-    if constexpr (S[axis] == '1') return drawn{slice<axis, 1>(whole, first), std::move(plain)};
-    else return drawn{slice<axis>(whole, first, n), std::move(plain)};
+    if constexpr (S[axis] == '1')
+        return drawn{slice<axis, 1>(whole, first), std::move(plain)};
+    else
+        return drawn{slice<axis>(whole, first, n), std::move(plain)};
 }
 
 /// An expression of that shape and at most so many nodes, and its value.
@@ -258,15 +287,24 @@ template <std::uint64_t Seed, int Nodes, signature S>
 auto draw(world& w) {
     constexpr std::uint64_t kind = (Seed >> 24) % 16;
     constexpr int axis = S[0] == '1' ? 0 : S[1] == '1' ? 1 : S[2] == '1' ? 2 : -1;
-    if constexpr (Nodes <= 1) return leaf<(Seed >> 32), S>(w);
-    else if constexpr (axis >= 0 && kind < 8) return reduction<(Seed >> 32), Nodes, S, axis>(w);
-    else if constexpr (kind < 3) return unary<(Seed >> 32), Nodes, S>(w);
-    else if constexpr (kind < 5) return norm_of<(Seed >> 32), Nodes, S>(w);
-    else if constexpr (kind < 7) return transposed<(Seed >> 32), Nodes, S>(w);
-    else if constexpr (Nodes == 2) return unary<(Seed >> 32), Nodes, S>(w);
-    else if constexpr (kind < 9) return product<(Seed >> 32), Nodes, S>(w);
-    else if constexpr (kind < 11) return joined<(Seed >> 32), Nodes, S>(w);
-    else return binary<(Seed >> 32), Nodes, S>(w);
+    if constexpr (Nodes <= 1)
+        return leaf<(Seed >> 32), S>(w);
+    else if constexpr (axis >= 0 && kind < 8)
+        return reduction<(Seed >> 32), Nodes, S, axis>(w);
+    else if constexpr (kind < 3)
+        return unary<(Seed >> 32), Nodes, S>(w);
+    else if constexpr (kind < 5)
+        return norm_of<(Seed >> 32), Nodes, S>(w);
+    else if constexpr (kind < 7)
+        return transposed<(Seed >> 32), Nodes, S>(w);
+    else if constexpr (Nodes == 2)
+        return unary<(Seed >> 32), Nodes, S>(w);
+    else if constexpr (kind < 9)
+        return product<(Seed >> 32), Nodes, S>(w);
+    else if constexpr (kind < 11)
+        return joined<(Seed >> 32), Nodes, S>(w);
+    else
+        return binary<(Seed >> 32), Nodes, S>(w);
 }
 
 // ---- the test ---------------------------------------------------------------------------------------------------------
@@ -285,7 +323,8 @@ void compare(Device& device, const drawn<X>& d, tally& seen, const std::string& 
         const double g = static_cast<double>(got->flat()[i]);
         ++seen.elements;
         seen.bounded += e.error < 0.01 * (1 + std::fabs(e.value));
-        if (std::isnan(e.value) ? std::isnan(g) || e.error > 0 : g == e.value || std::fabs(g - e.value) <= e.error) continue;
+        if (std::isnan(e.value) ? std::isnan(g) || e.error > 0 : g == e.value || std::fabs(g - e.value) <= e.error)
+            continue;
         if (std::isinf(e.error)) continue;
         FAIL() << what << "element " << i << " is " << g << ", expected " << e.value << " +- " << e.error;
     }
@@ -302,7 +341,8 @@ void one_expression(tally& seen) {
         world w(Seed * 1000 + std::uint64_t(run));
         const auto d = draw<mixed(Seed), 4 + int(Seed % 8), shapes[Seed % 4]>(w);
         std::ostringstream what;
-        what << "seed " << Seed << ", run " << run << ", sizes " << w.sizes[0] << ' ' << w.sizes[1] << ' ' << w.sizes[2] << ", " << d.x << ": ";
+        what << "seed " << Seed << ", run " << run << ", sizes " << w.sizes[0] << ' ' << w.sizes[1] << ' ' << w.sizes[2]
+             << ", " << d.x << ": ";
         compare(vectors, d, seen, what.str());
         if (run % 4 == 0) compare(scalars, d, seen, "scalar, " + what.str());
         if (run % 4 == 1) compare(reference, d, seen, "eigen, " + what.str());
