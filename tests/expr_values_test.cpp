@@ -203,6 +203,13 @@ TYPED_TEST(expr_values, multiplies_axes_by_name) { // as numpy.einsum does
     EXPECT_EQ(plan<TypeParam>(relu(einsum<"ij,jk->ik">(a, b) + numbers(extents<4>{}))).size(), 1);
     const tensor<float, extents<dyn, dyn>> left(extents<dyn, dyn>(2, 3)), right(extents<dyn, dyn>(4, 5));
     EXPECT_EQ(evaluate(this->device, einsum<"ij,jk->ik">(left, right)).error().code, errc::shape_mismatch);
+    // as many elements along the summed axes together, and yet other axes
+    const tensor<float, extents<dyn, dyn>> two_by_three(extents<dyn, dyn>(2, 3)), three_by_two(extents<dyn, dyn>(3, 2));
+    const auto misfit = evaluate(this->device, einsum<"ij,ij->">(two_by_three, three_by_two));
+    ASSERT_FALSE(misfit);
+    EXPECT_NE(misfit.error().message.find("einsum: run-time extents do not fit together on axis 0"), std::string::npos)
+        << misfit.error().message;
+    EXPECT_TRUE(evaluate(this->device, einsum<"ij,ji->">(two_by_three, three_by_two)));
 }
 
 TYPED_TEST(expr_values, slices_joins_and_gathers) {

@@ -115,6 +115,33 @@ constexpr auto summed(const X& x) {
     }
 }
 
+/// Whether the axes called Names have the same extents in a, whose axes are called A, and in b, as far as the compiler knows.
+template <axis_names Names, axis_names A, axis_names B, class EA, class EB>
+inline constexpr bool fixed_extents_fit = [] {
+    for (int i = 0; i < Names.count; ++i) {
+        const index_t of_a = EA::fixed(A.find(at(Names.letters, i))), of_b = EB::fixed(B.find(at(Names.letters, i)));
+        if (of_a != of_b && of_a != dyn && of_b != dyn) return false;
+    }
+    return true;
+}();
+/// The same at run time: the first misfit.
+template <axis_names Names, axis_names A, axis_names B>
+constexpr status extents_fit(const auto& a, const auto& b) {
+    status s;
+    for (int i = 0; i < Names.count; ++i) {
+        const int of_a = A.find(at(Names.letters, i)), of_b = B.find(at(Names.letters, i));
+        s = first_error(s, fitting(a[of_a] == b[of_b], at(misfits<"einsum">, of_a).text, a[of_a], b[of_b]));
+    }
+    return s;
+}
+/// A view as it is, where a check has found nothing wrong: of axes that are one by now.
+struct checked_op {
+    static constexpr const char* name = "einsum";
+    status found;
+    constexpr auto operator()(const auto& v) const { return v; }
+    constexpr status check(const auto&) const { return found; }
+};
+
 /// The sizes of a shape with the Count axes from First on as one.
 template <std::size_t First, std::size_t Count, std::size_t Rank>
 constexpr auto merged_sizes(const std::array<index_t, Rank>& sizes) {
@@ -191,27 +218,38 @@ constexpr auto einsum(A&& a, B&& b) {
     constexpr bool ranks = parts.a.count == extents_of<A>::rank && parts.b.count == extents_of<B>::rank;
     static_assert(ranks, "apriori: einsum: an operand has as many axes as letters");
     if constexpr (parts.well_formed && ranks) {
+        static_assert(
+            require_shapes<
+                "einsum", extents_of<A>, extents_of<B>,
+                detail::fixed_extents_fit<parts.contracted(), parts.a, parts.b, extents_of<A>, extents_of<B>>>::value);
+        const auto p = as_node(std::forward<A>(a));
+        const auto q = as_node(std::forward<B>(b));
         constexpr axis_names batch = parts.batch(), rows = parts.rows(), columns = parts.columns(),
                              contracted = parts.contracted();
         constexpr axis_names left = batch + rows + contracted, right = batch + contracted + columns,
                              product = batch + rows + columns;
         constexpr int n = batch.count;
-        const auto x = detail::axes_in_order<parts.a.common(left), left>(
-            detail::summed<parts.a, left>(as_node(std::forward<A>(a))));
-        const auto y = detail::axes_in_order<parts.b.common(right), right>(
-            detail::summed<parts.b, right>(as_node(std::forward<B>(b))));
+        const auto x = detail::axes_in_order<parts.a.common(left), left>(detail::summed<parts.a, left>(p));
+        const auto y = detail::axes_in_order<parts.b.common(right), right>(detail::summed<parts.b, right>(q));
         if constexpr (contracted.count == 0)
             return detail::axes_in_order<product, parts.out>(detail::with_new_axes<n + rows.count, columns.count>(x) *
                                                              detail::with_new_axes<n, rows.count>(y));
         else {
-            const auto p =
-                matmul(detail::merged<n, rows.count>(detail::merged<n + rows.count, contracted.count>(x)),
-                       detail::merged<n, contracted.count>(detail::merged<n + contracted.count, columns.count>(y)));
+            const auto u = detail::merged<n, rows.count>(detail::merged<n + rows.count, contracted.count>(x));
+            const auto v = detail::merged<n, contracted.count>(detail::merged<n + contracted.count, columns.count>(y));
+            const auto uv = [&] {
+                if constexpr (contracted.count == 1)
+                    return matmul(u, v);
+                else { // which sees the merged axes' product alone
+                    using checked = view_op_node<detail::checked_op, std::remove_const_t<decltype(u)>>;
+                    return matmul(checked{{detail::extents_fit<contracted, parts.a, parts.b>(p.ext(), q.ext())}, u}, v);
+                }
+            }();
             if constexpr (rows.count == 1 && columns.count == 1)
-                return detail::axes_in_order<product, parts.out>(p);
+                return detail::axes_in_order<product, parts.out>(uv);
             else
                 return detail::axes_in_order<product, parts.out>(
-                    reshape(p, detail::extents_called<product, left, right>(x.ext(), y.ext())));
+                    reshape(uv, detail::extents_called<product, left, right>(x.ext(), y.ext())));
         }
     }
 }
