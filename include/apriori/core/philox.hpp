@@ -88,10 +88,16 @@ APRIORI_HD inline direction cos_sin_turns(std::uint32_t turns) noexcept {
 
 } // namespace detail
 
+/// Random words 4 * block to 4 * block + 3 of a stream of a seed.
+APRIORI_HD constexpr four<std::uint32_t> philox_words4(std::uint64_t seed, std::uint64_t stream,
+                                                       std::uint64_t block) noexcept {
+    using detail::low_word, detail::high_word;
+    return philox4x32({{low_word(block), high_word(block), low_word(stream), high_word(stream)}}, seed);
+}
+
 /// Standard normal numbers 4 * block to 4 * block + 3 of a stream of a seed: Box and Muller's transform of one counter.
 APRIORI_HD inline four<float> philox_normal4(std::uint64_t seed, std::uint64_t stream, std::uint64_t block) noexcept {
-    using detail::low_word, detail::high_word;
-    const auto words = philox4x32({{low_word(block), high_word(block), low_word(stream), high_word(stream)}}, seed);
+    const auto words = philox_words4(seed, stream, block);
     four<float> out{};
     for (int pair = 0; pair < 4; pair += 2) {
         const float u = std::fma(float(words.at[pair]), 0x1p-32f, 0x1p-33f); // (0, 1]
@@ -116,22 +122,11 @@ public:
 
     /// Fills `out` with the next numbers of the stream; how they are split into calls does not matter.
     void randn(std::span<float> out) noexcept {
-        std::size_t i = 0;
-        while (i < out.size()) {
-            const auto values = philox_normal4(seed_, stream_, position_ / 4);
-            for (std::size_t k = position_ % 4; k < 4 && i < out.size(); ++k, ++i, ++position_) out[i] = values.at[k];
-        }
+        fill(out, philox_normal4, [](float x) { return x; });
     }
-
     /// The same of numbers of equal chance in 0 .. 1, 1 excluded: multiples of 2^-24.
     void rand(std::span<float> out) noexcept {
-        using detail::low_word, detail::high_word;
-        for (std::size_t i = 0; i < out.size();) {
-            const auto words = philox4x32(
-                {{low_word(position_ / 4), high_word(position_ / 4), low_word(stream_), high_word(stream_)}}, seed_);
-            for (std::size_t k = position_ % 4; k < 4 && i < out.size(); ++k, ++i, ++position_)
-                out[i] = float(words.at[k] >> 8) * 0x1p-24f;
-        }
+        fill(out, philox_words4, [](std::uint32_t word) { return float(word >> 8) * 0x1p-24f; });
     }
 
     /// The index of the next number, and moving there.
@@ -139,6 +134,15 @@ public:
     constexpr void seek(std::uint64_t position) noexcept { position_ = position; }
 
 private:
+    /// The next numbers, of four(seed, stream, block) one by one.
+    void fill(std::span<float> out, auto four_of_block, auto number) noexcept {
+        for (std::size_t i = 0; i < out.size();) {
+            const auto values = four_of_block(seed_, stream_, position_ / 4);
+            for (std::size_t k = position_ % 4; k < 4 && i < out.size(); ++k, ++i, ++position_)
+                out[i] = number(values.at[k]);
+        }
+    }
+
     std::uint64_t seed_, stream_, position_ = 0;
 };
 

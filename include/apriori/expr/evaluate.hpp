@@ -21,12 +21,9 @@ result<tensor<float, extents_of<node_t<X>>>> evaluate(Device& device, const X& x
     if constexpr (in_host_memory) {
         constexpr auto no_memory = "evaluate: no memory for the result";
         if (out.data() == nullptr) return failure{errc::device_error, no_memory};
-        workspace counting;
-        if (const status s = context<Device>(counting).assign(out, x); !s) return to_failure(s);
-        const host_buffer temporaries(counting.high_water());
+        const host_buffer temporaries(workspace_of<Device>([&](auto& to) { to(out) = x; }));
         if (temporaries.empty()) return failure{errc::device_error, no_memory};
-        workspace memory(temporaries.span());
-        if (const status s = context<Device>(device, memory).assign(out, x); !s) return to_failure(s);
+        if (const status s = assign(device, temporaries.span(), out, x); !s) return to_failure(s);
     }
     return out;
 }

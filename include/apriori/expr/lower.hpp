@@ -189,7 +189,7 @@ private:
             if (!state) return;
             state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
             if constexpr (!requires { Device::is_planner; })
-                if (state && runs_here()) state = check_memory(out, x);
+                if (state && device_ != nullptr) state = check_memory(out, x);
             const auto temporaries = scope();
             if (!state) return;
             if constexpr (E::rank == 0)

@@ -55,22 +55,14 @@ tensor<T, extents<dyn>> linspace(T start, T stop, index_t count) {
     return x;
 }
 
-/// The identity matrix [N, N].
-template <index_t N, class T = float>
-tensor<T, extents<N, N>> eye() {
-    tensor<T, extents<N, N>> x;
-    for (index_t i = 0; i < N && x.data() != nullptr; ++i) x(i, i) = T{1};
-    return x;
-}
-/// The identity matrix [n, n].
-template <class T = float>
-tensor<T, extents<dyn, dyn>> eye(index_t n) {
-    tensor<T, extents<dyn, dyn>> x(extents<dyn, dyn>(n, n));
-    for (index_t i = 0; i < n && x.data() != nullptr; ++i) x(i, i) = T{1};
-    return x;
-}
-
 namespace detail {
+
+template <class T, index_t Rows, index_t Columns>
+tensor<T, extents<Rows, Columns>> identity(extents<Rows, Columns> shape) {
+    tensor<T, extents<Rows, Columns>> x(shape);
+    for (index_t i = 0; i < shape[0] && x.data() != nullptr; ++i) x(i, i) = T{1};
+    return x;
+}
 
 /// A tensor of numbers from fill(span), times a factor and with an addend.
 template <index_t... S>
@@ -82,6 +74,17 @@ tensor<float, extents<S...>> random_tensor(extents<S...> shape, auto&& fill, flo
 }
 
 } // namespace detail
+
+/// The identity matrix [N, N].
+template <index_t N, class T = float>
+tensor<T, extents<N, N>> eye() {
+    return detail::identity<T>(extents<N, N>{});
+}
+/// The identity matrix [n, n].
+template <class T = float>
+tensor<T, extents<dyn, dyn>> eye(index_t n) {
+    return detail::identity<T>(extents<dyn, dyn>(n, n));
+}
 
 /// Normal numbers of that mean and deviation, from a stream of a seed (core/philox.hpp).
 template <index_t... S>

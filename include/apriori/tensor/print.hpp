@@ -5,6 +5,7 @@
 #include "apriori/tensor/tensor.hpp"
 
 #include <ostream>
+#include <string>
 
 namespace apriori {
 
@@ -21,36 +22,35 @@ namespace detail {
 /// Of more elements than this the first and last three of each axis are printed.
 inline constexpr index_t printed_whole = 1000;
 
+/// A number, also where it is stored in a byte.
+template <class T>
+void print_number(std::ostream& out, T x) {
+    if constexpr (sizeof(T) == 1)
+        out << int{x};
+    else
+        out << x;
+}
+
+/// x, `indent` characters from the left. What follows an element is on the same line, or where it is a matrix or more, on another.
 template <class T, class E, layout L>
 void print(std::ostream& out, const view<T, E, L>& x, bool whole, int indent) {
-    if constexpr (E::rank == 0) {
-        if constexpr (sizeof(T) == 1)
-            out << int{x()};
-        else
-            out << x();
-    } else {
+    if constexpr (E::rank == 0)
+        print_number(out, x());
+    else {
         const index_t n = x.ext()[0];
-        const auto one = [&](index_t i) {
-            if constexpr (E::rank == 1) {
-                print(out, view<T, extents<>>(&x[i], {}), whole, 0);
-            } else
-                print(out, x[i], whole, indent + 1);
-        };
-        const auto separate = [&] {
-            out << ',';
-            if constexpr (E::rank == 1)
-                out << ' ';
-            else
-                for (int line = 1; line <= E::rank - 1 + indent + 1; ++line) out << (line < E::rank ? '\n' : ' ');
-        };
+        const std::string next =
+            E::rank == 1 ? ", "
+                         : "," + std::string(std::size_t{E::rank - 1}, '\n') + std::string(to_size(indent + 1), ' ');
         out << '[';
         for (index_t i = 0; i < n; ++i) {
-            if (i > 0) separate();
+            if (i > 0) out << next;
             if (!whole && n > 6 && i == 3) {
                 out << "...";
                 i = n - 4;
-            } else
-                one(i);
+            } else if constexpr (E::rank == 1)
+                print_number(out, x[i]);
+            else
+                print(out, x[i], whole, indent + 1);
         }
         out << ']';
     }

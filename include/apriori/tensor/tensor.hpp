@@ -101,14 +101,13 @@ template <class T, class E, class S>
 inline constexpr bool is_tensor<tensor<T, E, S>> = true;
 
 /// True where both have the same shape and equal elements.
-template <class T, class E, class S>
-constexpr bool operator==(const tensor<T, E, S>& a, const auto& b)
-requires(is_view<std::remove_cvref_t<decltype(b)>> || is_tensor<std::remove_cvref_t<decltype(b)>>)
-{
-    if constexpr (is_tensor<std::remove_cvref_t<decltype(b)>>)
-        return a.view() == b.view();
-    else
-        return a.view() == b;
+template <class T, class E, class S, class U, class F, class R>
+constexpr bool operator==(const tensor<T, E, S>& a, const tensor<U, F, R>& b) noexcept {
+    return a.view() == b.view();
+}
+template <class T, class E, class S, class U, class F, layout L>
+constexpr bool operator==(const tensor<T, E, S>& a, const view<U, F, L>& b) noexcept {
+    return a.view() == b;
 }
 
 /// A tensor of its own with the elements of a view, in row-major order.
