@@ -84,6 +84,28 @@ APRIORI_NOINLINE simd<Arch> lane_by_lane(simd<Arch> x, float (*f)(float)) noexce
     return lanes<simd<Arch>>::load(a);
 }
 
+/// The same of two arguments.
+template <class Arch>
+APRIORI_NOINLINE simd<Arch> lane_by_lane(simd<Arch> x, simd<Arch> y, float (*f)(float, float)) noexcept {
+    constexpr int L = lanes<simd<Arch>>::count;
+    float a[to_size(L)], b[to_size(L)];
+    store(a, x);
+    store(b, y);
+    for (int i = 0; i < L; ++i) a[i] = f(a[i], b[i]);
+    return lanes<simd<Arch>>::load(a);
+}
+
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> abs(simd<Arch> x) noexcept {
+    return int_lanes<simd<Arch>>::of(x).masked(0x7fffffffU).as_floats();
+}
+/// A magnitude with the sign of x.
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> with_sign_of(simd<Arch> x, simd<Arch> magnitude) noexcept {
+    using Ints = int_lanes<simd<Arch>>;
+    return Ints{Ints::of(magnitude).v | (Ints::of(x).v & Ints::set(0x80000000U).v)}.as_floats();
+}
+
 /// Whether first <= |x| <= last in all lanes, in bits, which are ordered as the magnitudes are; never where one is NaN.
 template <class Arch>
 APRIORI_EXACT_INLINE bool all_between(simd<Arch> x, std::uint32_t first, std::uint32_t last) noexcept {
@@ -147,15 +169,13 @@ APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> tanh(simd<Arch> x) noexcept {
     using V = simd<Arch>;
-    using Ints = int_lanes<V>;
     const auto set = [](float c) { return lanes<V>::set(c); };
-    const V magnitude = Ints::of(x).masked(0x7fffffffU).as_floats(), z = x * x;
+    const V magnitude = abs(x), z = x * x;
     constexpr float c[] = {-3.33332819422e-1f, 1.33314422036e-1f, -5.37397155531e-2f, 2.06390887954e-2f,
                            -5.70498872745e-3f};
     const V inner = multiply_add(x * z, polynomial(c, z), x);
     const V outer = set(1.0f) - set(2.0f) / (exp(magnitude + magnitude) + set(1.0f));
-    const V signed_outer = Ints{Ints::of(outer).v | (Ints::of(x).v & Ints::set(0x80000000U).v)}.as_floats();
-    return where_less(magnitude, set(0.625f), inner, signed_outer);
+    return where_less(magnitude, set(0.625f), inner, with_sign_of(x, outer));
 }
 
 } // namespace apriori::cpu_device

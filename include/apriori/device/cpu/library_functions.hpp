@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of vectors that no model spends its time in: magnitudes and integers by a few instructions, the others lane by
-// lane by the C library's.
+// Functions of vectors that no model spends its time in: rounding to integers by a few instructions, the others lane by lane by
+// the C library's.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,29 +11,11 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// The same of two arguments.
-template <class Arch>
-APRIORI_NOINLINE simd<Arch> lane_by_lane(simd<Arch> x, simd<Arch> y, float (*f)(float, float)) noexcept {
-    constexpr int L = lanes<simd<Arch>>::count;
-    float a[to_size(L)], b[to_size(L)];
-    store(a, x);
-    store(b, y);
-    for (int i = 0; i < L; ++i) a[i] = f(a[i], b[i]);
-    return lanes<simd<Arch>>::load(a);
-}
-
-template <class Arch>
-APRIORI_EXACT_INLINE simd<Arch> abs(simd<Arch> x) noexcept {
-    return int_lanes<simd<Arch>>::of(x).masked(0x7fffffffU).as_floats();
-}
 /// The nearest integer, of two the even one: adding 2^23 leaves no bits behind the point.
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> nearbyint(simd<Arch> x) noexcept {
-    using V = simd<Arch>;
-    using Ints = int_lanes<V>;
-    const V magnitude = abs(x), whole = lanes<V>::set(0x1p23f), nearest = (magnitude + whole) - whole;
-    const V with_sign = Ints{Ints::of(nearest).v | (Ints::of(x).v & Ints::set(0x80000000U).v)}.as_floats();
-    return where_less(magnitude, whole, with_sign, x);
+    const simd<Arch> magnitude = abs(x), whole = lanes<simd<Arch>>::set(0x1p23f);
+    return where_less(magnitude, whole, with_sign_of(x, (magnitude + whole) - whole), x);
 }
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> floor(simd<Arch> x) noexcept {
