@@ -44,23 +44,23 @@ constexpr auto elementwise(F f, Args&&... args) {
     if constexpr (described) return elementwise_node<F, node_t<Args>...>{f, {{as_node(args)}...}};
 }
 
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+/// An operand that makes an expression with A: one of the two is an expression, not a number.
+template <class B, class A>
+concept operand_with = operand<B> && (expression<A> || expression<B>);
+
+template <operand A, operand_with<A> B>
 constexpr auto operator+(A&& a, B&& b) {
     return elementwise(fn::add{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator-(A&& a, B&& b) {
     return elementwise(fn::subtract{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator*(A&& a, B&& b) {
     return elementwise(fn::multiply{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator/(A&& a, B&& b) {
     return elementwise(fn::divide{}, std::forward<A>(a), std::forward<B>(b));
 }
@@ -107,64 +107,53 @@ constexpr auto sinh(expression auto&& x) { return elementwise(fn::hyperbolic_sin
 constexpr auto cosh(expression auto&& x) { return elementwise(fn::hyperbolic_cosine{}, std::forward<decltype(x)>(x)); }
 constexpr auto isnan(expression auto&& x) { return elementwise(fn::is_nan{}, std::forward<decltype(x)>(x)); }
 // clang-format on
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto pow(A&& a, B&& b) {
     return elementwise(fn::power{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto atan2(A&& a, B&& b) {
     return elementwise(fn::arc_tangent_of_two{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto fmod(A&& a, B&& b) {
     return elementwise(fn::remainder_of{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto equal(A&& a, B&& b) {
     return elementwise(fn::equal{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto not_equal(A&& a, B&& b) {
     return elementwise(fn::not_equal{}, std::forward<A>(a), std::forward<B>(b));
 }
-// Truths are numbers: 1 where it holds, 0 where it does not.
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+// Comparisons and logic give 1 for true and 0 for false.
+template <operand A, operand_with<A> B>
 constexpr auto operator<(A&& a, B&& b) {
     return elementwise(fn::less{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator<=(A&& a, B&& b) {
     return elementwise(fn::less_equal{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator>(A&& a, B&& b) {
     return elementwise(fn::greater{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator>=(A&& a, B&& b) {
     return elementwise(fn::greater_equal{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator&&(A&& a, B&& b) {
     return elementwise(fn::logical_and{}, std::forward<A>(a), std::forward<B>(b));
 }
-template <operand A, operand B>
-requires(expression<A> || expression<B>)
+template <operand A, operand_with<A> B>
 constexpr auto operator||(A&& a, B&& b) {
     return elementwise(fn::logical_or{}, std::forward<A>(a), std::forward<B>(b));
 }
 constexpr auto operator!(expression auto&& a) { return elementwise(fn::logical_not{}, std::forward<decltype(a)>(a)); }
-/// a where the condition is not 0, else b; both are computed.
+/// a if the condition is not 0, otherwise b; both are computed.
 template <operand C, operand A, operand B>
 requires(expression<C> || expression<A> || expression<B>)
 constexpr auto where(C&& condition, A&& a, B&& b) {
