@@ -31,7 +31,7 @@ result<std::vector<io::weighted_lora>> open_loras(const std::vector<std::string>
     if (!texts.empty() && !packed.empty())
         return failure{
             errc::unsupported,
-            fmt::format("--lora and --packed do not go together: the weights in {} are packed already; make an "
+            fmt::format("--lora and --packed do not go together: the weights in {} are packed already; make a "
                         "packed file of both with apriori pack --lora",
                         packed.string())};
     std::vector<io::weighted_lora> loras;

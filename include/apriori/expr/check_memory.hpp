@@ -151,8 +151,8 @@ bool spoils_leaf(const byte_view& out, const Leaf& leaf, bool in_order) {
         return false;
 }
 
-/// True where writing `out` spoils an operand of x. The anchor numbered Root is computed with what is
-/// around it; others are written to temporaries before.
+/// True where writing `out` spoils an operand of x. The anchor numbered Root is computed with what is around it; others are
+/// written to temporaries before.
 template <int Root, int First, class X>
 bool spoils(const byte_view& out, const X& x) {
     if constexpr (leaf<X>)

@@ -76,7 +76,7 @@ struct arc_tangent_of_two : function<"atan2"> { APRIORI_HD auto operator()(auto 
 /// x - n y with n = x / y without its fraction: the sign is that of x.
 struct remainder_of : function<"fmod"> { APRIORI_HD auto operator()(auto x, auto y) const noexcept { return fmod(x, y); } };
 
-// 1 where it holds, 0 where it does not; with NaN only not_equal and isnan hold.
+// 1 for true, 0 for false; with NaN only not_equal and isnan are true.
 struct less          : function<"less">          { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), set(a, 0.0f)); } };
 struct less_equal    : function<"less_equal">    { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
 struct greater       : function<"greater">       { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), set(a, 0.0f)); } };
@@ -84,11 +84,11 @@ struct greater_equal : function<"greater_equal"> { APRIORI_HD auto operator()(au
 struct equal         : function<"equal">         { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 1.0f), set(a, 0.0f)); } };
 struct not_equal     : function<"not_equal">     { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 0.0f), set(a, 1.0f)); } };
 struct is_nan        : function<"isnan">         { APRIORI_HD auto operator()(auto x) const noexcept { return where_equal(x, x, set(x, 0.0f), set(x, 1.0f)); } };
-/// The same of truths: a number is true where it is not 0, NaN included.
+/// Logic of such values: every number but 0 is true, NaN too.
 struct logical_not   : function<"logical_not">   { APRIORI_HD auto operator()(auto a) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 1.0f), set(a, 0.0f)); } };
 struct logical_and   : function<"logical_and">   { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f))); } };
 struct logical_or    : function<"logical_or">    { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f)), set(a, 1.0f)); } };
-/// a where the condition is true, b where it is not.
+/// a if the condition is true, otherwise b.
 struct where         : function<"where">         { APRIORI_HD auto operator()(auto condition, auto a, auto b) const noexcept { return where_equal(condition, set(a, 0.0f), b, a); } };
 
 /// max(x, 0), and NaN for NaN.

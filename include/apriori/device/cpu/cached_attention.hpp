@@ -33,7 +33,7 @@ APRIORI_INLINE void add_scaled(float* to, float x, const float* a, index_t n, bo
     });
 }
 
-/// Stretches of keys of a query: two of the past and the group's own.
+/// Keys of a query, in three ranges: two of the past and the group's own.
 struct key_range {
     const float* k;
     index_t count;
