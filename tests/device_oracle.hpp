@@ -17,8 +17,11 @@ namespace ops = apriori::ops;
 
 // ---- element (r, c) of a program, by recursion of its own ----
 
-inline real element(const el::acc&, index_t, index_t, real acc) { return acc; }
-inline real element(const el::scalar& s, index_t, index_t, real) { return {static_cast<double>(s.value), 0}; }
+template <class T>
+real element(const el::acc_of<T>&, index_t, index_t, real acc) {
+    return acc;
+}
+inline real element(const el::scalar& s, index_t, index_t, real) { return {static_cast<double>(s.number), 0}; }
 inline real element(const el::vector& v, index_t, index_t c, real) { return read(v.p + c); }
 inline real element(const el::matrix& m, index_t r, index_t c, real) { return read(m.p + m.map(r) + c); }
 inline real element(const el::column& v, index_t r, index_t, real) { return read(v.p + v.map(r)); }
@@ -166,6 +169,34 @@ public:
     status run(const ops::reduce<Policy, I, O>& op) {
         for (index_t r = 0; r < op.rows; ++r)
             finish(op.input.outer, r, {reduce(op.input.policy, row_of(op.input.inner, r, op.cols))}, op.out);
+        return {};
+    }
+    template <class Op>
+    static row column_of(const Op& op, index_t g, index_t c) {
+        row x;
+        for (index_t i = 0; i < op.in.depth; ++i) x.push_back(element(op.input.inner, g * op.in.depth + i, c, real{}));
+        return x;
+    }
+    template <class Policy, class I, class O>
+    status run(const ops::reduce_columns<Policy, I, O>& op) {
+        for (index_t g = 0; g < op.in.groups; ++g) {
+            row y;
+            for (index_t c = 0; c < op.in.cols; ++c) y.push_back(reduce(op.input.policy, column_of(op, g, c)));
+            finish(op.input.outer, g, y, op.out);
+        }
+        return {};
+    }
+    template <class Policy, class I, class O>
+    status run(const ops::normalize_columns<Policy, I, O>& op) {
+        for (index_t g = 0; g < op.in.groups; ++g) {
+            std::vector<row> rows(static_cast<std::size_t>(op.in.depth));
+            for (index_t c = 0; c < op.in.cols; ++c) {
+                const row y = normalize(op.input.policy, column_of(op, g, c));
+                for (std::size_t i = 0; i < y.size(); ++i) rows[i].push_back(y[i]);
+            }
+            for (index_t i = 0; i < op.in.depth; ++i)
+                finish(op.input.outer, g * op.in.depth + i, rows[static_cast<std::size_t>(i)], op.out);
+        }
         return {};
     }
     template <class P>

@@ -82,7 +82,10 @@ void forget_all();
 template <>
 struct apriori::lanes<oracle::real> {
     static constexpr int count = 1;
+    using number = float;
+    template <class>
+    using as = oracle::real;
     static oracle::real load(const float* p) noexcept { return oracle::read(p); }
     static oracle::real load_strided(const float* p, index_t) noexcept { return oracle::read(p); }
-    static oracle::real set(float value) noexcept { return {static_cast<double>(value), 0}; }
+    static oracle::real set(auto value) noexcept { return {static_cast<double>(static_cast<float>(value)), 0}; }
 };

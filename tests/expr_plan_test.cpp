@@ -123,17 +123,21 @@ constexpr auto norm_prologue = plan<fusing>(linear(layer_norm(small + small) * 2
 static_assert(norm_prologue.size() == 1 && are(norm_prologue[0].prologue, "add", "layer_norm", "multiply"));
 constexpr auto norm_of_linear = plan<fusing>(linear(layer_norm(linear(small, w)), w));
 static_assert(norm_of_linear.size() == 3 && norm_of_linear[1].primitive == "layer_norm");
-// A view of a view is free; a view of an expression costs its operand.
+// A view of a view is free; an element-wise expression reads its operands in the order of its axes; a view of a kernel's result
+// costs that kernel.
 static_assert(plan<fusing>(linear(slice<0, 2>(small, 1), w)).size() == 1);
 constexpr auto transposed = plan<fusing>(transpose<0, 1>(exp(small)) + 1.0f);
-static_assert(transposed.size() == 2 && are(transposed[1].epilogue, "strided", "add") && transposed.workspace == 128);
+static_assert(transposed.size() == 1 && are(transposed[0].epilogue, "strided", "exp", "add"));
+constexpr auto transposed_norm = plan<fusing>(transpose<0, 1>(softmax(small)) + 1.0f);
+static_assert(transposed_norm.size() == 2 && are(transposed_norm[1].epilogue, "strided", "add") &&
+              transposed_norm.workspace == 128);
 // Each part of a concatenation is written to its place.
 constexpr auto parts = plan<fusing>(concat<0>(small, linear(small, w) + small, exp(small)));
 static_assert(parts.size() == 3 && parts[1].primitive == "contraction" && parts.workspace == 0);
-// A reduction of another axis than the last is one of strided rows.
-constexpr auto columns = plan<fusing>(sum<0>(small));
-static_assert(columns[0].primitive == "sum" && columns[0].rows == 8 && columns[0].depth == 4 &&
-              are(columns[0].prologue, "strided"));
+// A reduction of another axis than the last is one of columns, with what is around it.
+constexpr auto columns = plan<fusing>(sqrt(sum<0>(small * small)));
+static_assert(columns.size() == 1 && columns[0].primitive == "sum" && columns[0].cols == 8 && columns[0].depth == 4 &&
+              are(columns[0].prologue, "multiply") && are(columns[0].epilogue, "sqrt"));
 // A temporary is taken before those that it is computed from, which are released once it has been: a chain needs all
 // of its own, and siblings share.
 constexpr auto chain = plan<fusing>(softmax(softmax(softmax(softmax(small)))));

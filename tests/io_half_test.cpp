@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // float16 and bfloat16: every value there and back, and rounding to nearest, halves to even.
-#include "apriori/io/half.hpp"
+#include "apriori/core/half.hpp"
 
 #include <bit>
 #include <cmath>
@@ -11,7 +11,7 @@
 
 namespace {
 
-using namespace apriori::io;
+using namespace apriori;
 
 TEST(Half, EveryFloat16IsItsValueAndComesBack) {
     for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {

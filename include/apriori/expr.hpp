@@ -4,6 +4,11 @@
 #pragma once
 
 #include "apriori/expr/axes.hpp"
+#include "apriori/expr/convolution.hpp"
 #include "apriori/expr/einsum.hpp"
 #include "apriori/expr/evaluate.hpp"
+#include "apriori/expr/generate.hpp"
+#include "apriori/expr/lookup.hpp"
 #include "apriori/expr/plan.hpp"
+#include "apriori/expr/rearrange.hpp"
+#include "apriori/expr/scan.hpp"

@@ -11,8 +11,8 @@ struct nothing {
     static constexpr std::size_t scratch_bytes(const Op&) {
         return 0;
     }
-    template <class P>
-    apriori::status run(const apriori::ops::map<P>&) {
+    template <class P, class Out>
+    apriori::status run(const apriori::ops::map<P, Out>&) {
         return {};
     }
 };

@@ -1,4 +1,4 @@
-// expect: device_operation<nothing, apriori::ops::attention<apriori::el::acc>
+// expect: device_operation<nothing, apriori::ops::attention<apriori::el::acc_of<float>
 // SPDX-License-Identifier: Apache-2.0
 // The error names the device and the operation.
 #include "device_nothing.hpp"

@@ -4,19 +4,22 @@
 
 #include "apriori/core/macros.hpp"
 
-#include <bit>
 #include <cstdint>
 
 namespace apriori {
 
-constexpr bool is_nan(float x) noexcept { return (std::bit_cast<std::uint32_t>(x) & 0x7fffffffU) > 0x7f800000U; }
-constexpr bool is_nan(double x) noexcept {
-    return (std::bit_cast<std::uint64_t>(x) & 0x7fffffffffffffffULL) > 0x7ff0000000000000ULL;
+APRIORI_HD constexpr bool is_nan(float x) noexcept {
+    return (__builtin_bit_cast(std::uint32_t, x) & 0x7fffffffU) > 0x7f800000U;
+}
+APRIORI_HD constexpr bool is_nan(double x) noexcept {
+    return (__builtin_bit_cast(std::uint64_t, x) & 0x7fffffffffffffffULL) > 0x7ff0000000000000ULL;
 }
 /// Neither NaN nor infinite.
-constexpr bool is_finite(float x) noexcept { return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) != 0x7f800000U; }
-constexpr bool is_finite(double x) noexcept {
-    return (std::bit_cast<std::uint64_t>(x) & 0x7ff0000000000000ULL) != 0x7ff0000000000000ULL;
+APRIORI_HD constexpr bool is_finite(float x) noexcept {
+    return (__builtin_bit_cast(std::uint32_t, x) & 0x7f800000U) != 0x7f800000U;
+}
+APRIORI_HD constexpr bool is_finite(double x) noexcept {
+    return (__builtin_bit_cast(std::uint64_t, x) & 0x7ff0000000000000ULL) != 0x7ff0000000000000ULL;
 }
 
 } // namespace apriori

@@ -19,7 +19,7 @@ APRIORI_HD constexpr index_t ceil_div(index_t n, index_t d) noexcept { return (n
 APRIORI_HD constexpr index_t round_up(index_t n, index_t step) noexcept { return ceil_div(n, step) * step; }
 
 /// A count that is not negative, as the standard library has it.
-constexpr std::size_t to_size(std::integral auto n) noexcept { return static_cast<std::size_t>(n); }
+APRIORI_HD constexpr std::size_t to_size(std::integral auto n) noexcept { return static_cast<std::size_t>(n); }
 
 /// Element i of a container.
 template <class Container>

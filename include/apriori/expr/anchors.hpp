@@ -3,8 +3,11 @@
 // are folded.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/expr/elementwise.hpp"
+#include "apriori/expr/ops.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
 template <class X>
@@ -45,6 +48,15 @@ inline constexpr int epilogue_worth = [] {
         return 0;
 }();
 
+/// True where the kernel of an anchor can write to an Out (ops::output_to): floats, where it does not tell.
+template <class X, class Out>
+inline constexpr bool writes_to = [] {
+    if constexpr (requires { X::template writes<Out>; })
+        return X::template writes<Out>;
+    else
+        return std::is_same_v<Out, ops::output>;
+}();
+
 /// True where a shape A equals that of the result, R, as far as the compiler knows. An extent of 1 that it knows is taken for a
 /// broadcast one where the result's is of run time.
 template <class A, class R>
@@ -55,16 +67,16 @@ inline constexpr bool same_extents = [] {
     return same;
 }();
 
-/// Looks for the anchor that takes the rest as its epilogue in a result of shape R: the most worth, the first of equals. It has
-/// the extents of the result, so that nothing is broadcast on the way.
-template <class R>
+/// Looks for the anchor that takes the rest as its epilogue in a result of shape R that goes to an Out: the most worth, the first of
+/// equals. It has the extents of the result, so that nothing is broadcast on the way.
+template <class R, class Out>
 struct root_search {
     int root = -1, worth = 0, next = 0;
 
     template <class X>
     constexpr void visit(std::type_identity<X>) {
         if constexpr (anchor<X>) {
-            if (epilogue_worth<X> > worth && same_extents<extents_of<X>, R>) {
+            if (epilogue_worth<X> > worth && writes_to<X, Out> && same_extents<extents_of<X>, R>) {
                 root = next;
                 worth = epilogue_worth<X>;
             }
@@ -77,9 +89,9 @@ struct root_search {
     }
 };
 /// The number of that anchor; -1: none can.
-template <class X, class R>
+template <class X, class R, class Out>
 inline constexpr int root_anchor = [] {
-    root_search<R> search;
+    root_search<R, Out> search;
     search.visit(std::type_identity<X>{});
     return search.root;
 }();
@@ -101,11 +113,12 @@ constexpr const auto& find_anchor(const elementwise_node<F, A...>& x) {
 /// compute it where it reads rows.
 template <class X>
 inline constexpr bool is_norm_prologue = [] {
-    if constexpr (anchor_count<X> == 1 && root_anchor<X, extents_of<X>> == 0) {
+    if constexpr (anchor_count<X> == 1 && root_anchor<X, extents_of<X>, ops::output> == 0) {
         using norm = std::remove_cvref_t<decltype(find_anchor<0>(std::declval<const X&>()))>;
-        return requires { requires norm::is_prologue; };
+        return requires { requires norm::is_prologue && std::is_same_v<element_of<norm>, float>; };
     } else
         return false;
 }();
 
 } // namespace apriori::detail
+APRIORI_END_EXACT_MATH

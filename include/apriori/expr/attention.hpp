@@ -29,6 +29,8 @@ struct attention_node {
     static_assert(require_shapes<"attention", first, extents<dyn, parts, Heads, dyn>, fit>::value);
     static_assert((require_shapes < "attention", first, extents_of<Rest>,
                    extents_of<Rest>::fixed(1) == first::fixed(1) > ::value && ...));
+    static_assert(std::is_same_v<computed_t<joint_element_t<First, Rest...>>, float>,
+                  "apriori: attention: operands are floats: convert them, cast<float>(x)");
     static constexpr index_t width = first::fixed(1) / parts;
     static constexpr index_t head_dim = width / Heads;
     using extents_type = extents<first::fixed(0), width>;

@@ -2,7 +2,7 @@
 // Axes in another order, more of them, fewer of them: free on a view, as slices and transposes are.
 #pragma once
 
-#include "apriori/expr/elementwise.hpp"
+#include "apriori/expr/anchors.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
 namespace apriori {
@@ -26,6 +26,19 @@ struct permute_op {
                                                                                             : layout::strided;
         using result = view<T, extents<E::fixed(Axes)...>, kept>;
         return result(v.data, extents_of_sizes<typename result::extents_type>({v.ext()[Axes]...}), {v.stride(Axes)...});
+    }
+    /// The view that the operator makes v of: for destinations.
+    constexpr auto inverse(const auto& v, const auto&) const {
+        constexpr int rank = int{sizeof...(Axes)};
+        constexpr auto place = [](int axis) {
+            constexpr int order[] = {Axes...};
+            int i = 0;
+            while (order[i] != axis) ++i;
+            return i;
+        };
+        return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+            return permute_op<place(int{Is})...>{}(v);
+        }(std::make_index_sequence<std::size_t{rank}>{});
     }
 };
 
@@ -75,6 +88,37 @@ struct expand_dims_op {
 
 } // namespace detail
 
+namespace detail {
+
+/// x with new axes of extent 1 in front, up to a rank.
+template <int Rank, class X>
+constexpr auto aligned_to_rank(const X& x) {
+    if constexpr (extents_of<X>::rank == Rank)
+        return x;
+    else
+        return aligned_to_rank<Rank>(view_op(expand_dims_op<0>{}, x));
+}
+/// x with its axes in another order. What is element-wise reads its operands in that order.
+template <int... Axes, class X>
+constexpr auto permuted(const X& x) {
+    if constexpr (extents_of<X>::rank == 0)
+        return x;
+    else if constexpr (extents_of<X>::rank < int{sizeof...(Axes)})
+        return permuted<Axes...>(aligned_to_rank<int{sizeof...(Axes)}>(x));
+    else if constexpr (is_elementwise<X> && anchor_count<X> == 0)
+        return [&]<class F, class... A>(const elementwise_node<F, A...>& node) {
+            return el::unpack(
+                [&](const A&... a) {
+                    return elementwise_node<F, decltype(permuted<Axes...>(a))...>{node.f, {{permuted<Axes...>(a)}...}};
+                },
+                node.args);
+        }(x);
+    else
+        return view_op(permute_op<Axes...>{}, x);
+}
+
+} // namespace detail
+
 /// Axis i of the result is axis Axes[i] of x: numpy.transpose with axes.
 template <int... Axes, expression X>
 constexpr auto permute(X&& x) {
@@ -86,7 +130,24 @@ constexpr auto permute(X&& x) {
         return sizeof...(Axes) == std::size_t{rank} && seen == (1 << rank) - 1;
     }();
     static_assert(each_once, "apriori: permute: name each axis once");
-    if constexpr (each_once) return detail::view_op(detail::permute_op<Axes...>{}, std::forward<X>(x));
+    static_assert(detail::lasts<X>,
+                  "apriori: permute: a view of a temporary tensor would outlive it: give the tensor a name");
+    if constexpr (each_once) {
+        if constexpr (is_view<std::remove_cvref_t<X>> || is_tensor<std::remove_cvref_t<X>>)
+            return detail::view_op(detail::permute_op<Axes...>{}, std::forward<X>(x));
+        else
+            return detail::permuted<Axes...>(x);
+    }
+}
+/// Axes A and B exchanged.
+template <int A, int B, expression X>
+constexpr auto transpose(X&& x) {
+    constexpr int rank = extents_of<X>::rank;
+    static_assert(A >= 0 && B >= 0 && A < rank && B < rank, "apriori: transpose: no such axis");
+    if constexpr (A >= 0 && B >= 0 && A < rank && B < rank)
+        return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+            return permute<(int{Is} == A ? B : int{Is} == B ? A : int{Is})...>(std::forward<X>(x));
+        }(std::make_index_sequence<std::size_t{rank}>{});
 }
 /// x without an axis of extent 1.
 template <int Axis, expression X>

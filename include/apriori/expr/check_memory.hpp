@@ -37,24 +37,35 @@ struct byte_view {
           strides(v.strides.data()) {}
 };
 
-/// The blocks along the axis of the largest stride; rows is 0 where there is no element, or a stride is negative.
+constexpr index_t magnitude(index_t stride) { return stride < 0 ? -stride : stride; }
+
+/// The first byte of a view in memory: that of the last element on the axes that run backwards.
+inline std::uintptr_t first_byte(const byte_view& v) {
+    std::uintptr_t first = v.first;
+    for (int i = 0; i < v.rank; ++i)
+        if (v.extents[i] > 1 && v.strides[i] < 0)
+            first -= std::uintptr_t((v.extents[i] - 1) * -v.strides[i]) * v.element;
+    return first;
+}
+
+/// The blocks along the axis of the largest stride; rows is 0 where there is no element.
 inline byte_blocks blocks_of(const byte_view& v) {
-    byte_blocks b{v.first, v.element, 0, 1, false};
+    byte_blocks b{first_byte(v), v.element, 0, 1, false};
     index_t inside = 1; // elements of a block
     int outer = -1;
     for (int i = 0; i < v.rank; ++i) {
-        if (v.extents[i] < 1 || v.strides[i] < 0) return {};
-        if (v.extents[i] > 1 && (outer < 0 || v.strides[i] > v.strides[outer])) outer = i;
+        if (v.extents[i] < 1) return {};
+        if (v.extents[i] > 1 && (outer < 0 || magnitude(v.strides[i]) > magnitude(v.strides[outer]))) outer = i;
     }
     for (int i = 0; i < v.rank; ++i) {
         if (i == outer) continue;
         inside *= v.extents[i];
-        b.width += std::uintptr_t((v.extents[i] - 1) * v.strides[i]) * v.element;
+        b.width += std::uintptr_t((v.extents[i] - 1) * magnitude(v.strides[i])) * v.element;
     }
     b.filled = to_size(inside) * v.element == b.width;
     if (outer >= 0) {
         b.rows = std::uintptr_t(v.extents[outer]);
-        b.stride = std::uintptr_t(v.strides[outer]) * v.element;
+        b.stride = std::uintptr_t(magnitude(v.strides[outer])) * v.element;
     }
     if (b.filled && b.stride <= b.width) { // the blocks make one
         b.width += (b.rows - 1) * b.stride;
@@ -94,17 +105,17 @@ bool spoils_view(const byte_view& out, const byte_view& v, bool in_order);
 
 #if APRIORI_DEFINITIONS
 
-/// Behind the last byte of a view; its first where it has no element, or a stride is negative.
+/// Behind the last byte of a view; its first where it has no element.
 inline std::uintptr_t end_of(const byte_view& v) {
     index_t last = 1;
     for (int i = 0; i < v.rank; ++i) {
-        if (v.extents[i] < 1 || v.strides[i] < 0) return v.first;
-        last += (v.extents[i] - 1) * v.strides[i];
+        if (v.extents[i] < 1) return first_byte(v);
+        last += (v.extents[i] - 1) * magnitude(v.strides[i]);
     }
-    return v.first + v.element * std::uintptr_t(last);
+    return first_byte(v) + v.element * std::uintptr_t(last);
 }
 APRIORI_FUNCTION bool spoils_view(const byte_view& out, const byte_view& v, bool in_order) {
-    if (end_of(v) <= out.first || end_of(out) <= v.first) return false;
+    if (end_of(v) <= first_byte(out) || end_of(out) <= first_byte(v)) return false;
     if (in_order && out.first == v.first && at_the_same_place(out, v)) return false;
     return surely_overlap(blocks_of(out), blocks_of(v));
 }
@@ -165,7 +176,7 @@ bool spoils(const byte_view& out, const X& x) {
     else if constexpr (First == Root) {
         bool any = false;
         for_inputs(x, [&](const auto& v) {
-            any = any || spoils_leaf(out, v, requires { X::is_prologue; }); // those row by row
+            any = any || spoils_leaf(out, v, requires { X::is_prologue; } || requires { X::in_place; });
         });
         return any;
     } else
@@ -196,17 +207,22 @@ bool spoils_a_later_part(const Out& out, const X& x) {
     return any;
 }
 
-/// The first index below 0 or beyond the table of a gather in x, as a status. In memory that the host reads.
+template <fixed_string Operation>
+inline constexpr auto no_such_row = Operation + ": an index is not a row of the table (axis 0)";
+/// The first of some indices that is below 0 or not below n, as a status. In memory that the host reads.
+template <fixed_string Operation>
+constexpr status check_rows(const auto& rows, index_t n) {
+    for (const std::int32_t row : rows.flat())
+        if (row < 0 || row >= n) return status::invalid(no_such_row<Operation>.text, row, n);
+    return {};
+}
+/// The same of each gather in x.
 template <class X>
 status check_indices(const X& x) {
     status s;
     for_leaves<false>(x, [&](const auto& leaf) {
-        if constexpr (requires { leaf.table, leaf.rows; }) {
-            const index_t n = leaf.table.ext()[0];
-            for (const std::int32_t row : leaf.rows.flat())
-                if (s && (row < 0 || row >= n))
-                    s = status::invalid("gather: an index is not a row of the table (axis 0)", row, n);
-        }
+        if constexpr (requires { leaf.table, leaf.rows; })
+            if (s) s = check_rows<"gather">(leaf.rows, leaf.table.ext()[0]);
     });
     return s;
 }

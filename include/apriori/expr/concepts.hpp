@@ -4,6 +4,7 @@
 // A node is a struct with
 //     apriori_expression           a type, to know it by
 //     extents_type, ext()          its shape, and with run-time extents
+//     value_type                   of its elements (core/element.hpp); where there is none, float
 //     check()                      what is wrong with run-time extents in it and below; where there is nothing, left out
 // and is
 //     a leaf: is_leaf = true, program(result), how kernels read it in a result of that shape; see expr/leaves.hpp
@@ -39,6 +40,27 @@ concept operand = expression<T> || std::convertible_to<T, float>;
 
 template <class E>
 using extents_of = typename std::remove_cvref_t<E>::extents_type;
+
+namespace detail {
+
+template <class X>
+struct element_type {
+    using type = float;
+};
+template <class X>
+requires requires { typename X::value_type; }
+struct element_type<X> {
+    using type = std::remove_const_t<typename X::value_type>;
+};
+
+} // namespace detail
+/// The type of an expression's elements.
+template <class X>
+using element_of = typename detail::element_type<std::remove_cvref_t<X>>::type;
+/// The type of the elements of several side by side: their own, or what it is promoted to.
+template <class X, class... Rest>
+using joint_element_t = std::conditional_t<(std::is_same_v<element_of<X>, element_of<Rest>> && ...), element_of<X>,
+                                           promoted_t<element_of<X>, element_of<Rest>...>>;
 
 /// Compile error for operands whose shapes do not fit: the template arguments show the operation and both shapes.
 template <fixed_string Operation, class Left, class Right>
@@ -137,6 +159,17 @@ constexpr int misfit_axis(const E& e, const R& r) {
     }
 }
 
+/// True where a shape X broadcasts into a destination E, as far as the compiler knows.
+template <class E, class X>
+inline constexpr bool assignable = [] {
+    if (X::rank > E::rank) return false;
+    for (int i = 0; i < X::rank && i < E::rank; ++i) {
+        const index_t own = X::fixed(i), whole = E::fixed(i + E::rank - X::rank);
+        if (own != 1 && own != dyn && whole != dyn && own != whole) return false;
+    }
+    return true;
+}();
+
 /// True where two shapes are equal in rank and in every extent.
 template <class A, class B>
 constexpr bool equal_extents(const A& a, const B& b) {
@@ -206,21 +239,28 @@ constexpr status check_operand(const auto& x, const auto& result) {
 
 } // namespace detail
 
-/// An operand as it is stored in a node: a tensor as its view, a number as a scalar, anything else as itself.
+/// A number as an operand: that of a tensor's type, which it takes over.
+template <class T>
 struct scalar_node {
     using apriori_expression = void;
     using extents_type = extents<>;
+    using value_type = T;
     static constexpr bool is_leaf = true;
-    float value = 0;
+    T number{};
     constexpr extents<> ext() const noexcept { return {}; }
-    constexpr el::scalar program(const auto&) const { return {value}; }
+    constexpr el::scalar_of<T> program(const auto&) const { return {number}; }
 };
 
+/// An operand as it is stored in a node: a tensor as its view, a number as a scalar, anything else as itself.
 template <class T, class E, layout L>
 constexpr auto as_node(const view<T, E, L>& v) {
-    constexpr bool is_float = std::is_same_v<std::remove_const_t<T>, float>;
-    static_assert(is_float, "apriori: operands of expressions are float: this is a view of another type");
-    if constexpr (is_float)
+    constexpr bool known = element<std::remove_const_t<T>>;
+    static_assert(
+        known,
+        "apriori: elements of expressions are float, double, apriori::float16 or bfloat16, std::int32_t, int64_t, "
+        "uint8_t or bool: this is a view of another type (for complex numbers, take views of the real and of the "
+        "imaginary parts, by strides)");
+    if constexpr (known)
         return view<std::add_const_t<T>, E, L>(v);
     else
         return view<const float, E, L>();
@@ -234,10 +274,14 @@ requires(!is_view<N> && !is_tensor<N>)
 constexpr const N& as_node(const N& n) {
     return n;
 }
-template <class S>
+/// A number for tensors of elements T.
+template <class T = float, class S>
 requires(!expression<S> && std::convertible_to<S, float>)
-constexpr scalar_node as_node(S s) {
-    return {float(s)};
+constexpr scalar_node<T> as_node(S s) {
+    if constexpr (std::is_arithmetic_v<S>)
+        return {element_cast<T>(s)};
+    else
+        return {element_cast<T>(float(s))};
 }
 
 namespace detail {

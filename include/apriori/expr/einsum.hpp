@@ -167,10 +167,7 @@ constexpr auto merged(const X& x) {
             return extents_of_sizes<extents<fixed[Is]...>>(
                 merged_sizes<std::size_t{First}, std::size_t{Count}>(x.ext().sizes));
         }(std::make_index_sequence<fixed.size()>{});
-        if constexpr (requires { reshape_view(x, shape); } || !is_view<X>)
-            return reshape(x, shape);
-        else // with gaps between its elements
-            return reshape(elementwise(fn::copy{}, x), shape);
+        return reshape(x, shape);
     }
 }
 

@@ -14,6 +14,8 @@ template <class F, class... Args>
 struct elementwise_node {
     using apriori_expression = void;
     using extents_type = broadcast_t<name_of<F>, extents_of<Args>...>;
+    using types = fn::types<F, computed_t<element_of<Args>>...>;
+    using value_type = typename types::result;
 
     F f;
     el::pack<Args...> args;
@@ -29,6 +31,36 @@ struct elementwise_node {
     }
 };
 
+namespace detail {
+
+/// The type of A's elements; of a number bool, which all others are promoted from.
+template <class A>
+using element_or_mask =
+    typename std::conditional_t<expression<A>, element_type<std::remove_cvref_t<A>>, std::type_identity<bool>>::type;
+/// What the expressions among a function's operands are promoted to; of a choice without its condition.
+template <class F, class... A>
+struct promoted_expressions;
+template <class F, class First, class... Rest>
+struct promoted_expressions<F, First, Rest...> {
+    static constexpr bool first_is_condition = fn::typing_of<F> == fn::typed::choice;
+    using type =
+        promoted_t<std::conditional_t<first_is_condition, bool, element_or_mask<First>>, element_or_mask<Rest>...>;
+};
+
+/// An operand of a function whose expressions are promoted to T.
+template <class T, class A>
+constexpr decltype(auto) operand_node(A&& a) {
+    using plain = std::remove_cvref_t<A>;
+    if constexpr (expression<A>)
+        return as_node(a);
+    else
+        return as_node<promoted_with_number_t<T, std::conditional_t<std::is_arithmetic_v<plain>, plain, float>>>(a);
+}
+template <class T, class A>
+using operand_node_t = std::remove_cvref_t<decltype(operand_node<T>(std::declval<const std::remove_cvref_t<A>&>()))>;
+
+} // namespace detail
+
 /// Applies a function object to operands that broadcast.
 template <class F, operand... Args>
 constexpr auto elementwise(F f, Args&&... args) {
@@ -41,7 +73,16 @@ constexpr auto elementwise(F f, Args&&... args) {
     static_assert(described,
                   "apriori: elementwise: a function object needs `static constexpr const char* name`, which plans and "
                   "errors show, and `static constexpr int flops`, its cost");
-    if constexpr (described) return elementwise_node<F, node_t<Args>...>{f, {{as_node(args)}...}};
+    if constexpr (described) {
+        using T = typename detail::promoted_expressions<F, Args...>::type;
+        using node = elementwise_node<F, detail::operand_node_t<T, Args>...>;
+        constexpr bool typed_numbers = requires { requires F::typing == fn::typed::numbers; };
+        static_assert(!typed_numbers || node::types::masks == false,
+                      "apriori: a function of numbers has only masks as operands: combine masks by && || !, or make "
+                      "numbers of them "
+                      "by cast<float>(mask)");
+        return node{f, {{detail::operand_node<T>(args)}...}};
+    }
 }
 
 /// An operand that makes an expression with A: one of the two is an expression, not a number.
@@ -159,13 +200,22 @@ requires(expression<C> || expression<A> || expression<B>)
 constexpr auto where(C&& condition, A&& a, B&& b) {
     return elementwise(fn::where{}, std::forward<C>(condition), std::forward<A>(a), std::forward<B>(b));
 }
+/// x with its elements converted to T (core/element.hpp); float16 and bfloat16 become float, which a destination may round.
+template <element T, expression X>
+constexpr auto cast(X&& x) {
+    return elementwise(fn::cast<computed_t<T>>{}, std::forward<X>(x));
+}
 /// x * factor + addend.
 constexpr auto affine(expression auto&& x, float factor, float addend) {
     return elementwise(fn::affine{factor, addend}, std::forward<decltype(x)>(x));
 }
 /// min(max(x, low), high).
-constexpr auto clamp(expression auto&& x, float low, float high) {
-    return elementwise(fn::clamp{low, high}, std::forward<decltype(x)>(x));
+template <expression X>
+constexpr auto clamp(X&& x, std::convertible_to<float> auto low, std::convertible_to<float> auto high) {
+    using T = std::conditional_t<
+        std::is_same_v<computed_t<element_of<X>>, float>, float,
+        promoted_with_number_t<promoted_with_number_t<computed_t<element_of<X>>, decltype(low)>, decltype(high)>>;
+    return elementwise(fn::clamp_to<T>{T(low), T(high)}, std::forward<X>(x));
 }
 
 } // namespace apriori

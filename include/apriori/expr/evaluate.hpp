@@ -13,11 +13,11 @@ namespace apriori {
 /// The value of x, in a new tensor of its shape. Allocates it, and a workspace for the time of the call. For devices that work in
 /// host memory. Errors: those of assign, and device_error where there is no memory.
 template <class Device, expression X>
-result<tensor<float, extents_of<node_t<X>>>> evaluate(Device& device, const X& x) {
+result<tensor<element_of<X>, extents_of<X>>> evaluate(Device& device, const X& x) {
     constexpr bool in_host_memory = requires { requires Device::is_host; };
     static_assert(in_host_memory,
                   "apriori: evaluate: the device does not work in host memory; assign to a view of its memory");
-    tensor<float, extents_of<node_t<X>>> out(as_node(x).ext());
+    tensor<element_of<X>, extents_of<X>> out(as_node(x).ext());
     if constexpr (in_host_memory) {
         constexpr auto no_memory = "evaluate: no memory for the result";
         if (out.data() == nullptr) return failure{errc::device_error, no_memory};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functions of elements. A function object has a name, for plans and errors, a cost in floating-point operations (a
-// transcendental counts as one), and works on a float or a register of them alike.
+// transcendental counts as one), and works on one number or a register of them alike, of float, double or an integer type. What its
+// operands are converted to first, and what type its result has, is its `typing`.
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -8,105 +9,178 @@
 #include "apriori/expr/lanes.hpp"
 
 #include <cmath>
+#include <concepts>
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::fn {
 
-template <fixed_string Name, int Flops = 1>
+/// Which types a function takes. Operands of several are promoted first (core/element.hpp).
+enum class typed {
+    alike,      ///< any, masks too; the result is of the same type
+    numbers,    ///< all but masks alone; the result is of the same type
+    reals,      ///< real numbers, which integers and masks become
+    comparison, ///< any; the result is a mask
+    choice,     ///< a condition of any type, and others alike
+};
+
+template <fixed_string Name, int Flops = 1, typed Typing = typed::numbers>
 struct function {
     static constexpr const char* name = Name.text;
     static constexpr int flops = Flops;
+    static constexpr typed typing = Typing;
+};
+template <fixed_string Name, int Flops = 1>
+using real_function = function<Name, Flops, typed::reals>;
+template <fixed_string Name>
+using comparison = function<Name, 1, typed::comparison>;
+
+/// How F is typed: what does not tell takes numbers, and masks as floats.
+template <class F>
+inline constexpr typed typing_of = [] {
+    if constexpr (requires { F::typing; })
+        return F::typing;
+    else
+        return typed::numbers;
+}();
+
+/// What F of operands of those types (computed_t) computes in, and the type of its result. A mask's values are numbers that are 1 or 0.
+template <class F, class... T>
+struct types {
+    static constexpr typed typing = typing_of<F>;
+    static constexpr bool chooses_by_number = false; ///< the first operand is a condition and no mask
+    using promoted = promoted_t<T...>;
+    static constexpr bool masks = std::is_same_v<promoted, bool>;
+    using computed =
+        std::conditional_t<typing == typed::reals || (masks && typing == typed::numbers), real_t<promoted>, promoted>;
+    using result = std::conditional_t<typing == typed::comparison, bool, computed>;
+};
+template <class T>
+struct cast;
+template <class T, class From>
+struct types<cast<T>, From> {
+    static constexpr bool chooses_by_number = false, masks = std::is_same_v<From, bool>;
+    using computed = From;
+    using result = T;
+};
+template <class F, class Condition, class... T>
+requires(typing_of<F> == typed::choice)
+struct types<F, Condition, T...> {
+    static constexpr bool chooses_by_number = !std::is_same_v<Condition, bool>, masks = false;
+    using computed = promoted_t<T...>;
+    using result = computed;
 };
 
-// Of floats; registers bring their own, found by their arguments.
+// Of one number; registers bring their own, found by their arguments.
 using std::abs, std::acos, std::asin, std::atan, std::atan2, std::cbrt, std::ceil, std::cos, std::cosh, std::erf,
     std::exp, std::exp2, std::expm1, std::floor, std::fmod, std::log, std::log1p, std::log2, std::nearbyint, std::pow,
     std::sin, std::sinh, std::sqrt, std::tan, std::tanh, std::trunc;
 
 // b where either is NaN, as the vector instructions have it.
-APRIORI_HD inline float fmin(float a, float b) noexcept { return a < b ? a : b; }
-APRIORI_HD inline float fmax(float a, float b) noexcept { return a > b ? a : b; }
+template <std::floating_point T>
+APRIORI_HD constexpr T fmin(T a, T b) noexcept {
+    return a < b ? a : b;
+}
+template <std::floating_point T>
+APRIORI_HD constexpr T fmax(T a, T b) noexcept {
+    return a > b ? a : b;
+}
 /// a < b ? yes : no, and a == b ? yes : no; no where a or b is NaN.
-APRIORI_HD inline float where_less(float a, float b, float yes, float no) noexcept { return a < b ? yes : no; }
-APRIORI_HD inline float where_equal(float a, float b, float yes, float no) noexcept { return a == b ? yes : no; }
+template <std::floating_point T>
+APRIORI_HD constexpr T where_less(T a, T b, T yes, T no) noexcept {
+    return a < b ? yes : no;
+}
+template <std::floating_point T>
+APRIORI_HD constexpr T where_equal(T a, T b, T yes, T no) noexcept {
+    return a == b ? yes : no;
+}
 
 // clang-format off
-struct add      : function<"add">      { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return a + b; } };
-struct subtract : function<"subtract"> { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return a - b; } };
-struct multiply : function<"multiply"> { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return a * b; } };
-struct divide   : function<"divide">   { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return a / b; } };
-struct minimum  : function<"minimum">  { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return fmin(a, b); } };
-struct maximum  : function<"maximum">  { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return fmax(a, b); } };
-struct negate   : function<"negate">   { APRIORI_HD auto operator()(auto x) const noexcept { return -x; } };
-struct square   : function<"square">   { APRIORI_HD auto operator()(auto x) const noexcept { return x * x; } };
+struct add      : function<"add">      { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return a + b; } };
+struct subtract : function<"subtract"> { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return a - b; } };
+struct multiply : function<"multiply"> { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return a * b; } };
+struct divide   : real_function<"divide">   { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return a / b; } };
+struct minimum  : function<"minimum", 1, typed::alike>  { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return fmin(a, b); } };
+struct maximum  : function<"maximum", 1, typed::alike>  { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return fmax(a, b); } };
+struct negate   : function<"negate">   { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return -x; } };
+struct square   : function<"square">   { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x * x; } };
 
-struct exponential        : function<"exp">  { APRIORI_HD auto operator()(auto x) const noexcept { return exp(x); } };
-struct logarithm          : function<"log">  { APRIORI_HD auto operator()(auto x) const noexcept { return log(x); } };
-struct square_root        : function<"sqrt"> { APRIORI_HD auto operator()(auto x) const noexcept { return sqrt(x); } };
-struct sine               : function<"sin">  { APRIORI_HD auto operator()(auto x) const noexcept { return sin(x); } };
-struct cosine             : function<"cos">  { APRIORI_HD auto operator()(auto x) const noexcept { return cos(x); } };
-struct hyperbolic_tangent : function<"tanh"> { APRIORI_HD auto operator()(auto x) const noexcept { return tanh(x); } };
-struct error_function     : function<"erf">  { APRIORI_HD auto operator()(auto x) const noexcept { return erf(x); } };
+struct exponential        : real_function<"exp">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return exp(x); } };
+struct logarithm          : real_function<"log">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return log(x); } };
+struct square_root        : real_function<"sqrt"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return sqrt(x); } };
+struct sine               : real_function<"sin">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return sin(x); } };
+struct cosine             : real_function<"cos">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return cos(x); } };
+struct hyperbolic_tangent : real_function<"tanh"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return tanh(x); } };
+struct error_function     : real_function<"erf">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return erf(x); } };
 
 /// x itself: what brings the elements of a view side by side.
-struct copy       : function<"copy", 0> { APRIORI_HD auto operator()(auto x) const noexcept { return x; } };
-struct absolute   : function<"abs">   { APRIORI_HD auto operator()(auto x) const noexcept { return abs(x); } };
+struct copy       : function<"copy", 0, typed::alike> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x; } };
+/// x as a T (element_cast).
+template <class T>
+struct cast       : function<"cast", 0, typed::alike> {
+    APRIORI_HD constexpr auto operator()(auto x) const noexcept {
+        if constexpr (std::is_same_v<T, bool>)
+            return where_equal(x, set(x, 0), set(x, 0), set(x, 1));
+        else
+            return lanes_cast<typename lanes<decltype(x)>::template as<T>>(x);
+    }
+};
+struct absolute   : function<"abs">   { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return abs(x); } };
 /// -1, 0 or 1, and NaN for NaN.
-struct sign       : function<"sign">  { APRIORI_HD auto operator()(auto x) const noexcept { return where_less(set(x, 0.0f), x, set(x, 1.0f), where_less(x, set(x, 0.0f), set(x, -1.0f), x)); } };
-struct floor_of   : function<"floor"> { APRIORI_HD auto operator()(auto x) const noexcept { return floor(x); } };
-struct ceil_of    : function<"ceil">  { APRIORI_HD auto operator()(auto x) const noexcept { return ceil(x); } };
-struct trunc_of   : function<"trunc"> { APRIORI_HD auto operator()(auto x) const noexcept { return trunc(x); } };
+struct sign       : function<"sign">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return where_less(set(x, 0.0f), x, set(x, 1.0f), where_less(x, set(x, 0.0f), set(x, -1.0f), x)); } };
+struct floor_of   : function<"floor"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return floor(x); } };
+struct ceil_of    : function<"ceil">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return ceil(x); } };
+struct trunc_of   : function<"trunc"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return trunc(x); } };
 /// The nearest integer, of two the even one.
-struct round_of   : function<"round"> { APRIORI_HD auto operator()(auto x) const noexcept { return nearbyint(x); } };
-struct reciprocal_square_root : function<"rsqrt", 2> { APRIORI_HD auto operator()(auto x) const noexcept { return set(x, 1.0f) / sqrt(x); } };
-struct cube_root  : function<"cbrt">  { APRIORI_HD auto operator()(auto x) const noexcept { return cbrt(x); } };
-struct exp2_of    : function<"exp2">  { APRIORI_HD auto operator()(auto x) const noexcept { return exp2(x); } };
-struct expm1_of   : function<"expm1"> { APRIORI_HD auto operator()(auto x) const noexcept { return expm1(x); } };
-struct log2_of    : function<"log2">  { APRIORI_HD auto operator()(auto x) const noexcept { return log2(x); } };
-struct log1p_of   : function<"log1p"> { APRIORI_HD auto operator()(auto x) const noexcept { return log1p(x); } };
-struct tangent    : function<"tan">   { APRIORI_HD auto operator()(auto x) const noexcept { return tan(x); } };
-struct arc_sine   : function<"asin">  { APRIORI_HD auto operator()(auto x) const noexcept { return asin(x); } };
-struct arc_cosine : function<"acos">  { APRIORI_HD auto operator()(auto x) const noexcept { return acos(x); } };
-struct arc_tangent       : function<"atan"> { APRIORI_HD auto operator()(auto x) const noexcept { return atan(x); } };
-struct hyperbolic_sine   : function<"sinh"> { APRIORI_HD auto operator()(auto x) const noexcept { return sinh(x); } };
-struct hyperbolic_cosine : function<"cosh"> { APRIORI_HD auto operator()(auto x) const noexcept { return cosh(x); } };
-struct power      : function<"pow">   { APRIORI_HD auto operator()(auto x, auto y) const noexcept { return pow(x, y); } };
+struct round_of   : function<"round"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return nearbyint(x); } };
+struct reciprocal_square_root : real_function<"rsqrt", 2> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return set(x, 1.0f) / sqrt(x); } };
+struct cube_root  : real_function<"cbrt">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return cbrt(x); } };
+struct exp2_of    : real_function<"exp2">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return exp2(x); } };
+struct expm1_of   : real_function<"expm1"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return expm1(x); } };
+struct log2_of    : real_function<"log2">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return log2(x); } };
+struct log1p_of   : real_function<"log1p"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return log1p(x); } };
+struct tangent    : real_function<"tan">   { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return tan(x); } };
+struct arc_sine   : real_function<"asin">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return asin(x); } };
+struct arc_cosine : real_function<"acos">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return acos(x); } };
+struct arc_tangent       : real_function<"atan"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return atan(x); } };
+struct hyperbolic_sine   : real_function<"sinh"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return sinh(x); } };
+struct hyperbolic_cosine : real_function<"cosh"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return cosh(x); } };
+struct power      : real_function<"pow">   { APRIORI_HD constexpr auto operator()(auto x, auto y) const noexcept { return pow(x, y); } };
 /// The angle of the point (x, y).
-struct arc_tangent_of_two : function<"atan2"> { APRIORI_HD auto operator()(auto y, auto x) const noexcept { return atan2(y, x); } };
+struct arc_tangent_of_two : real_function<"atan2"> { APRIORI_HD constexpr auto operator()(auto y, auto x) const noexcept { return atan2(y, x); } };
 /// x - n y with n = x / y without its fraction: the sign is that of x.
-struct remainder_of : function<"fmod"> { APRIORI_HD auto operator()(auto x, auto y) const noexcept { return fmod(x, y); } };
+struct remainder_of : real_function<"fmod"> { APRIORI_HD constexpr auto operator()(auto x, auto y) const noexcept { return fmod(x, y); } };
 
-// 1 for true, 0 for false; with NaN only not_equal and isnan are true.
-struct less          : function<"less">          { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), set(a, 0.0f)); } };
-struct less_equal    : function<"less_equal">    { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
-struct greater       : function<"greater">       { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), set(a, 0.0f)); } };
-struct greater_equal : function<"greater_equal"> { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
-struct equal         : function<"equal">         { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 1.0f), set(a, 0.0f)); } };
-struct not_equal     : function<"not_equal">     { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 0.0f), set(a, 1.0f)); } };
-struct is_nan        : function<"isnan">         { APRIORI_HD auto operator()(auto x) const noexcept { return where_equal(x, x, set(x, 0.0f), set(x, 1.0f)); } };
+// Masks: 1 for true, 0 for false; with NaN only not_equal and isnan are true.
+struct less          : comparison<"less">          { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), set(a, 0.0f)); } };
+struct less_equal    : comparison<"less_equal">    { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
+struct greater       : comparison<"greater">       { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), set(a, 0.0f)); } };
+struct greater_equal : comparison<"greater_equal"> { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
+struct equal         : comparison<"equal">         { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 1.0f), set(a, 0.0f)); } };
+struct not_equal     : comparison<"not_equal">     { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 0.0f), set(a, 1.0f)); } };
+struct is_nan        : comparison<"isnan">         { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return where_equal(x, x, set(x, 0.0f), set(x, 1.0f)); } };
 /// Logic of such values: every number but 0 is true, NaN too.
-struct logical_not   : function<"logical_not">   { APRIORI_HD auto operator()(auto a) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 1.0f), set(a, 0.0f)); } };
-struct logical_and   : function<"logical_and">   { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f))); } };
-struct logical_or    : function<"logical_or">    { APRIORI_HD auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f)), set(a, 1.0f)); } };
+struct logical_not   : comparison<"logical_not">   { APRIORI_HD constexpr auto operator()(auto a) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 1.0f), set(a, 0.0f)); } };
+struct logical_and   : comparison<"logical_and">   { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f))); } };
+struct logical_or    : comparison<"logical_or">    { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f)), set(a, 1.0f)); } };
 /// a if the condition is true, otherwise b.
-struct where         : function<"where">         { APRIORI_HD auto operator()(auto condition, auto a, auto b) const noexcept { return where_equal(condition, set(a, 0.0f), b, a); } };
+struct where         : function<"where", 1, typed::choice>         { APRIORI_HD constexpr auto operator()(auto condition, auto a, auto b) const noexcept { return where_equal(condition, set(a, 0.0f), b, a); } };
 
 /// max(x, 0), and NaN for NaN.
-struct relu       : function<"relu">          { APRIORI_HD auto operator()(auto x) const noexcept { return fmax(set(x, 0.0f), x); } };
+struct relu       : function<"relu">          { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return fmax(set(x, 0.0f), x); } };
 /// 1 / (1 + exp(-x)).
-struct sigmoid    : function<"sigmoid", 3>    { APRIORI_HD auto operator()(auto x) const noexcept { return set(x, 1.0f) / (set(x, 1.0f) + exp(-x)); } };
+struct sigmoid    : real_function<"sigmoid", 3>    { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return set(x, 1.0f) / (set(x, 1.0f) + exp(-x)); } };
 /// x sigmoid(x), also called swish (Elfwing et al. 2017).
-struct silu       : function<"silu", 4>       { APRIORI_HD auto operator()(auto x) const noexcept { return x / (set(x, 1.0f) + exp(-x)); } };
+struct silu       : real_function<"silu", 4>       { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x / (set(x, 1.0f) + exp(-x)); } };
 /// x sigmoid(1.702 x): the approximation in OpenAI's CLIP (Hendrycks and Gimpel 2016, section 2).
-struct quick_gelu : function<"quick_gelu", 4> { APRIORI_HD auto operator()(auto x) const noexcept { return x / (set(x, 1.0f) + exp(x * set(x, -1.702f))); } };
+struct quick_gelu : real_function<"quick_gelu", 4> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x / (set(x, 1.0f) + exp(x * set(x, -1.702))); } };
 /// x Phi(x) = x/2 (1 + erf(x / sqrt 2)): the exact form (Hendrycks and Gimpel 2016), torch's nn.GELU().
-struct gelu       : function<"gelu", 5>       { APRIORI_HD auto operator()(auto x) const noexcept { return set(x, 0.5f) * x * (set(x, 1.0f) + erf(x * set(x, 0.70710678118654752f))); } };
+struct gelu       : real_function<"gelu", 5>       { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return set(x, 0.5f) * x * (set(x, 1.0f) + erf(x * set(x, 0.70710678118654752))); } };
 // clang-format on
 
 /// x tanh(softplus(x)) (Misra 2019). With e = exp(x) and n = e (e + 2), tanh(log(1 + e)) = n / (n + 2); past x = 20
 /// that is 1 in float32, and the clamp keeps n finite.
-struct mish : function<"mish", 7> {
-    APRIORI_HD auto operator()(auto x) const noexcept {
+struct mish : real_function<"mish", 7> {
+    APRIORI_HD constexpr auto operator()(auto x) const noexcept {
         const auto e = exp(fmin(set(x, 20.0f), x));
         const auto n = e * (e + set(x, 2.0f));
         return x * (n / (n + set(x, 2.0f)));
@@ -114,18 +188,21 @@ struct mish : function<"mish", 7> {
 };
 
 /// x * factor + addend, of numbers that are known when the expression is built.
-struct affine : function<"affine", 2> {
+struct affine : real_function<"affine", 2> {
     float factor, addend;
     constexpr affine(float f = 1, float a = 0) : factor(f), addend(a) {}
-    APRIORI_HD auto operator()(auto x) const noexcept { return x * set(x, factor) + set(x, addend); }
+    APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x * set(x, factor) + set(x, addend); }
 };
 
 /// min(max(x, low), high), and NaN for NaN.
-struct clamp : function<"clamp", 2> {
-    float low, high;
-    constexpr clamp(float l = 0, float h = 0) : low(l), high(h) {}
-    APRIORI_HD auto operator()(auto x) const noexcept { return fmin(set(x, high), fmax(set(x, low), x)); }
+template <class T>
+struct clamp_to : function<"clamp", 2> {
+    T low, high;
+    constexpr clamp_to(T l = {}, T h = {}) : low(l), high(h) {}
+    APRIORI_HD constexpr auto operator()(auto x) const noexcept { return fmin(set(x, high), fmax(set(x, low), x)); }
 };
+
+using clamp = clamp_to<float>;
 
 } // namespace apriori::fn
 APRIORI_END_EXACT_MATH

@@ -4,12 +4,14 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 
 #include <array>
 #include <cstdint>
 #include <string_view>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A short list of names.
@@ -67,10 +69,11 @@ struct launch {
         flops += flops_of<Program> * program_rows * program_cols;
         bytes += bytes_of(p, program_rows, program_cols);
     }
-    /// The same of the program behind the primitive, whose result is written.
+    /// The same of the program behind the primitive, whose result is written as elements T.
+    template <class T = float>
     constexpr void add_epilogue(const auto& p, index_t out_rows, index_t out_cols) {
         add(p, epilogue, out_rows, out_cols);
-        bytes += 4 * out_rows * out_cols;
+        bytes += std::int64_t{sizeof(T)} * out_rows * out_cols;
     }
 };
 
@@ -89,3 +92,4 @@ constexpr status run_on(Device& device, const Op& op) {
 }
 
 } // namespace apriori
+APRIORI_END_EXACT_MATH

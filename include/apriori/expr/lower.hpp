@@ -27,21 +27,6 @@ struct device_operation {
     static constexpr bool value = Supported;
 };
 
-namespace detail {
-
-/// True where a shape X broadcasts into a destination E, as far as the compiler knows.
-template <class E, class X>
-inline constexpr bool assignable = [] {
-    if (X::rank > E::rank) return false;
-    for (int i = 0; i < X::rank && i < E::rank; ++i) {
-        const index_t own = X::fixed(i), whole = E::fixed(i + E::rank - X::rank);
-        if (own != 1 && own != dyn && whole != dyn && own != whole) return false;
-    }
-    return true;
-}();
-
-} // namespace detail
-
 /// A device, the memory for temporaries, and the first error: what expressions are assigned with.
 ///
 ///     to(h) = gelu(linear(x, w, b));   // does nothing where something before it has failed
@@ -67,7 +52,9 @@ public:
     class destination {
     public:
         constexpr destination(context& to, const Out& out) : to_(to), out_(out) {}
-        constexpr void operator=(const operand auto& x) const { to_.assign_checked(out_, as_node(x)); }
+        constexpr void operator=(const operand auto& x) const {
+            to_.assign_checked(out_, detail::operand_node<element_of<Out>>(x));
+        }
         constexpr void operator+=(const operand auto& x) const { *this = out_ + x; }
         constexpr void operator-=(const operand auto& x) const { *this = out_ - x; }
         constexpr void operator*=(const operand auto& x) const { *this = out_ * x; }
@@ -101,9 +88,9 @@ public:
     }
 
     /// A dense temporary of that shape; it lives until the enclosing scope ends.
-    template <class E>
-    constexpr view<float, E> temporary(E shape) {
-        return {memory.take<float>(shape.size()), shape};
+    template <class T = float, class E>
+    constexpr view<T, E> temporary(E shape) {
+        return {memory.take<T>(shape.size()), shape};
     }
     /// Gives back the temporaries that are made during its life.
     constexpr workspace::scope scope() { return workspace::scope(memory); }
@@ -128,6 +115,16 @@ public:
 
     /// x in a result of that shape as a program: its element-wise part, with kernels below it written to temporaries.
     constexpr auto program(const auto& x, const auto& result) { return program_around<-1>(x, result); }
+    /// The same with values of T.
+    template <class T, int Root = -1>
+    constexpr auto program_as(const auto& x, const auto& result) {
+        const auto p = program_around<Root>(x, result);
+        using P = std::remove_const_t<decltype(p)>;
+        if constexpr (std::is_same_v<el::value_of<P>, computed_t<T>>)
+            return p;
+        else
+            return el::apply<fn::cast<computed_t<T>>, P>{{}, {{p}}};
+    }
     /// The same with the anchor numbered Root as what the kernel computes; the anchors of x are numbered from First on.
     template <int Root, int First = 0, class X, class R>
     constexpr auto program_around(const X& x, const R& result) {
@@ -136,7 +133,7 @@ public:
         else if constexpr (detail::is_elementwise<X>)
             return program_of_args<Root, First>(x, result);
         else if constexpr (First == Root)
-            return el::acc{};
+            return el::acc_of<computed_t<element_of<X>>>{};
         else
             return detail::leaf_program(in_memory(x), result);
     }
@@ -148,28 +145,54 @@ public:
             return x;
         else if constexpr (requires { x.in_memory(*this); })
             return x.in_memory(*this);
-        else {
-            const auto t = temporary(x.ext());
-            const auto inner = scope();
-            write(t, x);
-            return view<const float, extents_of<X>>(t);
-        }
+        else
+            return copy<element_of<X>>(x);
     }
-    /// x in memory with contiguous columns.
+    /// The same as elements T.
+    template <class T, class X>
+    constexpr auto in_memory_as(const X& x) {
+        if constexpr (std::is_same_v<element_of<X>, T>)
+            return in_memory(x);
+        else
+            return copy<T>(x);
+    }
+    /// The same without gaps.
+    template <class T, class X>
+    constexpr auto dense_as(const X& x) {
+        const auto v = in_memory_as<T>(x);
+        if constexpr (std::remove_const_t<decltype(v)>::memory_layout == layout::dense)
+            return v;
+        else
+            return copy<T>(v);
+    }
+    /// True where launches run and the host reads their memory.
+    constexpr bool reads_memory() const {
+        if constexpr (requires { Device::is_host; })
+            return runs_here() && state;
+        else
+            return false;
+    }
+    /// x in memory as floats, with contiguous columns.
     template <class X>
     constexpr auto rows_in_memory(const X& x) {
-        const auto v = in_memory(x);
+        const auto v = in_memory_as<float>(x);
         if constexpr (std::remove_const_t<decltype(v)>::memory_layout != layout::strided)
             return v;
-        else {
-            const auto t = temporary(v.ext());
-            write(t, v);
-            return view<const float, extents_of<X>>(t);
-        }
+        else
+            return copy<float>(v);
     }
 
 private:
     Device* device_ = nullptr; ///< null: nothing runs
+
+    /// x in a temporary of elements T.
+    template <class T, class X>
+    constexpr view<const T, extents_of<X>> copy(const X& x) {
+        const auto t = temporary<T>(x.ext());
+        const auto inner = scope();
+        write(t, x);
+        return t;
+    }
 
     /// Not where launches are only counted or planned.
     constexpr bool runs_here() const noexcept {
@@ -182,22 +205,30 @@ private:
     template <class Out, class X>
     constexpr void assign_checked(const Out& out, const X& x) {
         using E = extents_of<Out>;
-        constexpr bool is_float = std::is_same_v<std::remove_const_t<typename Out::value_type>, float>;
-        static_assert(is_float, "apriori: assign: the destination is a view of float");
-        if constexpr (is_float) {
+        using T = element_of<Out>;
+        constexpr bool converts = kind_of<element_of<X>> <= kind_of<T>;
+        static_assert(element<T>,
+                      "apriori: assign: the destination's elements are float, double, apriori::float16 or bfloat16, "
+                      "std::int32_t, int64_t, uint8_t or bool");
+        static_assert(!element<T> || converts,
+                      "apriori: assign: real numbers become integers, and numbers masks, only where that is asked "
+                      "for: write cast<std::int32_t>(x), or x > 0.0f");
+        constexpr bool writable = !std::is_const_v<typename Out::value_type>;
+        static_assert(writable, "apriori: assign: the destination is const");
+        if constexpr (writable && element<T> && converts) {
             static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
             if (!state) return;
             state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
             if constexpr (!requires { Device::is_planner; })
-                if (state && device_ != nullptr) state = check_memory(out, x);
+                if (state && device_ != nullptr && !std::is_constant_evaluated()) state = check_memory(out, x);
             const auto temporaries = scope();
             if (!state) return;
             if constexpr (E::rank == 0)
-                write(view<float, extents<1>>(out.data, {}), x);
+                write(view<T, extents<1>>(out.data, {}), x);
             else if constexpr (Out::memory_layout == layout::strided) {
-                const auto dense = temporary(out.ext());
+                const auto dense = temporary<T>(out.ext());
                 write(dense, x);
-                if (state) store_strided(out, view<const float, E>(dense));
+                if (state) store_strided(out, view<const T, E>(dense));
             } else
                 write(out, x);
         }
@@ -206,7 +237,7 @@ private:
     /// Copies x to a destination whose elements have gaps: as rows of one element each.
     template <class T, index_t... S, layout L, class X>
     constexpr void store_strided(const view<T, extents<S...>, L>& out, const X& x) {
-        if constexpr (sizeof...(S) > 3) // one axis more than kernels take
+        if constexpr (sizeof...(S) > 7) // one axis more than kernels take
             for (index_t i = 0; i < out.ext()[0]; ++i) store_strided(out[i], x[i]);
         else {
             using column = extents<S..., 1>;
@@ -217,7 +248,7 @@ private:
             }
             sizes[sizeof...(S)] = strides[sizeof...(S)] = 1;
             const column shape = extents_of_sizes<column>(sizes);
-            write(view<T, column, layout::rows>(out.data, shape, strides), view<const float, column>(x.data, shape));
+            write(view<T, column, layout::rows>(out.data, shape, strides), view<const T, column>(x.data, shape));
         }
     }
 
@@ -226,7 +257,8 @@ private:
     APRIORI_NOINLINE static status check_memory(const Out& out, const X& x) {
         if (out.data == nullptr && out.size() > 0)
             return status::invalid("assign: the destination has no memory", 0, out.size());
-        if (detail::spoils<detail::root_anchor<X, extents_of<Out>>, 0>(detail::byte_view(out), x) ||
+        if (detail::spoils<detail::root_anchor<X, extents_of<Out>, detail::output_of_t<Out>>, 0>(detail::byte_view(out),
+                                                                                                 x) ||
             detail::spoils_a_later_part(out, x))
             return status::invalid(
                 "assign: the destination overlaps an operand that is read in another order; write the "
@@ -239,21 +271,23 @@ private:
 
     template <class Out, class X>
     constexpr void write(const Out& out, const X& x) {
-        constexpr int root = detail::root_anchor<X, extents_of<Out>>;
+        using T = element_of<Out>;
+        constexpr int root = detail::root_anchor<X, extents_of<Out>, detail::output_of_t<Out>>;
         if constexpr (root >= 0) {
             const auto& anchor = detail::find_anchor<root>(x);
             check(detail::fitting(
                 same_sizes(anchor.ext(), out.ext()),
                 "assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first",
                 anchor.ext().size(), out.ext().size()));
-            anchor.lower(*this, out, program_around<root>(x, out.ext()));
+            anchor.lower(*this, out, program_as<T, root>(x, out.ext()));
         } else if constexpr (detail::anchor<X> && detail::epilogue_worth<X> == 0 &&
-                             detail::same_extents<extents_of<X>, extents_of<Out>>) {
+                             detail::same_extents<extents_of<X>, extents_of<Out>> &&
+                             detail::writes_to<X, detail::output_of_t<Out>>) {
             x.lower(*this, out);
         } else {
-            const auto p = program(x, out.ext());
-            run(ops::map<std::remove_const_t<decltype(p)>>{p, detail::output_of(out), out.ext().rows(),
-                                                           out.ext().cols()});
+            const auto p = program_as<T>(x, out.ext());
+            run(ops::map<std::remove_const_t<decltype(p)>, detail::output_of_t<Out>>{
+                p, detail::output_of(out), out.ext().rows(), out.ext().cols()});
         }
     }
 

@@ -3,10 +3,9 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
-#include "apriori/expr/anchors.hpp"
+#include "apriori/expr/columns.hpp"
 #include "apriori/expr/leaves.hpp"
 #include "apriori/expr/norms.hpp"
-#include "apriori/expr/shape_ops.hpp"
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
@@ -16,6 +15,9 @@ template <class Policy, class X>
 struct normalize_node {
     using apriori_expression = void;
     using extents_type = extents_of<X>;
+    using value_type = norms::result_t<Policy, computed_t<element_of<X>>>;
+    template <class>
+    static constexpr bool writes = true;
     static_assert(extents_type::rank > 0, "apriori: a norm works on an axis: its operand has none");
     static constexpr int epilogue_worth = 1;
     static constexpr bool is_prologue = detail::anchor_count<X> == 0;
@@ -29,7 +31,7 @@ struct normalize_node {
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
         const auto inner = to.program(x, x.ext());
-        to.run(ops::normalize<Policy, std::remove_const_t<decltype(inner)>, E>{
+        to.run(ops::normalize<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
             {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
     }
 };
@@ -41,6 +43,9 @@ struct reduce_node {
     static constexpr int last = extents_of<X>::rank - 1;
     static_assert(last >= 0, "apriori: a reduction works on an axis: its operand has none");
     using extents_type = typename with_extent<extents_of<X>, last, 1>::type;
+    using value_type = norms::result_t<Policy, computed_t<element_of<X>>>;
+    template <class>
+    static constexpr bool writes = true;
     static constexpr int epilogue_worth = 1;
 
     Policy policy;
@@ -56,7 +61,7 @@ struct reduce_node {
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
         const auto inner = to.program(x, x.ext());
-        to.run(ops::reduce<Policy, std::remove_const_t<decltype(inner)>, E>{
+        to.run(ops::reduce<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
             {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
     }
 };
@@ -80,7 +85,7 @@ constexpr auto rms_norm(expression auto&& x, float eps = 1e-5f) {
 constexpr auto rms_norm(expression auto&& x, expression auto&& g, float eps = 1e-5f) {
     return rms_norm(std::forward<decltype(x)>(x), eps) * std::forward<decltype(g)>(g);
 }
-/// A norm over an axis. Over any but the last, x is read with a stride.
+/// A norm over an axis.
 template <int Axis, class Policy, expression X>
 constexpr auto normalize(Policy policy, X&& x) {
     constexpr int last = extents_of<X>::rank - 1;
@@ -88,7 +93,9 @@ constexpr auto normalize(Policy policy, X&& x) {
     if constexpr (Axis == last || Axis < 0 || Axis > last)
         return normalize(policy, std::forward<X>(x));
     else
-        return transpose<Axis, last>(normalize(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
+        return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {
+            return normalize_columns_node<Policy, std::remove_cvref_t<decltype(y)>>{policy, y};
+        });
 }
 /// Softmax over the last axis.
 constexpr auto softmax(expression auto&& x) { return normalize(norms::softmax{}, std::forward<decltype(x)>(x)); }
@@ -98,8 +105,7 @@ constexpr auto softmax(expression auto&& x) {
     return normalize<Axis>(norms::softmax{}, std::forward<decltype(x)>(x));
 }
 
-/// A reduction over axes, one after the other, which stay with extent 1 (keepdim); without axes, over the last. Over any axis but
-/// the last, x is read with a stride.
+/// A reduction over axes, one after the other, which stay with extent 1 (keepdim); without axes, over the last.
 template <class Policy, expression X>
 constexpr auto reduce(Policy policy, X&& x) {
     return reduce_node<Policy, node_t<X>>{policy, as_node(std::forward<X>(x))};
@@ -112,12 +118,29 @@ constexpr auto reduce(Policy policy, X&& x) {
         return reduce<Rest...>(policy, reduce<Axis>(policy, std::forward<X>(x)));
     else if constexpr (Axis == last || Axis < 0 || Axis > last)
         return reduce(policy, std::forward<X>(x));
-    else
+    else if constexpr (norms::typing_of<Policy> == norms::typed::place) // which works on one row at a time
         return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
+    else
+        return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {
+            return reduce_columns_node<Policy, std::remove_cvref_t<decltype(y)>>{policy, y};
+        });
 }
 template <int... Axes>
 constexpr auto sum(expression auto&& x) {
     return reduce<Axes...>(norms::sum{}, std::forward<decltype(x)>(x));
+}
+template <int... Axes>
+constexpr auto prod(expression auto&& x) {
+    return reduce<Axes...>(norms::prod{}, std::forward<decltype(x)>(x));
+}
+/// The index of the first largest, or smallest, element of an axis; that of the first NaN where there is one.
+template <int Axis = -1>
+constexpr auto argmax(expression auto&& x) {
+    return reduce<Axis>(norms::argmax{}, std::forward<decltype(x)>(x));
+}
+template <int Axis = -1>
+constexpr auto argmin(expression auto&& x) {
+    return reduce<Axis>(norms::argmin{}, std::forward<decltype(x)>(x));
 }
 template <int... Axes>
 constexpr auto mean(expression auto&& x) {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Norms and reductions of rows, as policies: `reduce` finds what a row is normalised by, or its one number, and a norm's
 // `apply` is given that with each element. They are written against `Row`, which each device implements:
-//     row.sum(f)   the sum over the row's elements x of f(x), as float
-//     row.max(f)   the largest f(x), as float; where one is NaN, any of them
+//     value          the value type (expr/lanes.hpp) that is computed in: float, but for what a policy's `typing` makes of other
+//                    elements, and for rows side by side, one in each lane
+//     row.sum(f)     the sum over the row's elements x of f(x), such a value
+//     row.product(f) their product
+//     row.max(f)     the largest f(x); where one is NaN, any of them
+//     row.first(f)   the first index at which f(x) is not 0, as a value of int64; the row's length where there is none. Not of rows
+//                    side by side
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,21 +17,74 @@ APRIORI_BEGIN_EXACT_MATH
 namespace apriori::fn {
 
 // clang-format off
-struct identity        { APRIORI_HD auto operator()(auto x) const noexcept { return x; } };
-struct squared         { APRIORI_HD auto operator()(auto x) const noexcept { return x * x; } };
+struct identity        { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x; } };
+struct squared         { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x * x; } };
 /// (x - shift)^2.
-struct squared_from    { float shift = 0; APRIORI_HD auto operator()(auto x) const noexcept { const auto d = x - set(x, shift); return d * d; } };
+template <class T>
+struct squared_from    { T shift{}; APRIORI_HD constexpr auto operator()(auto x) const noexcept { const auto d = x - set(x, shift); return d * d; } };
 /// exp(x - shift).
-struct exp_from        { float shift = 0; APRIORI_HD auto operator()(auto x) const noexcept { return exp(x - set(x, shift)); } };
-/// -x: the smallest element is the negated largest of these.
-struct negated         { APRIORI_HD auto operator()(auto x) const noexcept { return -x; } };
+template <class T>
+struct exp_from        { T shift{}; APRIORI_HD constexpr auto operator()(auto x) const noexcept { return exp(x - set(x, shift)); } };
+/// The opposite order: -x of real numbers, -1 - x of integers, which has no overflow. Twice it is x.
+struct reversed        { APRIORI_HD constexpr auto operator()(auto x) const noexcept { if constexpr (std::is_integral_v<typename lanes<decltype(x)>::number>) return set(x, -1) - x; else return -x; } };
 /// x kept in 0 .. 1: the sum of them over a row is NaN where an element is, and finite where none is.
-struct between_0_and_1 { APRIORI_HD auto operator()(auto x) const noexcept { return fmin(set(x, 1.0f), fmax(set(x, 0.0f), x)); } };
+struct between_0_and_1 { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return fmin(set(x, 1.0f), fmax(set(x, 0.0f), x)); } };
+/// 1 where x is equal to a number, or both are NaN.
+template <class T>
+struct same_as         { T number{}; APRIORI_HD constexpr auto operator()(auto x) const noexcept { const auto one = set(x, 1), n = set(x, number); return where_equal(x, n, one, where_equal(x, x, set(x, 0), where_equal(n, n, set(x, 0), one))); } };
 // clang-format on
 
 } // namespace apriori::fn
 
 namespace apriori::norms {
+
+/// Which types a policy computes in and gives.
+enum class typed {
+    reals,  ///< real numbers, which integers and masks become
+    totals, ///< the element's own; int64 of integers and masks
+    order,  ///< the element's own
+    place,  ///< the element's own; the result is an index, int64
+};
+template <class Policy>
+inline constexpr typed typing_of = [] {
+    if constexpr (requires { Policy::typing; })
+        return Policy::typing;
+    else
+        return typed::reals;
+}();
+/// What a policy computes in over elements of T (computed_t), and the type of its result.
+template <class Policy, class T>
+using computed_in =
+    std::conditional_t<typing_of<Policy> == typed::reals, real_t<T>,
+                       std::conditional_t<typing_of<Policy> == typed::totals && kind_of<T> != element_kind::real,
+                                          std::int64_t, std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>>>;
+template <class Policy, class T>
+using result_t = std::conditional_t<
+    typing_of<Policy> == typed::place, std::int64_t,
+    std::conditional_t<typing_of<Policy> == typed::order && std::is_same_v<T, bool>, bool, computed_in<Policy, T>>>;
+
+namespace detail {
+
+template <class Row>
+struct value_type {
+    using type = float;
+};
+template <class Row>
+requires requires { typename Row::value; }
+struct value_type<Row> {
+    using type = typename Row::value;
+};
+
+} // namespace detail
+/// What a row computes in; float, where it does not tell.
+template <class Row>
+using value_of = typename detail::value_type<Row>::type;
+/// A number as such a value.
+template <class T>
+APRIORI_HD constexpr T number(auto n) noexcept {
+    return lanes<T>::set(n);
+}
+using std::sqrt; // of one number; registers bring their own
 
 /// (x - mean) / sqrt(variance + eps) over a row (Ba et al. 2016); variance without Bessel's correction, in two passes.
 struct layer_norm {
@@ -34,15 +92,19 @@ struct layer_norm {
     static constexpr int flops = 7; ///< per element, both reductions included
     float eps = 1e-5f;
 
+    template <class T>
     struct stats {
-        float mean, rstd;
+        T mean, rstd;
     };
-    APRIORI_HD stats reduce(const auto& row, index_t n) const noexcept {
-        const float mean = row.sum(fn::identity{}) / float(n);
-        const float variance = row.sum(fn::squared_from{mean}) / float(n);
-        return {mean, 1.0f / std::sqrt(variance + eps)};
+    template <class Row, class T = value_of<Row>>
+    APRIORI_HD constexpr stats<T> reduce(const Row& row, index_t n) const noexcept {
+        const T mean = row.sum(fn::identity{}) / number<T>(n);
+        const T variance = row.sum(fn::squared_from<T>{mean}) / number<T>(n);
+        return {mean, number<T>(1) / sqrt(variance + number<T>(eps))};
     }
-    APRIORI_HD static auto apply(stats s, auto x) noexcept { return (x - fn::set(x, s.mean)) * fn::set(x, s.rstd); }
+    APRIORI_HD static constexpr auto apply(auto s, auto x) noexcept {
+        return (x - fn::set(x, s.mean)) * fn::set(x, s.rstd);
+    }
 };
 
 /// x / sqrt(mean(x^2) + eps) over a row (Zhang and Sennrich 2019).
@@ -51,10 +113,11 @@ struct rms_norm {
     static constexpr int flops = 3; ///< per element, the reduction included
     float eps = 1e-5f;
 
-    APRIORI_HD float reduce(const auto& row, index_t n) const noexcept {
-        return 1.0f / std::sqrt(row.sum(fn::squared{}) / float(n) + eps);
+    template <class Row, class T = value_of<Row>>
+    APRIORI_HD constexpr T reduce(const Row& row, index_t n) const noexcept {
+        return number<T>(1) / sqrt(row.sum(fn::squared{}) / number<T>(n) + number<T>(eps));
     }
-    APRIORI_HD static auto apply(float rstd, auto x) noexcept { return x * fn::set(x, rstd); }
+    APRIORI_HD static constexpr auto apply(auto rstd, auto x) noexcept { return x * fn::set(x, rstd); }
 };
 
 /// exp(x - max) / sum exp(x - max) over a row.
@@ -62,26 +125,42 @@ struct softmax {
     static constexpr const char* name = "softmax";
     static constexpr int flops = 6; ///< per element, both reductions included
 
+    template <class T>
     struct stats {
-        float max, inverse_sum;
+        T max, inverse_sum;
     };
-    APRIORI_HD stats reduce(const auto& row, index_t) const noexcept {
-        const float max = (row.max)(fn::identity{});
-        return {max, 1.0f / row.sum(fn::exp_from{max})};
+    template <class Row, class T = value_of<Row>>
+    APRIORI_HD constexpr stats<T> reduce(const Row& row, index_t) const noexcept {
+        const T max = (row.max)(fn::identity{});
+        return {max, number<T>(1) / row.sum(fn::exp_from<T>{max})};
     }
-    APRIORI_HD static auto apply(stats s, auto x) noexcept { return fn::exp_from{s.max}(x)*fn::set(x, s.inverse_sum); }
+    template <class T>
+    APRIORI_HD static constexpr auto apply(stats<T> s, auto x) noexcept {
+        return fn::exp_from<T>{s.max}(x)*fn::set(x, s.inverse_sum);
+    }
 };
 
 struct sum {
     static constexpr const char* name = "sum";
     static constexpr int flops = 1;
-    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return row.sum(fn::identity{}); }
+    static constexpr typed typing = typed::totals;
+    APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept { return row.sum(fn::identity{}); }
+};
+
+struct prod {
+    static constexpr const char* name = "prod";
+    static constexpr int flops = 1;
+    static constexpr typed typing = typed::totals;
+    APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept { return row.product(fn::identity{}); }
 };
 
 struct mean {
     static constexpr const char* name = "mean";
     static constexpr int flops = 1;
-    APRIORI_HD float reduce(const auto& row, index_t n) const noexcept { return row.sum(fn::identity{}) / float(n); }
+    template <class Row, class T = value_of<Row>>
+    APRIORI_HD constexpr T reduce(const Row& row, index_t n) const noexcept {
+        return row.sum(fn::identity{}) / number<T>(n);
+    }
 };
 
 /// The mean of (x - mean)^2, in two passes, with n - correction in place of n.
@@ -89,30 +168,63 @@ struct variance {
     static constexpr const char* name = "var";
     static constexpr int flops = 4;
     int correction = 0;
-    APRIORI_HD float reduce(const auto& row, index_t n) const noexcept {
-        const float mean = row.sum(fn::identity{}) / float(n);
-        return row.sum(fn::squared_from{mean}) / float(n - correction);
+    template <class Row, class T = value_of<Row>>
+    APRIORI_HD constexpr T reduce(const Row& row, index_t n) const noexcept {
+        const T mean = row.sum(fn::identity{}) / number<T>(n);
+        return row.sum(fn::squared_from<T>{mean}) / number<T>(n - correction);
     }
 };
 
 /// 0, and NaN where an element of the row is. Largest and smallest are sought by comparisons, which pass over a NaN.
-APRIORI_HD float nan_of(const auto& row) noexcept {
-    const float s = row.sum(fn::between_0_and_1{});
-    return s - s;
+template <class Row, class T = value_of<Row>>
+APRIORI_HD constexpr T nan_of(const Row& row) noexcept {
+    if constexpr (std::is_integral_v<typename lanes<T>::number>)
+        return number<T>(0);
+    else {
+        const T s = row.sum(fn::between_0_and_1{});
+        return s - s;
+    }
 }
 
 /// The largest element; NaN where one is.
 struct max {
     static constexpr const char* name = "max";
     static constexpr int flops = 4;
-    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return (row.max)(fn::identity{}) + nan_of(row); }
+    static constexpr typed typing = typed::order;
+    APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept {
+        return (row.max)(fn::identity{}) + nan_of(row);
+    }
 };
 
 /// The smallest element; NaN where one is.
 struct min {
     static constexpr const char* name = "min";
     static constexpr int flops = 4;
-    APRIORI_HD float reduce(const auto& row, index_t) const noexcept { return nan_of(row) - (row.max)(fn::negated{}); }
+    static constexpr typed typing = typed::order;
+    APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept {
+        return fn::reversed{}((row.max)(fn::reversed{})) + nan_of(row);
+    }
+};
+
+/// The index of the first largest element; of the first NaN where there is one.
+struct argmax {
+    static constexpr const char* name = "argmax";
+    static constexpr int flops = 4;
+    static constexpr typed typing = typed::place;
+    template <class Row, class T = value_of<Row>>
+    APRIORI_HD constexpr auto reduce(const Row& row, index_t) const noexcept {
+        return row.first(fn::same_as<T>{max{}.reduce(row, 0)});
+    }
+};
+/// The index of the first smallest element; of the first NaN where there is one.
+struct argmin {
+    static constexpr const char* name = "argmin";
+    static constexpr int flops = 4;
+    static constexpr typed typing = typed::place;
+    template <class Row, class T = value_of<Row>>
+    APRIORI_HD constexpr auto reduce(const Row& row, index_t) const noexcept {
+        return row.first(fn::same_as<T>{min{}.reduce(row, 0)});
+    }
 };
 
 } // namespace apriori::norms

@@ -5,6 +5,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/expr/attention_rows.hpp"
+#include "apriori/expr/norms.hpp"
 #include "apriori/expr/program.hpp"
 
 #include <cstddef>
@@ -13,11 +14,14 @@ APRIORI_BEGIN_EXACT_MATH
 namespace apriori::ops {
 
 /// Where row r of a result goes; its columns are contiguous.
-struct output {
-    float* p = nullptr;
-    row_map map{};
-    APRIORI_HD float* row(index_t r) const noexcept { return p + map(r); }
+template <class T, class Map = row_map>
+struct output_to {
+    using element = T;
+    T* p = nullptr;
+    Map map{};
+    APRIORI_HD constexpr T* row(index_t r) const noexcept { return p + map(r); }
 };
+using output = output_to<float>;
 
 /// The left operand of a contraction: rows of an element-wise program.
 template <class Program>
@@ -30,6 +34,7 @@ struct mapped {
 /// The left operand of a contraction: normalised rows. `inner` gives what is normalised, `outer` is applied after.
 template <class Policy, class Inner, class Outer>
 struct normalized {
+    using number = norms::computed_in<Policy, el::value_of<Inner>>; ///< what the policy computes in
     Policy policy;
     Inner inner;
     Outer outer;
@@ -61,79 +66,81 @@ struct contraction {
         input.describe(l, rows, k);
         l.flops += 2 * rows * n * k;
         l.bytes += std::int64_t(Packed::stored_bytes(n, k));
-        l.add_epilogue(epilogue, rows, n);
+        l.add_epilogue<float>(epilogue, rows, n);
         return l;
     }
 };
 
 /// A matrix per batch item, addressed by strides in elements.
-struct batched_matrix {
-    const float* p = nullptr;
-    row_map batch{};
+template <class T, class Map = row_map>
+struct batched_matrix_of {
+    const T* p = nullptr;
+    Map batch{};
     index_t row = 0, col = 0;
 };
+using batched_matrix = batched_matrix_of<float>;
 
-/// out[b m + i, j] = epilogue(sum_k a[b][i, k] b[b][k, j]), both operands activations.
-template <class Epilogue>
+/// out[b m + i, j] = epilogue(sum_k a[b][i, k] b[b][k, j]), both operands activations. Items of a batch may be the same matrix.
+template <class Epilogue, class T = float, class Map = row_map>
 struct matmul {
-    batched_matrix a, b;
+    batched_matrix_of<T, Map> a, b;
     Epilogue epilogue;
-    output out;
+    output_to<T> out;
     index_t batch, m, n, k;
     std::byte* scratch = nullptr;
 
     constexpr launch describe() const {
         launch l{.primitive = "matmul", .batch = batch, .rows = m, .cols = n, .depth = k};
         l.flops = 2 * batch * m * n * k;
-        l.bytes = 4 * batch * (m * k + k * n);
-        l.add_epilogue(epilogue, batch * m, n);
+        l.bytes = std::int64_t{sizeof(T)} * batch * (m * k + k * n);
+        l.add_epilogue<T>(epilogue, batch * m, n);
         return l;
     }
 };
 
 /// out[r, c] = outer(policy(inner[r, :])[c]).
-template <class Policy, class Inner, class Outer>
+template <class Policy, class Inner, class Outer, class Out = output>
 struct normalize {
     normalized<Policy, Inner, Outer> input;
-    output out;
+    Out out;
     index_t rows, cols;
     std::byte* scratch = nullptr;
 
     constexpr launch describe() const {
         launch l{.primitive = Policy::name, .rows = rows, .cols = cols};
         input.describe_inner(l, rows, cols);
-        l.add_epilogue(input.outer, rows, cols);
+        l.add_epilogue<typename Out::element>(input.outer, rows, cols);
         return l;
     }
 };
 
 /// out[r, 0] = outer(policy(inner[r, :])), one number a row.
-template <class Policy, class Inner, class Outer>
+template <class Policy, class Inner, class Outer, class Out = output>
 struct reduce {
     normalized<Policy, Inner, Outer> input;
-    output out;
+    Out out;
     index_t rows, cols;
     std::byte* scratch = nullptr;
 
     constexpr launch describe() const {
         launch l{.primitive = Policy::name, .rows = rows, .cols = 1, .depth = cols};
         input.describe_inner(l, rows, cols);
-        l.add_epilogue(input.outer, rows, 1);
+        l.add_epilogue<typename Out::element>(input.outer, rows, 1);
         return l;
     }
 };
 
 /// out[r, c] = program[r, c].
-template <class Program>
+template <class Program, class Out = output>
 struct map {
     Program program;
-    output out;
+    Out out;
     index_t rows, cols;
     std::byte* scratch = nullptr;
 
     constexpr launch describe() const {
         launch l{.primitive = "map", .rows = rows, .cols = cols};
-        l.add_epilogue(program, rows, cols);
+        l.add_epilogue<typename Out::element>(program, rows, cols);
         return l;
     }
 };
@@ -155,7 +162,7 @@ struct attention {
         launch l{.primitive = "attention", .batch = sequences.count * heads, .rows = t, .cols = head_dim, .depth = t};
         l.flops = sequences.count * heads * t * t * (4 * head_dim + 6);
         l.bytes = 4 * rows * width * 3;
-        l.add_epilogue(epilogue, rows, width);
+        l.add_epilogue<float>(epilogue, rows, width);
         return l;
     }
 };

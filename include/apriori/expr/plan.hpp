@@ -82,8 +82,8 @@ constexpr std::size_t workspace_of(auto&& body) {
 /// The plan of `x` written into a dense tensor of its shape.
 template <class Device, expression X>
 constexpr launch_plan<64> plan(const X& x) {
-    using E = extents_of<node_t<X>>;
-    return plan_body<Device>([&](auto& to) { return to.assign(view<float, E>(nullptr, as_node(x).ext()), x); });
+    using destination = view<element_of<X>, extents_of<X>>;
+    return plan_body<Device>([&](auto& to) { return to.assign(destination(nullptr, as_node(x).ext()), x); });
 }
 
 /// The plan of an expression type; run-time extents count as 1.

@@ -30,8 +30,8 @@ template <class X>
 void print_node(std::ostream& out, const X& x) {
     if constexpr (is_view<X>)
         out << x.ext();
-    else if constexpr (std::is_same_v<X, scalar_node>)
-        out << x.value;
+    else if constexpr (requires { x.number; })
+        out << x.number;
     else if constexpr (requires { x.table, x.rows; })
         out << name_of_node<X>() << '(' << x.table.ext() << ", " << x.rows.ext() << ')';
     else {

@@ -3,11 +3,12 @@
 // that two models of different width run the same compiled code.
 //
 // A program is asked for a row first, which resolves its pointers, and then for columns:
-//     auto row = program.row(r);  V y = row.at(c, acc);      with acc what the kernel itself computed there
+//     auto row = program.row(r);  auto y = row.at(c, acc);      with acc, a V, what the kernel itself computed there
+// y has as many lanes as acc, and is of the program's own type: `value`.
 #pragma once
 
 #include "apriori/core/macros.hpp"
-#include "apriori/expr/lanes.hpp"
+#include "apriori/expr/functions.hpp"
 #include "apriori/expr/launch.hpp"
 #include "apriori/expr/pack.hpp"
 #include "apriori/expr/row_map.hpp"
@@ -18,106 +19,168 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::el {
 
+/// The type of the elements that a program gives, as computed_t has it; of masks bool, whose values are numbers that are 1 or 0.
+template <class P>
+struct value_type {
+    using type = float;
+};
+template <class P>
+requires requires { typename P::value; }
+struct value_type<P> {
+    using type = typename P::value;
+};
+template <class P>
+using value_of = typename value_type<P>::type;
+
+/// A type of elements that takes eight bytes is somewhere in a program: its values have as many lanes as a register has doubles.
+template <class P>
+inline constexpr bool is_wide = [] {
+    if constexpr (requires { P::wide; })
+        return P::wide;
+    else
+        return sizeof(value_of<P>) == 8;
+}();
+
+/// Values beside V, of elements of T.
+template <class V, class T>
+using value_beside = typename lanes<V>::template as<T>;
+
 /// The value that the kernel around the program has computed: an accumulator, a normalised element.
-struct acc {
-    APRIORI_HD acc row(index_t) const noexcept { return {}; }
+template <class T>
+struct acc_of {
+    using value = T;
+    APRIORI_HD constexpr acc_of row(index_t) const noexcept { return {}; }
     template <class V>
-    APRIORI_HD V at(index_t, V a) const noexcept {
+    APRIORI_HD constexpr V at(index_t, V a) const noexcept {
         return a;
     }
 };
+using acc = acc_of<float>;
 
 /// The same number everywhere.
-struct scalar {
-    float value = 0;
-    APRIORI_HD scalar row(index_t) const noexcept { return *this; }
+template <class T>
+struct scalar_of {
+    using value = computed_t<T>;
+    T number{};
+    APRIORI_HD constexpr scalar_of row(index_t) const noexcept { return *this; }
     template <class V>
-    APRIORI_HD V at(index_t, V) const noexcept {
-        return lanes<V>::set(value);
+    APRIORI_HD constexpr auto at(index_t, V) const noexcept {
+        return lanes<value_beside<V, value>>::set(number);
     }
 };
+using scalar = scalar_of<float>;
 
 /// One row for all: a bias.
-struct vector {
-    const float* p = nullptr;
-    APRIORI_HD vector row(index_t) const noexcept { return *this; }
+template <class T>
+struct vector_of {
+    using value = computed_t<T>;
+    const T* p = nullptr;
+    APRIORI_HD constexpr vector_of row(index_t) const noexcept { return *this; }
     template <class V>
-    APRIORI_HD V at(index_t c, V) const noexcept {
-        return lanes<V>::load(p + c);
+    APRIORI_HD constexpr auto at(index_t c, V) const noexcept {
+        return lanes<value_beside<V, value>>::load(p + c);
     }
-    static constexpr std::int64_t bytes(index_t, index_t cols) { return 4 * cols; }
+    static constexpr std::int64_t bytes(index_t, index_t cols) { return std::int64_t{sizeof(T)} * cols; }
 };
+using vector = vector_of<float>;
 
 /// Rows whose columns are contiguous.
-struct matrix {
-    const float* p = nullptr;
-    row_map map{};
-    APRIORI_HD vector row(index_t r) const noexcept { return {p + map(r)}; }
-    static constexpr std::int64_t bytes(index_t rows, index_t cols) { return 4 * rows * cols; }
+template <class T, class Map = row_map>
+struct matrix_of {
+    using value = computed_t<T>;
+    const T* p = nullptr;
+    Map map{};
+    APRIORI_HD constexpr vector_of<T> row(index_t r) const noexcept { return {p + map(r)}; }
+    static constexpr std::int64_t bytes(index_t rows, index_t cols) { return std::int64_t{sizeof(T)} * rows * cols; }
 };
+using matrix = matrix_of<float>;
 
 /// One number for each row.
-struct column {
-    const float* p = nullptr;
-    row_map map{};
-    APRIORI_HD scalar row(index_t r) const noexcept { return {p[map(r)]}; }
-    static constexpr std::int64_t bytes(index_t rows, index_t) { return 4 * rows; }
+template <class T, class Map = row_map>
+struct column_of {
+    using value = computed_t<T>;
+    const T* p = nullptr;
+    Map map{};
+    APRIORI_HD constexpr scalar_of<T> row(index_t r) const noexcept { return {p[map(r)]}; }
+    static constexpr std::int64_t bytes(index_t rows, index_t) { return std::int64_t{sizeof(T)} * rows; }
 };
+using column = column_of<float>;
 
 /// Rows whose columns have a stride: a transposed view.
-struct strided {
+template <class T, class Map = row_map>
+struct strided_of {
+    using value = computed_t<T>;
     struct cursor {
-        const float* p;
+        const T* p;
         index_t stride;
         template <class V>
-        APRIORI_HD V at(index_t c, V) const noexcept {
-            return lanes<V>::load_strided(p + c * stride, stride);
+        APRIORI_HD constexpr auto at(index_t c, V) const noexcept {
+            return lanes<value_beside<V, value>>::load_strided(p + c * stride, stride);
         }
     };
-    const float* p = nullptr;
-    row_map map{};
+    const T* p = nullptr;
+    Map map{};
     index_t stride = 1;
-    APRIORI_HD cursor row(index_t r) const noexcept { return {p + map(r), stride}; }
+    APRIORI_HD constexpr cursor row(index_t r) const noexcept { return {p + map(r), stride}; }
     static constexpr void names(name_list& l) { l.add("strided"); }
-    static constexpr std::int64_t bytes(index_t rows, index_t cols) { return 4 * rows * cols; }
+    static constexpr std::int64_t bytes(index_t rows, index_t cols) { return std::int64_t{sizeof(T)} * rows * cols; }
 };
+using strided = strided_of<float>;
 
 /// Row r is row rows[r] of a table of `count` rows.
-struct gathered {
-    const float* p = nullptr;
+template <class T>
+struct gathered_of {
+    using value = computed_t<T>;
+    const T* p = nullptr;
     const std::int32_t* rows = nullptr;
     index_t stride = 0, count = 0;
-    APRIORI_HD vector row(index_t r) const noexcept {
+    APRIORI_HD constexpr vector_of<T> row(index_t r) const noexcept {
 #ifdef APRIORI_CHECK_INDICES // for debugging on a GPU, whose memory the host does not look at
         if (rows[r] < 0 || rows[r] >= count) APRIORI_TRAP();
 #endif
         return {p + rows[r] * stride};
     }
     static constexpr void names(name_list& l) { l.add("gather"); }
-    static constexpr std::int64_t bytes(index_t r, index_t cols) { return 4 * r * (cols + 1); }
+    static constexpr std::int64_t bytes(index_t r, index_t cols) { return r * (std::int64_t{sizeof(T)} * cols + 4); }
 };
+using gathered = gathered_of<float>;
+
+/// Operand number N of a function with those types, as the function takes it.
+template <class Types, class To, std::size_t N, class V>
+APRIORI_HD constexpr To as_operand(V x) noexcept {
+    if constexpr (N == 0 && Types::chooses_by_number) {
+        using fn::where_equal;
+        const V zero = lanes<V>::set(0); // a condition that rounds to 0 is true nonetheless
+        return lanes_cast<To>(where_equal(x, zero, zero, lanes<V>::set(1)));
+    } else
+        return lanes_cast<To>(x);
+}
 
 /// F of the values of other programs.
 template <class F, class... P>
 struct apply {
     using indices = std::index_sequence_for<P...>;
+    using types = fn::types<F, value_of<P>...>;
+    using value = typename types::result;
+    static constexpr bool wide = (is_wide<P> || ... || (sizeof(typename types::computed) == 8 || sizeof(value) == 8));
 
     template <class... R>
     struct cursor {
         F f;
         pack<R...> rows;
         template <class V>
-        APRIORI_HD V at(index_t c, V a) const noexcept {
+        APRIORI_HD constexpr auto at(index_t c, V a) const noexcept {
             return call(c, a, indices{});
         }
         template <class V, std::size_t... Is>
-        APRIORI_HD V call(index_t c, V a, std::index_sequence<Is...>) const noexcept {
-            constexpr bool takes_it = requires { f(get<Is>(rows).at(c, a)...); };
+        APRIORI_HD constexpr auto call(index_t c, V a, std::index_sequence<Is...>) const noexcept {
+            using to = value_beside<V, typename types::computed>;
+            constexpr bool takes_it = requires { f(as_operand<types, to, Is>(get<Is>(rows).at(c, a))...); };
             static_assert(takes_it,
                           "apriori: elementwise: a function object must take a float and a register of floats alike: "
                           "write `auto operator()(auto x) const`");
             if constexpr (takes_it)
-                return f(get<Is>(rows).at(c, a)...);
+                return f(as_operand<types, to, Is>(get<Is>(rows).at(c, a))...);
             else
                 return a;
         }
@@ -126,9 +189,9 @@ struct apply {
     F f;
     pack<P...> programs;
 
-    APRIORI_HD auto row(index_t r) const noexcept { return rows_of(r, indices{}); }
+    APRIORI_HD constexpr auto row(index_t r) const noexcept { return rows_of(r, indices{}); }
     template <std::size_t... Is>
-    APRIORI_HD auto rows_of(index_t r, std::index_sequence<Is...>) const noexcept {
+    APRIORI_HD constexpr auto rows_of(index_t r, std::index_sequence<Is...>) const noexcept {
         return cursor<decltype(get<Is>(programs).row(r))...>{f, {{get<Is>(programs).row(r)}...}};
     }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where row r of a tensor of up to four axes begins, once a kernel has flattened all but the last axis.
+// Where row r of a tensor begins, once a kernel has flattened all but the last axis.
 #pragma once
 
 #include "apriori/core/macros.hpp"
 #include "apriori/tensor/extents.hpp"
+
+#include <type_traits>
 
 namespace apriori {
 
@@ -57,5 +59,32 @@ private:
         return m;
     }
 };
+
+/// The same for any number of leading axes: of a tensor of five and more.
+template <int Axes>
+struct long_row_map {
+    index_t sizes[to_size(Axes)]{}, strides[to_size(Axes)]{};
+
+    APRIORI_HD constexpr index_t operator()(index_t r) const noexcept {
+        index_t offset = 0;
+        for (int i = Axes - 1; i > 0; --i) {
+            const index_t rest = r / sizes[i];
+            offset += (r - rest * sizes[i]) * strides[i];
+            r = rest;
+        }
+        return offset + r * strides[0];
+    }
+    APRIORI_HD static constexpr bool uniform() noexcept { return false; }
+
+    static constexpr long_row_map of(const index_t* sizes, const index_t* strides, int) noexcept {
+        long_row_map m;
+        for (int i = 0; i < Axes; ++i) m.sizes[i] = sizes[i], m.strides[i] = strides[i];
+        return m;
+    }
+};
+
+/// The map of a tensor's rows, by the number of its axes.
+template <int Rank>
+using row_map_of_rank = std::conditional_t<(Rank <= 4), row_map, long_row_map<Rank - 1>>;
 
 } // namespace apriori

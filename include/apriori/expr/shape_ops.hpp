@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // slice, reshape, transpose, split: free on a view; on an expression, which a device writes out first, free after that.
-// concat and gather of rows.
+// concat.
 #pragma once
 
 #include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
-#include "apriori/expr/concepts.hpp"
-
-#include <cstdint>
+#include "apriori/expr/elementwise.hpp"
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
@@ -16,9 +14,12 @@ namespace apriori {
 template <class Op, class X>
 struct view_op_node {
     using apriori_expression = void;
-    using operand_view = view<const float, extents_of<X>>;
+    using value_type = element_of<X>;
+    using operand_view = view<const value_type, extents_of<X>>;
     using result_view = decltype(std::declval<Op>()(std::declval<operand_view>()));
     using extents_type = extents_of<result_view>;
+    template <class>
+    static constexpr bool writes = true; // by an assignment of its own
 
     Op op;
     X x;
@@ -37,7 +38,12 @@ struct view_op_node {
     }
     template <class Context, class Out>
     constexpr void lower(Context& to, const Out& out) const {
-        to(out) = in_memory(to);
+        if constexpr (!requires { op.inverse(out, x.ext()); })
+            to(out) = in_memory(to);
+        else if constexpr (decltype(op.inverse(out, x.ext()))::memory_layout == layout::strided)
+            to(out) = in_memory(to); // reading with gaps is faster than writing with them
+        else
+            to(op.inverse(out, x.ext())) = x; // where it belongs, at once
     }
 };
 
@@ -58,6 +64,14 @@ constexpr auto view_op(Op op, X&& x) {
         return view_op_node<Op, operand_type>{op, x};
 }
 
+/// A view, or what becomes one, whose elements do not lie side by side.
+template <class X>
+inline constexpr bool has_gaps = false;
+template <class T, class E, layout L>
+inline constexpr bool has_gaps<view<T, E, L>> = L != layout::dense;
+template <class Op, class X>
+inline constexpr bool has_gaps<view_op_node<Op, X>> = has_gaps<typename view_op_node<Op, X>::result_view>;
+
 template <int Axis, index_t Count>
 struct slice_op {
     static constexpr const char* name = "slice";
@@ -71,14 +85,6 @@ struct slice_op {
                        at(on_axis<"slice: reaches behind the end of axis ">, Axis).text, first, e[Axis]);
     }
 };
-template <int A, int B>
-struct transpose_op {
-    static constexpr const char* name = "transpose";
-    template <class T, class E, layout L>
-    constexpr auto operator()(const view<T, E, L>& v) const {
-        return transpose_view<A, B>(v);
-    }
-};
 template <class To>
 struct reshape_op {
     static constexpr const char* name = "reshape";
@@ -86,6 +92,11 @@ struct reshape_op {
     template <class T, class E>
     constexpr auto operator()(const view<T, E>& v) const {
         return reshape_view(v, to);
+    }
+    /// The view that the operator makes v of, which had the shape `from`: for destinations.
+    template <class T, class E, class From>
+    constexpr auto inverse(const view<T, E>& v, const From& from) const {
+        return reshape_view(v, from);
     }
     constexpr status check(const auto& e) const {
         return fitting(e.size() == to.size(), "reshape: another number of elements", e.size(), to.size());
@@ -112,15 +123,14 @@ template <int Axis, expression X>
 constexpr auto slice(X&& x, index_t first, index_t count) {
     return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, std::forward<X>(x));
 }
-/// Axes A and B exchanged.
-template <int A, int B, expression X>
-constexpr auto transpose(X&& x) {
-    return detail::view_op(detail::transpose_op<A, B>{}, std::forward<X>(x));
-}
-/// The same elements, row-major, in another shape.
+/// The same elements, row-major, in another shape. A view with gaps between its elements is written out first.
 template <index_t... S, expression X>
 constexpr auto reshape(X&& x, extents<S...> to) {
-    return detail::view_op(detail::reshape_op<extents<S...>>{to}, std::forward<X>(x));
+    using plain = std::remove_cvref_t<X>;
+    if constexpr (detail::has_gaps<plain>)
+        return reshape(elementwise(fn::copy{}, std::forward<X>(x)), to);
+    else
+        return detail::view_op(detail::reshape_op<extents<S...>>{to}, std::forward<X>(x));
 }
 template <index_t... S, expression X>
 requires(sizeof...(S) > 0 && extents<S...>::is_static)
@@ -154,6 +164,9 @@ struct concat_node {
     static constexpr bool fixed = first_extents::fixed(Axis) != dyn && ((extents_of<Rest>::fixed(Axis) != dyn) && ...);
     static constexpr index_t total = fixed ? (first_extents::fixed(Axis) + ... + extents_of<Rest>::fixed(Axis)) : dyn;
     using extents_type = typename with_extent<first_extents, Axis, total>::type;
+    using value_type = joint_element_t<First, Rest...>;
+    template <class>
+    static constexpr bool writes = true; // by assignments of its own
 
     el::pack<First, Rest...> operands;
 
@@ -197,41 +210,6 @@ template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
 constexpr auto concat(Xs&&... xs) {
     return concat_node<Axis, node_t<Xs>...>{{{as_node(std::forward<Xs>(xs))}...}};
-}
-
-/// Rows of a table [n, d] by index: result row r is table row rows[r]. Devices that work in host
-/// memory look at the indices before anything runs; cuda checks them in its kernels where APRIORI_CHECK_INDICES is defined.
-template <class Table, class Rows>
-struct gather_node {
-    static_assert(is_view<Table> && Table::rank == 2 && Table::memory_layout != layout::strided,
-                  "apriori: gather: the table is a view [rows, columns] with contiguous columns");
-    static_assert(is_view<Rows> && Rows::rank == 1 && Rows::memory_layout == layout::dense,
-                  "apriori: gather: the indices are a dense view of one axis");
-    using apriori_expression = void;
-    static constexpr const char* name = "gather";
-    using extents_type = extents<extents_of<Rows>::fixed(0), extents_of<Table>::fixed(1)>;
-    static constexpr bool is_leaf = true;
-
-    Table table;
-    Rows rows;
-
-    constexpr extents_type ext() const { return extents_of_sizes<extents_type>({rows.ext()[0], table.ext()[1]}); }
-    constexpr status check_in(const auto& result) const {
-        return detail::fitting(detail::equal_extents(ext(), result), "gather: gathered rows do not broadcast",
-                               ext().size(), result.size());
-    }
-    template <class R>
-    constexpr el::gathered program(const R&) const {
-        using E = extents_type;
-        static_assert(R::rank == 2 && (E::fixed(0) != 1 || R::fixed(0) == 1) && (E::fixed(1) != 1 || R::fixed(1) == 1),
-                      "apriori: gathered rows combine with operands of two axes, and do not broadcast");
-        return {table.data, rows.data, table.stride(0), table.ext()[0]};
-    }
-};
-
-template <expression Table, class E>
-constexpr auto gather(Table&& table, const view<const std::int32_t, E>& rows) {
-    return gather_node<node_t<Table>, view<const std::int32_t, E>>{as_node(std::forward<Table>(table)), rows};
 }
 
 } // namespace apriori

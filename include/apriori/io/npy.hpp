@@ -2,11 +2,11 @@
 // numpy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): float arrays in C order.
 #pragma once
 
+#include "apriori/core/half.hpp"
 #include "apriori/core/index.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/io/atomic_file.hpp"
 #include "apriori/io/foreign_file.hpp"
-#include "apriori/io/half.hpp"
 #include "apriori/io/mapped_file.hpp"
 
 #include <bit>

@@ -2,9 +2,9 @@
 // A safetensors image in memory as a tensor source: read in pieces, converted to float32 on the way.
 #pragma once
 
+#include "apriori/core/half.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/tensor_source.hpp"
-#include "apriori/io/half.hpp"
 #include "apriori/io/safetensors_header.hpp"
 
 #include <algorithm>

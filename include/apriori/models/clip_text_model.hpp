@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/expr/lookup.hpp"
 #include "apriori/models/clip_encoder.hpp"
 #include "apriori/models/clip_encoding.hpp"
 

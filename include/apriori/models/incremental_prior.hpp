@@ -9,6 +9,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
+#include "apriori/expr/lookup.hpp"
 #include "apriori/expr/plan.hpp"
 #include "apriori/models/packed_weights.hpp"
 #include "apriori/models/prior_cache.hpp"

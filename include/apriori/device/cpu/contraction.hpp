@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/double_matmul.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/formats/w8a8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
@@ -69,13 +70,13 @@ template <class Arch>
 constexpr index_t matmul_panels(index_t n, index_t k) {
     return index_t(packed<Arch, f32>::stored_bytes(n, k)) / 4;
 }
-template <class Arch, class E>
-constexpr std::size_t scratch_bytes(const ops::matmul<E>& op) {
+template <class Arch, class E, class Map>
+constexpr std::size_t scratch_bytes(const ops::matmul<E, float, Map>& op) {
     if (is_small_matmul(op.m, op.n, op.k)) return 0;
     return to_size(op.batch * (op.m * op.k + matmul_panels<Arch>(op.n, op.k))) * sizeof(float);
 }
-template <class Arch, class E, executor X>
-void run(X& x, const ops::matmul<E>& op) {
+template <class Arch, class E, class Map, executor X>
+void run(X& x, const ops::matmul<E, float, Map>& op) {
     const double cost = operations(2, op.batch, op.m, op.n, op.k);
     if (is_small_matmul(op.m, op.n, op.k)) {
         parallel_ranges(x, op.batch, cost, [&](index_t first, index_t last) {

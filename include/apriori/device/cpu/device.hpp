@@ -6,6 +6,7 @@
 #include "apriori/device/concept.hpp"
 #include "apriori/device/cpu/attention.hpp"
 #include "apriori/device/cpu/cached_attention.hpp"
+#include "apriori/device/cpu/columns.hpp"
 #include "apriori/device/cpu/compiled_kernels.hpp"
 #include "apriori/device/cpu/softmax.hpp"
 #include "apriori/device/host_memory.hpp"

@@ -74,27 +74,6 @@ APRIORI_EXACT_INLINE simd<Arch> erf(simd<Arch> x) noexcept {
     return where_less(x, set(-end), set(-1.0f), where_less(set(end), x, set(1.0f), y));
 }
 
-/// f of each lane, a function of the C library: for arguments that the vectors' formulas do not reach.
-template <class Arch>
-APRIORI_NOINLINE simd<Arch> lane_by_lane(simd<Arch> x, float (*f)(float)) noexcept {
-    constexpr int L = lanes<simd<Arch>>::count;
-    float a[to_size(L)];
-    store(a, x);
-    for (int i = 0; i < L; ++i) a[i] = f(a[i]);
-    return lanes<simd<Arch>>::load(a);
-}
-
-/// The same of two arguments.
-template <class Arch>
-APRIORI_NOINLINE simd<Arch> lane_by_lane(simd<Arch> x, simd<Arch> y, float (*f)(float, float)) noexcept {
-    constexpr int L = lanes<simd<Arch>>::count;
-    float a[to_size(L)], b[to_size(L)];
-    store(a, x);
-    store(b, y);
-    for (int i = 0; i < L; ++i) a[i] = f(a[i], b[i]);
-    return lanes<simd<Arch>>::load(a);
-}
-
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> abs(simd<Arch> x) noexcept {
     return int_lanes<simd<Arch>>::of(x).masked(0x7fffffffU).as_floats();
@@ -137,12 +116,12 @@ APRIORI_EXACT_INLINE simd<Arch> sine_of_reduced(simd<Arch> x, std::uint32_t quar
 }
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> sin(simd<Arch> x) noexcept {
-    if (!all_between(x, 0, 0x45800000U)) return lane_by_lane(x, [](float a) { return std::sin(a); });
+    if (!all_between(x, 0, 0x45800000U)) return lane_math::sin(x);
     return sine_of_reduced(x, 0);
 }
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> cos(simd<Arch> x) noexcept {
-    if (!all_between(x, 0, 0x45800000U)) return lane_by_lane(x, [](float a) { return std::cos(a); });
+    if (!all_between(x, 0, 0x45800000U)) return lane_math::cos(x);
     return sine_of_reduced(x, 1);
 }
 
@@ -153,8 +132,7 @@ APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
     using Ints = int_lanes<V>;
     const auto set = [](float c) { return lanes<V>::set(c); };
     const auto bits = Ints::of(x).v;
-    if (!xsimd::all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v))
-        return lane_by_lane(x, [](float a) { return std::log(a); });
+    if (!xsimd::all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v)) return lane_math::log(x);
     // 0x3f3504f3 is sqrt(1/2): what is above it counts for the exponent, what is below for the mantissa
     const auto exponent = xsimd::batch<std::uint32_t, Arch>(bits - Ints::set(0x3f3504f3U).v) & Ints::set(0xff800000U).v;
     const V e = Ints{exponent}.upper_signed(9);

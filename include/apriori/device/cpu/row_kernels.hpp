@@ -5,7 +5,7 @@
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/blocking.hpp"
 #include "apriori/device/cpu/executor.hpp"
-#include "apriori/expr/ops.hpp"
+#include "apriori/expr/plain_row.hpp"
 
 #include <array>
 #include <limits>
@@ -14,57 +14,84 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// A row of a program, for the reductions of norms.
-template <class V, class Cursor>
+/// What a program is computed in on an architecture: vectors of floats, or of doubles where something in it takes eight bytes.
+template <class Arch, class... P>
+using value_for = value_t<Arch, std::conditional_t<(el::is_wide<P> || ...), double, float>>;
+
+/// The reductions of a policy, by joins of what Rows computes of a row's elements.
+struct join_sum {
+    APRIORI_INLINE auto operator()(auto a, auto b) const noexcept { return a + b; }
+};
+struct join_product {
+    APRIORI_INLINE auto operator()(auto a, auto b) const noexcept { return a * b; }
+};
+struct join_max {
+    APRIORI_INLINE auto operator()(auto a, auto b) const noexcept {
+        using fn::fmax;
+        return fmax(a, b);
+    }
+};
+
+/// A row of a program, for the reductions of norms, which compute in T.
+template <class V, class Cursor, class T = float>
 struct program_row {
+    using value = el::value_beside<one_lane_t<V>, T>;
+
     Cursor cursor;
     index_t cols;
 
-    float sum(auto f) const noexcept {
-        V s = lanes<V>::set(0.0f);
-        float tail = 0.0f;
-        for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
-            const W x = f(cursor.at(c, W{}));
-            if constexpr (std::is_same_v<W, V>)
-                s = s + x;
-            else
-                tail += x;
-        });
-        return sum_lanes(s) + tail;
+    value sum(auto f) const noexcept { return joined(T{0}, f, join_sum{}); }
+    value product(auto f) const noexcept { return joined(T{1}, f, join_product{}); }
+    value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, join_max{}); }
+    auto first(auto f) const noexcept {
+        index_t c = 0;
+        while (c < cols && number_in(f(element<one_lane_t<V>>(c))) == T{0}) ++c;
+        return one_lane(std::int64_t{c});
     }
-    float(max)(auto f) const noexcept {
-        V m = lanes<V>::set(-std::numeric_limits<float>::infinity());
-        float tail = -std::numeric_limits<float>::infinity();
+
+private:
+    /// Column c and those after it, as numbers T.
+    template <class W>
+    APRIORI_INLINE auto element(index_t c) const noexcept {
+        return lanes_cast<el::value_beside<W, T>>(cursor.at(c, W{}));
+    }
+    template <class F, class Join>
+    APRIORI_INLINE value joined(T start, F f, Join join) const noexcept {
+        using Vs = el::value_beside<V, T>;
+        Vs all = lanes<Vs>::set(start);
+        value tail = lanes<value>::set(start);
         for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
-            const W x = f(cursor.at(c, W{}));
-            using fn::fmax;
+            const auto x = f(element<W>(c));
             if constexpr (std::is_same_v<W, V>)
-                m = fmax(m, x);
+                all = join(all, x);
             else
-                tail = fmax(tail, x);
+                tail = join(tail, x);
         });
-        return fn::fmax(max_lanes(m), tail);
+        const auto join_numbers = [&](T a, T b) { return number_in(join(one_lane(a), one_lane(b))); };
+        return join(one_lane(join_lanes(all, join_numbers)), tail);
     }
 };
-template <class V, class Cursor>
-program_row<V, Cursor> make_program_row(Cursor cursor, index_t cols) {
+template <class V, class T = float, class Cursor>
+program_row<V, Cursor, T> make_program_row(Cursor cursor, index_t cols) {
     return {cursor, cols};
 }
 
 /// to[0 .. last - first) = columns first .. last of row r of a contraction's left operand; `stats` is what prepare_row gave.
-template <class V, class Program, class Stats>
+template <class V, class Program, class Stats, class T>
 APRIORI_INLINE void fill_row(const ops::mapped<Program>& in, index_t r, const Stats&, index_t first, index_t last,
-                             float* to) noexcept {
+                             T* to) noexcept {
     const auto row = in.program.row(r);
     for_columns<V>(first, last, [&]<class W>(W, index_t c) { store(to + (c - first), row.at(c, W{})); });
 }
-template <class V, class Policy, class Inner, class Outer, class Stats>
+template <class V, class Policy, class Inner, class Outer, class Stats, class T>
 APRIORI_INLINE void fill_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, const Stats& stats,
-                             index_t first, index_t last, float* to) noexcept {
+                             index_t first, index_t last, T* to) noexcept {
     const auto inner = in.inner.row(r);
     const auto outer = in.outer.row(r);
     for_columns<V>(first, last, [&]<class W>(W, index_t c) {
-        store(to + (c - first), outer.at(c, Policy::apply(stats, inner.at(c, W{}))));
+        const auto x =
+            lanes_cast<el::value_beside<W, typename ops::normalized<Policy, Inner, Outer>::number>>(inner.at(c, W{}));
+        store(to + (c - first), outer.at(c, Policy::apply(stats, x)));
     });
 }
 
@@ -76,7 +103,8 @@ no_stats prepare_row(const ops::mapped<Program>&, index_t, index_t) noexcept {
 }
 template <class V, class Policy, class Inner, class Outer>
 auto prepare_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, index_t cols) noexcept {
-    return in.policy.reduce(make_program_row<V>(in.inner.row(r), cols), cols);
+    return in.policy.reduce(
+        make_program_row<V, typename ops::normalized<Policy, Inner, Outer>::number>(in.inner.row(r), cols), cols);
 }
 
 /// Columns of a left operand that are computed at a time, on the stack.
@@ -111,11 +139,11 @@ void interleave_rows(const Input& in, index_t first, index_t last, index_t block
 }
 
 /// Row r of a result: out[c] = program(value(c)) for columns first .. first + cols; `values` holds what the kernel computed.
-template <class V, class Program>
-APRIORI_INLINE void store_row(const Program& program, const ops::output& out, index_t r, const float* values,
-                              index_t first, index_t cols) noexcept {
+template <class V, class Program, class Out, class T>
+APRIORI_INLINE void store_row(const Program& program, const Out& out, index_t r, const T* values, index_t first,
+                              index_t cols) noexcept {
     const auto row = program.row(r);
-    float* to = out.row(r);
+    auto* to = out.row(r);
     for_columns<V>(first, first + cols,
                    [&]<class W>(W, index_t c) { store(to + c, row.at(c, lanes<W>::load(values + (c - first)))); });
 }
@@ -138,20 +166,21 @@ template <class Arch, class Op>
 constexpr std::size_t scratch_bytes(const Op&) noexcept {
     return 0;
 }
-template <class Arch, executor X, class P, class In, class O>
-void run(X& x, const ops::normalize<P, In, O>& op) {
-    for_rows(x, op, P::flops, [&](index_t r) { normalize_row<value_t<Arch>>(op, r); });
+template <class Arch, executor X, class P, class In, class Outer, class Out>
+void run(X& x, const ops::normalize<P, In, Outer, Out>& op) {
+    for_rows(x, op, P::flops, [&](index_t r) { normalize_row<value_for<Arch, In, Outer>>(op, r); });
 }
-template <class Arch, executor X, class P, class In, class O>
-void run(X& x, const ops::reduce<P, In, O>& op) {
+template <class Arch, executor X, class P, class In, class Outer, class Out>
+void run(X& x, const ops::reduce<P, In, Outer, Out>& op) {
     for_rows(x, op, P::flops, [&](index_t r) {
-        op.out.row(r)[0] = op.input.outer.row(r).at(0, prepare_row<value_t<Arch>>(op.input, r, op.cols));
+        const auto reduced = prepare_row<value_for<Arch, In>>(op.input, r, op.cols);
+        store(op.out.row(r), op.input.outer.row(r).at(0, reduced));
     });
 }
-template <class Arch, executor X, class P>
-void run(X& x, const ops::map<P>& op) {
+template <class Arch, executor X, class P, class Out>
+void run(X& x, const ops::map<P, Out>& op) {
     const ops::mapped<P> in{op.program};
-    for_rows(x, op, 4, [&](index_t r) { fill_row<value_t<Arch>>(in, r, no_stats{}, 0, op.cols, op.out.row(r)); });
+    for_rows(x, op, 4, [&](index_t r) { fill_row<value_for<Arch, P>>(in, r, no_stats{}, 0, op.cols, op.out.row(r)); });
 }
 
 } // namespace apriori::cpu_device

@@ -5,6 +5,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/expr/functions.hpp"
+#include "apriori/expr/lane_math.hpp"
 
 // gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
@@ -34,10 +35,10 @@ using default_arch = xsimd::default_arch;
 
 namespace cpu_device {
 
-/// A register of floats of an xsimd architecture.
-template <class Arch>
-struct simd {
-    using batch = xsimd::batch<float, Arch>;
+/// A register of floats, or of doubles, of an xsimd architecture.
+template <class Arch, class T = float>
+struct simd : lane_math::value {
+    using batch = xsimd::batch<T, Arch>;
     static constexpr int size = int{batch::size};
     batch v;
 
@@ -50,87 +51,95 @@ struct simd {
 
 // These are the compiler's operators, not xsimd's: those of a header that came before this one obey -ffast-math. They are no
 // friends, which gcc's pragma would not reach.
-template <class Arch>
-APRIORI_INLINE simd<Arch> operator+(simd<Arch> a, simd<Arch> b) noexcept {
-    if constexpr (simd<Arch>::native)
-        return typename simd<Arch>::batch(a.v.data + b.v.data);
+template <class Arch, class T>
+APRIORI_INLINE simd<Arch, T> operator+(simd<Arch, T> a, simd<Arch, T> b) noexcept {
+    if constexpr (simd<Arch, T>::native)
+        return typename simd<Arch, T>::batch(a.v.data + b.v.data);
     else
         return a.v + b.v;
 }
-template <class Arch>
-APRIORI_INLINE simd<Arch> operator-(simd<Arch> a, simd<Arch> b) noexcept {
-    if constexpr (simd<Arch>::native)
-        return typename simd<Arch>::batch(a.v.data - b.v.data);
+template <class Arch, class T>
+APRIORI_INLINE simd<Arch, T> operator-(simd<Arch, T> a, simd<Arch, T> b) noexcept {
+    if constexpr (simd<Arch, T>::native)
+        return typename simd<Arch, T>::batch(a.v.data - b.v.data);
     else
         return a.v - b.v;
 }
-template <class Arch>
-APRIORI_INLINE simd<Arch> operator*(simd<Arch> a, simd<Arch> b) noexcept {
-    if constexpr (simd<Arch>::native)
-        return typename simd<Arch>::batch(a.v.data * b.v.data);
+template <class Arch, class T>
+APRIORI_INLINE simd<Arch, T> operator*(simd<Arch, T> a, simd<Arch, T> b) noexcept {
+    if constexpr (simd<Arch, T>::native)
+        return typename simd<Arch, T>::batch(a.v.data * b.v.data);
     else
         return a.v * b.v;
 }
-template <class Arch>
-APRIORI_EXACT_INLINE simd<Arch> operator/(simd<Arch> a, simd<Arch> b) noexcept {
-    if constexpr (simd<Arch>::native)
-        return typename simd<Arch>::batch(a.v.data / b.v.data);
+template <class Arch, class T>
+APRIORI_EXACT_INLINE simd<Arch, T> operator/(simd<Arch, T> a, simd<Arch, T> b) noexcept {
+    if constexpr (simd<Arch, T>::native)
+        return typename simd<Arch, T>::batch(a.v.data / b.v.data);
     else
         return a.v / b.v;
 }
-template <class Arch>
-APRIORI_INLINE simd<Arch> operator-(simd<Arch> a) noexcept {
-    if constexpr (simd<Arch>::native)
-        return typename simd<Arch>::batch(-a.v.data);
+template <class Arch, class T>
+APRIORI_INLINE simd<Arch, T> operator-(simd<Arch, T> a) noexcept {
+    if constexpr (simd<Arch, T>::native)
+        return typename simd<Arch, T>::batch(-a.v.data);
     else
         return -a.v;
 }
 
 /// a < b ? yes : no, lane by lane.
-template <class Arch>
-APRIORI_EXACT_INLINE simd<Arch> where_less(simd<Arch> a, simd<Arch> b, simd<Arch> yes, simd<Arch> no) noexcept {
-    if constexpr (simd<Arch>::native)
-        return typename simd<Arch>::batch(a.v.data < b.v.data ? yes.v.data : no.v.data);
+template <class Arch, class T>
+APRIORI_EXACT_INLINE simd<Arch, T> where_less(simd<Arch, T> a, simd<Arch, T> b, simd<Arch, T> yes,
+                                              simd<Arch, T> no) noexcept {
+    if constexpr (simd<Arch, T>::native)
+        return typename simd<Arch, T>::batch(a.v.data < b.v.data ? yes.v.data : no.v.data);
     else
         return xsimd::select(a.v < b.v, yes.v, no.v);
 }
 /// a == b ? yes : no, lane by lane.
-template <class Arch>
-APRIORI_EXACT_INLINE simd<Arch> where_equal(simd<Arch> a, simd<Arch> b, simd<Arch> yes, simd<Arch> no) noexcept {
-    if constexpr (simd<Arch>::native)
-        return typename simd<Arch>::batch(a.v.data == b.v.data ? yes.v.data : no.v.data);
+template <class Arch, class T>
+APRIORI_EXACT_INLINE simd<Arch, T> where_equal(simd<Arch, T> a, simd<Arch, T> b, simd<Arch, T> yes,
+                                               simd<Arch, T> no) noexcept {
+    if constexpr (simd<Arch, T>::native)
+        return typename simd<Arch, T>::batch(a.v.data == b.v.data ? yes.v.data : no.v.data);
     else
         return xsimd::select(a.v == b.v, yes.v, no.v);
 }
 // b where either is NaN, as x86 has it in one instruction, which gcc does not find in a comparison with a constant
 #if defined(__SSE2__) && !defined(__clang__) && !APRIORI_FAST_MATH
-template <class Arch>
-APRIORI_INLINE simd<Arch> fmin(simd<Arch> a, simd<Arch> b) noexcept {
+template <class Arch, class T>
+APRIORI_INLINE simd<Arch, T> fmin(simd<Arch, T> a, simd<Arch, T> b) noexcept {
     return (xsimd::min)(a.v, b.v);
 }
-template <class Arch>
-APRIORI_INLINE simd<Arch> fmax(simd<Arch> a, simd<Arch> b) noexcept {
+template <class Arch, class T>
+APRIORI_INLINE simd<Arch, T> fmax(simd<Arch, T> a, simd<Arch, T> b) noexcept {
     return (xsimd::max)(a.v, b.v);
 }
 #else
-template <class Arch>
-APRIORI_EXACT_INLINE simd<Arch> fmin(simd<Arch> a, simd<Arch> b) noexcept {
+template <class Arch, class T>
+APRIORI_EXACT_INLINE simd<Arch, T> fmin(simd<Arch, T> a, simd<Arch, T> b) noexcept {
     return where_less(a, b, a, b);
 }
-template <class Arch>
-APRIORI_EXACT_INLINE simd<Arch> fmax(simd<Arch> a, simd<Arch> b) noexcept {
+template <class Arch, class T>
+APRIORI_EXACT_INLINE simd<Arch, T> fmax(simd<Arch, T> a, simd<Arch, T> b) noexcept {
     return where_less(b, a, a, b);
 }
 #endif
 
-template <class Arch>
-APRIORI_EXACT_INLINE simd<Arch> sqrt(simd<Arch> x) noexcept {
+template <class Arch, class T>
+APRIORI_EXACT_INLINE simd<Arch, T> sqrt(simd<Arch, T> x) noexcept {
 #if defined(__SSE2__) && (defined(__clang__) || APRIORI_FAST_MATH) // else an estimate may take its place
-    if constexpr (simd<Arch>::native) {
+    if constexpr (simd<Arch, T>::native) {
 #ifdef __AVX__
-        __asm__("vsqrtps %1, %0" : "=v"(x.v.data) : "v"(x.v.data));
+        if constexpr (sizeof(T) == 4)
+            __asm__("vsqrtps %1, %0" : "=v"(x.v.data) : "v"(x.v.data));
+        else
+            __asm__("vsqrtpd %1, %0" : "=v"(x.v.data) : "v"(x.v.data));
 #else
-        __asm__("sqrtps %1, %0" : "=x"(x.v.data) : "x"(x.v.data));
+        if constexpr (sizeof(T) == 4)
+            __asm__("sqrtps %1, %0" : "=x"(x.v.data) : "x"(x.v.data));
+        else
+            __asm__("sqrtpd %1, %0" : "=x"(x.v.data) : "x"(x.v.data));
 #endif
         return x;
     }
@@ -140,33 +149,80 @@ APRIORI_EXACT_INLINE simd<Arch> sqrt(simd<Arch> x) noexcept {
 
 } // namespace cpu_device
 
-template <class Arch>
-struct lanes<cpu_device::simd<Arch>> {
-    using V = cpu_device::simd<Arch>;
+namespace detail {
+
+/// T's numbers in a register of an xsimd architecture.
+template <class T, class Arch>
+inline constexpr int batch_size = [] {
+    if constexpr (requires { xsimd::batch<T, Arch>::size; })
+        return int{xsimd::batch<T, Arch>::size};
+    else
+        return 0;
+}();
+
+template <class T, int N, class Arch>
+requires(std::is_floating_point_v<T> && batch_size<T, Arch> == N)
+struct lane_value<T, N, Arch> {
+    using type = cpu_device::simd<Arch, T>;
+};
+template <int N, class Arch>
+requires(batch_size<float, Arch> == N || batch_size<double, Arch> == N)
+struct lane_value<bool, N, Arch> {
+    using type = cpu_device::simd<Arch, std::conditional_t<batch_size<float, Arch> == N, float, double>>;
+};
+
+} // namespace detail
+
+template <class Arch, class U>
+struct lanes<cpu_device::simd<Arch, U>> {
+    using V = cpu_device::simd<Arch, U>;
     static constexpr int count = V::size;
-    static APRIORI_INLINE V load(const float* p) noexcept { return V::batch::load_unaligned(p); }
-    static APRIORI_INLINE V load_strided(const float* p, index_t stride) noexcept {
-        float a[to_size(count)];
-        for (int i = 0; i < count; ++i) a[i] = p[i * stride];
+    using number = U;
+    template <class T>
+    using as = lane_value_t<T, count, Arch>;
+    template <class T>
+    static APRIORI_INLINE V load(const T* p) noexcept {
+        if constexpr (std::is_same_v<T, U>)
+            return V::batch::load_unaligned(p);
+        else
+            return load_strided(p, 1);
+    }
+    template <class T>
+    static APRIORI_INLINE V load_strided(const T* p, index_t stride) noexcept {
+        U a[to_size(count)];
+        for (int i = 0; i < count; ++i) a[i] = element_cast<U>(p[i * stride]);
         return load(a);
     }
-    static APRIORI_INLINE V set(float x) noexcept { return typename V::batch(x); }
+    template <class T>
+    static APRIORI_INLINE V set(T x) noexcept {
+        return typename V::batch(element_cast<U>(x));
+    }
+    /// p need not be aligned.
+    template <class T>
+    static APRIORI_INLINE void store(T* p, V x) noexcept {
+        if constexpr (std::is_same_v<T, U>)
+            x.v.store_unaligned(p);
+        else {
+            U a[to_size(count)];
+            store(a, x);
+            for (int i = 0; i < count; ++i) p[i] = element_cast<T>(a[i]);
+        }
+    }
 };
 
 namespace cpu_device {
 
-/// Stores all lanes; p need not be aligned.
-template <class Arch>
-APRIORI_INLINE void store(float* p, simd<Arch> x) noexcept {
-    x.v.store_unaligned(p);
+/// Stores all lanes as T; p need not be aligned.
+template <class T, class V>
+APRIORI_INLINE void store(T* p, V x) noexcept {
+    lanes<V>::store(p, x);
 }
-APRIORI_INLINE void store(float* p, float x) noexcept { *p = x; }
 
 /// a * b + c, in one rounding where the architecture has such an instruction.
-template <class Arch>
-APRIORI_INLINE simd<Arch> multiply_add(simd<Arch> a, simd<Arch> b, simd<Arch> c) noexcept {
+template <class Arch, class T>
+APRIORI_INLINE simd<Arch, T> multiply_add(simd<Arch, T> a, simd<Arch, T> b, simd<Arch, T> c) noexcept {
 #ifdef __clang__ // contracts this expression, and keeps -ffast-math out of it
-    if constexpr (simd<Arch>::native) return typename simd<Arch>::batch(a.v.data * b.v.data + c.v.data);
+    if constexpr (simd<Arch, T>::native) return typename simd<Arch, T>::batch(a.v.data * b.v.data + c.v.data);
 #endif
     return xsimd::fma(a.v, b.v, c.v);
 }
@@ -177,11 +233,18 @@ APRIORI_INLINE float multiply_add(float a, float b, float c) noexcept {
     return a * b + c;
 #endif
 }
+APRIORI_INLINE double multiply_add(double a, double b, double c) noexcept {
+#ifdef FP_FAST_FMA
+    return std::fma(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
 
 /// The lanes joined by halves: the same order on every run.
 template <class V, class Join>
-APRIORI_INLINE float join_lanes(V x, Join join) noexcept {
-    float a[lanes<V>::count];
+APRIORI_INLINE auto join_lanes(V x, Join join) noexcept {
+    typename lanes<V>::number a[to_size(lanes<V>::count)];
     store(a, x);
 #pragma GCC unroll 8
     for (int half = lanes<V>::count / 2; half > 0; half /= 2)
@@ -189,32 +252,32 @@ APRIORI_INLINE float join_lanes(V x, Join join) noexcept {
         for (int i = 0; i < half; ++i) a[i] = join(a[i], a[i + half]);
     return a[0];
 }
-APRIORI_INLINE float sum_lanes(auto x) noexcept {
-    return join_lanes(x, [](float a, float b) { return a + b; });
+APRIORI_INLINE auto sum_lanes(auto x) noexcept {
+    return join_lanes(x, [](auto a, auto b) { return a + b; });
 }
-APRIORI_INLINE float max_lanes(auto x) noexcept {
-    return join_lanes(x, [](float a, float b) { return fn::fmax(a, b); });
+APRIORI_INLINE auto max_lanes(auto x) noexcept {
+    return join_lanes(x, [](auto a, auto b) { return a > b ? a : b; });
 }
 
-/// The value type that code for an architecture computes in.
-template <class Arch>
+/// The value type that code for an architecture computes in: of floats, or of doubles where it has registers of those.
+template <class Arch, class T>
 struct value_of_arch {
-    using type = simd<Arch>;
+    using type = std::conditional_t<(detail::batch_size<T, Arch> > 0), simd<Arch, T>, T>;
 };
-template <>
-struct value_of_arch<scalar_arch> {
-    using type = float;
+template <class T>
+struct value_of_arch<scalar_arch, T> {
+    using type = T;
 };
-template <class Arch>
-using value_t = typename value_of_arch<Arch>::type;
+template <class Arch, class T = float>
+using value_t = typename value_of_arch<Arch, T>::type;
 
-/// body(V{}, c) for whole vectors of columns first .. last, then body(float{}, c) for the rest one by one.
+/// body(V{}, c) for whole vectors of columns first .. last, then body(a value of one lane, c) for the rest one by one.
 template <class V, class Body>
 APRIORI_INLINE void for_columns(index_t first, index_t last, Body&& body) {
     index_t c = first;
     for (; c + lanes<V>::count <= last; c += lanes<V>::count) body(V{}, c);
     if constexpr (lanes<V>::count > 1)
-        for (; c < last; ++c) body(float{}, c);
+        for (; c < last; ++c) body(one_lane_t<V>{}, c);
 }
 
 } // namespace cpu_device

@@ -45,8 +45,8 @@ template <class Arch, int N>
 using narrow_value_t = typename value_of_lanes<Arch, N, xsimd::make_sized_batch_t<float, to_size(N)>>::type;
 
 /// Item `item` of a batch of small products, in vectors V.
-template <class V, class E>
-void multiply_small_by(const ops::matmul<E>& op, index_t item) noexcept {
+template <class V, class E, class Map>
+void multiply_small_by(const ops::matmul<E, float, Map>& op, index_t item) noexcept {
     constexpr int L = lanes<V>::count, M = 4;
     const float* a = op.a.p + op.a.batch(item);
     const float* b = op.b.p + op.b.batch(item);
@@ -74,8 +74,8 @@ void multiply_small_by(const ops::matmul<E>& op, index_t item) noexcept {
         }
     }
 }
-template <class Arch, class E>
-void multiply_small(const ops::matmul<E>& op, index_t item) noexcept {
+template <class Arch, class E, class Map>
+void multiply_small(const ops::matmul<E, float, Map>& op, index_t item) noexcept {
     constexpr int L = lanes<value_t<Arch>>::count;
     if constexpr (L > 4)
         if (op.n <= 4) return multiply_small_by<narrow_value_t<Arch, 4>>(op, item);

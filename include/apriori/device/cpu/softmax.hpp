@@ -110,6 +110,7 @@ void softmax_in_place(float* x, index_t n) noexcept {
 }
 
 template <class Arch, executor X, class In, class O>
+requires(!el::is_wide<In> && !el::is_wide<O> && std::is_same_v<el::value_of<In>, float>)
 void run(X& x, const ops::normalize<norms::softmax, In, O>& op) {
     using V = value_t<Arch>;
     constexpr index_t most = softmax_row_limit<V>;
@@ -121,7 +122,7 @@ void run(X& x, const ops::normalize<norms::softmax, In, O>& op) {
         const auto outer = op.input.outer.row(r);
         float* to = op.out.row(r);
         softmax_row<V>(
-            op.cols, in_place ? to : stack, [&]<class W>(W, index_t c) { return inner.at(c, W{}); },
+            op.cols, in_place ? to : stack, [&]<class W>(W, index_t c) -> W { return inner.at(c, W{}); },
             [&]<class W>(index_t c, W y) { store(to + c, outer.at(c, y)); });
     });
 }

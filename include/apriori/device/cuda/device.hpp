@@ -7,6 +7,7 @@
 #include "apriori/device/concept.hpp"
 #include "apriori/device/cuda/attention.hpp"
 #include "apriori/device/cuda/cached_attention.hpp"
+#include "apriori/device/cuda/columns.hpp"
 #include "apriori/device/cuda/contraction.hpp"
 #include "apriori/device/cuda/map.hpp"
 #include "apriori/device/cuda/matmul.hpp"

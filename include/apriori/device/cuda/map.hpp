@@ -17,19 +17,19 @@ __global__ void __launch_bounds__(block_threads) map(const __grid_constant__ Op 
     const index_t r = block_index() / col_blocks * (block_threads / across) + thread_index() / across;
     if (r >= op.rows) return;
     const auto cursor = op.program.row(r);
-    float* const to = op.out.row(r);
+    auto* const to = op.out.row(r);
     const index_t first = block_index() % col_blocks * map_steps * across + thread_index() % across;
     for (int i = 0; i < map_steps; ++i)
-        if (const index_t c = first + index_t{i} * across; c < op.cols) to[c] = cursor.at(c, 0.0f);
+        if (const index_t c = first + index_t{i} * across; c < op.cols) put(to + c, cursor.at(c, 0.0f));
 }
 
-template <class Choices, class P>
-status run(target<Choices> on, const ops::map<P>& op) noexcept {
+template <class Choices, class P, class Out>
+status run(target<Choices> on, const ops::map<P, Out>& op) noexcept {
     if (op.rows <= 0 || op.cols <= 0) return {};
     int across = 1;
     while (across < block_threads && across < op.cols) across *= 2;
     return launch(on.stream, ceil_div(op.rows, block_threads / across) * ceil_div(op.cols, index_t{map_steps} * across),
-                  block_threads, map<ops::map<P>>, op, across);
+                  block_threads, map<ops::map<P, Out>>, op, across);
 }
 
 } // namespace apriori::cuda_kernels

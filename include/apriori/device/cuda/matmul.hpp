@@ -24,12 +24,30 @@ __global__ void __launch_bounds__(block_threads) matmul(const __grid_constant__ 
     product.write(op.epilogue, op.out, item * op.m, row0, op.m, col0, op.n);
 }
 
-template <class Choices, class E>
-status run(target<Choices> on, const ops::matmul<E>& op) noexcept {
+template <class Choices, class E, class Map>
+status run(target<Choices> on, const ops::matmul<E, float, Map>& op) noexcept {
     using chosen = typename Choices::narrow_tile;
     if (op.batch <= 0 || op.m <= 0 || op.n <= 0) return {};
     return launch(on.stream, op.batch * ceil_div(op.m, chosen::rows) * ceil_div(op.n, chosen::cols), block_threads,
-                  matmul<chosen, ops::matmul<E>>, op);
+                  matmul<chosen, ops::matmul<E, float, Map>>, op);
+}
+
+/// Of doubles: an element of the result a thread.
+template <class Op>
+__global__ void __launch_bounds__(block_threads) matmul_of_doubles(const __grid_constant__ Op op) {
+    const index_t i = block_index() * block_threads + thread_index(), r = i / op.n, j = i % op.n;
+    if (r >= op.batch * op.m) return;
+    const index_t item = r / op.m;
+    const double* a = op.a.p + op.a.batch(item) + r % op.m * op.a.row;
+    const double* b = op.b.p + op.b.batch(item) + j * op.b.col;
+    double sum = 0;
+    for (index_t k = 0; k < op.k; ++k) sum += a[k * op.a.col] * b[k * op.b.row];
+    put(op.out.row(r) + j, op.epilogue.row(r).at(j, sum));
+}
+template <class Choices, class E, class Map>
+status run(target<Choices> on, const ops::matmul<E, double, Map>& op) noexcept {
+    return launch(on.stream, ceil_div(op.batch * op.m * op.n, block_threads), block_threads,
+                  matmul_of_doubles<ops::matmul<E, double, Map>>, op);
 }
 
 } // namespace apriori::cuda_kernels

@@ -12,16 +12,17 @@
 namespace apriori::cuda_kernels {
 
 /// One number of each warp, in shared memory.
+template <class T>
 struct warp_results {
-    float at[block_threads / warp_threads];
+    T at[block_threads / warp_threads];
 };
 
 /// `v` of all threads joined; each thread gets the same. All threads of the block call it. Join has to be commutative:
 /// the lanes exchange their values both ways.
-template <class Join>
-__device__ inline float join_block(float v, Join join, warp_results& results) {
+template <class T, class Join>
+__device__ inline T join_block(T v, Join join, warp_results<T>& results) {
 #pragma unroll
-    for (int d = warp_threads / 2; d > 0; d /= 2) v = join(v, __shfl_xor_sync(all_lanes, v, d));
+    for (int d = warp_threads / 2; d > 0; d /= 2) v = join(v, T(__shfl_xor_sync(all_lanes, v, d)));
     const int warps = thread_count() / warp_threads;
     if (warps == 1) return v;
     __syncthreads(); // what the last call left is read
@@ -32,53 +33,100 @@ __device__ inline float join_block(float v, Join join, warp_results& results) {
     return v;
 }
 
+struct join_sum {
+    template <class T>
+    __device__ T operator()(T a, T b) const {
+        return number_in(one_lane(a) + one_lane(b));
+    }
+};
+struct join_product {
+    template <class T>
+    __device__ T operator()(T a, T b) const {
+        return number_in(one_lane(a) * one_lane(b));
+    }
+};
 /// The larger; a NaN on either side stays.
 struct join_max {
-    __device__ float operator()(float a, float b) const { return a > b || a != a ? a : b; }
+    template <class T>
+    __device__ T operator()(T a, T b) const {
+        return a > b || a != a ? a : b;
+    }
+};
+struct join_min {
+    template <class T>
+    __device__ T operator()(T a, T b) const {
+        return a < b ? a : b;
+    }
 };
 
-/// What a policy reduces: a row of n elements of a program.
-template <class Cursor>
+/// What a policy reduces: a row of n elements of a program, as numbers T.
+template <class Cursor, class T>
 struct block_row {
+    using value = lane_value_t<T, 1, void>;
+    struct memory {
+        warp_results<T> numbers;
+        warp_results<index_t> places;
+    };
+
     const Cursor& elements;
     index_t n;
-    warp_results& results;
+    memory& results;
 
+    __device__ value element(index_t c) const { return lanes_cast<value>(elements.at(c, 0.0f)); }
     template <class F>
-    __device__ float sum(F f) const {
-        float v = 0;
-        for (index_t c = thread_index(); c < n; c += thread_count()) v += f(elements.at(c, 0.0f));
-        return join_block(v, fn::add{}, results);
+    __device__ value sum(F f) const {
+        return joined(T{0}, f, join_sum{});
     }
     template <class F>
-    __device__ float(max)(F f) const {
-        float v = -INFINITY;
-        for (index_t c = thread_index(); c < n; c += thread_count()) v = join_max{}(v, f(elements.at(c, 0.0f)));
-        return join_block(v, join_max{}, results);
+    __device__ value product(F f) const {
+        return joined(T{1}, f, join_product{});
+    }
+    template <class F>
+    __device__ value(max)(F f) const {
+        if constexpr (std::is_integral_v<T>)
+            return joined(std::is_signed_v<T> ? T(T{1} << (8 * int{sizeof(T)} - 1)) : T{0}, f, join_max{});
+        else
+            return joined(T(-INFINITY), f, join_max{});
+    }
+    template <class F>
+    __device__ auto first(F f) const {
+        index_t place = n;
+        for (index_t c = thread_index(); c < place; c += thread_count())
+            if (number_in(f(element(c))) != T{0}) place = c;
+        return one_lane(std::int64_t{join_block(place, join_min{}, results.places)});
+    }
+
+private:
+    template <class F, class Join>
+    __device__ value joined(T v, F f, Join join) const {
+        for (index_t c = thread_index(); c < n; c += thread_count()) v = join(v, number_in(f(element(c))));
+        return one_lane(join_block(v, join, results.numbers));
     }
 };
+template <class Op>
+using block_row_of =
+    block_row<decltype(std::declval<const Op&>().input.inner.row(0)), typename decltype(Op::input)::number>;
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant__ Op op) {
-    __shared__ warp_results results;
+    __shared__ typename block_row_of<Op>::memory results;
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
-    const auto stats =
-        op.input.policy.reduce(block_row<decltype(op.input.inner.row(0))>{inner, op.cols, results}, op.cols);
+    const block_row_of<Op> row{inner, op.cols, results};
+    const auto stats = op.input.policy.reduce(row, op.cols);
     const auto outer = op.input.outer.row(r);
-    float* const to = op.out.row(r);
+    auto* const to = op.out.row(r);
     for (index_t c = thread_index(); c < op.cols; c += thread_count())
-        to[c] = outer.at(c, op.input.policy.apply(stats, inner.at(c, 0.0f)));
+        put(to + c, outer.at(c, op.input.policy.apply(stats, row.element(c))));
 }
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) reduce(const __grid_constant__ Op op) {
-    __shared__ warp_results results;
+    __shared__ typename block_row_of<Op>::memory results;
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
-    const float v =
-        op.input.policy.reduce(block_row<decltype(op.input.inner.row(0))>{inner, op.cols, results}, op.cols);
-    if (thread_index() == 0) op.out.row(r)[0] = op.input.outer.row(r).at(0, v);
+    const auto v = op.input.policy.reduce(block_row_of<Op>{inner, op.cols, results}, op.cols);
+    if (thread_index() == 0) put(op.out.row(r), op.input.outer.row(r).at(0, v));
 }
 
 /// Threads for a row: a few elements each, whole warps.
@@ -86,14 +134,14 @@ inline int threads_for_row(index_t cols) noexcept {
     return int(std::clamp<index_t>(ceil_div(cols, 4 * warp_threads), 1, block_threads / warp_threads)) * warp_threads;
 }
 
-template <class Choices, class P, class In, class O>
-status run(target<Choices> on, const ops::normalize<P, In, O>& op) noexcept {
+template <class Choices, class P, class In, class Outer, class Out>
+status run(target<Choices> on, const ops::normalize<P, In, Outer, Out>& op) noexcept {
     if (op.cols <= 0) return {};
-    return launch(on.stream, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, In, O>>, op);
+    return launch(on.stream, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, In, Outer, Out>>, op);
 }
-template <class Choices, class P, class In, class O>
-status run(target<Choices> on, const ops::reduce<P, In, O>& op) noexcept {
-    return launch(on.stream, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, In, O>>, op);
+template <class Choices, class P, class In, class Outer, class Out>
+status run(target<Choices> on, const ops::reduce<P, In, Outer, Out>& op) noexcept {
+    return launch(on.stream, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, In, Outer, Out>>, op);
 }
 
 } // namespace apriori::cuda_kernels

@@ -63,8 +63,8 @@ void run(const executor& on, const ops::contraction<In, packed_rows, E>& op) {
     finish(on, op.epilogue, product(on, x.map(), {op.weights.data, op.n, op.k}), op.out);
 }
 
-template <class E>
-void run(const executor& on, const ops::matmul<E>& op) {
+template <class E, class Map>
+void run(const executor& on, const ops::matmul<E, float, Map>& op) {
     matrix all(op.batch * op.m, op.n);
     for (index_t i = 0; i < op.batch; ++i) {
         const value a = gather(on, op.a.p + op.a.batch(i), op.m, op.k, op.a.row, op.a.col);
@@ -73,6 +73,21 @@ void run(const executor& on, const ops::matmul<E>& op) {
         std::copy_n(c.data(), op.m * op.n, all.data() + i * op.m * op.n);
     }
     finish(on, op.epilogue, value(std::move(all)), op.out);
+}
+/// Of doubles, by Eigen's matrices.
+template <class E, class Map>
+void run(const executor& on, const ops::matmul<E, double, Map>& op) {
+    using strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
+    using plain = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    using map = Eigen::Map<const plain, 0, strides>;
+    for_each(on, op.batch, 2 * op.m * op.n * op.k, [&](index_t i) {
+        const plain c = map(op.a.p + op.a.batch(i), op.m, op.k, strides(op.a.row, op.a.col)) *
+                        map(op.b.p + op.b.batch(i), op.k, op.n, strides(op.b.row, op.b.col));
+        for (index_t r = 0; r < op.m; ++r) {
+            const auto row = op.epilogue.row(i * op.m + r);
+            for (index_t j = 0; j < op.n; ++j) put(op.out.row(i * op.m + r) + j, row.at(j, c(r, j)));
+        }
+    });
 }
 
 } // namespace apriori::eigen_device

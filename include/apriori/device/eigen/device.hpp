@@ -51,12 +51,12 @@ public:
 
 private:
     /// Of the result: a reduction of no columns has some.
-    template <class Policy, class In, class Out>
-    static index_t elements(const ops::reduce<Policy, In, Out>& op) {
+    template <class Policy, class In, class Outer, class Out>
+    static index_t elements(const ops::reduce<Policy, In, Outer, Out>& op) {
         return op.rows;
     }
     static index_t elements(const auto& op) {
-        if constexpr (requires { op.cols; }) return op.rows * op.cols;
+        if constexpr (requires { op.rows* op.cols; }) return op.rows * op.cols;
         const launch l = op.describe();
         return l.batch * l.rows * l.cols;
     }

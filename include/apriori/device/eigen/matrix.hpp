@@ -42,8 +42,11 @@ void for_each(const executor& on, index_t n, index_t cost, const auto& body) {
 }
 
 /// Writes a result to where it belongs.
-inline void store(const executor& on, const value& v, const ops::output& out) {
-    for_each(on, v.rows(), v.cols(), [&](index_t r) { std::copy_n(v.data() + r * v.cols(), v.cols(), out.row(r)); });
+template <class T, class Map>
+void store(const executor& on, const value& v, const ops::output_to<T, Map>& out) {
+    for_each(on, v.rows(), v.cols(), [&](index_t r) {
+        std::transform(v.data() + r * v.cols(), v.data() + (r + 1) * v.cols(), out.row(r), element_cast<T, float>);
+    });
 }
 
 } // namespace apriori::eigen_device

@@ -3,9 +3,22 @@
 // however many programs it occurs in.
 #pragma once
 
+#include "apriori/core/macros.hpp"
 #include "apriori/device/eigen/matrix.hpp"
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
+
+/// A program of floats and masks throughout, which becomes Eigen's expressions. Others are computed element by element.
+template <class P>
+inline constexpr bool computes_floats = std::is_same_v<el::value_of<P>, float> || std::is_same_v<el::value_of<P>, bool>;
+template <class F, class... P>
+inline constexpr bool computes_floats<el::apply<F, P...>> = [] {
+    using computed = typename el::apply<F, P...>::types::computed;
+    return (std::is_same_v<computed, float> || std::is_same_v<computed, bool>) &&
+           kind_of<el::value_of<el::apply<F, P...>>> != element_kind::integer &&
+           !std::is_same_v<el::value_of<el::apply<F, P...>>, double> && (computes_floats<P> && ...);
+}();
 
 /// What programs need to know: how large the result is, and what the kernel around them has computed.
 struct program_context {
@@ -26,7 +39,7 @@ value evaluate(const auto& leaf, const program_context& c) {
 inline value evaluate(const el::acc&, const program_context& c) { return {c.acc->data(), c.rows, c.cols}; }
 inline value evaluate(const el::scalar& s, const program_context& c) {
     matrix m(c.rows, c.cols);
-    m.device(c.on) = m.constant(s.value);
+    m.device(c.on) = m.constant(s.number);
     return value(std::move(m));
 }
 inline value evaluate(const el::vector& v, const program_context& c) {
@@ -68,8 +81,9 @@ value evaluate(const el::apply<F, P...>& a, const program_context& c) {
 }
 
 /// A program as the last step of a kernel that has computed `acc`.
-void finish(const executor& on, const auto& epilogue, const value& acc, const ops::output& out) {
+void finish(const executor& on, const auto& epilogue, const value& acc, const auto& out) {
     store(on, evaluate(epilogue, {on, acc.rows(), acc.cols(), &acc}), out);
 }
 
 } // namespace apriori::eigen_device
+APRIORI_END_EXACT_MATH

@@ -6,29 +6,28 @@
 
 #include "apriori/core/macros.hpp"
 
-#include <bit>
 #include <cstdint>
 
 APRIORI_BEGIN_EXACT_MATH
-namespace apriori::io {
+namespace apriori {
 
 /// IEEE 754 binary16 to binary32, exact.
-constexpr float half_to_float(std::uint16_t h) noexcept {
+APRIORI_HD constexpr float half_to_float(std::uint16_t h) noexcept {
     const std::uint32_t sign = (h & 0x8000U) << 16;
     const std::uint32_t magnitude = (h & 0x7FFFU) << 13; // exponent and fraction at their places in binary32
     const std::uint32_t exponent = magnitude & 0x0F800000U;
     // Subnormal: the fraction behind an implicit one is 2^-14 too much.
     const std::uint32_t subnormal =
-        std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude + 0x38800000U) - 0x1p-14F);
+        __builtin_bit_cast(std::uint32_t, __builtin_bit_cast(float, magnitude + 0x38800000U) - 0x1p-14F);
     const std::uint32_t normal = magnitude + 0x38000000U; // bias 15 to 127
     const std::uint32_t special =
         magnitude | 0x7F800000U | ((h & 0x3FFU) != 0 ? 0x00400000U : 0U); // infinity, quiet NaN
-    return std::bit_cast<float>(sign | (exponent == 0 ? subnormal : exponent == 0x0F800000U ? special : normal));
+    return __builtin_bit_cast(float, sign | (exponent == 0 ? subnormal : exponent == 0x0F800000U ? special : normal));
 }
 
 /// binary32 to IEEE 754 binary16, rounded to nearest, halves to even; beyond 65504 (from 65520 on) infinity.
-constexpr std::uint16_t float_to_half(float value) noexcept {
-    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+APRIORI_HD constexpr std::uint16_t float_to_half(float value) noexcept {
+    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, value);
     const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000U);
     const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
     std::uint32_t out = 0;
@@ -50,15 +49,31 @@ constexpr std::uint16_t float_to_half(float value) noexcept {
 }
 
 /// bfloat16 to binary32, exact; a NaN stays the NaN it is.
-constexpr float bfloat16_to_float(std::uint16_t b) noexcept { return std::bit_cast<float>(std::uint32_t{b} << 16); }
+APRIORI_HD constexpr float bfloat16_to_float(std::uint16_t b) noexcept {
+    return __builtin_bit_cast(float, std::uint32_t{b} << 16);
+}
 
 /// binary32 to bfloat16, rounded to nearest, halves to even.
-constexpr std::uint16_t float_to_bfloat16(float value) noexcept {
-    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+APRIORI_HD constexpr std::uint16_t float_to_bfloat16(float value) noexcept {
+    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, value);
     const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
     const std::uint32_t nan = (bits >> 16) | 0x40U;
     return static_cast<std::uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded);
 }
 
-} // namespace apriori::io
+/// float16 and bfloat16 as elements of tensors: they are stored so, and computed with as floats.
+struct float16 {
+    std::uint16_t bits = 0;
+    float16() = default;
+    APRIORI_HD explicit constexpr float16(float x) noexcept : bits(float_to_half(x)) {}
+    APRIORI_HD constexpr operator float() const noexcept { return half_to_float(bits); }
+};
+struct bfloat16 {
+    std::uint16_t bits = 0;
+    bfloat16() = default;
+    APRIORI_HD explicit constexpr bfloat16(float x) noexcept : bits(float_to_bfloat16(x)) {}
+    APRIORI_HD constexpr operator float() const noexcept { return bfloat16_to_float(bits); }
+};
+
+} // namespace apriori
 APRIORI_END_EXACT_MATH

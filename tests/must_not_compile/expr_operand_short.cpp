@@ -1,14 +1,14 @@
-// expect: apriori: operands of expressions are float
-// lines: 30
+// expect: apriori: elements of expressions are float, double
+// lines: 25
 // SPDX-License-Identifier: Apache-2.0
 #include "device_nothing.hpp"
 
 #ifdef CONTROL
-using element = float;
+using element = std::uint8_t;
 #else
-using element = int;
+using element = short;
 #endif
 auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out,
        apriori::view<const element, apriori::extents<4, 8>> x) {
-    return assign(d, {}, out, 2.0f * x);
+    return assign(d, {}, out, x + 1.0f);
 }

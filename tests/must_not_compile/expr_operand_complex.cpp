@@ -1,14 +1,16 @@
-// expect: apriori: operands of expressions are float
-// lines: 30
+// expect: apriori: elements of expressions are float, double.* take views of the real
+// lines: 25
 // SPDX-License-Identifier: Apache-2.0
 #include "device_nothing.hpp"
 
+#include <complex>
+
 #ifdef CONTROL
-using element = float;
-#else
 using element = double;
+#else
+using element = std::complex<float>;
 #endif
 auto f(nothing& d, apriori::view<float, apriori::extents<4, 8>> out,
        apriori::view<const element, apriori::extents<4, 8>> x) {
-    return assign(d, {}, out, x + 1.0f);
+    return assign(d, {}, out, 2.0f * x);
 }

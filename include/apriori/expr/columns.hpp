@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Norms and reductions over another axis than the last: columns side by side, read row by row.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/expr/axes.hpp"
+#include "apriori/expr/leaves.hpp"
+#include "apriori/expr/plain_row.hpp"
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori {
+
+namespace ops {
+
+/// Column c of group g has the elements [g * depth + i, c] of a program, i from 0 to depth.
+struct column_groups {
+    index_t groups, depth, cols;
+
+    constexpr void for_each(const auto& body) const {
+        for (index_t g = 0; g < groups; ++g)
+            for (index_t c = 0; c < cols; ++c) body(g, c);
+    }
+    constexpr launch describe(const char* name, auto&& input, auto&& add) const {
+        launch l{.primitive = name, .batch = groups, .rows = 1, .cols = cols, .depth = depth};
+        input.describe_inner(l, groups * depth, cols);
+        add(l);
+        return l;
+    }
+};
+
+/// Column c of group g of an op, as policies see it.
+template <class Program>
+struct column_cursor {
+    Program program;
+    index_t first, column;
+    template <class V>
+    APRIORI_HD constexpr auto at(index_t i, V v) const {
+        return program.row(first + i).at(column, v);
+    }
+};
+template <class Op>
+APRIORI_HD constexpr auto plain_column(const Op& op, index_t g, index_t c) {
+    using cursor = column_cursor<std::remove_const_t<decltype(op.input.inner)>>;
+    return plain_row<cursor, typename decltype(op.input)::number>(cursor{op.input.inner, g * op.in.depth, c},
+                                                                  op.in.depth);
+}
+
+/// out[g, c] = outer(policy(column c of group g)).
+template <class Policy, class Inner, class Outer, class Out = output>
+struct reduce_columns {
+    normalized<Policy, Inner, Outer> input;
+    Out out;
+    column_groups in;
+    std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        return in.describe(Policy::name, input, [&](launch& l) {
+            l.template add_epilogue<typename Out::element>(input.outer, in.groups, in.cols);
+        });
+    }
+    /// Column c of group g in plain loops.
+    APRIORI_HD constexpr void run_column(index_t g, index_t c) const {
+        put(out.row(g) + c, input.outer.row(g).at(c, input.policy.reduce(plain_column(*this, g, c), in.depth)));
+    }
+    /// For devices that work in host memory and have no kernel for it.
+    template <class Device>
+    requires(Device::is_host)
+    constexpr status run_on(Device&) const {
+        in.for_each([&](index_t g, index_t c) { run_column(g, c); });
+        return {};
+    }
+};
+
+/// out[g * depth + i, c] = outer(policy(column c of group g)[i]).
+template <class Policy, class Inner, class Outer, class Out = output>
+struct normalize_columns {
+    normalized<Policy, Inner, Outer> input;
+    Out out;
+    column_groups in;
+    std::byte* scratch = nullptr;
+
+    constexpr launch describe() const {
+        return in.describe(Policy::name, input, [&](launch& l) {
+            l.template add_epilogue<typename Out::element>(input.outer, in.groups * in.depth, in.cols);
+        });
+    }
+    APRIORI_HD constexpr void run_column(index_t g, index_t c) const {
+        const auto column = plain_column(*this, g, c);
+        const auto stats = input.policy.reduce(column, in.depth);
+        for (index_t i = 0, r = g * in.depth; i < in.depth; ++i, ++r)
+            put(out.row(r) + c, input.outer.row(r).at(c, Policy::apply(stats, column.element(i))));
+    }
+    template <class Device>
+    requires(Device::is_host)
+    constexpr status run_on(Device&) const {
+        in.for_each([&](index_t g, index_t c) { run_column(g, c); });
+        return {};
+    }
+};
+
+} // namespace ops
+
+namespace detail {
+
+/// The groups and columns of x [.., depth, cols].
+constexpr ops::column_groups column_groups_of(const auto& x) {
+    constexpr int last = x.rank - 1;
+    index_t groups = 1;
+    for (int i = 0; i + 1 < last; ++i) groups *= x[i];
+    return {groups, x[last - 1], x[last]};
+}
+
+} // namespace detail
+
+/// The axis before the last of x reduced to extent 1 by a policy as in expr/norms.hpp.
+template <class Policy, class X>
+struct reduce_columns_node {
+    using apriori_expression = void;
+    static constexpr int axis = extents_of<X>::rank - 2;
+    using extents_type = typename with_extent<extents_of<X>, axis, 1>::type;
+    using value_type = norms::result_t<Policy, computed_t<element_of<X>>>;
+    template <class>
+    static constexpr bool writes = true;
+    static constexpr int epilogue_worth = 1;
+
+    Policy policy;
+    X x;
+
+    constexpr extents_type ext() const {
+        auto sizes = x.ext().sizes;
+        at(sizes, axis) = 1;
+        return extents_of_sizes<extents_type>(sizes);
+    }
+    constexpr status check() const { return check_extents(x); }
+
+    template <class Context, class Out, class E>
+    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
+        const auto inner = to.program(x, x.ext());
+        to.run(ops::reduce_columns<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
+            {policy, inner, epilogue}, detail::output_of(out), detail::column_groups_of(x.ext())});
+    }
+};
+
+/// Each column of x [.., depth, cols] normalised by a policy.
+template <class Policy, class X>
+struct normalize_columns_node {
+    using apriori_expression = void;
+    using extents_type = extents_of<X>;
+    using value_type = norms::result_t<Policy, computed_t<element_of<X>>>;
+    template <class>
+    static constexpr bool writes = true;
+    static constexpr int epilogue_worth = 1;
+    static constexpr bool in_place = true; ///< a column is read before it is written
+
+    Policy policy;
+    X x;
+
+    constexpr extents_type ext() const { return x.ext(); }
+    constexpr status check() const { return check_extents(x); }
+
+    template <class Context, class Out, class E>
+    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
+        const auto inner = to.program(x, x.ext());
+        to.run(ops::normalize_columns<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
+            {policy, inner, epilogue}, detail::output_of(out), detail::column_groups_of(x.ext())});
+    }
+};
+
+namespace detail {
+
+/// make(y) of y, which is x with Axis before the last, and the result with the axes of x.
+template <int Axis, class X>
+constexpr auto over_columns(X&& x, const auto& make) {
+    constexpr int before = extents_of<X>::rank - 2;
+    if constexpr (Axis == before)
+        return make(as_node(std::forward<X>(x)));
+    else
+        return transpose<Axis, before>(make(transpose<Axis, before>(as_node(std::forward<X>(x)))));
+}
+
+} // namespace detail
+
+} // namespace apriori
+APRIORI_END_EXACT_MATH
