@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A .npy file: one that is accepted has as many values as its shape says, and is read again as it is written.
+// A .npy file: one that is accepted has as many values as its shape says, is viewed with the same values, and is read again as it
+// is written.
 #include "apriori/io/npy.hpp"
 #include "fuzzing.hpp"
 
@@ -18,6 +19,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     }
     require(count == std::ssize(array->values), "the values are those of the shape");
     if (array->shape.size() != 2) return 0;
+    if (const auto seen = view_npy<float, extents<dyn, dyn>>(std::as_bytes(std::span(data, size)), "x.npy"))
+        require(same_bits(seen->flat(), array->values), "a view has the same values");
+    else
+        refused(seen.error());
     const auto path = folder.path / "copy.npy";
     require(write_npy(path, array->shape[0], array->shape[1], array->values).ok(), "it can be written");
     const auto copy = read_npy(path);

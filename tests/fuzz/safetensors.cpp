@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A safetensors file: every tensor of one that is accepted can be read, whole and in pieces, and written and read again.
+// A safetensors file: every tensor of one that is accepted can be read, whole and in pieces, viewed, and written and
+// read again.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/core/check_tensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
@@ -29,6 +30,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 "half of a tensor is half of it");
         require(!view->read(i, info.size() - std::ssize(back) + 1, back).ok() || back.empty(),
                 "nothing lies behind it");
+        if (const auto seen = view->view_as<float, extents<dyn>>(info.name))
+            require(same_bits(seen->flat(), all), "a view has the same values");
+        else
+            refused(seen.error());
         require(writer.add(info.name, std::span(info.dims).first(std::size_t(info.rank)), all).ok(),
                 "a tensor can be written");
     }

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// numpy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): float arrays in C order.
+// numpy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), in C order: read into memory,
+// mapped as views, and written.
 #pragma once
 
 #include "apriori/core/half.hpp"
 #include "apriori/core/index.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/io/atomic_file.hpp"
+#include "apriori/io/file_view.hpp"
 #include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
+#include "apriori/tensor/tensor.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 APRIORI_BEGIN_EXACT_MATH
@@ -112,11 +118,32 @@ private:
     std::string_view rest_;
 };
 
-} // namespace detail
+/// numpy's name of a type of elements; none: of another type there are no files.
+template <class T>
+inline constexpr std::string_view npy_descr = {};
+template <>
+inline constexpr std::string_view npy_descr<float> = "<f4";
+template <>
+inline constexpr std::string_view npy_descr<double> = "<f8";
+template <>
+inline constexpr std::string_view npy_descr<std::int32_t> = "<i4";
+template <>
+inline constexpr std::string_view npy_descr<std::int64_t> = "<i8";
+template <>
+inline constexpr std::string_view npy_descr<std::uint8_t> = "|u1";
+inline constexpr std::string_view npy_half = "<f2";
 
-/// The array in `file`, the bytes of a .npy of version 1 or 2 with little-endian float32 or float16 in C order, exactly
-/// as long as its header says; `where` (a path) opens the messages.
-inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_view where) {
+/// Where the elements of an array lie in the bytes of a .npy, and what they are.
+struct npy_image {
+    std::string_view descr;
+    std::vector<index_t> shape;
+    std::span<const std::byte> data;
+};
+
+/// `file`, the bytes of a .npy of version 1 or 2 with elements of one of the `allowed` types in C order, exactly as long as its
+/// header says; `where` (a path) opens the messages.
+inline result<npy_image> parse_npy_image(std::span<const std::byte> file, std::string_view where,
+                                         std::initializer_list<std::string_view> allowed) {
     const auto bad = [&](std::string_view what, errc code = errc::bad_format) {
         return failure{code, cat(where, ": ", what)};
     };
@@ -132,40 +159,93 @@ inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_
     if (file.size() < begin || length > file.size() - begin)
         return bad(cat("header length ", length, " exceeds the file of ", file.size(), " bytes; it is truncated"));
 
-    detail::npy_header header;
+    npy_header header;
     if (const char* why = header.parse({reinterpret_cast<const char*>(file.data()) + begin, length})) return bad(why);
-    const bool half = header.descr == "<f2";
-    if (!half && header.descr != "<f4")
-        return bad(cat("descr ", quote(header.descr, 40), " is not supported; allowed: '<f4' and '<f2'"),
-                   errc::unsupported);
+    if (std::find(allowed.begin(), allowed.end(), header.descr) == allowed.end()) {
+        std::string types;
+        for (const std::string_view type : allowed) types += cat(types.empty() ? "'" : " and '", type, "'");
+        return bad(cat("descr ", quote(header.descr, 40), " is not supported; allowed: ", types), errc::unsupported);
+    }
     if (*header.fortran_order)
         return bad("is in Fortran order; allowed: C order, which numpy.ascontiguousarray gives", errc::unsupported);
 
     const std::span<const std::byte> data = file.subspan(begin + length);
-    const std::size_t each = half ? 2 : 4;
+    const auto each = static_cast<std::uint64_t>(header.descr[2] - '0');
     std::uint64_t count = 1; // of the non-zero extents, so that no product a reader forms can overflow
     bool empty = false;
     for (const index_t n : *header.shape) {
         const auto extent = static_cast<std::uint64_t>(n);
-        if (extent != 0 && count > detail::npy_most_values / extent)
-            return bad("shape has more elements than memory can hold");
+        if (extent != 0 && count > npy_most_values / extent) return bad("shape has more elements than memory can hold");
         if (extent != 0) count *= extent;
         empty = empty || extent == 0;
     }
     const std::uint64_t need = empty ? 0 : count * each;
     if (need != data.size())
         return bad(cat("the shape needs ", need, " bytes of data, but ", data.size(), " follow the header"));
-    npy_array out{std::move(*header.shape), std::vector<float>(data.size() / each)};
-    if (half) {
-        for (std::size_t i = 0; i < out.values.size(); ++i) {
+    return npy_image{header.descr, std::move(*header.shape), data};
+}
+
+/// The elements of an image as T; those of npy_half as float.
+template <class T>
+void copy_npy(const npy_image& image, T* to) {
+    if (image.descr != npy_half) {
+        if (!image.data.empty()) std::memcpy(to, image.data.data(), image.data.size());
+    } else if constexpr (std::is_same_v<T, float>) {
+        for (std::size_t i = 0; i < image.data.size() / 2; ++i) {
             std::uint16_t bits = 0;
-            std::memcpy(&bits, data.data() + i * each, each);
-            out.values[i] = half_to_float(bits);
+            std::memcpy(&bits, image.data.data() + 2 * i, 2);
+            to[i] = half_to_float(bits);
         }
-    } else if (!data.empty()) {
-        std::memcpy(out.values.data(), data.data(), data.size());
     }
+}
+
+/// What a .npy file begins with; its data then lie at a multiple of 64.
+inline std::string npy_head(std::string_view descr, std::string_view shape) {
+    std::string dictionary = cat("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
+    dictionary.resize((10 + dictionary.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');
+    dictionary += '\n';
+    std::string head("\x93NUMPY\x01\x00", 8);
+    head += static_cast<char>(dictionary.size() & 0xFFU);
+    head += static_cast<char>(dictionary.size() >> 8);
+    return head + dictionary;
+}
+
+/// The types that an array of T is read from.
+template <class T>
+result<npy_image> parse_npy_as(std::span<const std::byte> file, std::string_view where) {
+    if constexpr (std::is_same_v<T, float>)
+        return parse_npy_image(file, where, {npy_descr<float>, npy_half});
+    else
+        return parse_npy_image(file, where, {npy_descr<T>});
+}
+
+template <class T>
+inline constexpr bool require_npy_type = [] {
+    static_assert(!npy_descr<T>.empty(),
+                  "apriori: npy: the elements are float, double, std::int32_t, std::int64_t or std::uint8_t");
+    return true;
+}();
+
+} // namespace detail
+
+/// The array in `file`, the bytes of a .npy of version 1 or 2 with little-endian float32 or float16 in C order, exactly
+/// as long as its header says; `where` (a path) opens the messages.
+inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_view where) {
+    auto image = detail::parse_npy_as<float>(file, where);
+    if (!image.ok()) return image.error();
+    const std::size_t each = image->descr == detail::npy_half ? 2 : 4;
+    npy_array out{std::move(image->shape), std::vector<float>(image->data.size() / each)};
+    detail::copy_npy(*image, out.values.data());
     return out;
+}
+
+/// The array of T in the bytes of a .npy as a view of shape E, where it lies; otherwise as parse_npy.
+template <class T, class E>
+result<view<const T, E>> view_npy(std::span<const std::byte> file, std::string_view where) {
+    static_assert(detail::require_npy_type<T>);
+    const auto image = detail::parse_npy_image(file, where, {detail::npy_descr<T>});
+    if (!image.ok()) return image.error();
+    return detail::view_of_bytes<T, E>(image->data, image->shape, where);
 }
 
 /// The array in a file; see parse_npy.
@@ -175,6 +255,32 @@ inline result<npy_array> read_npy(const std::filesystem::path& path) {
     auto array = parse_npy(file->bytes(), path.string());
     if (!array.ok()) return explained(array.error(), path, file->bytes());
     return array;
+}
+
+/// The array in a file as a tensor of shape E. The file has elements of type T; for float they may be float16, too.
+template <class T, class E>
+result<tensor<T, E>> read_npy(const std::filesystem::path& path) {
+    static_assert(detail::require_npy_type<T>);
+    const auto file = mapped_file::open(path);
+    if (!file.ok()) return file.error();
+    const auto image = detail::parse_npy_as<T>(file->bytes(), path.string());
+    if (!image.ok()) return explained(image.error(), path, file->bytes());
+    const auto shape = detail::shape_as<E>(image->shape, path.string());
+    if (!shape.ok()) return shape.error();
+    tensor<T, E> x(*shape);
+    if (x.data() == nullptr) return failure{errc::io_error, cat(path.string(), ": no memory for its array")};
+    detail::copy_npy(*image, x.data());
+    return x;
+}
+
+/// The array of T in a file, mapped and not copied; see view_npy.
+template <class T, class E>
+result<mapped_array<T, E>> map_npy(const std::filesystem::path& path) {
+    auto file = mapped_file::open(path);
+    if (!file.ok()) return file.error();
+    const auto elements = view_npy<T, E>(file->bytes(), path.string());
+    if (!elements.ok()) return explained(elements.error(), path, file->bytes());
+    return mapped_array<T, E>(std::move(*file), *elements);
 }
 
 /// Writes `values` as float32 [rows, cols] to a .npy file, whole or not at all. shape_mismatch unless there are
@@ -188,17 +294,48 @@ inline result<void> write_npy(const std::filesystem::path& path, index_t rows, i
     if (!fits)
         return failure{errc::shape_mismatch,
                        cat(path.string(), ": ", count, " values are not ", rows, " rows of ", cols)};
-    std::string dictionary = cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", cols, "), }");
-    dictionary.resize((10 + dictionary.size() + 1 + 63) / 64 * 64 - 10 - 1, ' '); // data at a multiple of 64
-    dictionary += '\n';
     auto file = atomic_file::create(path);
     if (!file.ok()) return file.error();
-    std::string header("\x93NUMPY\x01\x00", 8);
-    header += static_cast<char>(dictionary.size() & 0xFFU);
-    header += static_cast<char>(dictionary.size() >> 8);
-    if (auto done = file->write(header + dictionary); !done.ok()) return done;
+    if (auto done = file->write(detail::npy_head(detail::npy_descr<float>, cat(rows, ", ", cols))); !done.ok())
+        return done;
     if (auto done = file->write(std::as_bytes(values)); !done.ok()) return done;
     return file->commit();
+}
+
+/// Writes a view of any layout to a .npy file, whole or not at all. shape_mismatch where an extent is negative.
+template <class T, class E, layout L>
+result<void> write_npy(const std::filesystem::path& path, const view<T, E, L>& x) {
+    using element = std::remove_const_t<T>;
+    static_assert(detail::require_npy_type<element>);
+    std::string shape;
+    for (int i = 0; i < E::rank; ++i) {
+        if (x.ext()[i] < 0)
+            return failure{errc::shape_mismatch, cat(path.string(), ": the view has a negative extent")};
+        shape += cat(x.ext()[i], E::rank == 1 ? "," : i + 1 < E::rank ? ", " : ""); // (3,) is a tuple
+    }
+    const std::size_t count = x.ext().bytes(1);
+    if (count > 0 && x.data == nullptr)
+        return failure{errc::invalid_argument, cat(path.string(), ": the view has no memory")};
+    auto file = atomic_file::create(path);
+    if (!file.ok()) return file.error();
+    if (auto done = file->write(detail::npy_head(detail::npy_descr<element>, shape)); !done.ok()) return done;
+    if constexpr (L == layout::dense) {
+        if (auto done = file->write(std::as_bytes(std::span(x.data, count))); !done.ok()) return done;
+    } else {
+        std::vector<element> some((std::min)(count, std::size_t{1} << 14)); // at a time
+        auto next = x.begin();
+        for (std::size_t left = count; left > 0;) {
+            const std::size_t n = (std::min)(left, some.size());
+            for (std::size_t i = 0; i < n; ++i, ++next) some[i] = *next;
+            if (auto done = file->write(std::as_bytes(std::span(some.data(), n))); !done.ok()) return done;
+            left -= n;
+        }
+    }
+    return file->commit();
+}
+template <class T, class E, class S>
+result<void> write_npy(const std::filesystem::path& path, const tensor<T, E, S>& x) {
+    return write_npy(path, x.view());
 }
 
 } // namespace apriori::io

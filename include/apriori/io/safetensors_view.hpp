@@ -5,6 +5,7 @@
 #include "apriori/core/half.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/tensor_source.hpp"
+#include "apriori/io/file_view.hpp"
 #include "apriori/io/safetensors_header.hpp"
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -53,6 +55,24 @@ inline void convert_elements(element_type type, const std::byte* from, std::span
         return each(std::uint8_t{}, [](std::uint8_t x) { return x != 0 ? 1.0F : 0.0F; });
     }
 }
+
+namespace detail {
+
+/// How safetensors stores elements of type T; false: not at all.
+template <class T>
+inline constexpr bool stored_as = false;
+template <>
+inline constexpr element_type stored_as<float> = element_type::f32;
+template <>
+inline constexpr element_type stored_as<double> = element_type::f64;
+template <>
+inline constexpr element_type stored_as<std::int64_t> = element_type::i64;
+template <>
+inline constexpr element_type stored_as<std::int32_t> = element_type::i32;
+template <>
+inline constexpr element_type stored_as<std::uint8_t> = element_type::u8;
+
+} // namespace detail
 
 /// The tensors of a safetensors image that lies in memory, which someone else owns. A tensor_source; tensors are in
 /// the order of their data.
@@ -98,6 +118,23 @@ public:
     /// Tensor i as it is stored, little-endian, of any alignment.
     std::span<const std::byte> bytes(std::size_t i) const noexcept {
         return data_.subspan(tensors_[i].begin, tensors_[i].end - tensors_[i].begin);
+    }
+
+    /// The tensor called `name` where it lies, as a view of shape E that holds while the image does. Fails where it is stored as
+    /// another type than T, has another shape, or does not begin at a multiple of T's alignment.
+    template <class T, class E>
+    result<view<const T, E>> view_as(std::string_view name) const {
+        constexpr auto type = detail::stored_as<T>;
+        static_assert(std::is_same_v<decltype(type), const element_type>,
+                      "apriori: view_as: the elements are float, double, std::int64_t, std::int32_t or std::uint8_t");
+        const std::string where = cat("tensor ", quote(name));
+        const auto i = find(name);
+        if (!i) return failure{errc::not_found, cat(where, ": is not in the file")};
+        if (dtype(*i) != type)
+            return failure{errc::unsupported,
+                           cat(where, ": is stored as ", traits(dtype(*i)).name, "; allowed: ", traits(type).name)};
+        return detail::view_of_bytes<T, E>(bytes(*i), std::span(tensors_[*i].dims.data(), to_size(tensors_[*i].rank)),
+                                           where);
     }
 
     /// The file's text entries, sorted by key.

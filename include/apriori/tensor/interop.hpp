@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Other people's arrays as views, moving no data: contiguous ranges, std::mdspan and what has its members, DLPack's DLTensor.
-// None of their headers is needed here. (Eigen's tensors: device/eigen/bridge.hpp.)
+// Other people's arrays as views, and views as theirs, moving no data: pointers, contiguous ranges, std::mdspan and what has its
+// members, DLPack's DLTensor. None of their headers is needed here. (Eigen's matrices: tensor/eigen.hpp; its tensors:
+// device/eigen/bridge.hpp.)
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,6 +12,10 @@
 #include <limits>
 #include <ranges>
 #include <type_traits>
+#include <version>
+#if defined(__cpp_lib_mdspan)
+#include <mdspan>
+#endif
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
@@ -30,10 +35,27 @@ auto as_view(Range&& r, extents<S...> shape) {
     return reshape_view(as_view(std::forward<Range>(r)), shape);
 }
 
+/// A pointer, which an array is not: it knows its size.
+template <class P>
+concept raw_pointer = std::is_pointer_v<std::remove_cvref_t<P>>;
+/// Memory as a row-major view.
+template <raw_pointer P, index_t... S>
+constexpr auto as_view(P&& p, extents<S...> shape) {
+    return view<std::remove_pointer_t<std::remove_cvref_t<P>>, extents<S...>>(p, shape);
+}
+/// Memory with a stride for each axis, in elements; a stride may be 0. With `layout::rows` kernels read contiguous columns: where the
+/// last stride is not 1 then, the first axis has extent -1, and an assignment refuses the view.
+template <layout L = layout::strided, raw_pointer P, index_t... S>
+requires(L != layout::dense && sizeof...(S) > 0)
+constexpr auto as_view(P&& p, extents<S...> shape, std::array<index_t, sizeof...(S)> strides) {
+    if (L == layout::rows && strides.back() != 1) shape.sizes[0] = -1;
+    return view<std::remove_pointer_t<std::remove_cvref_t<P>>, extents<S...>, L>(p, shape, strides);
+}
+
 /// What has the members of std::mdspan, with accessors that are pointers.
 template <class M>
 concept mdspan_like = requires(const M& m) {
-    { m.data_handle() } -> std::same_as<typename M::element_type*>;
+    requires std::is_same_v<std::remove_cvref_t<decltype(m.data_handle())>, typename M::element_type*>;
     { M::static_extent(0) } -> std::convertible_to<std::size_t>;
     { m.extent(0) } -> std::convertible_to<index_t>;
     { m.stride(0) } -> std::convertible_to<index_t>;
@@ -53,12 +75,92 @@ constexpr auto as_view(const M& m) {
     }(std::make_index_sequence<M::rank()>{});
 }
 
+namespace detail {
+
+/// True for a layout of mdspans that is row-major.
+template <class Layout, template <class, std::size_t...> class Extents>
+inline constexpr bool is_row_major = typename Layout::template mapping<Extents<index_t, 2, 3>>{}.stride(0) == 3;
+
+template <template <class...> class Mdspan, template <class, std::size_t...> class Extents, class Layout, class T,
+          index_t... S, layout L>
+constexpr auto to_mdspan(const view<T, extents<S...>, L>& v) {
+    using shape = Extents<index_t, (S == dyn ? (std::numeric_limits<std::size_t>::max)() : std::size_t(S))...>;
+    using mapping = typename Layout::template mapping<shape>;
+    using result = Mdspan<T, shape, Layout>;
+    const shape sizes(v.ext().sizes);
+    if constexpr (std::is_constructible_v<mapping, shape, decltype(v.strides)>)
+        return result(v.data, mapping(sizes, v.strides));
+    else {
+        static_assert(
+            L == layout::dense && is_row_major<Layout, Extents>,
+            "apriori: to_mdspan: of other views than dense ones the layout is layout_stride, of those it may be "
+            "layout_right");
+        return result(v.data, mapping(sizes));
+    }
+}
+
+} // namespace detail
+
+/// A view as an mdspan of any implementation, whose static extents stay static:
+/// `to_mdspan<Kokkos::mdspan, Kokkos::extents, Kokkos::layout_stride>(v)`; a dense view also with layout_right.
+template <template <class...> class Mdspan, template <class, std::size_t...> class Extents, class Layout, class T,
+          class E, layout L>
+constexpr auto to_mdspan(const view<T, E, L>& v) {
+    return detail::to_mdspan<Mdspan, Extents, Layout>(v);
+}
+#if defined(__cpp_lib_mdspan)
+/// As a std::mdspan: layout_right of a dense view, otherwise layout_stride.
+template <class T, class E, layout L>
+constexpr auto to_mdspan(const view<T, E, L>& v) {
+    return detail::to_mdspan<std::mdspan, std::extents,
+                             std::conditional_t<L == layout::dense, std::layout_right, std::layout_stride>>(v);
+}
+#endif
+
+namespace detail {
+
+/// The type code of dlpack.h.
+template <class T>
+inline constexpr int dlpack_code = std::is_floating_point_v<T> ? 2
+                                   : std::is_signed_v<T>       ? 0
+                                                               : 1;
+inline constexpr int dlpack_cpu = 1; ///< its device type
+
+} // namespace detail
+
+/// The arrays that a DLTensor points to, whose owner is the caller.
+template <int Rank>
+struct dlpack_axes {
+    std::array<std::int64_t, std::size_t{Rank}> shape{}, strides{};
+};
+/// A view as DLPack's DLTensor on the CPU, which holds while the view's memory and `axes` do. Of non-const elements: DLPack has no
+/// others.
+template <class DLTensor, class T, class E, layout L>
+DLTensor to_dlpack(const view<T, E, L>& v, dlpack_axes<E::rank>& axes) {
+    static_assert(!std::is_const_v<T>, "apriori: to_dlpack: DLPack has no tensors of const elements");
+    static_assert(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>,
+                  "apriori: to_dlpack: the elements are floating-point numbers or integers");
+    for (int i = 0; i < E::rank; ++i) {
+        at(axes.shape, i) = v.ext()[i];
+        at(axes.strides, i) = v.stride(i);
+    }
+    DLTensor t{};
+    t.data = v.data;
+    t.device.device_type = static_cast<decltype(t.device.device_type)>(detail::dlpack_cpu); // an enumeration of its own
+    t.ndim = E::rank;
+    t.dtype.code = detail::dlpack_code<T>;
+    t.dtype.bits = 8 * sizeof(T);
+    t.dtype.lanes = 1;
+    t.shape = axes.shape.data();
+    t.strides = axes.strides.data();
+    return t;
+}
+
 /// DLPack's DLTensor as a view of Rank axes of T, a floating-point number or an integer. Fails for another rank or type, and for
 /// another device than the CPU. What owns it must outlive the view.
 template <class T, int Rank>
 auto from_dlpack(const auto& t) {
-    constexpr int cpu = 1, code = std::is_floating_point_v<T> ? 2 : std::is_signed_v<T> ? 0 : 1; // of dlpack.h
-    constexpr int bits = 8 * int{sizeof(T)};
+    constexpr int cpu = detail::dlpack_cpu, code = detail::dlpack_code<T>, bits = 8 * int{sizeof(T)};
     return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
         using V = view<T, extents<(void(Is), dyn)...>, layout::strided>;
         using outcome = result<V>;
