@@ -98,14 +98,24 @@ constexpr auto aligned_to_rank(const X& x) {
     else
         return aligned_to_rank<Rank>(view_op(expand_dims_op<0>{}, x));
 }
+/// True where operands of an element-wise node may be read in another order of axes. An extent of 1 that only run time knows is
+/// broadcast on every axis but the last, so that none may become the last.
+template <int Last, class X>
+inline constexpr bool reads_permuted = false;
+template <int Last, class F, class... A>
+inline constexpr bool reads_permuted<Last, elementwise_node<F, A...>> =
+    anchor_count<elementwise_node<F, A...>> == 0 &&
+    (Last + 1 == extents_of<elementwise_node<F, A...>>::rank || (extents_of<A>::is_static && ...));
+
 /// x with its axes in another order. What is element-wise reads its operands in that order.
 template <int... Axes, class X>
 constexpr auto permuted(const X& x) {
+    constexpr int order[] = {Axes...};
     if constexpr (extents_of<X>::rank == 0)
         return x;
     else if constexpr (extents_of<X>::rank < int{sizeof...(Axes)})
         return permuted<Axes...>(aligned_to_rank<int{sizeof...(Axes)}>(x));
-    else if constexpr (is_elementwise<X> && anchor_count<X> == 0)
+    else if constexpr (reads_permuted<order[sizeof...(Axes) - 1], X>)
         return [&]<class F, class... A>(const elementwise_node<F, A...>& node) {
             return el::unpack(
                 [&](const A&... a) {

@@ -103,7 +103,7 @@ public:
         static_assert(device_operation<Device, Op, runs<Device, Op>>::value);
         if (!state) return;
         const auto s = scope();
-        op.scratch = memory.take<std::byte>(index_t(Device::scratch_bytes(op)));
+        op.scratch = memory.take<std::byte>(index_t(scratch_bytes(op)));
         if (memory.overflowed() || (runs_here() && memory.counting() && memory.high_water() > 0))
             state = workspace_too_small(0, memory.high_water());
         else if (device_ != nullptr)
@@ -194,6 +194,14 @@ private:
         return t;
     }
 
+    /// A primitive from outside of the library tells it itself.
+    template <class Op>
+    static constexpr std::size_t scratch_bytes(const Op& op) {
+        if constexpr (requires { op.scratch_bytes(); })
+            return op.scratch_bytes();
+        else
+            return Device::scratch_bytes(op);
+    }
     /// Not where launches are only counted or planned.
     constexpr bool runs_here() const noexcept {
         if constexpr (requires { Device::is_planner; })

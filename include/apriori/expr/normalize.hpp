@@ -92,6 +92,8 @@ constexpr auto normalize(Policy policy, X&& x) {
     static_assert(Axis >= 0 && Axis <= last, "apriori: a norm: no such axis");
     if constexpr (Axis == last || Axis < 0 || Axis > last)
         return normalize(policy, std::forward<X>(x));
+    else if constexpr (!norms::takes_columns<Policy>)
+        return transpose<Axis, last>(normalize(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
     else
         return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {
             return normalize_columns_node<Policy, std::remove_cvref_t<decltype(y)>>{policy, y};
@@ -118,7 +120,7 @@ constexpr auto reduce(Policy policy, X&& x) {
         return reduce<Rest...>(policy, reduce<Axis>(policy, std::forward<X>(x)));
     else if constexpr (Axis == last || Axis < 0 || Axis > last)
         return reduce(policy, std::forward<X>(x));
-    else if constexpr (norms::typing_of<Policy> == norms::typed::place) // which works on one row at a time
+    else if constexpr (!norms::takes_columns<Policy>)
         return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
     else
         return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {

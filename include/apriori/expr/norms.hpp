@@ -38,6 +38,11 @@ struct same_as         { T number{}; APRIORI_HD constexpr auto operator()(auto x
 
 namespace apriori::norms {
 
+/// A policy that says so, by `static constexpr bool columns = true`, takes rows side by side: its `reduce` asks what it computes in of
+/// the row, and names no float. Over another axis than the last, others read their operand with a stride.
+template <class Policy>
+inline constexpr bool takes_columns = requires { requires Policy::columns; };
+
 /// Which types a policy computes in and gives.
 enum class typed {
     reals,  ///< real numbers, which integers and masks become
@@ -89,6 +94,7 @@ using std::sqrt; // of one number; registers bring their own
 /// (x - mean) / sqrt(variance + eps) over a row (Ba et al. 2016); variance without Bessel's correction, in two passes.
 struct layer_norm {
     static constexpr const char* name = "layer_norm";
+    static constexpr bool columns = true;
     static constexpr int flops = 7; ///< per element, both reductions included
     float eps = 1e-5f;
 
@@ -110,6 +116,7 @@ struct layer_norm {
 /// x / sqrt(mean(x^2) + eps) over a row (Zhang and Sennrich 2019).
 struct rms_norm {
     static constexpr const char* name = "rms_norm";
+    static constexpr bool columns = true;
     static constexpr int flops = 3; ///< per element, the reduction included
     float eps = 1e-5f;
 
@@ -123,6 +130,7 @@ struct rms_norm {
 /// exp(x - max) / sum exp(x - max) over a row.
 struct softmax {
     static constexpr const char* name = "softmax";
+    static constexpr bool columns = true;
     static constexpr int flops = 6; ///< per element, both reductions included
 
     template <class T>
@@ -142,6 +150,7 @@ struct softmax {
 
 struct sum {
     static constexpr const char* name = "sum";
+    static constexpr bool columns = true;
     static constexpr int flops = 1;
     static constexpr typed typing = typed::totals;
     APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept { return row.sum(fn::identity{}); }
@@ -149,6 +158,7 @@ struct sum {
 
 struct prod {
     static constexpr const char* name = "prod";
+    static constexpr bool columns = true;
     static constexpr int flops = 1;
     static constexpr typed typing = typed::totals;
     APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept { return row.product(fn::identity{}); }
@@ -156,6 +166,7 @@ struct prod {
 
 struct mean {
     static constexpr const char* name = "mean";
+    static constexpr bool columns = true;
     static constexpr int flops = 1;
     template <class Row, class T = value_of<Row>>
     APRIORI_HD constexpr T reduce(const Row& row, index_t n) const noexcept {
@@ -166,6 +177,7 @@ struct mean {
 /// The mean of (x - mean)^2, in two passes, with n - correction in place of n.
 struct variance {
     static constexpr const char* name = "var";
+    static constexpr bool columns = true;
     static constexpr int flops = 4;
     int correction = 0;
     template <class Row, class T = value_of<Row>>
@@ -189,6 +201,7 @@ APRIORI_HD constexpr T nan_of(const Row& row) noexcept {
 /// The largest element; NaN where one is.
 struct max {
     static constexpr const char* name = "max";
+    static constexpr bool columns = true;
     static constexpr int flops = 4;
     static constexpr typed typing = typed::order;
     APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept {
@@ -199,6 +212,7 @@ struct max {
 /// The smallest element; NaN where one is.
 struct min {
     static constexpr const char* name = "min";
+    static constexpr bool columns = true;
     static constexpr int flops = 4;
     static constexpr typed typing = typed::order;
     APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept {

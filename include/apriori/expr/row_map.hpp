@@ -17,16 +17,19 @@ struct row_map {
     index_t middle = 0;
     index_t outer = 0;
 
-    APRIORI_HD constexpr index_t operator()(index_t r) const noexcept {
-        if (inner_count == 0) return r * inner;
+    // the common case in a function of its own, which is small enough to be inlined for each of many operands
+    APRIORI_HD constexpr index_t operator()(index_t r) const noexcept { return uniform() ? r * inner : grouped(r); }
+    /// True where row r lies at r * inner.
+    APRIORI_HD constexpr bool uniform() const noexcept { return inner_count == 0; }
+
+    /// Row r where there are leading axes that do not merge.
+    APRIORI_HD constexpr index_t grouped(index_t r) const noexcept {
         const index_t q = r / inner_count;
         const index_t i = r - q * inner_count;
         if (middle_count == 0) return q * middle + i * inner;
         const index_t o = q / middle_count;
         return o * outer + (q - o * middle_count) * middle + i * inner;
     }
-    /// True where row r lies at r * inner.
-    APRIORI_HD constexpr bool uniform() const noexcept { return inner_count == 0; }
 
     /// From extents and strides of `count` <= 3 leading axes, outermost first.
     static constexpr row_map of(const index_t* sizes, const index_t* strides, int count) noexcept {

@@ -113,6 +113,12 @@ struct split_op {
 
 } // namespace detail
 
+/// A view operation of your own, op(view) -> view: free on what has memory; on an expression, which is written first, free after that.
+/// op has a `name`, and may have check(extents) -> status for what only run time knows.
+template <class Op, expression X>
+constexpr auto view_operation(Op op, X&& x) {
+    return detail::view_op(op, std::forward<X>(x));
+}
 /// Elements first .. first + Count of an axis, with the count known to the compiler.
 template <int Axis, index_t Count, expression X>
 constexpr auto slice(X&& x, index_t first) {

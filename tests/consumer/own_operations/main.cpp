@@ -128,40 +128,43 @@ void check(Device& device) {
 }
 
 template <class Device>
-void check_diagonal(Device& device) {
+void check_antidiagonal(Device& device) {
     const auto numbers = normal(extents<9, 9>{}, 3);
     const on_device<Device, extents<9, 9>> at(device, numbers);
     const view<const float, extents<9, 9>> x = at.whole;
 
-    const auto of_memory = computed(device, own::diagonal(x) * 2.0f);
-    expect_near(reshape(of_memory, extents<1, 9>{}), [&](index_t, index_t j) { return 2 * numbers(j, j); }, "diagonal");
-    const auto of_expression = own::diagonal(matmul(x, x));
+    const auto of_memory = computed(device, own::antidiagonal(x) * 2.0f);
+    expect_near(
+        reshape(of_memory, extents<1, 9>{}), [&](index_t, index_t j) { return 2 * numbers(j, 8 - j); }, "antidiagonal");
+    const auto of_expression = own::antidiagonal(matmul(x, x));
     static_assert(plan_of<std::remove_const_t<decltype(of_expression)>, Device>[0].primitive == "matmul");
     const auto squares = computed(device, of_expression);
     expect_near(
         reshape(squares, extents<1, 9>{}),
         [&](index_t, index_t j) {
             double sum = 0;
-            for (index_t k = 0; k < 9; ++k) sum += double(numbers(j, k)) * double(numbers(k, j));
+            for (index_t k = 0; k < 9; ++k) sum += double(numbers(j, k)) * double(numbers(k, 8 - j));
             return float(sum);
         },
-        "the diagonal of a product");
+        "the antidiagonal of a product");
 
     // As a destination: it is a view. Its elements have gaps, so they are written to a temporary first.
     tensor<float, extents<9, 9>> back;
     const auto temporaries = device.allocate(1024);
-    expect(assign(device, {temporaries.data(), 1024}, own::diagonal(at.whole), own::diagonal(x) * 0.0f + 1.0f).ok(),
-           "a diagonal as a destination");
+    expect(assign(device, {temporaries.data(), 1024}, own::antidiagonal(at.whole), own::antidiagonal(x) * 0.0f + 1.0f)
+               .ok(),
+           "an antidiagonal as a destination");
     expect(device.download(back.data(), at.memory.data(), back.flat().size_bytes()).ok(), "download failed");
     expect_near(
-        back, [&](index_t i, index_t j) { return i == j ? 1.0f : numbers(i, j); }, "a diagonal that was written");
+        back, [&](index_t i, index_t j) { return i == 8 - j ? 1.0f : numbers(i, j); },
+        "an antidiagonal that was written");
 
     // Its own check tells of extents that only run time knows.
     const view<const float, extents<dyn, dyn>> wide(x.data, extents<dyn, dyn>(2, 9));
     const view<float, extents<dyn>> two(at.whole.data, extents<dyn>(2));
-    const status s = assign(device, {temporaries.data(), 1024}, two, own::diagonal(wide + 1.0f));
-    expect(s.code == errc::shape_mismatch && std::string_view(s.what) == "diagonal: the matrix is not square",
-           "the diagonal of what is not square");
+    const status s = assign(device, {temporaries.data(), 1024}, two, own::antidiagonal(wide + 1.0f));
+    expect(s.code == errc::shape_mismatch && std::string_view(s.what) == "antidiagonal: the matrix is not square",
+           "the antidiagonal of what is not square");
 }
 
 } // namespace
@@ -177,7 +180,7 @@ int main() {
     cpu<> device;
 #endif
     check(device);
-    check_diagonal(device);
+    check_antidiagonal(device);
     if (mistakes == 0) std::printf("own_operations: right on %s\n", decltype(device)::name);
     return mistakes == 0 ? 0 : 1;
 }

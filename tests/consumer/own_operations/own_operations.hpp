@@ -67,34 +67,27 @@ constexpr auto log_sum_exp(expression auto&& x) {
 
 // ---- a view operation ---------------------------------------------------------------------------------------------------
 
-/// The diagonal of a square matrix: n elements, each one row and one column behind the one before.
-struct diagonal_operation {
-    static constexpr const char* name = "diagonal";
+/// The diagonal of a square matrix from the upper right corner: each element is one row below and one column before the last.
+struct antidiagonal_operation {
+    static constexpr const char* name = "antidiagonal";
 
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& x) const {
-        static_assert(E::rank == 2, "diagonal: the operand is no matrix");
+        static_assert(E::rank == 2, "antidiagonal: the operand is no matrix");
         using result_extents = extents<E::fixed(0) != apriori::dyn ? E::fixed(0) : E::fixed(1)>;
         const index_t n = x.ext()[0] == x.ext()[1] ? x.ext()[0] : -1; // which an assignment refuses
-        return view<T, result_extents, layout::strided>(x.data, apriori::extents_of_sizes<result_extents>({n}),
-                                                        {x.stride(0) + x.stride(1)});
+        return view<T, result_extents, layout::strided>(apriori::advance(x.data, n > 0 ? (n - 1) * x.stride(1) : 0),
+                                                        apriori::extents_of_sizes<result_extents>({n}),
+                                                        {x.stride(0) - x.stride(1)});
     }
     /// What an expression is told before anything runs.
     constexpr status check(const auto& e) const {
-        return e[0] == e[1] ? status{} : status::shape("diagonal: the matrix is not square", e[0], e[1]);
+        return e[0] == e[1] ? status{} : status::shape("antidiagonal: the matrix is not square", e[0], e[1]);
     }
 };
 /// Free on what has memory; on an expression, which is written first, free after that.
-template <expression X>
-constexpr auto diagonal(X&& x) {
-    using operand = std::remove_cvref_t<X>;
-    if constexpr (apriori::is_view<operand>)
-        return diagonal_operation{}(x);
-    else if constexpr (apriori::is_tensor<operand>) {
-        static_assert(std::is_reference_v<X>, "diagonal: a view of a temporary tensor would outlive it");
-        return diagonal_operation{}(x.view());
-    } else
-        return apriori::view_op_node<diagonal_operation, operand>{{}, x};
+constexpr auto antidiagonal(expression auto&& x) {
+    return apriori::view_operation(antidiagonal_operation{}, std::forward<decltype(x)>(x));
 }
 
 // ---- a primitive --------------------------------------------------------------------------------------------------------
