@@ -9,6 +9,7 @@
 #include "apriori/device/cpu/formats/w8a8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/small_matmul.hpp"
+#include "apriori/device/cpu/tiny_matmul.hpp"
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
@@ -19,9 +20,11 @@ template <class Arch, class Left>
 struct result_tiles {
     index_t rows, chunk, panels;
 
-    result_tiles(const Left& left, index_t all_rows, index_t n)
+    /// Of few inputs and many outputs the time goes into writing: then a chunk is one block, whose rows are written front to back,
+    /// while the weights come again from the L2 cache.
+    result_tiles(const Left& left, index_t all_rows, index_t n, index_t k)
         : rows(all_rows),
-          chunk(blocking<Arch>::chunk / left.block() * left.block()),
+          chunk(k <= 32 && n >= 1024 ? left.block() : blocking<Arch>::chunk / left.block() * left.block()),
           panels(padded_outputs<Arch>(n) / blocking<Arch>::panel) {}
     index_t count() const noexcept { return ceil_div(rows, chunk) * panels; }
 };
@@ -57,7 +60,7 @@ void run(X& x, const ops::contraction<In, packed<Arch, Format>, E>& op) {
     parallel_ranges(x, ceil_div(op.rows, block), operations(8, op.rows, op.k), [&](index_t first, index_t last) {
         left.fill(op.input, first * block, (std::min)(last * block, op.rows));
     });
-    const result_tiles<Arch, left_of<Arch, Format>> tiles(left, op.rows, op.n);
+    const result_tiles<Arch, left_of<Arch, Format>> tiles(left, op.rows, op.n, op.k);
     parallel_ranges(x, tiles.count(), operations(2, op.rows, op.k, op.n), [&](index_t first, index_t last) {
         multiply_tiles<Arch>(left, tiles, op.weights, first, last, op.epilogue, op.out, 0);
     });
@@ -79,6 +82,7 @@ template <class Arch, class E, class Map, executor X>
 void run(X& x, const ops::matmul<E, float, Map>& op) {
     const double cost = operations(2, op.batch, op.m, op.n, op.k);
     if (is_small_matmul(op.m, op.n, op.k)) {
+        if (run_tiny<Arch>(x, op)) return;
         parallel_ranges(x, op.batch, cost, [&](index_t first, index_t last) {
             for (index_t i = first; i < last; ++i) multiply_small<Arch>(op, i);
         });
@@ -94,7 +98,7 @@ void run(X& x, const ops::matmul<E, float, Map>& op) {
         pack_panels<Arch>(b + i * right, op.b.p + op.b.batch(i), op.b.col, op.b.row, op.n, op.k);
         left(i).fill(ops::mapped<el::strided>{{op.a.p + op.a.batch(i), row_map{.inner = op.a.row}, op.a.col}}, 0, op.m);
     };
-    const result_tiles<Arch, interleaved_rows<Arch>> tiles(left(0), op.m, op.n);
+    const result_tiles<Arch, interleaved_rows<Arch>> tiles(left(0), op.m, op.n, op.k);
     const auto multiply = [&](index_t i, index_t first, index_t last) {
         const packed<Arch, f32> panels(reinterpret_cast<std::byte*>(b + i * right), op.n, op.k);
         multiply_tiles<Arch>(left(i), tiles, panels, first, last, op.epilogue, op.out, i * op.m);

@@ -55,20 +55,29 @@ private:
     APRIORI_INLINE auto element(index_t c) const noexcept {
         return lanes_cast<el::value_beside<W, T>>(cursor.at(c, W{}));
     }
+    /// f of the elements joined, in chains that do not wait for one another; `start` changes nothing. Functions such as exp are
+    /// inlined here, so that those of the chains overlap.
     template <class F, class Join>
-    APRIORI_INLINE value joined(T start, F f, Join join) const noexcept {
+    [[gnu::flatten]] value joined(T start, F f, Join join) const noexcept {
         using Vs = el::value_beside<V, T>;
-        Vs all = lanes<Vs>::set(start);
+        constexpr index_t chains = 4, L = lanes<V>::count;
+        Vs part[chains];
+#pragma GCC unroll 4
+        for (Vs& p : part) p = lanes<Vs>::set(start);
+        index_t c = 0;
+        for (; c + chains * L <= cols; c += chains * L)
+#pragma GCC unroll 4
+            for (index_t i = 0; i < chains; ++i) part[i] = join(part[i], f(element<V>(c + i * L)));
         value tail = lanes<value>::set(start);
-        for_columns<V>(0, cols, [&]<class W>(W, index_t c) {
-            const auto x = f(element<W>(c));
+        for_columns<V>(c, cols, [&]<class W>(W, index_t at) {
+            const auto x = f(element<W>(at));
             if constexpr (std::is_same_v<W, V>)
-                all = join(all, x);
+                part[0] = join(part[0], x);
             else
                 tail = join(tail, x);
         });
         const auto join_numbers = [&](T a, T b) { return number_in(join(one_lane(a), one_lane(b))); };
-        return join(one_lane(join_lanes(all, join_numbers)), tail);
+        return join(one_lane(join_lanes(join(join(part[0], part[1]), join(part[2], part[3])), join_numbers)), tail);
     }
 };
 template <class V, class T = float, class Cursor>
@@ -81,7 +90,10 @@ template <class V, class Program, class Stats, class T>
 APRIORI_INLINE void fill_row(const ops::mapped<Program>& in, index_t r, const Stats&, index_t first, index_t last,
                              T* to) noexcept {
     const auto row = in.program.row(r);
-    for_columns<V>(first, last, [&]<class W>(W, index_t c) { store(to + (c - first), row.at(c, W{})); });
+    // inlined wherever rows are filled: called, it would read the row's pointers and numbers again for every vector
+    for_columns<V>(first, last, [&]<class W>(W, index_t c) __attribute__((always_inline)) {
+        store(to + (c - first), row.at(c, W{}));
+    });
 }
 template <class V, class Policy, class Inner, class Outer, class Stats, class T>
 APRIORI_INLINE void fill_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, const Stats& stats,
@@ -110,10 +122,32 @@ auto prepare_row(const ops::normalized<Policy, Inner, Outer>& in, index_t r, ind
 /// Columns of a left operand that are computed at a time, on the stack.
 inline constexpr index_t left_slice = 64;
 
+/// to[j][i] = from[i][j] for four rows of four floats.
+APRIORI_INLINE void transpose_4x4(const float* from, index_t from_row, float* to, index_t to_row) noexcept {
+    using four = float __attribute__((vector_size(16)));
+    four r[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) __builtin_memcpy(&r[i], from + i * from_row, sizeof(four));
+    const four a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+    const four c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    const four t[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
+                       __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) __builtin_memcpy(to + j * to_row, &t[j], sizeof(four));
+}
+
 /// to[j][M] = rows[M][j] for j below `count`.
 template <int M>
 void interleave_columns(const float (*rows)[left_slice], index_t count, float* to) noexcept {
-    for (index_t j = 0; j < count; ++j, to += M)
+    index_t j = 0;
+    for (; M >= 4 && j + 4 <= count; j += 4, to += 4 * M) {
+#pragma GCC unroll 4
+        for (int i = 0; i + 4 <= M; i += 4) transpose_4x4(rows[i] + j, left_slice, to + i, M);
+        for (int i = M / 4 * 4; i < M; ++i)
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; ++c) to[c * M + i] = rows[i][j + c];
+    }
+    for (; j < count; ++j, to += M)
         for (int i = 0; i < M; ++i) to[i] = rows[i][j];
 }
 template <int Rows>
@@ -176,11 +210,6 @@ void run(X& x, const ops::reduce<P, In, Outer, Out>& op) {
         const auto reduced = prepare_row<value_for<Arch, In>>(op.input, r, op.cols);
         store(op.out.row(r), op.input.outer.row(r).at(0, reduced));
     });
-}
-template <class Arch, executor X, class P, class Out>
-void run(X& x, const ops::map<P, Out>& op) {
-    const ops::mapped<P> in{op.program};
-    for_rows(x, op, 4, [&](index_t r) { fill_row<value_for<Arch, P>>(in, r, no_stats{}, 0, op.cols, op.out.row(r)); });
 }
 
 } // namespace apriori::cpu_device

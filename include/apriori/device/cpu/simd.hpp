@@ -189,6 +189,8 @@ struct lanes<cpu_device::simd<Arch, U>> {
     }
     template <class T>
     static APRIORI_INLINE V load_strided(const T* p, index_t stride) noexcept {
+        if constexpr (V::native && count > 1 && std::is_same_v<T, U>)
+            if (stride == 2) return every_second(p); // of complex numbers
         U a[to_size(count)];
         for (int i = 0; i < count; ++i) a[i] = element_cast<U>(p[i * stride]);
         return load(a);
@@ -207,6 +209,16 @@ struct lanes<cpu_device::simd<Arch, U>> {
             store(a, x);
             for (int i = 0; i < count; ++i) p[i] = element_cast<T>(a[i]);
         }
+    }
+
+private:
+    /// p[0], p[2], ..: of two registers, the second of which ends with the last of these.
+    static APRIORI_INLINE V every_second(const U* p) noexcept {
+        const V a = load(p), b = load(p + count - 1);
+        return [&]<int... Is>(std::integer_sequence<int, Is...>) {
+            return V(typename V::batch(
+                __builtin_shufflevector(a.v.data, b.v.data, (Is < count / 2 ? 2 * Is : 2 * Is + 1)...)));
+        }(std::make_integer_sequence<int, count>{});
     }
 };
 
