@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// The race of expressions: what a row is, the arrays that its contestants share, and how contestants come in.
+#pragma once
+
+#include "apriori/core/index.hpp"
+#include "apriori/tensor/tensor.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace race {
+
+using apriori::index_t;
+
+// The dot product is meant to be in double, which apriori's tensors do not hold yet: this line is all that changes then.
+using dot_type = float;
+inline constexpr const char* dot_type_name = sizeof(dot_type) == sizeof(double) ? "double" : "float";
+/// Floats in the place of one.
+inline constexpr index_t dot_floats = sizeof(dot_type) / sizeof(float);
+
+/// A row-major array in memory that every contestant reads or writes where it lies.
+class array {
+public:
+    explicit array(std::vector<index_t> shape)
+        : shape_(std::move(shape)), memory_(apriori::extents<apriori::dyn>(count(shape_))) {}
+    const std::vector<index_t>& shape() const { return shape_; }
+    index_t ext(std::size_t axis) const { return shape_[axis]; }
+    index_t size() const { return memory_.size(); }
+    float* data() { return memory_.data(); }
+    const float* data() const { return memory_.data(); }
+    std::span<float> flat() { return memory_.flat(); }
+
+private:
+    static index_t count(const std::vector<index_t>& shape) {
+        index_t n = 1;
+        for (const index_t s : shape) n *= s;
+        return n;
+    }
+    std::vector<index_t> shape_;
+    apriori::tensor<float, apriori::extents<apriori::dyn>> memory_;
+};
+
+/// An array of the dot product.
+inline dot_type* dots(array& a) { return reinterpret_cast<dot_type*>(a.data()); }
+inline index_t dot_count(const array& a) { return a.size() / dot_floats; }
+
+/// The operands of a row at one size.
+struct problem {
+    std::vector<array> in, out;
+    std::vector<std::int32_t> indices; ///< of the row that gathers
+};
+
+/// What memory does for a row that waits for it, and so which measured bandwidth it is held against.
+enum class stream { none, read, write, scale, triad };
+
+struct row {
+    const char* name;    ///< as in its contestants
+    const char* title;   ///< as in the page
+    const char* formula; ///< in NumPy's words
+    index_t sizes[3];    ///< n in L1, in L2, in memory
+    bool fused; ///< of several element-wise or row-wise operations, which a library of whole operations writes out
+    stream kind;
+    problem (*make)(index_t n);
+    double (*bytes)(const problem&); ///< null: each operand once
+    double (*terms)(const problem&); ///< of a long sum, for its tolerance; null: few
+    bool of_dots = false;            ///< its arrays hold dot_type
+};
+
+const std::vector<row>& rows();
+
+using call = std::function<void()>;
+
+struct contestant {
+    const char* row;
+    const char* library;
+    call (*make)(problem&, int threads); ///< an empty call: not with so many threads
+};
+
+/// A contestant's file adds its rows.
+using entries = std::vector<contestant>;
+void add_plain(entries&);
+void add_apriori_maps(entries&);
+void add_apriori_rows(entries&);
+void add_apriori_products(entries&);
+void add_eigen_tensor_maps(entries&);
+void add_eigen_tensor_rows(entries&);
+void add_eigen_tensor_products(entries&);
+void add_eigen_matrix(entries&);
+void add_xtensor(entries&);
+
+/// The libraries' versions, as text.
+std::string eigen_version();
+std::string xtensor_version();
+
+/// What the plain loops find, their sums in double: the numbers that every contestant is held against.
+void reference(const row&, problem&);
+
+// Constants of several rows.
+inline constexpr index_t width = 256;                               ///< columns of the row-wise rows
+inline constexpr index_t features = 8;                              ///< of pairwise distances
+inline constexpr index_t mlp_in = 32, mlp_hidden = 64, mlp_out = 8; ///< two hidden layers
+inline constexpr index_t tokens = 64, head = 32;                    ///< of attention
+inline constexpr float head_scale = 0.17677669529663687f;           ///< 1 / sqrt(head)
+inline constexpr index_t cell = 32;                                 ///< inputs, and states, of the LSTM
+inline constexpr index_t state = 6;                                 ///< of the Kalman filter
+inline constexpr index_t window = 8;                                ///< of the moving average
+inline constexpr index_t row_of_table = 64;                         ///< floats of a row that is gathered
+inline constexpr float filter[3][3] = {{0.05f, 0.1f, 0.15f}, {0.2f, -0.3f, 0.25f}, {0.35f, 0.12f, 0.08f}};
+inline constexpr float polynomial[9] = {0.5f, -1.0f, 0.25f, 0.75f, -0.5f, 0.125f, 0.3f, -0.2f, 0.1f};
+
+} // namespace race
