@@ -14,8 +14,8 @@ namespace race {
 
 using apriori::index_t;
 
-// The dot product is meant to be in double, which apriori's tensors do not hold yet: this line is all that changes then.
-using dot_type = float;
+// The type of the dot product: what people add up, they add up in double.
+using dot_type = double;
 inline constexpr const char* dot_type_name = sizeof(dot_type) == sizeof(double) ? "double" : "float";
 /// Floats in the place of one.
 inline constexpr index_t dot_floats = sizeof(dot_type) / sizeof(float);

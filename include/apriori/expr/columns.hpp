@@ -103,8 +103,9 @@ struct normalize_columns {
 namespace detail {
 
 /// The groups and columns of x [.., depth, cols].
-constexpr ops::column_groups column_groups_of(const auto& x) {
-    constexpr int last = x.rank - 1;
+template <class E>
+constexpr ops::column_groups column_groups_of(const E& x) {
+    constexpr int last = E::rank - 1;
     index_t groups = 1;
     for (int i = 0; i + 1 < last; ++i) groups *= x[i];
     return {groups, x[last - 1], x[last]};

@@ -5,6 +5,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/row_kernels.hpp"
+#include "apriori/tensor/host_buffer.hpp"
 
 #include <cstring>
 #include <numeric>

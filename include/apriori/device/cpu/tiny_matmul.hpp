@@ -38,7 +38,7 @@ private:
     bool in_place_;
     index_t readable_;
     bool same_, copied_ = false;
-    alignas(64) float copy_[N * L]{};
+    alignas(64) float copy_[to_size(N * L)]{};
 };
 
 /// Items first .. last of a batch with right operands [N, N], in vectors V of N lanes or more; a result
@@ -52,7 +52,7 @@ void multiply_tiny(const ops::matmul<E>& op, index_t first, index_t last) noexce
     for (index_t i = first; i < last; ++i) {
         const float *a = op.a.p + op.a.batch(i), *item = right.item(i);
         const index_t step = right.row(item);
-        V b[N];
+        V b[to_size(N)];
 #pragma GCC unroll 8
         for (int j = 0; j < N; ++j) b[j] = lanes<V>::load(item + j * step);
         float* to = Square ? op.out.p + i * m * out_row : nullptr;
@@ -65,10 +65,10 @@ void multiply_tiny(const ops::matmul<E>& op, index_t first, index_t last) noexce
             if constexpr (L == N)
                 store(y, op.epilogue.row(i * m + r).at(0, sum));
             else {
-                alignas(64) float sums[L];
+                alignas(64) float sums[to_size(L)];
                 store(sums, sum);
                 if constexpr (std::is_same_v<E, el::acc>)
-                    std::memcpy(y, sums, N * sizeof(float));
+                    std::memcpy(y, sums, to_size(N) * sizeof(float));
                 else
                     store_row<Short>(op.epilogue, op.out, i * m + r, sums, 0, N);
             }
