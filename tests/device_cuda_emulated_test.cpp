@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels of device/cuda, run on the host by tests/cuda_emulation with the threads of a block in two orders.
+#include "device_conformance_types.hpp"
 #include "device_cuda_cases.hpp"
 
 namespace {
@@ -21,6 +22,12 @@ private:
 using factories = testing::Types<emulated<cuda_emulation::order::forward>, emulated<cuda_emulation::order::backward>>;
 
 } // namespace
+
+namespace conformance {
+
+INSTANTIATE_TYPED_TEST_SUITE_P(emulated, device_types, emulated<cuda_emulation::order::backward>);
+
+} // namespace conformance
 
 namespace cuda_cases {
 

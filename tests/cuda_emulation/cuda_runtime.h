@@ -90,12 +90,15 @@ public:
     }
 
     void wait_block() { wait(all_); }
-    float exchange(float v, int lane_mask) {
+    template <class T>
+    T exchange(T v, int lane_mask) {
+        static_assert(sizeof(T) <= sizeof(double));
         barrier& warp = warps_[at(now_ / 32)];
         const int me = now_;
-        slots_[at(me)] = v;
+        std::memcpy(&slots_[at(me)], &v, sizeof(T));
         wait(warp);
-        const float other = slots_[at(me ^ lane_mask)];
+        T other;
+        std::memcpy(&other, &slots_[at(me ^ lane_mask)], sizeof(T));
         wait(warp);
         return other;
     }
@@ -160,7 +163,7 @@ private:
     ucontext_t scheduler_{};
     std::vector<ucontext_t> fibers_{most_threads};
     std::vector<std::unique_ptr<char[]>> stacks_{most_threads};
-    std::vector<float> slots_ = std::vector<float>(most_threads);
+    std::vector<double> slots_ = std::vector<double>(most_threads); ///< room for any number
     std::vector<bool> done_;
     std::vector<barrier> warps_;
     barrier all_;
@@ -171,7 +174,8 @@ private:
 } // namespace cuda_emulation
 
 inline void __syncthreads() { cuda_emulation::block::current().wait_block(); }
-inline float __shfl_xor_sync(unsigned, float v, int lane_mask) {
+template <class T>
+T __shfl_xor_sync(unsigned, T v, int lane_mask) {
     return cuda_emulation::block::current().exchange(v, lane_mask);
 }
 

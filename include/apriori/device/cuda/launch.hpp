@@ -4,7 +4,7 @@
 
 #include "apriori/core/index.hpp"
 #include "apriori/core/status.hpp"
-#include "apriori/expr/lanes.hpp"
+#include "apriori/expr/plain_row.hpp"
 
 #include <cuda_runtime.h>
 
@@ -26,12 +26,6 @@ inline constexpr unsigned all_lanes = 0xffffffffu;
 __device__ inline int thread_index() { return int(threadIdx.x); }
 __device__ inline int thread_count() { return int(blockDim.x); }
 __device__ inline index_t block_index() { return index_t{blockIdx.x}; }
-
-/// Stores a value of one lane as an element.
-template <class T, class V>
-__device__ inline void put(T* to, V x) {
-    lanes<V>::store(to, x);
-}
 
 /// Where kernels are launched, and what they are made of (cuda_choices in device.hpp).
 template <class Choices>
