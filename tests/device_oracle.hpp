@@ -6,6 +6,7 @@
 #include "apriori/device/concept.hpp"
 #include "apriori/device/host_memory.hpp"
 #include "apriori/expr/normalize.hpp"
+#include "apriori/expr/strided.hpp"
 #include "device_oracle_real.hpp"
 
 namespace oracle {
@@ -197,6 +198,13 @@ public:
             for (index_t i = 0; i < op.in.depth; ++i)
                 finish(op.input.outer, g * op.in.depth + i, rows[static_cast<std::size_t>(i)], op.out);
         }
+        return {};
+    }
+    template <class P, class Out>
+    status run(const ops::map_strided<P, Out>& op) {
+        for (index_t r = 0; r < op.rows; ++r)
+            for (index_t c = 0; c < op.cols; ++c)
+                write(op.out.row(r) + c * op.stride, element(op.program, r, c, real{}));
         return {};
     }
     template <class P>

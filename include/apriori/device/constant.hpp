@@ -27,6 +27,12 @@ struct constant {
         }
         return {};
     }
+    template <class P, class Out>
+    static constexpr status run(const ops::map_strided<P, Out>& op) {
+        for (index_t r = 0; r < op.rows; ++r)
+            for (index_t c = 0; c < op.cols; ++c) op.run_element(r, c);
+        return {};
+    }
     template <class Policy, class In, class Outer, class Out>
     static constexpr status run(const ops::normalize<Policy, In, Outer, Out>& op) {
         for (index_t r = 0; r < op.rows; ++r) {

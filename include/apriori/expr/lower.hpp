@@ -13,6 +13,7 @@
 #include "apriori/expr/check_memory.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/expr/normalize.hpp"
+#include "apriori/expr/strided.hpp"
 #include "apriori/expr/workspace.hpp"
 
 APRIORI_BEGIN_EXACT_MATH
@@ -65,8 +66,8 @@ public:
         Out out_;
     };
 
-    /// to(out) = x. The shape of x broadcasts into that of out, whose last axis may have a stride: then a temporary is written
-    /// first. out may be an operand of element-wise parts of x at the same place, never of a contraction's or norm's input.
+    /// to(out) = x. The shape of x broadcasts into that of out, whose axes may have any strides: the result of a kernel is
+    /// written to a temporary first where the last one has gaps. out may be an operand of element-wise parts of x at the same place, never of a contraction's or norm's input.
     /// shape_mismatch where run-time extents do not fit, invalid_argument where out has no memory or overlaps what is read in
     /// another order, and on the host where gather's indices are no rows of its table.
     template <class T, class E, layout L>
@@ -233,30 +234,12 @@ private:
             if (!state) return;
             if constexpr (E::rank == 0)
                 write(view<T, extents<1>>(out.data, {}), x);
-            else if constexpr (Out::memory_layout == layout::strided) {
-                const auto dense = temporary<T>(out.ext());
-                write(dense, x);
-                if (state) store_strided(out, view<const T, E>(dense));
-            } else
+            else if constexpr (Out::memory_layout == layout::strided && detail::anchor_count<X> == 0)
+                run(detail::strided_map(program_as<T>(x, out.ext()), out));
+            else if constexpr (Out::memory_layout == layout::strided)
+                run(detail::strided_map(program_as<T>(copy<T>(x), out.ext()), out));
+            else
                 write(out, x);
-        }
-    }
-
-    /// Copies x to a destination whose elements have gaps: as rows of one element each.
-    template <class T, index_t... S, layout L, class X>
-    constexpr void store_strided(const view<T, extents<S...>, L>& out, const X& x) {
-        if constexpr (sizeof...(S) > 7) // one axis more than kernels take
-            for (index_t i = 0; i < out.ext()[0]; ++i) store_strided(out[i], x[i]);
-        else {
-            using column = extents<S..., 1>;
-            typename view<T, column, layout::rows>::sizes_type sizes{}, strides{};
-            for (std::size_t i = 0; i < sizeof...(S); ++i) {
-                sizes[i] = out.shape.sizes[i];
-                strides[i] = out.strides[i];
-            }
-            sizes[sizeof...(S)] = strides[sizeof...(S)] = 1;
-            const column shape = extents_of_sizes<column>(sizes);
-            write(view<T, column, layout::rows>(out.data, shape, strides), view<const T, column>(x.data, shape));
         }
     }
 

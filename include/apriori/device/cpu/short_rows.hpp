@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Element-wise programs: of short rows, such as the three colours of pixels, several adjacent ones are processed as one; few long rows
-// are shared among threads in parts.
+// are shared among threads in parts; destinations with gaps are written from a buffer.
 #pragma once
 
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/row_kernels.hpp"
+#include "apriori/expr/strided.hpp"
 #include "apriori/tensor/host_buffer.hpp"
 
 #include <cstring>
@@ -112,19 +113,6 @@ APRIORI_NOINLINE bool run_joined(X& x, const ops::map<P, ops::output_to<T>>& op)
     } else
         return false;
 }
-/// Copies elements to places with gaps between them, which lowering hands over as rows of one; false where they are not.
-template <executor X, class T>
-bool run_scattered(X& x, const ops::map<el::matrix_of<T>, ops::output_to<T>>& op) {
-    const row_map &from = op.program.map, &to = op.out.map;
-    if (op.cols != 1 || !from.uniform() || !to.uniform() || to.inner == 1) return false;
-    parallel_ranges(x, op.rows, 16 * operations(1, op.rows), [&](index_t first, index_t last) {
-        const T* p = op.program.p;
-        T* q = op.out.p;
-        for (index_t r = first; r < last; ++r) q[r * to.inner] = p[r * from.inner];
-    });
-    return true;
-}
-
 // Each way in a function of its own: the compiler gives up on the registers of one that has them all.
 template <class Arch, executor X, class P, class Out>
 APRIORI_NOINLINE void run_rows(X& x, const ops::map<P, Out>& op) {
@@ -144,14 +132,33 @@ APRIORI_NOINLINE void run_parts_of_rows(X& x, const ops::map<P, Out>& op) {
 }
 template <class Arch, executor X, class P, class Out>
 void run(X& x, const ops::map<P, Out>& op) {
-    if constexpr (requires { run_scattered(x, op); })
-        if (run_scattered(x, op)) return;
     if constexpr (requires { run_joined<Arch>(x, op); })
         if (run_joined<Arch>(x, op)) return;
     if (op.cols >= long_row && op.rows < 2 * x.concurrency() && x.concurrency() > 1)
         run_parts_of_rows<Arch>(x, op);
     else
         run_rows<Arch>(x, op);
+}
+
+/// Columns of a row that are computed before they are stored with gaps.
+inline constexpr index_t scattered_columns = 256;
+
+template <class Arch, executor X, class P, class Out>
+void run(X& x, const ops::map_strided<P, Out>& op) {
+    using V = value_for<Arch, P>;
+    using T = typename Out::element;
+    const ops::mapped<P> in{op.program};
+    const index_t parts = ceil_div(op.cols, scattered_columns), stride = op.stride;
+    parallel_ranges(x, op.rows * parts, 16 * operations(1, op.rows, op.cols), [&](index_t first, index_t last) {
+        for (index_t i = first; i < last; ++i) {
+            const index_t r = i / parts, c = i % parts * scattered_columns;
+            const index_t count = (std::min)(op.cols - c, scattered_columns);
+            T values[to_size(scattered_columns)];
+            fill_row<V>(in, r, no_stats{}, c, c + count, values);
+            T* to = op.out.row(r) + c * stride;
+            for (index_t k = 0; k < count; ++k, to += stride) *to = values[k];
+        }
+    });
 }
 
 } // namespace apriori::cpu_device

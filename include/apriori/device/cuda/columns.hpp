@@ -7,6 +7,7 @@
 #include "apriori/expr/columns.hpp"
 #include "apriori/expr/lookup.hpp"
 #include "apriori/expr/scan.hpp"
+#include "apriori/expr/strided.hpp"
 
 namespace apriori::cuda_kernels {
 
@@ -14,6 +15,11 @@ template <class Op>
 __global__ void __launch_bounds__(block_threads) columns(const __grid_constant__ Op op) {
     const index_t i = block_index() * thread_count() + thread_index();
     if (i < op.in.groups * op.in.cols) op.run_column(i / op.in.cols, i % op.in.cols);
+}
+template <class Op>
+__global__ void __launch_bounds__(block_threads) map_strided(const __grid_constant__ Op op) {
+    const index_t i = block_index() * thread_count() + thread_index();
+    if (i < op.rows * op.cols) op.run_element(i / op.cols, i % op.cols);
 }
 template <class Op>
 __global__ void __launch_bounds__(block_threads) scan(const __grid_constant__ Op op) {
@@ -34,6 +40,11 @@ template <class Choices, class P, class In, class Outer, class Out>
 status run(target<Choices> on, const ops::normalize_columns<P, In, Outer, Out>& op) noexcept {
     return launch(on.stream, ceil_div(op.in.groups * op.in.cols, warp_threads), warp_threads,
                   columns<ops::normalize_columns<P, In, Outer, Out>>, op);
+}
+template <class Choices, class P, class Out>
+status run(target<Choices> on, const ops::map_strided<P, Out>& op) noexcept {
+    return launch(on.stream, ceil_div(op.rows * op.cols, block_threads), block_threads,
+                  map_strided<ops::map_strided<P, Out>>, op);
 }
 template <class Choices, class P, class In, class Out>
 status run(target<Choices> on, const ops::scan<P, In, Out>& op) noexcept {
