@@ -31,7 +31,7 @@ void print_node(std::ostream& out, const X& x) {
     if constexpr (is_view<X>)
         out << x.ext();
     else if constexpr (requires { x.number; })
-        out << x.number;
+        print_number(out, x.number);
     else if constexpr (requires { x.table, x.rows; })
         out << name_of_node<X>() << '(' << x.table.ext() << ", " << x.rows.ext() << ')';
     else {
