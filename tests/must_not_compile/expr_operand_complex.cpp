@@ -1,4 +1,4 @@
-// expect: apriori: elements of expressions are float, double.* take views of the real
+// expect: for complex numbers, take views of the real
 // lines: 25
 // SPDX-License-Identifier: Apache-2.0
 #include "device_nothing.hpp"

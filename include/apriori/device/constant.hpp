@@ -90,6 +90,13 @@ private:
     }
 };
 
+namespace detail {
+
+/// No constant expression, so that its name is in the compiler's message.
+inline void constant_value_needs_temporaries_or_extents_do_not_fit() {}
+
+} // namespace detail
+
 /// The value of an expression of static shape as a constant, for static_assert and constexpr tables. No launch may need the result of
 /// another one: there is no memory for temporaries.
 template <expression X>
@@ -100,8 +107,7 @@ consteval tensor<element_of<X>, extents_of<X>, on_stack> constant_value(const X&
     context to(device, none);
     tensor<element_of<X>, extents_of<X>, on_stack> value;
     to(value) = x;
-    if (!to.state.ok())
-        throw "apriori: constant_value: the expression needs temporaries, or its run-time extents do not fit";
+    if (!to.state.ok()) detail::constant_value_needs_temporaries_or_extents_do_not_fit();
     return value;
 }
 
