@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors by themselves: elements, iteration, equality, copies, storage on the stack, making and printing them.
+#include "apriori/expr/lookup.hpp"
 #include "apriori/expr/print.hpp"
 #include "apriori/tensor/interop.hpp"
 #include "apriori/tensor/make.hpp"
