@@ -16,6 +16,7 @@
 namespace conformance {
 
 using apriori::extents;
+using apriori::extents_of;
 using apriori::index_t;
 using apriori::view;
 
@@ -319,7 +320,9 @@ void conforms_padded(D& d, const Build& build, std::uint64_t seed, index_t pad) 
     expectation<D, Build> expected(build, seed);
     inputs<D> in(d, seed);
     const auto x = build(in);
-    const auto plan = apriori::plan<D>(x);
+    const auto plan = apriori::plan_body<D>([&](auto& to) { // into floats, whatever the elements of x are
+        return to.assign(view<float, extents_of<decltype(x)>>(nullptr, expected.extents), x);
+    });
     const shape padded(expected.extents, in.in_place() ? 0 : pad);
     stage<D> got(d, padded, plan.workspace, in.in_place());
     apriori::recording<D> recorder(d);

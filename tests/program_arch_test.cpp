@@ -64,12 +64,16 @@ TEST(arch, an_old_machine_gets_the_same_embeddings) {
 #endif
 }
 
+/// How far a format may lead the digits away. w8a8 rounds activations to eight bits, and seeds 0 to 6 lead it 0.03 to 0.15 away; w8
+/// 0.014 to 0.021.
+double most_error(const std::string& format) { return format == "w4" ? 0.5 : format == "w8a8" ? 0.3 : 0.05; }
+
 TEST(weights, narrow_formats_stay_near_the_full_one) {
     const auto expected = embeddings(program, {});
     for (const std::string& format : listed("weight formats of cpu: ")) {
         SCOPED_TRACE(format);
         const double error = distance(embeddings(program, {"--weights", format}), expected);
-        EXPECT_LT(error, format == "w4" ? 0.5 : 0.05);
+        EXPECT_LT(error, most_error(format));
         EXPECT_EQ(error == 0, format == "f32");
         const outcome o = run({"info", "digits", "--weights", format});
         EXPECT_NE(o.out.find("B of " + format + " packed for cpu ("), std::string::npos) << o.out;
