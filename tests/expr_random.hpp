@@ -287,6 +287,45 @@ auto joined(world<T>& w) {
         return drawn{slice<axis>(whole, first, n), std::move(plain)};
 }
 
+/// The same elements at other places, or running totals of them.
+template <std::uint64_t Seed, int Nodes, signature S, class T>
+auto rearranged(world<T>& w) {
+    constexpr int axis = int((Seed >> 8) % 3);
+    const auto a = draw<mixed(Seed + 1), Nodes - 1, S>(w);
+    const index_t n = w.size(S)[axis];
+    const auto both = [&](auto expression, auto from) { // `from` an index, which may be none
+        array3 plain(w.size(S));
+        for_each_index(plain.size, [&](auto i) { plain.at(i) = from(i) ? a.plain.of(i) : oracle::number(0); });
+        return drawn{expression, std::move(plain)};
+    };
+    const auto part = [&](auto x, index_t first) {
+        if constexpr (S[axis] == '1')
+            return slice<axis, 1>(x, first);
+        else
+            return slice<axis>(x, first, n);
+    };
+    if constexpr (Seed % 6 == 0)
+        return both(reverse<axis>(a.x), [n](auto& i) { return i[axis] = n - 1 - i[axis], true; });
+    else if constexpr (Seed % 6 == 1)
+        return both(tril(a.x), [](auto& i) { return i[2] <= i[1]; });
+    else if constexpr (Seed % 6 == 2)
+        return both(part(pad<axis, 1, 2>(a.x), 2), [n](auto& i) { return ++i[axis] < n; });
+    else if constexpr (Seed % 6 == 3)
+        return both(part(repeat<axis, 3>(a.x), n), [n](auto& i) { return i[axis] = (i[axis] + n) / 3, true; });
+    else if constexpr (Seed % 6 == 4)
+        return both(part(tile<axis, 2>(a.x), n / 2), [n](auto& i) { return i[axis] = (i[axis] + n / 2) % n, true; });
+    else
+        return drawn{cumsum<axis>(a.x), along(axis, a.plain, [](const std::vector<real>& x) {
+                         std::vector<real> totals;
+                         for (std::size_t i = 0; i < x.size(); ++i) {
+                             real total = oracle::number(0);
+                             for (std::size_t j = 0; j <= i; ++j) total = total + x[j];
+                             totals.push_back(total);
+                         }
+                         return totals;
+                     })};
+}
+
 /// An expression of that shape and at most so many nodes, and its value.
 template <std::uint64_t Seed, int Nodes, signature S, class T>
 auto draw(world<T>& w) {
@@ -298,8 +337,10 @@ auto draw(world<T>& w) {
         return reduction<(Seed >> 32), Nodes, S, axis>(w);
     else if constexpr (kind < 3)
         return unary<(Seed >> 32), Nodes, S>(w);
-    else if constexpr (kind < 5)
+    else if constexpr (kind < 4)
         return norm_of<(Seed >> 32), Nodes, S>(w);
+    else if constexpr (kind < 6)
+        return rearranged<(Seed >> 32), Nodes, S>(w);
     else if constexpr (kind < 7)
         return transposed<(Seed >> 32), Nodes, S>(w);
     else if constexpr (Nodes == 2)
