@@ -27,12 +27,13 @@ struct program_context {
     const value* acc = nullptr;
 };
 
-/// A leaf gathered into a matrix, by reading it as a kernel would.
-value evaluate(const auto& leaf, const program_context& c) {
+/// A program computed into a matrix element by element, as a kernel would: a leaf, or what computes in other types on the way.
+value evaluate(const auto& program, const program_context& c) {
     matrix m(c.rows, c.cols);
     for_each(c.on, c.rows, c.cols, [&](index_t r) {
-        const auto row = leaf.row(r);
-        for (index_t j = 0; j < c.cols; ++j) m(r, j) = row.at(j, 0.0f);
+        const auto row = program.row(r);
+        for (index_t j = 0; j < c.cols; ++j)
+            m(r, j) = lanes_cast<float>(row.at(j, c.acc ? c.acc->data()[r * c.cols + j] : 0.0f));
     });
     return value(std::move(m));
 }
@@ -74,6 +75,7 @@ value apply(const F& f, const program_context& c, const Values&... x) {
 }
 
 template <class F, class... P>
+requires computes_floats<el::apply<F, P...>>
 value evaluate(const el::apply<F, P...>& a, const program_context& c) {
     return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
         return apply(a.f, c, evaluate(el::get<Is>(a.programs), c)...);
