@@ -16,6 +16,7 @@ namespace apriori {
 struct constant {
     static constexpr const char* name = "constant";
     static constexpr bool fuses_prologue = true;
+    static constexpr bool is_host = true;
 
     static constexpr std::size_t scratch_bytes(const auto&) { return 0; }
 
@@ -25,12 +26,6 @@ struct constant {
             const auto row = op.program.row(r);
             for (index_t c = 0; c < op.cols; ++c) put(op.out.row(r) + c, row.at(c, 0.0f));
         }
-        return {};
-    }
-    template <class P, class Out>
-    static constexpr status run(const ops::map_strided<P, Out>& op) {
-        for (index_t r = 0; r < op.rows; ++r)
-            for (index_t c = 0; c < op.cols; ++c) op.run_element(r, c);
         return {};
     }
     template <class Policy, class In, class Outer, class Out>
@@ -47,16 +42,6 @@ struct constant {
     static constexpr status run(const ops::reduce<Policy, In, Outer, Out>& op) {
         for (index_t r = 0; r < op.rows; ++r)
             put(op.out.row(r), op.input.outer.row(r).at(0, op.input.policy.reduce(row_of(op, r), op.cols)));
-        return {};
-    }
-    template <class Policy, class In, class Outer, class Out>
-    static constexpr status run(const ops::reduce_columns<Policy, In, Outer, Out>& op) {
-        op.in.for_each([&](index_t g, index_t c) { op.run_column(g, c); });
-        return {};
-    }
-    template <class Policy, class In, class Outer, class Out>
-    static constexpr status run(const ops::normalize_columns<Policy, In, Outer, Out>& op) {
-        op.in.for_each([&](index_t g, index_t c) { op.run_column(g, c); });
         return {};
     }
     template <class E, class T, class Map>

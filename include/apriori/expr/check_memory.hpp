@@ -176,7 +176,7 @@ bool spoils(const byte_view& out, const X& x) {
     else if constexpr (First == Root) {
         bool any = false;
         for_inputs(x, [&](const auto& v) {
-            any = any || spoils_leaf(out, v, requires { X::is_prologue; } || requires { X::in_place; });
+            any = any || spoils_leaf(out, v, requires { X::is_prologue; });
         });
         return any;
     } else

@@ -16,10 +16,6 @@ namespace ops {
 struct column_groups {
     index_t groups, depth, cols;
 
-    constexpr void for_each(const auto& body) const {
-        for (index_t g = 0; g < groups; ++g)
-            for (index_t c = 0; c < cols; ++c) body(g, c);
-    }
     constexpr launch describe(const char* name, auto&& input, auto&& add) const {
         launch l{.primitive = name, .batch = groups, .rows = 1, .cols = cols, .depth = depth};
         input.describe_inner(l, groups * depth, cols);
@@ -45,6 +41,13 @@ APRIORI_HD constexpr auto plain_column(const Op& op, index_t g, index_t c) {
                                                                   op.in.depth);
 }
 
+/// All columns of an op, one after the other.
+constexpr status run_columns(const auto& op) {
+    for (index_t g = 0; g < op.in.groups; ++g)
+        for (index_t c = 0; c < op.in.cols; ++c) op.run_column(g, c);
+    return {};
+}
+
 /// out[g, c] = outer(policy(column c of group g)).
 template <class Policy, class Inner, class Outer, class Out = output>
 struct reduce_columns {
@@ -66,8 +69,7 @@ struct reduce_columns {
     template <class Device>
     requires(Device::is_host)
     constexpr status run_on(Device&) const {
-        in.for_each([&](index_t g, index_t c) { run_column(g, c); });
-        return {};
+        return run_columns(*this);
     }
 };
 
@@ -93,8 +95,7 @@ struct normalize_columns {
     template <class Device>
     requires(Device::is_host)
     constexpr status run_on(Device&) const {
-        in.for_each([&](index_t g, index_t c) { run_column(g, c); });
-        return {};
+        return run_columns(*this);
     }
 };
 
@@ -112,60 +113,6 @@ constexpr ops::column_groups column_groups_of(const E& x) {
 }
 
 } // namespace detail
-
-/// The axis before the last of x reduced to extent 1 by a policy as in expr/norms.hpp.
-template <class Policy, class X>
-struct reduce_columns_node {
-    using apriori_expression = void;
-    static constexpr int axis = extents_of<X>::rank - 2;
-    using extents_type = typename with_extent<extents_of<X>, axis, 1>::type;
-    using value_type = norms::result_t<Policy, computed_t<element_of<X>>>;
-    template <class>
-    static constexpr bool writes = true;
-    static constexpr int epilogue_worth = 1;
-
-    Policy policy;
-    X x;
-
-    constexpr extents_type ext() const {
-        auto sizes = x.ext().sizes;
-        at(sizes, axis) = 1;
-        return extents_of_sizes<extents_type>(sizes);
-    }
-    constexpr status check() const { return check_extents(x); }
-
-    template <class Context, class Out, class E>
-    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
-        const auto inner = to.program(x, x.ext());
-        to.run(ops::reduce_columns<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
-            {policy, inner, epilogue}, detail::output_of(out), detail::column_groups_of(x.ext())});
-    }
-};
-
-/// Each column of x [.., depth, cols] normalised by a policy.
-template <class Policy, class X>
-struct normalize_columns_node {
-    using apriori_expression = void;
-    using extents_type = extents_of<X>;
-    using value_type = norms::result_t<Policy, computed_t<element_of<X>>>;
-    template <class>
-    static constexpr bool writes = true;
-    static constexpr int epilogue_worth = 1;
-    static constexpr bool in_place = true; ///< a column is read before it is written
-
-    Policy policy;
-    X x;
-
-    constexpr extents_type ext() const { return x.ext(); }
-    constexpr status check() const { return check_extents(x); }
-
-    template <class Context, class Out, class E>
-    constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
-        const auto inner = to.program(x, x.ext());
-        to.run(ops::normalize_columns<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
-            {policy, inner, epilogue}, detail::output_of(out), detail::column_groups_of(x.ext())});
-    }
-};
 
 namespace detail {
 

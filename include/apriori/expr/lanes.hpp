@@ -22,6 +22,23 @@ namespace lane_math {
 struct value {}; ///< base of values of several lanes, by which the functions of expr/lane_math.hpp are found
 } // namespace lane_math
 
+namespace detail {
+
+template <class X>
+struct value_type {
+    using type = float;
+};
+template <class X>
+requires requires { typename X::value; }
+struct value_type<X> {
+    using type = typename X::value;
+};
+
+} // namespace detail
+/// What a program or a row says that it gives, X::value; float where it does not say.
+template <class X>
+using value_of = typename detail::value_type<X>::type;
+
 /// N numbers of T in plain loops, for the types that a device has no registers of. Integers wrap around where they overflow. Arch is
 /// the device's own, to find its registers of other types by.
 template <class T, int N, class Arch = void>

@@ -10,8 +10,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Each row of x (the last axis) normalised by a policy as in expr/norms.hpp.
-template <class Policy, class X>
+/// x normalised by a policy as in expr/norms.hpp: its rows, the last axis, or, with Columns, its columns, the axis before that.
+template <class Policy, class X, bool Columns = false>
 struct normalize_node {
     using apriori_expression = void;
     using extents_type = extents_of<X>;
@@ -20,7 +20,7 @@ struct normalize_node {
     static constexpr bool writes = true;
     static_assert(extents_type::rank > 0, "apriori: a norm works on an axis: its operand has none");
     static constexpr int epilogue_worth = 1;
-    static constexpr bool is_prologue = detail::anchor_count<X> == 0;
+    static constexpr bool is_prologue = !Columns && detail::anchor_count<X> == 0;
 
     Policy policy;
     X x;
@@ -31,18 +31,24 @@ struct normalize_node {
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
         const auto inner = to.program(x, x.ext());
-        to.run(ops::normalize<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
-            {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
+        using Inner = std::remove_const_t<decltype(inner)>;
+        using To = detail::output_of_t<Out>;
+        if constexpr (Columns)
+            to.run(ops::normalize_columns<Policy, Inner, E, To>{
+                {policy, inner, epilogue}, detail::output_of(out), detail::column_groups_of(x.ext())});
+        else
+            to.run(ops::normalize<Policy, Inner, E, To>{
+                {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
     }
 };
 
-/// The last axis of x reduced to extent 1 by a policy as in expr/norms.hpp.
-template <class Policy, class X>
+/// That axis of x reduced to extent 1 by a policy.
+template <class Policy, class X, bool Columns = false>
 struct reduce_node {
     using apriori_expression = void;
-    static constexpr int last = extents_of<X>::rank - 1;
-    static_assert(last >= 0, "apriori: a reduction works on an axis: its operand has none");
-    using extents_type = typename with_extent<extents_of<X>, last, 1>::type;
+    static constexpr int axis = extents_of<X>::rank - (Columns ? 2 : 1);
+    static_assert(axis >= 0, "apriori: a reduction works on an axis: its operand has none");
+    using extents_type = typename with_extent<extents_of<X>, axis, 1>::type;
     using value_type = norms::result_t<Policy, computed_t<element_of<X>>>;
     template <class>
     static constexpr bool writes = true;
@@ -53,7 +59,7 @@ struct reduce_node {
 
     constexpr extents_type ext() const {
         auto sizes = x.ext().sizes;
-        at(sizes, last) = 1;
+        at(sizes, axis) = 1;
         return extents_of_sizes<extents_type>(sizes);
     }
     constexpr status check() const { return check_extents(x); }
@@ -61,8 +67,14 @@ struct reduce_node {
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
         const auto inner = to.program(x, x.ext());
-        to.run(ops::reduce<Policy, std::remove_const_t<decltype(inner)>, E, detail::output_of_t<Out>>{
-            {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
+        using Inner = std::remove_const_t<decltype(inner)>;
+        using To = detail::output_of_t<Out>;
+        if constexpr (Columns)
+            to.run(ops::reduce_columns<Policy, Inner, E, To>{
+                {policy, inner, epilogue}, detail::output_of(out), detail::column_groups_of(x.ext())});
+        else
+            to.run(ops::reduce<Policy, Inner, E, To>{
+                {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
     }
 };
 
@@ -96,7 +108,7 @@ constexpr auto normalize(Policy policy, X&& x) {
         return transpose<Axis, last>(normalize(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
     else
         return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {
-            return normalize_columns_node<Policy, std::remove_cvref_t<decltype(y)>>{policy, y};
+            return normalize_node<Policy, std::remove_cvref_t<decltype(y)>, true>{policy, y};
         });
 }
 /// Softmax over the last axis.
@@ -124,7 +136,7 @@ constexpr auto reduce(Policy policy, X&& x) {
         return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
     else
         return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {
-            return reduce_columns_node<Policy, std::remove_cvref_t<decltype(y)>>{policy, y};
+            return reduce_node<Policy, std::remove_cvref_t<decltype(y)>, true>{policy, y};
         });
 }
 template <int... Axes>

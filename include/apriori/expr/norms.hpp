@@ -68,23 +68,7 @@ using result_t = std::conditional_t<
     typing_of<Policy> == typed::place, std::int64_t,
     std::conditional_t<typing_of<Policy> == typed::order && std::is_same_v<T, bool>, bool, computed_in<Policy, T>>>;
 
-namespace detail {
-
-template <class Row>
-struct value_type {
-    using type = float;
-};
-template <class Row>
-requires requires { typename Row::value; }
-struct value_type<Row> {
-    using type = typename Row::value;
-};
-
-} // namespace detail
-/// What a row computes in; float, where it does not tell.
-template <class Row>
-using value_of = typename detail::value_type<Row>::type;
-/// A number as such a value.
+/// A number as a value that a row computes in, value_of<Row>.
 template <class T>
 APRIORI_HD constexpr T number(auto n) noexcept {
     return lanes<T>::set(n);

@@ -26,18 +26,9 @@ public:
     using value = lane_value_t<T, 1, void>;
     APRIORI_HD constexpr plain_row(const Cursor& x, index_t n) : x_(x), n_(n) {}
 
-    APRIORI_HD constexpr value sum(auto f) const {
-        return joined(T{0}, f, [](auto a, auto b) { return a + b; });
-    }
-    APRIORI_HD constexpr value product(auto f) const {
-        return joined(T{1}, f, [](auto a, auto b) { return a * b; });
-    }
-    APRIORI_HD constexpr value(max)(auto f) const {
-        return joined(detail::lowest_or_infinity<T>, f, [](auto a, auto b) {
-            using fn::fmax;
-            return fmax(a, b);
-        });
-    }
+    APRIORI_HD constexpr value sum(auto f) const { return joined(T{0}, f, fn::add{}); }
+    APRIORI_HD constexpr value product(auto f) const { return joined(T{1}, f, fn::multiply{}); }
+    APRIORI_HD constexpr value(max)(auto f) const { return joined(detail::lowest_or_infinity<T>, f, fn::maximum{}); }
     APRIORI_HD constexpr auto first(auto f) const {
         index_t c = 0;
         while (c < n_ && number_in(f(element(c))) == T{0}) ++c;

@@ -19,18 +19,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::el {
 
-/// The type of the elements that a program gives, as computed_t has it; of masks bool, whose values are numbers that are 1 or 0.
-template <class P>
-struct value_type {
-    using type = float;
-};
-template <class P>
-requires requires { typename P::value; }
-struct value_type<P> {
-    using type = typename P::value;
-};
-template <class P>
-using value_of = typename value_type<P>::type;
+// value_of<P> is the type of the elements that a program gives, as computed_t has it; of masks bool, whose values are numbers that are
+// 1 or 0.
 
 /// A type of elements that takes eight bytes is somewhere in a program: its values have as many lanes as a register has doubles.
 template <class P>

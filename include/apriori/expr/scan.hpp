@@ -10,18 +10,16 @@ namespace apriori {
 
 namespace scans {
 
-// clang-format off
 struct sum {
     static constexpr const char* name = "cumsum";
     static constexpr int start = 0;
-    APRIORI_HD static constexpr auto join(auto a, auto b) noexcept { return a + b; }
+    using join = fn::add;
 };
 struct product {
     static constexpr const char* name = "cumprod";
     static constexpr int start = 1;
-    APRIORI_HD static constexpr auto join(auto a, auto b) noexcept { return a * b; }
+    using join = fn::multiply;
 };
-// clang-format on
 
 /// What is computed in over elements of T: integers and masks as int64.
 template <class T>
@@ -34,7 +32,7 @@ namespace ops {
 /// out[r, c] = inner[r, 0] .. inner[r, c] joined, from left to right.
 template <class Policy, class Inner, class Out = output>
 struct scan {
-    using number = scans::total_t<el::value_of<Inner>>;
+    using number = scans::total_t<value_of<Inner>>;
     Inner inner;
     Out out;
     index_t rows, cols;
@@ -58,7 +56,7 @@ APRIORI_HD constexpr void scan_row(const scan<Policy, Inner, Out>& op, index_t r
     auto total = one_lane(number(Policy::start));
     using V = decltype(total);
     for (index_t c = 0; c < op.cols; ++c) {
-        total = Policy::join(total, lanes_cast<V>(row.at(c, 0.0f)));
+        total = typename Policy::join{}(total, lanes_cast<V>(row.at(c, 0.0f)));
         lanes<V>::store(to + c, total);
     }
 }

@@ -20,9 +20,9 @@ struct program_columns {
     const Program& program;
     index_t first, depth, column;
 
-    value sum(auto f) const noexcept { return joined(T{0}, f, join_sum{}); }
-    value product(auto f) const noexcept { return joined(T{1}, f, join_product{}); }
-    value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, join_max{}); }
+    value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
+    value product(auto f) const noexcept { return joined(T{1}, f, fn::multiply{}); }
+    value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, fn::maximum{}); }
     APRIORI_INLINE value element(index_t i) const noexcept {
         return lanes_cast<value>(program.row(first + i).at(column, V{}));
     }

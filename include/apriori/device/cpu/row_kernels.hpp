@@ -18,20 +18,6 @@ namespace apriori::cpu_device {
 template <class Arch, class... P>
 using value_for = value_t<Arch, std::conditional_t<(el::is_wide<P> || ...), double, float>>;
 
-/// The reductions of a policy, by joins of what Rows computes of a row's elements.
-struct join_sum {
-    APRIORI_INLINE auto operator()(auto a, auto b) const noexcept { return a + b; }
-};
-struct join_product {
-    APRIORI_INLINE auto operator()(auto a, auto b) const noexcept { return a * b; }
-};
-struct join_max {
-    APRIORI_INLINE auto operator()(auto a, auto b) const noexcept {
-        using fn::fmax;
-        return fmax(a, b);
-    }
-};
-
 /// A row of a program, for the reductions of norms, which compute in T.
 template <class V, class Cursor, class T = float>
 struct program_row {
@@ -40,9 +26,9 @@ struct program_row {
     Cursor cursor;
     index_t cols;
 
-    value sum(auto f) const noexcept { return joined(T{0}, f, join_sum{}); }
-    value product(auto f) const noexcept { return joined(T{1}, f, join_product{}); }
-    value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, join_max{}); }
+    value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
+    value product(auto f) const noexcept { return joined(T{1}, f, fn::multiply{}); }
+    value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, fn::maximum{}); }
     auto first(auto f) const noexcept {
         index_t c = 0;
         while (c < cols && number_in(f(element<one_lane_t<V>>(c))) == T{0}) ++c;

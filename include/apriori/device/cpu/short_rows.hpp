@@ -133,7 +133,7 @@ APRIORI_NOINLINE void run_parts_of_rows(X& x, const ops::map<P, Out>& op) {
 template <class Arch, executor X, class P, class Out>
 void run(X& x, const ops::map<P, Out>& op) {
     if constexpr (requires { run_joined<Arch>(x, op); })
-        if (run_joined<Arch>(x, op)) return;
+        if (op.rows > 1 && run_joined<Arch>(x, op)) return;
     if (op.cols >= long_row && op.rows < 2 * x.concurrency() && x.concurrency() > 1)
         run_parts_of_rows<Arch>(x, op);
     else

@@ -33,16 +33,12 @@ __device__ inline T join_block(T v, Join join, warp_results<T>& results) {
     return v;
 }
 
-struct join_sum {
+/// A function of elements, of two numbers.
+template <class F>
+struct join_by {
     template <class T>
     __device__ T operator()(T a, T b) const {
-        return number_in(one_lane(a) + one_lane(b));
-    }
-};
-struct join_product {
-    template <class T>
-    __device__ T operator()(T a, T b) const {
-        return number_in(one_lane(a) * one_lane(b));
+        return number_in(F{}(one_lane(a), one_lane(b)));
     }
 };
 /// The larger; a NaN on either side stays.
@@ -75,18 +71,15 @@ struct block_row {
     __device__ value element(index_t c) const { return lanes_cast<value>(elements.at(c, 0.0f)); }
     template <class F>
     __device__ value sum(F f) const {
-        return joined(T{0}, f, join_sum{});
+        return joined(T{0}, f, join_by<fn::add>{});
     }
     template <class F>
     __device__ value product(F f) const {
-        return joined(T{1}, f, join_product{});
+        return joined(T{1}, f, join_by<fn::multiply>{});
     }
     template <class F>
     __device__ value(max)(F f) const {
-        if constexpr (std::is_integral_v<T>)
-            return joined(std::is_signed_v<T> ? T(T{1} << (8 * int{sizeof(T)} - 1)) : T{0}, f, join_max{});
-        else
-            return joined(T(-INFINITY), f, join_max{});
+        return joined(apriori::detail::lowest_or_infinity<T>, f, join_max{});
     }
     template <class F>
     __device__ auto first(F f) const {

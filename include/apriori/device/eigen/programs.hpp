@@ -9,15 +9,16 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
+template <class T>
+inline constexpr bool is_float_or_mask = std::is_same_v<T, float> || std::is_same_v<T, bool>;
 /// A program of floats and masks throughout, which becomes Eigen's expressions. Others are computed element by element.
 template <class P>
-inline constexpr bool computes_floats = std::is_same_v<el::value_of<P>, float> || std::is_same_v<el::value_of<P>, bool>;
+inline constexpr bool computes_floats = is_float_or_mask<value_of<P>>;
 template <class F, class... P>
 inline constexpr bool computes_floats<el::apply<F, P...>> = [] {
-    using computed = typename el::apply<F, P...>::types::computed;
-    return (std::is_same_v<computed, float> || std::is_same_v<computed, bool>) &&
-           kind_of<el::value_of<el::apply<F, P...>>> != element_kind::integer &&
-           !std::is_same_v<el::value_of<el::apply<F, P...>>, double> && (computes_floats<P> && ...);
+    using types = typename el::apply<F, P...>::types;
+    return is_float_or_mask<typename types::computed> && is_float_or_mask<typename types::result> &&
+           (computes_floats<P> && ...);
 }();
 
 /// What programs need to know: how large the result is, and what the kernel around them has computed.

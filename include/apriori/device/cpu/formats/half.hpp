@@ -3,6 +3,7 @@
 // one load gives both vectors of a panel.
 #pragma once
 
+#include "apriori/core/half.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/int_lanes.hpp"
 #include "apriori/device/cpu/packed.hpp"
@@ -11,22 +12,6 @@
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
-
-/// The upper half of a float, rounded to nearest even. Not for NaN.
-inline std::uint32_t bf16_bits(float x) noexcept {
-    const auto u = std::bit_cast<std::uint32_t>(x);
-    return (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-}
-
-/// binary16 of a float of magnitude up to 65504, rounded to nearest even, subnormals included.
-inline std::uint32_t f16_bits(float x) noexcept {
-    const auto sign = (std::bit_cast<std::uint32_t>(x) >> 16) & 0x8000u;
-    const float magnitude = std::fabs(x);
-    if (magnitude < 0x1p-14f) // adding 1/2 leaves multiples of 2^-24, rounded by the addition, in the low bits
-        return sign | (std::bit_cast<std::uint32_t>(magnitude + 0.5f) - std::bit_cast<std::uint32_t>(0.5f));
-    const auto u = std::bit_cast<std::uint32_t>(magnitude) - (112u << 23);
-    return sign | ((u + 0xfffu + ((u >> 13) & 1u)) >> 13);
-}
 
 /// Both 16-bit formats; Codec says how bits become floats.
 template <class Arch, class Codec>
@@ -69,7 +54,7 @@ struct half_panel {
 struct bf16_codec {
     static constexpr float largest = 3.38e38f; ///< rounds to a finite number
     static constexpr const char* too_large = "pack: a weight is past 3.38e38, which bf16 cannot hold; use f32";
-    static std::uint32_t encode(float x) noexcept { return bf16_bits(x); }
+    static std::uint32_t encode(float x) noexcept { return float_to_bfloat16(x); }
     /// The float of the upper half of each word; the lower half is zero.
     template <class V>
     static APRIORI_INLINE V upper(int_lanes<V> x) noexcept {
@@ -79,7 +64,7 @@ struct bf16_codec {
 struct f16_codec {
     static constexpr float largest = 65504.0f;
     static constexpr const char* too_large = "pack: a weight is past 65504, which f16 cannot hold; use bf16 or f32";
-    static std::uint32_t encode(float x) noexcept { return f16_bits(x); }
+    static std::uint32_t encode(float x) noexcept { return float_to_half(x); }
     /// Exponent and fraction three bits to the right are a float too small by 2^112; multiplied, subnormals come out right.
     template <class V>
     static APRIORI_INLINE V upper(int_lanes<V> x) noexcept {
