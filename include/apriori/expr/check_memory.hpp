@@ -175,9 +175,7 @@ bool spoils(const byte_view& out, const X& x) {
         }(x, std::make_integer_sequence<int, argument_count<X>>{});
     else if constexpr (First == Root) {
         bool any = false;
-        for_inputs(x, [&](const auto& v) {
-            any = any || spoils_leaf(out, v, requires { X::is_prologue; });
-        });
+        for_inputs(x, [&](const auto& v) { any = any || spoils_leaf(out, v, requires { X::is_prologue; }); });
         return any;
     } else
         return false;

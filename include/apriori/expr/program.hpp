@@ -158,12 +158,13 @@ struct apply {
     struct cursor {
         F f;
         pack<R...> rows;
+        // inlined whatever their number: called, they would read the row's pointers and numbers again for every vector
         template <class V>
-        APRIORI_HD constexpr auto at(index_t c, V a) const noexcept {
+        APRIORI_HD constexpr APRIORI_INLINE auto at(index_t c, V a) const noexcept {
             return call(c, a, indices{});
         }
         template <class V, std::size_t... Is>
-        APRIORI_HD constexpr auto call(index_t c, V a, std::index_sequence<Is...>) const noexcept {
+        APRIORI_HD constexpr APRIORI_INLINE auto call(index_t c, V a, std::index_sequence<Is...>) const noexcept {
             using to = value_beside<V, typename types::computed>;
             constexpr bool takes_it = requires { f(as_operand<types, to, Is>(get<Is>(rows).at(c, a))...); };
             static_assert(takes_it,
