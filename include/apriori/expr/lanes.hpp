@@ -22,7 +22,7 @@ namespace lane_math {
 struct value {}; ///< base of values of several lanes, by which the functions of expr/lane_math.hpp are found
 } // namespace lane_math
 
-namespace detail {
+namespace el {
 
 template <class X>
 struct value_type {
@@ -33,11 +33,11 @@ requires requires { typename X::value; }
 struct value_type<X> {
     using type = typename X::value;
 };
-
-} // namespace detail
 /// What a program or a row says that it gives, X::value; float where it does not say.
 template <class X>
-using value_of = typename detail::value_type<X>::type;
+using value_of = typename value_type<X>::type;
+
+} // namespace el
 
 /// N numbers of T in plain loops, for the types that a device has no registers of. Integers wrap around where they overflow. Arch is
 /// the device's own, to find its registers of other types by.

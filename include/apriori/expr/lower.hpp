@@ -121,7 +121,7 @@ public:
     constexpr auto program_as(const auto& x, const auto& result) {
         const auto p = program_around<Root>(x, result);
         using P = std::remove_const_t<decltype(p)>;
-        if constexpr (std::is_same_v<value_of<P>, computed_t<T>>)
+        if constexpr (std::is_same_v<el::value_of<P>, computed_t<T>>)
             return p;
         else
             return el::apply<fn::cast<computed_t<T>>, P>{{}, {{p}}};

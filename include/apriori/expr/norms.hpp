@@ -68,7 +68,7 @@ using result_t = std::conditional_t<
     typing_of<Policy> == typed::place, std::int64_t,
     std::conditional_t<typing_of<Policy> == typed::order && std::is_same_v<T, bool>, bool, computed_in<Policy, T>>>;
 
-/// A number as a value that a row computes in, value_of<Row>.
+/// A number as a value that a row computes in, el::value_of<Row>.
 template <class T>
 APRIORI_HD constexpr T number(auto n) noexcept {
     return lanes<T>::set(n);
@@ -86,7 +86,7 @@ struct layer_norm {
     struct stats {
         T mean, rstd;
     };
-    template <class Row, class T = value_of<Row>>
+    template <class Row, class T = el::value_of<Row>>
     APRIORI_HD constexpr stats<T> reduce(const Row& row, index_t n) const noexcept {
         const T mean = row.sum(fn::identity{}) / number<T>(n);
         const T variance = row.sum(fn::squared_from<T>{mean}) / number<T>(n);
@@ -104,7 +104,7 @@ struct rms_norm {
     static constexpr int flops = 3; ///< per element, the reduction included
     float eps = 1e-5f;
 
-    template <class Row, class T = value_of<Row>>
+    template <class Row, class T = el::value_of<Row>>
     APRIORI_HD constexpr T reduce(const Row& row, index_t n) const noexcept {
         return number<T>(1) / sqrt(row.sum(fn::squared{}) / number<T>(n) + number<T>(eps));
     }
@@ -121,7 +121,7 @@ struct softmax {
     struct stats {
         T max, inverse_sum;
     };
-    template <class Row, class T = value_of<Row>>
+    template <class Row, class T = el::value_of<Row>>
     APRIORI_HD constexpr stats<T> reduce(const Row& row, index_t) const noexcept {
         const T max = (row.max)(fn::identity{});
         return {max, number<T>(1) / row.sum(fn::exp_from<T>{max})};
@@ -152,7 +152,7 @@ struct mean {
     static constexpr const char* name = "mean";
     static constexpr bool columns = true;
     static constexpr int flops = 1;
-    template <class Row, class T = value_of<Row>>
+    template <class Row, class T = el::value_of<Row>>
     APRIORI_HD constexpr T reduce(const Row& row, index_t n) const noexcept {
         return row.sum(fn::identity{}) / number<T>(n);
     }
@@ -164,7 +164,7 @@ struct variance {
     static constexpr bool columns = true;
     static constexpr int flops = 4;
     int correction = 0;
-    template <class Row, class T = value_of<Row>>
+    template <class Row, class T = el::value_of<Row>>
     APRIORI_HD constexpr T reduce(const Row& row, index_t n) const noexcept {
         const T mean = row.sum(fn::identity{}) / number<T>(n);
         return row.sum(fn::squared_from<T>{mean}) / number<T>(n - correction);
@@ -172,7 +172,7 @@ struct variance {
 };
 
 /// 0, and NaN where an element of the row is. Largest and smallest are sought by comparisons, which pass over a NaN.
-template <class Row, class T = value_of<Row>>
+template <class Row, class T = el::value_of<Row>>
 APRIORI_HD constexpr T nan_of(const Row& row) noexcept {
     if constexpr (std::is_integral_v<typename lanes<T>::number>)
         return number<T>(0);
@@ -209,7 +209,7 @@ struct argmax {
     static constexpr const char* name = "argmax";
     static constexpr int flops = 4;
     static constexpr typed typing = typed::place;
-    template <class Row, class T = value_of<Row>>
+    template <class Row, class T = el::value_of<Row>>
     APRIORI_HD constexpr auto reduce(const Row& row, index_t) const noexcept {
         return row.first(fn::same_as<T>{max{}.reduce(row, 0)});
     }
@@ -219,7 +219,7 @@ struct argmin {
     static constexpr const char* name = "argmin";
     static constexpr int flops = 4;
     static constexpr typed typing = typed::place;
-    template <class Row, class T = value_of<Row>>
+    template <class Row, class T = el::value_of<Row>>
     APRIORI_HD constexpr auto reduce(const Row& row, index_t) const noexcept {
         return row.first(fn::same_as<T>{min{}.reduce(row, 0)});
     }

@@ -34,7 +34,7 @@ struct mapped {
 /// The left operand of a contraction: normalised rows. `inner` gives what is normalised, `outer` is applied after.
 template <class Policy, class Inner, class Outer>
 struct normalized {
-    using number = norms::computed_in<Policy, value_of<Inner>>; ///< what the policy computes in
+    using number = norms::computed_in<Policy, el::value_of<Inner>>; ///< what the policy computes in
     Policy policy;
     Inner inner;
     Outer outer;

@@ -32,7 +32,7 @@ namespace ops {
 /// out[r, c] = inner[r, 0] .. inner[r, c] joined, from left to right.
 template <class Policy, class Inner, class Out = output>
 struct scan {
-    using number = scans::total_t<value_of<Inner>>;
+    using number = scans::total_t<el::value_of<Inner>>;
     Inner inner;
     Out out;
     index_t rows, cols;

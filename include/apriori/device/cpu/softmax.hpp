@@ -110,7 +110,7 @@ void softmax_in_place(float* x, index_t n) noexcept {
 }
 
 template <class Arch, executor X, class In, class O>
-requires(!el::is_wide<In> && !el::is_wide<O> && std::is_same_v<value_of<In>, float>)
+requires(!el::is_wide<In> && !el::is_wide<O> && std::is_same_v<el::value_of<In>, float>)
 void run(X& x, const ops::normalize<norms::softmax, In, O>& op) {
     using V = value_t<Arch>;
     constexpr index_t most = softmax_row_limit<V>;

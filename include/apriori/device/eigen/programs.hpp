@@ -13,7 +13,7 @@ template <class T>
 inline constexpr bool is_float_or_mask = std::is_same_v<T, float> || std::is_same_v<T, bool>;
 /// A program of floats and masks throughout, which becomes Eigen's expressions. Others are computed element by element.
 template <class P>
-inline constexpr bool computes_floats = is_float_or_mask<value_of<P>>;
+inline constexpr bool computes_floats = is_float_or_mask<el::value_of<P>>;
 template <class F, class... P>
 inline constexpr bool computes_floats<el::apply<F, P...>> = [] {
     using types = typename el::apply<F, P...>::types;

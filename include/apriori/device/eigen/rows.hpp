@@ -82,7 +82,7 @@ void run(const executor& on, const ops::normalize<Policy, In, O, Out>& op) {
 template <class Policy, class In, class O, class Out>
 void run(const executor& on, const ops::reduce<Policy, In, O, Out>& op) {
     if constexpr (computes_floats<In> && computes_floats<O> &&
-                  std::is_same_v<norms::result_t<Policy, value_of<In>>, float>) {
+                  std::is_same_v<norms::result_t<Policy, el::value_of<In>>, float>) {
         const value x = evaluate(op.input.inner, {on, op.rows, op.cols});
         finish(on, op.input.outer, reduced(on, op.input.policy, x), op.out);
     } else
