@@ -7,6 +7,7 @@
 #     avx2         AVX2 and FMA
 #     avx512       AVX-512 F, CD, DQ, BW and VL
 #     avx512vnni   the same with VNNI and BF16
+#     amx          the same with matrix units: AMX-TILE, AMX-BF16 and AMX-INT8
 #     native       everything that the compiling machine has: for programs that stay there
 #
 # The default is all but native. The source, which may be generated, defines
@@ -36,14 +37,15 @@ function(apriori_add_multiarch target source)
     if(NOT CMAKE_OBJCOPY OR NOT CMAKE_LINKER)
         message(FATAL_ERROR "apriori_add_multiarch: needs ld and objcopy (Debian: apt install binutils)")
     endif()
-    set(known baseline avx2 avx512 avx512vnni native)
+    set(known baseline avx2 avx512 avx512vnni amx native)
     set(flags_baseline "")
     set(flags_avx2 -mavx2 -mfma)
     set(flags_avx512 ${flags_avx2} -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl)
     set(flags_avx512vnni ${flags_avx512} -mavx512vnni -mavx512bf16)
+    set(flags_amx ${flags_avx512vnni} -mamx-tile -mamx-bf16 -mamx-int8)
     set(flags_native -march=native)
     if(NOT arg_ARCHS)
-        set(arg_ARCHS baseline avx2 avx512 avx512vnni)
+        set(arg_ARCHS baseline avx2 avx512 avx512vnni amx)
     endif()
     if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT arg_ARCHS STREQUAL "native")
         set(arg_ARCHS baseline)

@@ -32,7 +32,7 @@ double kept(const std::vector<float>& row, std::size_t i) {
         return scale > 0 ? std::nearbyint(row[i] / scale) * static_cast<double>(scale) : 0.0;
     };
     if constexpr (std::is_same_v<F, f32>) return x;
-    if constexpr (std::is_same_v<F, bf16>) return nearest(x, 8);
+    if constexpr (std::is_same_v<F, bf16> || std::is_same_v<F, bf16a16>) return nearest(x, 8);
     if constexpr (std::is_same_v<F, f16>)
         return std::fabs(x) < 0x1p-14 ? std::nearbyint(x * 0x1p24) * 0x1p-24 : nearest(x, 11);
     if constexpr (std::is_same_v<F, w8>) return scaled(0, row.size(), 127.0f);
@@ -77,14 +77,19 @@ void product(index_t rows) {
         for (index_t j = 0; j < N; ++j) {
             double sum = 0, magnitude = 0;
             for (index_t k = 0; k < K; ++k) {
-                const double term = static_cast<double>(x.data()[r * K + k]) *
-                                    kept<F>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(k));
+                const float value = x.data()[r * K + k];
+                const double activation = std::is_same_v<F, bf16a16>
+                                              ? static_cast<double>(static_cast<float>(bfloat16(value)))
+                                              : static_cast<double>(value);
+                const double term = activation * kept<F>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(k));
                 sum += term;
                 magnitude += std::fabs(term);
             }
-            // K roundings of partial sums, and of the scale: at most K + 2 units in the last place of the magnitude
+            // K roundings of partial sums, and of the scale: at most K + 3 half units in the last place of the magnitude; where a matrix
+            // unit sums three terms, each is at most 2^-7 of the one before
             const double bound =
-                (static_cast<double>(K) + 2) * std::numeric_limits<float>::epsilon() / 2 * magnitude + 1e-37;
+                (static_cast<double>(K) * (1 + 0x1p-6) + 3) * std::numeric_limits<float>::epsilon() / 2 * magnitude +
+                static_cast<double>(K) * 0x1p-125;
             ASSERT_LE(std::fabs(y.data()[r * N + j] - sum), bound) << "row " << r << ", output " << j;
         }
 }
@@ -97,11 +102,12 @@ void all_products() {
     product<Arch, F, 1, 1>(3);
     product<Arch, F, 64, 1>(2);
     product<Arch, F, 5, 1029>(13); // past blocking::depth, and no multiple of a group
+    product<Arch, F, 5, 200>(301); // more rows than wait for their epilogue
 }
 
 template <class F>
 class Formats : public testing::Test {};
-using formats = testing::Types<f32, f16, bf16, w8, w4>;
+using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w4>;
 TYPED_TEST_SUITE(Formats, formats);
 
 TYPED_TEST(Formats, ProductsAreThoseOfTheWeightsTheyKeep) { all_products<default_arch, TypeParam>(); }
@@ -248,6 +254,7 @@ TEST(Formats, RefuseWhatTheyCannotHold) {
         EXPECT_TRUE(packs(f32{}, bad));
         EXPECT_FALSE(packs(f16{}, bad));
         EXPECT_FALSE(packs(bf16{}, bad));
+        EXPECT_FALSE(packs(bf16a16{}, bad));
         EXPECT_FALSE(packs(w8{}, bad));
         EXPECT_FALSE(packs(w4{}, bad));
         EXPECT_FALSE(packs(w8a8{}, bad));

@@ -87,6 +87,15 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
     return ab / std::sqrt(aa * bb);
 }
 
+// Activations rounded to bfloat16 lose up to 2^-9 of each, as weights do: less than a percent of the answer together.
+TEST(ModelFormats, RoundedActivationsStayNear) {
+    const tensor_list tensors(config);
+    const io::synthetic_source source(tensors.infos());
+    const auto exact = answer<f32>(source), got = answer<bf16a16>(source);
+    EXPECT_GT(cosine(got, exact), 1 - 0.5 * 0.01 * 0.01);
+    EXPECT_GT(largest_error(got, answer<bf16>(source)), 0) << "activations are not rounded";
+}
+
 // A rounding to 127 steps leaves an error of about 1 / (127 * sqrt(12)) * (largest / typical weight) of each weight: under
 // two percent of the answer; 7 steps of a group leave about a sixth.
 TEST(ModelFormats, IntegersStayNear) {
@@ -119,7 +128,7 @@ struct spoilt_source {
 
 template <class Format>
 class EveryFormat : public testing::Test {};
-using formats = testing::Types<f32, f16, bf16, w8, w8a8, w4>;
+using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w8a8, w4>;
 TYPED_TEST_SUITE(EveryFormat, formats);
 
 TYPED_TEST(EveryFormat, NamesAWeightThatIsNotFinite) {

@@ -3,6 +3,7 @@
 // the baseline: nothing here needs more than the oldest machine has. cmake/apriori_add_multiarch.cmake makes the builds.
 #pragma once
 
+#include "apriori/core/amx_permission.hpp"
 #include "apriori/core/result.hpp"
 
 #include <span>
@@ -13,7 +14,7 @@ namespace apriori {
 
 /// A build of a translation unit: `entry` is its one symbol, and returns what the unit offers, a table of functions say.
 struct arch_entry {
-    const char* name; ///< baseline, avx2, avx512, avx512vnni, or native: what the machine that compiled it has
+    const char* name; ///< baseline, avx2, avx512, avx512vnni, amx, or native: what the machine that compiled it has
     const void* (*entry)();
 };
 
@@ -28,8 +29,9 @@ inline bool machine_runs(std::string_view name) noexcept {
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512vl");
     if (name == "avx512") return avx512;
-    if (name == "avx512vnni")
-        return avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+    const bool avx512vnni = avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+    if (name == "avx512vnni") return avx512vnni;
+    if (name == "amx") return avx512vnni && amx_permitted();
 #endif
     return false;
 }

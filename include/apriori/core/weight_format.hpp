@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The formats in which a device can hold packed weights. A device says which it has: `typename Device::template packed<F>`.
-// Activations and sums are float32 in all of them but w8a8.
+// Activations and sums are float32 in all of them but bf16a16 and w8a8. Numbers below 2^-126 in magnitude may count as zero in bf16 and
+// bf16a16: matrix units take them so.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -18,6 +19,10 @@ struct f16 {
 /// The upper half of binary32, rounded to nearest even.
 struct bf16 {
     static constexpr const char* name = "bf16";
+};
+/// bf16 with activations in bfloat16 too: a left operand is rounded to nearest even when a product is made. Sums are float32.
+struct bf16a16 {
+    static constexpr const char* name = "bf16a16";
 };
 /// Integers -127 .. 127 and one float32 scale for each output: the largest magnitude of its weights / 127.
 struct w8 {

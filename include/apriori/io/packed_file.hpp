@@ -20,7 +20,7 @@ namespace apriori::io {
 
 /// The first bytes of a packed file; zeros follow up to the payload, at a multiple of the page size.
 struct packed_header {
-    static constexpr std::uint32_t current_version = 3;
+    static constexpr std::uint32_t current_version = 4;
     static constexpr std::uint64_t payload_at = 4096;
 
     std::array<char, 8> magic{'A', 'P', 'R', 'I', 'O', 'R', 'I', '\0'};

@@ -34,6 +34,14 @@ constexpr index_t even_block(index_t rows) noexcept {
     return rows > 0 ? ceil_div(rows, ceil_div(rows, M)) : 1;
 }
 
+/// Rows of a left operand, in blocks of `block`, whose results wait on the stack for their epilogue. Of few inputs and many outputs
+/// the time goes into writing: then it is one block, whose rows are written front to back, while the weights come again from the L2
+/// cache.
+template <class Arch>
+constexpr index_t chunk_of_blocks(index_t block, index_t n, index_t k) noexcept {
+    return k <= 32 && n >= 1024 ? block : blocking<Arch>::chunk / block * block;
+}
+
 /// Which of the blocks of rows that pass over a slice of k in sequence.
 struct block_turn {
     index_t turn = 0, of = 1;

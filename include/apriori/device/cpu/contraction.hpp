@@ -6,6 +6,7 @@
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/double_matmul.hpp"
 #include "apriori/device/cpu/executor.hpp"
+#include "apriori/device/cpu/formats/bfloat16.hpp"
 #include "apriori/device/cpu/formats/w8a8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/small_matmul.hpp"
@@ -20,12 +21,8 @@ template <class Arch, class Left>
 struct result_tiles {
     index_t rows, chunk, panels;
 
-    /// Of few inputs and many outputs the time goes into writing: then a chunk is one block, whose rows are written front to back,
-    /// while the weights come again from the L2 cache.
-    result_tiles(const Left& left, index_t all_rows, index_t n, index_t k)
-        : rows(all_rows),
-          chunk(k <= 32 && n >= 1024 ? left.block() : blocking<Arch>::chunk / left.block() * left.block()),
-          panels(padded_outputs<Arch>(n) / blocking<Arch>::panel) {}
+    result_tiles(const Left& left, index_t all_rows, index_t n)
+        : rows(all_rows), chunk(left.chunk(n)), panels(padded_outputs<Arch>(n) / blocking<Arch>::panel) {}
     index_t count() const noexcept { return ceil_div(rows, chunk) * panels; }
 };
 
@@ -36,7 +33,8 @@ void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, con
                     index_t first_row) noexcept {
     using V = value_t<Arch>;
     constexpr int P = blocking<Arch>::panel;
-    alignas(buffer_alignment) float tile[blocking<Arch>::chunk * P];
+    alignas(buffer_alignment) float tile[Left::max_chunk * P];
+    [[maybe_unused]] const typename Left::session in_use(left);
     for (index_t t = first; t < last; ++t) {
         const index_t p = t % tiles.panels, r0 = t / tiles.panels * tiles.chunk;
         const index_t count = (std::min)(tiles.rows - r0, tiles.chunk);
@@ -60,7 +58,7 @@ void run(X& x, const ops::contraction<In, packed<Arch, Format>, E>& op) {
     parallel_ranges(x, ceil_div(op.rows, block), operations(8, op.rows, op.k), [&](index_t first, index_t last) {
         left.fill(op.input, first * block, (std::min)(last * block, op.rows));
     });
-    const result_tiles<Arch, left_of<Arch, Format>> tiles(left, op.rows, op.n, op.k);
+    const result_tiles<Arch, left_of<Arch, Format>> tiles(left, op.rows, op.n);
     parallel_ranges(x, tiles.count(), operations(2, op.rows, op.k, op.n), [&](index_t first, index_t last) {
         multiply_tiles<Arch>(left, tiles, op.weights, first, last, op.epilogue, op.out, 0);
     });
@@ -98,7 +96,7 @@ void run(X& x, const ops::matmul<E, float, Map>& op) {
         pack_panels<Arch>(b + i * right, op.b.p + op.b.batch(i), op.b.col, op.b.row, op.n, op.k);
         left(i).fill(ops::mapped<el::strided>{{op.a.p + op.a.batch(i), row_map{.inner = op.a.row}, op.a.col}}, 0, op.m);
     };
-    const result_tiles<Arch, interleaved_rows<Arch>> tiles(left(0), op.m, op.n, op.k);
+    const result_tiles<Arch, interleaved_rows<Arch>> tiles(left(0), op.m, op.n);
     const auto multiply = [&](index_t i, index_t first, index_t last) {
         const packed<Arch, f32> panels(reinterpret_cast<std::byte*>(b + i * right), op.n, op.k);
         multiply_tiles<Arch>(left(i), tiles, panels, first, last, op.epilogue, op.out, i * op.m);

@@ -5,7 +5,7 @@
 
 #include "apriori/device/cpu/dot/avx512vnni.hpp"
 #include "apriori/device/cpu/dot/pairs_x86.hpp"
-#include "apriori/device/cpu/int_lanes.hpp"
+#include "apriori/device/cpu/word_product.hpp"
 
 #include <array>
 
@@ -15,13 +15,13 @@ namespace apriori::cpu_device {
 using byte_quad = std::array<std::int8_t, 4>;
 
 /// Sums of as many outputs as V has lanes. A word of weights holds four inputs of an output, each a byte of value 0 .. 255;
-/// expand() writes a quad of activations as `words_of_quad` words. Nothing is saturated: a product is at most 255 * 127, and
+/// expand() writes a quad of activations as `left_words` words. Nothing is saturated: a product is at most 255 * 127, and
 /// 65536 of them fit into 32 bits.
 template <class V>
-struct byte_dot {
+struct byte_dot : integer_sums<V> {
     using weights = int_lanes<V>;
     using integers = typename int_lanes<V>::integers;
-    static constexpr int words_of_quad = 1;
+    static constexpr int left_words = 1;
 
     static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
     static APRIORI_INLINE weights prepare(int_lanes<V> w) noexcept { return w; }
@@ -37,13 +37,13 @@ struct byte_dot {
 /// By an instruction that multiplies pairs of 16-bit integers and adds them in 32 bits.
 template <class Arch>
 requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>)
-struct byte_dot<simd<Arch>> {
+struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
     using V = simd<Arch>;
     struct weights {
         int_lanes<V> even, odd; ///< inputs 0 and 2, 1 and 3 of each output
     };
     using integers = typename int_lanes<V>::integers;
-    static constexpr int words_of_quad = 2;
+    static constexpr int left_words = 2;
 
     static void expand(byte_quad quad, std::uint32_t* to) noexcept {
         const auto pair = [&](std::size_t low, std::size_t high) {
@@ -65,10 +65,10 @@ struct byte_dot<simd<Arch>> {
 /// By an instruction that multiplies quads of bytes and adds them in 32 bits.
 template <class Arch>
 requires(has_quads<simd<Arch>::size>)
-struct byte_dot<simd<Arch>> {
+struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
     using weights = int_lanes<simd<Arch>>;
     using integers = typename weights::integers;
-    static constexpr int words_of_quad = 1;
+    static constexpr int left_words = 1;
 
     static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
     static APRIORI_INLINE weights prepare(weights w) noexcept { return w; }

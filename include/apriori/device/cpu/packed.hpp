@@ -32,6 +32,11 @@ struct panel_format;
 template <class Arch>
 class interleaved_rows;
 
+/// Of a left operand that needs nothing while it is multiplied.
+struct no_session {
+    explicit no_session(const auto&) noexcept {}
+};
+
 /// Prefetches the slice of k behind the one that is in the cache. Each block of rows asks for its part of it, evenly, so that
 /// memory is read all the time that there is something to multiply.
 class slice_prefetch {

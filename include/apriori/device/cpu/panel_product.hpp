@@ -12,6 +12,7 @@
 #include "apriori/device/cpu/row_kernels.hpp"
 
 #include <array>
+#include <span>
 #include <utility>
 
 APRIORI_BEGIN_EXACT_MATH
@@ -65,12 +66,17 @@ inline constexpr auto multiply_block_of =
 template <class Arch>
 class interleaved_rows {
 public:
+    static constexpr index_t max_chunk = blocking<Arch>::chunk;
     static constexpr std::size_t bytes(index_t rows, index_t k) { return to_size(rows * k) * sizeof(float); }
     interleaved_rows(std::byte* memory, index_t rows, index_t k) noexcept
         : data_(reinterpret_cast<float*>(memory)), k_(k), block_(even_block<Arch>(rows)) {}
 
+    using session = no_session;
+
     /// Rows that are filled together.
     index_t block() const noexcept { return block_; }
+    /// Rows that are multiplied together, of n outputs.
+    index_t chunk(index_t n) const noexcept { return chunk_of_blocks<Arch>(block_, n, k_); }
 
     /// Computes rows first .. last; `first` is a multiple of block().
     void fill(const auto& in, index_t first, index_t last) const noexcept {
@@ -92,6 +98,12 @@ public:
             });
         }
         panel_format<Arch, Format>::finish(panel, k_, tile, count);
+    }
+
+protected:
+    /// Those of rows first .. last; `first` is a multiple of block().
+    std::span<float> values(index_t first, index_t last) const noexcept {
+        return {data_ + first * k_, to_size((last - first) * k_)};
     }
 
 private:

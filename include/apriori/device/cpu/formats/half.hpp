@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// 16-bit floats: a word holds the weight of output j in its lower half and of output j + panel / 2 in its upper one, so that
-// one load gives both vectors of a panel.
+// Weights in 16-bit floats: a word holds two inputs of an output, the first in its lower half.
 #pragma once
 
 #include "apriori/core/half.hpp"
@@ -21,7 +20,10 @@ struct half_panel {
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 
-    static constexpr index_t panel_bytes(index_t k) { return k * half * 4; }
+    /// Words [pairs][P], zeros behind the last input: a matrix unit takes 16 pairs at a time.
+    static constexpr index_t pairs(index_t k) { return round_up(k, 32) / 2; }
+    static constexpr index_t panel_bytes(index_t k) { return pairs(k) * P * 4; }
+    static const std::byte* words_of(const std::byte* panel) noexcept { return panel; }
     static status representable(std::span<const float> row) noexcept {
         for (const float x : row)
             if (!(std::fabs(x) <= Codec::largest))
@@ -29,23 +31,24 @@ struct half_panel {
         return {};
     }
     static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
-        auto* to = reinterpret_cast<std::uint32_t*>(panel) + j % half;
-        const int shift = j < half ? 0 : 16;
-        for (index_t i = 0; i < k; ++i) {
-            const std::uint32_t bits = row ? Codec::encode(row[i]) : 0;
-            to[i * half] = (to[i * half] & ~(0xffffu << shift)) | (bits << shift);
-        }
+        auto* to = reinterpret_cast<std::uint32_t*>(panel) + j;
+        const auto bits = [&](index_t i) { return row && i < k ? Codec::encode(row[i]) : 0u; };
+        for (index_t i = 0; i < pairs(k); ++i) to[i * P] = bits(2 * i) | bits(2 * i + 1) << 16;
     }
     template <class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,
                                         Body&& body) noexcept {
-        const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + k0 * half;
-        slice_prefetch ahead(p, k1 - k0, half * 4, block);
-        for (index_t i = k0; i < k1; ++i, p += half) {
+        const auto* p = reinterpret_cast<const std::uint32_t*>(panel) + k0 / 2 * P;
+        slice_prefetch ahead(p, ceil_div(k1 - k0, 2), P * 4, block);
+        for (index_t i = k0; i < k1; i += 2, p += P) {
             ahead.advance();
-            const auto x = int_lanes<V>::load(p);
-            const V w[2] = {Codec::template upper<V>(x.left(16)), Codec::template upper<V>(x.masked(0xffff0000u))};
-            body(w);
+            const auto a = int_lanes<V>::load(p), b = int_lanes<V>::load(p + half);
+            const V first[2] = {Codec::template upper<V>(a.left(16)), Codec::template upper<V>(b.left(16))};
+            body(first);
+            if (i + 1 == k1) break;
+            const V second[2] = {Codec::template upper<V>(a.masked(0xffff0000u)),
+                                 Codec::template upper<V>(b.masked(0xffff0000u))};
+            body(second);
         }
     }
     static void finish(const std::byte*, index_t, float*, index_t) noexcept {}
@@ -73,8 +76,6 @@ struct f16_codec {
     }
 };
 
-template <class Arch>
-struct panel_format<Arch, bf16> : half_panel<Arch, bf16_codec> {};
 template <class Arch>
 struct panel_format<Arch, f16> : half_panel<Arch, f16_codec> {};
 

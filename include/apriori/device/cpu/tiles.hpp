@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix units: products of tiles, 16 rows of 64 bytes each.
+//
+// A left tile has 16 rows of 32 bfloat16 or 64 bytes. A right tile has a row for each pair of inputs, or quad of bytes, and in it a
+// word for each of 16 outputs: which is how panels of these elements lie in memory, so that they serve vector registers as well.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/blocking.hpp"
+#include "apriori/device/cpu/dot/amx.hpp"
+#include "apriori/device/cpu/packed.hpp"
+
+#include <optional>
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori::cpu_device {
+
+/// The matrix unit of machines without one. A unit has
+///     available()                       whether this process may use it
+///     session                           to be alive on each thread that uses it, while it does
+///     zero<T>, load<T>, store<T>        tile register T, 0 .. 7, from and to 16 rows that lie `stride` bytes apart
+///     add_bfloat16<Sum, Left, Right>    Sum += Left Right in float32: the first elements of the pairs are summed, and the second
+///                                       ones, then both sums; subnormals count as zero
+///     add_bytes<Sum, Left, Right>       the same in int32, of signed bytes on the left and unsigned ones on the right
+struct no_matrix_unit {
+    static constexpr bool available() noexcept { return false; }
+};
+
+template <class Arch>
+struct matrix_unit_of {
+    using type = no_matrix_unit;
+};
+#if APRIORI_AMX
+template <class Arch>
+requires(lanes<value_t<Arch>>::count == 16)
+struct matrix_unit_of<Arch> {
+    using type = amx;
+};
+#endif
+template <class Arch>
+using matrix_unit = typename matrix_unit_of<Arch>::type;
+template <class Arch>
+inline constexpr bool has_matrix_unit = !std::is_same_v<matrix_unit<Arch>, no_matrix_unit>;
+
+inline constexpr index_t tile_rows = 16, tile_row_bytes = 64, tile_bytes = tile_rows * tile_row_bytes;
+
+/// The elements of tiles: `depth` of them fill a row. A left operand of several terms is the sum of as many matrices.
+template <int Terms>
+struct bfloat16_tiles {
+    using sum = float;
+    static constexpr int terms = Terms;
+    static constexpr index_t depth = 32;
+    template <class Unit, int Sum, int Left, int Right>
+    static APRIORI_INLINE void add() noexcept {
+        Unit::template add_bfloat16<Sum, Left, Right>();
+    }
+};
+struct byte_tiles {
+    using sum = std::int32_t;
+    static constexpr int terms = 1;
+    static constexpr index_t depth = 64;
+    template <class Unit, int Sum, int Left, int Right>
+    static APRIORI_INLINE void add() noexcept {
+        Unit::template add_bytes<Sum, Left, Right>();
+    }
+};
+
+/// sums [16 Groups][panel] (+)= `Groups` tiles of rows, the second `group_bytes` behind the first, times `steps` tiles of a panel.
+template <class Arch, class Unit, class Elements, int Groups>
+void multiply_tile_groups(const std::byte* left, index_t group_bytes, const std::byte* panel, index_t steps,
+                          typename Elements::sum* sums, bool accumulate, block_turn block) noexcept {
+    constexpr index_t P = blocking<Arch>::panel, row_bytes = 4 * P, step_bytes = tile_rows * row_bytes;
+    constexpr int N = P / tile_rows; // tiles across the panel
+    static_assert(N == 1 || N == 2);
+    const auto each_sum = [&](auto&& body) __attribute__((always_inline)) { // body(<register>, where it lies)
+        body.template operator()<0>(sums);
+        if constexpr (N > 1) body.template operator()<1>(sums + 16);
+        if constexpr (Groups > 1) body.template operator()<2>(sums + tile_rows * P);
+        if constexpr (Groups > 1 && N > 1) body.template operator()<3>(sums + tile_rows * P + 16);
+    };
+    each_sum([&]<int T>(const auto* at) __attribute__((always_inline)) {
+        if (accumulate)
+            Unit::template load<T>(at, row_bytes);
+        else
+            Unit::template zero<T>();
+    });
+    slice_prefetch ahead(panel, steps, step_bytes, block);
+    for (index_t s = 0; s < steps; ++s, left += tile_bytes, panel += step_bytes) {
+        ahead.advance();
+        Unit::template load<4>(left, tile_row_bytes);
+        Unit::template load<6>(panel, row_bytes);
+        Elements::template add<Unit, 0, 4, 6>();
+        if constexpr (N > 1) {
+            Unit::template load<7>(panel + tile_row_bytes, row_bytes);
+            Elements::template add<Unit, 1, 4, 7>();
+        }
+        if constexpr (Groups > 1) {
+            Unit::template load<5>(left + group_bytes, tile_row_bytes);
+            Elements::template add<Unit, 2, 5, 6>();
+            if constexpr (N > 1) Elements::template add<Unit, 3, 5, 7>();
+        }
+    }
+    each_sum([&]<int T>(auto* at) __attribute__((always_inline)) { Unit::template store<T>(at, row_bytes); });
+}
+
+/// Where the rows of a left operand lie as tiles. A chunk of rows has the rows of term 0, then those of term 1 and so on, 16 to a
+/// group. The tiles of a group follow one another along the inputs.
+template <class Arch, class Unit, class Elements>
+class tiled_left {
+public:
+    using sum = typename Elements::sum;
+    static constexpr int terms = Elements::terms;
+    static constexpr index_t depth = Elements::depth;
+    /// Rows of a chunk: while a panel comes from memory, so many are multiplied with it.
+    static constexpr index_t max_chunk = 288 / terms, max_sums = max_chunk * terms;
+    static_assert(max_sums % tile_rows == 0);
+
+    static constexpr std::size_t bytes(index_t rows, index_t k) {
+        return to_size(ceil_div(rows, chunk_of(rows)) * groups_of(chunk_of(rows)) * ceil_div(k, depth) * tile_bytes);
+    }
+    tiled_left(std::byte* memory, index_t rows, index_t k) noexcept
+        : data_(memory), rows_(rows), chunk_(chunk_of(rows)), steps_(ceil_div(k, depth)) {}
+
+    index_t chunk() const noexcept { return chunk_; }
+    /// The row of the first tile that holds inputs of row r; that of inputs depth * i and on is i * tile_bytes behind it.
+    std::byte* row_at(index_t r, index_t term = 0) const noexcept {
+        const index_t first = r / chunk_ * chunk_, count = (std::min)(rows_ - first, chunk_);
+        const index_t stacked = term * count + r - first;
+        return group_at(first, stacked / tile_rows) + stacked % tile_rows * tile_row_bytes;
+    }
+
+    /// sums [terms * count, whole tiles][panel] = the product of the chunk of `count` rows from `first` on with a panel's words. A
+    /// slice of 16 tiles of the panel stays in the cache while all rows pass over it.
+    void multiply(index_t first, index_t count, const std::byte* panel, sum* sums) const noexcept {
+        constexpr index_t P = blocking<Arch>::panel, slice = 16;
+        const index_t group_bytes = steps_ * tile_bytes;
+        for (index_t s = 0; s < steps_ || s == 0; s += slice) {
+            const index_t steps = (std::min)(steps_ - s, slice);
+            for_each_block(groups_of(count), 2, [&](index_t g, index_t n, block_turn turn) {
+                constexpr auto one = multiply_tile_groups<Arch, Unit, Elements, 1>;
+                constexpr auto two = multiply_tile_groups<Arch, Unit, Elements, 2>;
+                (n == 2 ? two : one)(group_at(first, g) + s * tile_bytes, group_bytes, panel + s * tile_rows * 4 * P,
+                                     steps, sums + g * tile_rows * P, s != 0, turn);
+            });
+        }
+    }
+
+private:
+    /// As few chunks as can be, of about the same size.
+    static constexpr index_t chunk_of(index_t rows) {
+        const index_t even = ceil_div(rows, (std::max)(ceil_div(rows, max_chunk), index_t{1}));
+        return (std::max)((std::min)(round_up(even, tile_rows), max_chunk), index_t{1});
+    }
+    static constexpr index_t groups_of(index_t rows) { return ceil_div(rows * terms, tile_rows); }
+    std::byte* group_at(index_t first, index_t g) const noexcept {
+        return data_ + (first / chunk_ * groups_of(chunk_) + g) * steps_ * tile_bytes;
+    }
+
+    std::byte* data_;
+    index_t rows_, chunk_, steps_;
+};
+
+/// A left operand for the matrix unit where this process may use it and there are Tiled::fewest rows, and a plain one elsewhere.
+template <class Unit, class Tiled, class Plain>
+class tiled_or_plain {
+public:
+    static constexpr index_t max_chunk = (std::max)(Tiled::max_chunk, Plain::max_chunk);
+    static constexpr std::size_t bytes(index_t rows, index_t k) {
+        return (std::max)(Tiled::bytes(rows, k), Plain::bytes(rows, k));
+    }
+    tiled_or_plain(std::byte* memory, index_t rows, index_t k) noexcept
+        : tiled_(memory, rows, k), plain_(memory, rows, k), tiles_(rows >= Tiled::fewest && Unit::available()) {}
+
+    index_t block() const noexcept { return tiles_ ? tiled_.block() : plain_.block(); }
+    index_t chunk(index_t n) const noexcept { return tiles_ ? tiled_.chunk(n) : plain_.chunk(n); }
+    void fill(const auto& in, index_t first, index_t last) const noexcept {
+        tiles_ ? tiled_.fill(in, first, last) : plain_.fill(in, first, last);
+    }
+    void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
+        tiles_ ? tiled_.multiply(first, count, w, p, tile) : plain_.multiply(first, count, w, p, tile);
+    }
+
+    class session {
+    public:
+        explicit session(const tiled_or_plain& left) noexcept {
+            if (left.tiles_) unit_.emplace();
+        }
+
+    private:
+        std::optional<typename Unit::session> unit_;
+    };
+
+private:
+    Tiled tiled_;
+    Plain plain_;
+    bool tiles_;
+};
+template <class Arch, class Tiled, class Plain>
+using left_for_unit = std::conditional_t<has_matrix_unit<Arch>, tiled_or_plain<matrix_unit<Arch>, Tiled, Plain>, Plain>;
+
+} // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH
