@@ -4,6 +4,7 @@
 // bf16a16: matrix units take them so.
 #pragma once
 
+#include "apriori/core/half.hpp"
 #include "apriori/core/macros.hpp"
 
 namespace apriori {
@@ -20,9 +21,11 @@ struct f16 {
 struct bf16 {
     static constexpr const char* name = "bf16";
 };
-/// bf16 with activations in bfloat16 too: a left operand is rounded to nearest even when a product is made. Sums are float32.
+/// bf16 with activations in bfloat16 too: operands of products are rounded to nearest even when a product is made. Sums are float32,
+/// as is attention to cached keys.
 struct bf16a16 {
     static constexpr const char* name = "bf16a16";
+    using products = bfloat16; ///< what products of two activations are made of, too: those of attention
 };
 /// Integers -127 .. 127 and one float32 scale for each output: the largest magnitude of its weights / 127.
 struct w8 {

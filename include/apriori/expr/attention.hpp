@@ -12,17 +12,25 @@ namespace apriori {
 /// The device's own attention kernel: scores never leave it. The default processor.
 struct fused_attention {
     static constexpr const char* name = "fused";
+    using products = float;
+};
+/// The same with queries, keys, values and weights rounded to bfloat16 where they are multiplied; sums are float32. `cpu` has it. In
+/// models whose format rounds activations it is what fused_attention means.
+struct bfloat16_attention {
+    static constexpr const char* name = "fused, bfloat16";
+    using products = bfloat16;
 };
 
 /// softmax(scale q k^T + bias) v for `Heads` heads. Operands are q, k, v [rows, Heads * d] each, or one [rows, 3 * Heads * d]
-/// that holds them side by side. Processor is fused_attention or a composition of expressions (layers/).
+/// that holds them side by side. Processor is fused_attention, bfloat16_attention or a composition of
+/// expressions (layers/).
 template <class Processor, int Heads, class First, class... Rest>
 struct attention_node {
     static_assert(sizeof...(Rest) == 0 || sizeof...(Rest) == 2);
     using apriori_expression = void;
     static constexpr const char* name = "attention";
     using first = extents_of<First>;
-    static constexpr bool is_fused = std::is_same_v<Processor, fused_attention>;
+    static constexpr bool is_fused = requires { typename Processor::products; };
     static constexpr int heads = Heads;
     static constexpr int parts = sizeof...(Rest) == 0 ? 3 : 1;
     static constexpr bool fit = first::rank == 2 && first::fixed(1) % (parts * Heads) == 0;
@@ -58,8 +66,9 @@ struct attention_node {
     requires is_fused
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
         with_heads(to, [&](const auto& q, const auto& k, const auto& v) {
-            to.run(ops::attention<E>{q.data, k.data, v.data, q.stride(0), k.stride(0), v.stride(0), Heads, head_dim,
-                                     rows, scale, epilogue, detail::output_of(out)});
+            to.run(ops::attention<E, typename Processor::products>{q.data, k.data, v.data, q.stride(0), k.stride(0),
+                                                                   v.stride(0), Heads, head_dim, rows, scale, epilogue,
+                                                                   detail::output_of(out)});
         });
     }
     template <class Context, class Out>

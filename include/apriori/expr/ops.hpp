@@ -146,7 +146,8 @@ struct map {
 };
 
 /// out = epilogue(softmax(scale q k^T + bias) v); row r of q, k and v lies at r * their stride, head h at column h * head_dim.
-template <class Epilogue>
+/// Factors of products are rounded to Products, float or bfloat16.
+template <class Epilogue, class Products = float>
 struct attention {
     const float *q, *k, *v;
     index_t q_stride, k_stride, v_stride;

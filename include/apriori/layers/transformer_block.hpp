@@ -20,7 +20,8 @@ struct transformer_block {
 
     /// The attention half, as an expression of the rows x [rows, Width] that go in.
     constexpr auto attention_half(const auto& x, const attention_rows& rows, float scale, const auto& processor) const {
-        return x + w.linear("to_out"_w, self_attention<Heads>(qkv_of(x), rows, scale, processor)); // [rows, Width]
+        return x + w.linear("to_out"_w,
+                            self_attention<Heads>(qkv_of(x), rows, scale, in_format(processor))); // [rows, Width]
     }
 
     /// The feed-forward half, likewise.
@@ -50,7 +51,7 @@ struct transformer_block {
                           const Pick& pick) const {
         const auto temporaries = to.scope();
         const auto a = to.temporary(extents<dyn, Width>(x.ext()[0])); // [rows, Width]
-        to(a) = self_attention<Heads>(qkv_of(x), rows, scale, processor);
+        to(a) = self_attention<Heads>(qkv_of(x), rows, scale, in_format(processor));
         after_attention(to, pick(x), pick(a));
     }
 
@@ -66,6 +67,15 @@ struct transformer_block {
     }
 
 private:
+    /// The device's own kernel as the format of the weights has it.
+    template <class Processor>
+    static constexpr auto in_format(const Processor& processor) {
+        if constexpr (std::is_same_v<Processor, fused_attention> &&
+                      requires { typename Weights::packed::weight_format::products; })
+            return bfloat16_attention{};
+        else
+            return processor;
+    }
     /// Rows y [.., Width] through what follows attention, whose rows are `attended` [.., Width], in place.
     template <class Context, class Y, class A>
     constexpr void after_attention(Context& to, const Y& y, const A& attended) const {

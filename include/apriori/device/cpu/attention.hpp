@@ -5,6 +5,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/contraction.hpp"
+#include "apriori/device/cpu/tile_attention.hpp"
 #include "apriori/expr/norms.hpp"
 
 #include <cmath>
@@ -29,19 +30,27 @@ struct attention_blocks {
     constexpr index_t floats() const { return round_up(keys() + values() + queries() + sums(), 16); }
 };
 
-template <class Arch, class E>
-constexpr std::size_t scratch_bytes(const ops::attention<E>& op) {
-    const attention_blocks<Arch> blocks{op.sequences.tokens, op.head_dim};
-    return to_size(op.sequences.count * op.heads * blocks.floats()) * sizeof(float);
+/// x as a factor of products of type Products.
+template <class Products, class V>
+APRIORI_INLINE V factor(V x) noexcept {
+    if constexpr (std::is_same_v<Products, bfloat16>)
+        return rounded_to_bfloat16(x);
+    else
+        return x;
+}
+template <class V, class Products>
+void make_factors(float* x, index_t n) noexcept {
+    if constexpr (!std::is_same_v<Products, float>)
+        for_columns<V>(0, n, [&]<class W>(W, index_t c) { store(x + c, factor<Products>(lanes<W>::load(x + c))); });
 }
 
-/// x = exp(x - max) for n elements; returns their sum.
-template <class V>
+/// x = exp(x - max) for n elements, as factors of products; returns their sum.
+template <class V, class Products>
 float exponentials(float* x, index_t n, float max) noexcept {
     V sums = lanes<V>::set(0.0f);
     float rest = 0.0f;
     for_columns<V>(0, n, [&]<class W>(W, index_t c) {
-        const W e = exp_of_difference(lanes<W>::load(x + c) - lanes<W>::set(max));
+        const W e = factor<Products>(exp_of_difference(lanes<W>::load(x + c) - lanes<W>::set(max)));
         store(x + c, e);
         if constexpr (std::is_same_v<W, V>)
             sums = sums + e;
@@ -63,8 +72,8 @@ inline constexpr auto multiply_values_of = by_row_count<blocking<Arch>::rows>([]
 });
 
 /// Queries r0 .. r0 + m of head h of sequence s.
-template <class Arch, class E>
-void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0, index_t m, const float* keys,
+template <class Arch, class E, class Products>
+void attend_block(const ops::attention<E, Products>& op, index_t s, index_t h, index_t r0, index_t m, const float* keys,
                   const float* values, float* queries, float* sums) noexcept {
     using V = value_t<Arch>;
     using blocks = attention_blocks<Arch>;
@@ -81,7 +90,7 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
 
     for (index_t i = 0; i < m; ++i) {
         const float* q = op.q + (s * tokens + r0 + i) * op.q_stride + h * d;
-        for (index_t c = 0; c < d; ++c) queries[c * m + i] = q[c] * op.scale;
+        for (index_t c = 0; c < d; ++c) queries[c * m + i] = factor<Products>(q[c] * op.scale);
         max[i] = -std::numeric_limits<float>::infinity();
         sum[i] = 0.0f;
     }
@@ -95,7 +104,7 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
             const auto row = make_program_row<V>(el::vector{scores[i]}, count);
             const float top = fn::fmax(max[i], (row.max)(fn::identity{}));
             const float shrink = std::exp(max[i] - top);
-            sum[i] = sum[i] * shrink + exponentials<V>(scores[i], count, top);
+            sum[i] = sum[i] * shrink + exponentials<V, Products>(scores[i], count, top);
             max[i] = top;
             if (j0 > 0)
                 for (index_t p = 0; p < round_up(d, P); p += P)
@@ -114,24 +123,55 @@ void attend_block(const ops::attention<E>& op, index_t s, index_t h, index_t r0,
     }
 }
 
-template <class Arch, class E, executor X>
-void run(X& x, const ops::attention<E>& op) {
+/// Head h of sequence s, with `memory` for its keys and values in panels.
+template <class Arch, class E, class Products>
+void attend_head(const ops::attention<E, Products>& op, index_t s, index_t h, std::byte* memory) noexcept {
+    using V = value_t<Arch>;
     constexpr int M = blocking<Arch>::rows;
     const index_t tokens = op.sequences.tokens, d = op.head_dim;
     const attention_blocks<Arch> blocks{tokens, d};
+    float* keys = reinterpret_cast<float*>(memory);
+    float* values = keys + blocks.keys();
+    float* queries = values + blocks.values();
+    float* sums = queries + blocks.queries();
+    pack_panels<Arch>(keys, op.k + s * tokens * op.k_stride + h * d, op.k_stride, 1, tokens, d);
+    pack_panels<Arch>(values, op.v + s * tokens * op.v_stride + h * d, 1, op.v_stride, d, tokens);
+    make_factors<V, Products>(keys, blocks.keys() + blocks.values());
+    for (index_t r = 0; r < tokens; r += M)
+        attend_block<Arch>(op, s, h, r, std::min<index_t>(tokens - r, M), keys, values, queries, sums);
+}
+
+/// Bytes of memory for a head.
+template <class Arch, class Products>
+constexpr index_t attention_bytes(index_t tokens, index_t head_dim) {
+    const index_t plain = attention_blocks<Arch>{tokens, head_dim}.floats() * index_t{sizeof(float)};
+    if constexpr (std::is_same_v<Products, bfloat16> && has_matrix_unit<Arch>)
+        return (std::max)(plain, tile_attention<Arch, matrix_unit<Arch>>::bytes(tokens, head_dim));
+    else
+        return plain;
+}
+template <class Arch, class E, class Products>
+constexpr std::size_t scratch_bytes(const ops::attention<E, Products>& op) {
+    return to_size(op.sequences.count * op.heads * attention_bytes<Arch, Products>(op.sequences.tokens, op.head_dim));
+}
+template <class Arch, class E, class Products, executor X>
+void run(X& x, const ops::attention<E, Products>& op) {
+    const index_t tokens = op.sequences.tokens, d = op.head_dim;
     const double cost = operations(4, op.sequences.count, op.heads, d, tokens, tokens);
+    const index_t bytes = attention_bytes<Arch, Products>(tokens, d);
     parallel_ranges(x, op.sequences.count * op.heads, cost, [&](index_t first, index_t last) {
-        for (index_t task = first; task < last; ++task) {
-            const index_t s = task / op.heads, h = task % op.heads;
-            float* keys = reinterpret_cast<float*>(op.scratch) + task * blocks.floats();
-            float* values = keys + blocks.keys();
-            float* queries = values + blocks.values();
-            float* sums = queries + blocks.queries();
-            pack_panels<Arch>(keys, op.k + s * tokens * op.k_stride + h * d, op.k_stride, 1, tokens, d);
-            pack_panels<Arch>(values, op.v + s * tokens * op.v_stride + h * d, 1, op.v_stride, d, tokens);
-            for (index_t r = 0; r < tokens; r += M)
-                attend_block<Arch>(op, s, h, r, std::min<index_t>(tokens - r, M), keys, values, queries, sums);
-        }
+        const auto each = [&](const auto& attend) {
+            for (index_t task = first; task < last; ++task)
+                attend(task / op.heads, task % op.heads, op.scratch + task * bytes);
+        };
+        if constexpr (std::is_same_v<Products, bfloat16> && has_matrix_unit<Arch>)
+            if (matrix_unit<Arch>::available()) {
+                const typename matrix_unit<Arch>::session in_use;
+                return each([&](index_t s, index_t h, std::byte* memory) {
+                    tile_attention<Arch, matrix_unit<Arch>>(memory, tokens, d).attend(op, s, h);
+                });
+            }
+        each([&](index_t s, index_t h, std::byte* memory) { attend_head<Arch>(op, s, h, memory); });
     });
 }
 

@@ -60,6 +60,7 @@ private:
 /// A weight matrix [n, k] in panels.
 template <class Arch, class Format>
 struct packed {
+    using weight_format = Format;
     using format = panel_format<Arch, Format>;
     static constexpr index_t panel = blocking<Arch>::panel;
 

@@ -129,9 +129,10 @@ public:
         return group_at(first, stacked / tile_rows) + stacked % tile_rows * tile_row_bytes;
     }
 
-    /// sums [terms * count, whole tiles][panel] = the product of the chunk of `count` rows from `first` on with a panel's words. A
+    /// sums [terms * count, whole tiles][panel] (+)= the product of the chunk of `count` rows from `first` on with a panel's words. A
     /// slice of 16 tiles of the panel stays in the cache while all rows pass over it.
-    void multiply(index_t first, index_t count, const std::byte* panel, sum* sums) const noexcept {
+    void multiply(index_t first, index_t count, const std::byte* panel, sum* sums,
+                  bool accumulate = false) const noexcept {
         constexpr index_t P = blocking<Arch>::panel, slice = 16;
         const index_t group_bytes = steps_ * tile_bytes;
         for (index_t s = 0; s < steps_ || s == 0; s += slice) {
@@ -140,7 +141,7 @@ public:
                 constexpr auto one = multiply_tile_groups<Arch, Unit, Elements, 1>;
                 constexpr auto two = multiply_tile_groups<Arch, Unit, Elements, 2>;
                 (n == 2 ? two : one)(group_at(first, g) + s * tile_bytes, group_bytes, panel + s * tile_rows * 4 * P,
-                                     steps, sums + g * tile_rows * P, s != 0, turn);
+                                     steps, sums + g * tile_rows * P, accumulate || s != 0, turn);
             });
         }
     }

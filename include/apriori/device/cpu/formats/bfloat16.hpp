@@ -16,7 +16,15 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// x rounded to bfloat16: to nearest, halves to even.
+/// x rounded to bfloat16: to nearest, halves to even. A NaN stays one.
+APRIORI_INLINE float rounded_to_bfloat16(float x) noexcept { return bfloat16_to_float(float_to_bfloat16(x)); }
+template <class Arch>
+APRIORI_EXACT_INLINE simd<Arch> rounded_to_bfloat16(simd<Arch> x) noexcept {
+    using words = int_lanes<simd<Arch>>;
+    const words bits = words::of(x), last = bits.right(16).masked(1u);
+    const words rounded{bits.v + last.v + words::set(0x7fffu).v};
+    return where_equal(x, x, rounded.masked(0xffff0000u).as_floats(), x + x);
+}
 inline void split(const float (&x)[left_slice], std::uint16_t (&to)[1][left_slice]) noexcept {
     for (index_t j = 0; j < left_slice; ++j) to[0][j] = float_to_bfloat16(x[j]);
 }

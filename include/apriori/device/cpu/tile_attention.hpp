@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention in products of bfloat16 on a matrix unit: as attention.hpp has it, with 32 queries at a time.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/formats/bfloat16.hpp"
+#include "apriori/expr/ops.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori::cpu_device {
+
+/// A head's attention, with keys and values as panels of words of two: keys have a panel for each P of them and pairs of columns, values
+/// a panel for each P columns and pairs of keys. What is past the last of either is zero.
+template <class Arch, class Unit>
+class tile_attention {
+    using V = value_t<Arch>;
+    using layout = tiled_left<Arch, Unit, bfloat16_tiles<1>>;
+    static constexpr index_t P = blocking<Arch>::panel, L = lanes<V>::count, depth = layout::depth;
+    static constexpr index_t rows = 2 * tile_rows; ///< queries at a time
+    static constexpr index_t slice = 256;          ///< keys at a time
+    static_assert(depth % P == 0 && slice % depth == 0);
+
+public:
+    static constexpr index_t bytes(index_t tokens, index_t head_dim) { return parts(tokens, head_dim).end; }
+    tile_attention(std::byte* memory, index_t tokens, index_t head_dim) noexcept
+        : tokens_(tokens),
+          d_(head_dim),
+          keys_(memory),
+          values_(memory + parts(tokens, head_dim).values),
+          queries_(memory + parts(tokens, head_dim).queries),
+          sums_(reinterpret_cast<float*>(memory + parts(tokens, head_dim).sums)) {}
+
+    /// Head h of sequence s.
+    template <class E>
+    void attend(const ops::attention<E, bfloat16>& op, index_t s, index_t h) const noexcept {
+        pack_keys(op.k + s * tokens_ * op.k_stride + h * d_, op.k_stride);
+        pack_values(op.v + s * tokens_ * op.v_stride + h * d_, op.v_stride);
+        for (index_t r = 0; r < tokens_; r += rows) attend_block(op, s, h, r, (std::min)(rows, tokens_ - r));
+    }
+
+private:
+    struct places {
+        index_t values, queries, sums, end;
+    };
+    static constexpr index_t panel_bytes(index_t inputs) { return round_up(inputs, depth) / 2 * P * 4; }
+    static constexpr places parts(index_t tokens, index_t d) {
+        places p{};
+        p.values = round_up(tokens, depth) / P * panel_bytes(d);
+        p.queries = p.values + ceil_div(d, P) * panel_bytes(tokens);
+        p.sums = p.queries + index_t(layout::bytes(rows, d));
+        p.end = round_up(p.sums + ceil_div(d, P) * rows * P * 4, index_t{buffer_alignment});
+        return p;
+    }
+
+    void pack_keys(const float* from, index_t stride) const noexcept {
+        for (index_t j = 0; j < round_up(tokens_, depth); ++j) {
+            auto* to = reinterpret_cast<std::uint32_t*>(keys_ + j / P * panel_bytes(d_)) + j % P;
+            for (index_t c = 0; c < round_up(d_, depth); c += left_slice) {
+                std::uint16_t rounded[1][left_slice] = {};
+                if (j < tokens_ && c < d_) round_slice(from + j * stride, c, 1.0f, rounded);
+                for (index_t i = c; i < (std::min)(c + left_slice, round_up(d_, depth)); i += 2)
+                    std::memcpy(to + i / 2 * P, rounded[0] + (i - c), 4);
+            }
+        }
+    }
+    void pack_values(const float* from, index_t stride) const noexcept {
+        for (index_t p = 0; p < d_; p += P) {
+            auto* to = reinterpret_cast<std::uint32_t*>(values_ + p / P * panel_bytes(tokens_));
+            const index_t columns = (std::min)(d_ - p, P);
+            for (index_t j = 0; j < round_up(tokens_, depth); j += 2, to += P) {
+                float pair[2][to_size(P)] = {};
+                for (index_t i = 0; i < (std::min)(tokens_ - j, index_t{2}); ++i)
+                    std::memcpy(pair[i], from + (j + i) * stride + p, to_size(columns) * sizeof(float));
+                for (index_t c = 0; c < P; ++c)
+                    to[c] = float_to_bfloat16(pair[0][c]) | std::uint32_t{float_to_bfloat16(pair[1][c])} << 16;
+            }
+        }
+    }
+    /// Columns c and on of a row, times a factor.
+    void round_slice(const float* row, index_t c, float factor, std::uint16_t (&to)[1][left_slice]) const noexcept {
+        float part[left_slice] = {};
+        for (index_t i = 0; i < (std::min)(d_ - c, left_slice); ++i) part[i] = row[c + i] * factor;
+        split(part, to);
+    }
+
+    /// Queries r0 .. r0 + m.
+    template <class E>
+    void attend_block(const ops::attention<E, bfloat16>& op, index_t s, index_t h, index_t r0,
+                      index_t m) const noexcept {
+        const layout queries(queries_, m, d_);
+        for (index_t i = 0; i < m; ++i)
+            for (index_t c = 0; c < d_; c += left_slice) {
+                std::uint16_t rounded[1][left_slice];
+                round_slice(op.q + (s * tokens_ + r0 + i) * op.q_stride + h * d_, c, op.scale, rounded);
+                for (index_t k = 0; k < (std::min)(left_slice, d_ - c); k += depth)
+                    std::memcpy(queries.row_at(i) + (c + k) / depth * tile_bytes, rounded[0] + k,
+                                to_size(tile_row_bytes));
+            }
+        alignas(buffer_alignment) float scores[to_size(slice / P)][to_size(rows)][to_size(P)];
+        alignas(buffer_alignment) std::byte probability_tiles[rows * slice * 2];
+        float max[to_size(rows)], sum[to_size(rows)];
+        for (index_t i = 0; i < m; ++i) max[i] = -std::numeric_limits<float>::infinity(), sum[i] = 0.0f;
+
+        for (index_t j0 = 0; j0 < tokens_; j0 += slice) {
+            const index_t count = (std::min)(tokens_ - j0, slice), panels = round_up(count, depth) / P;
+            for (index_t p = 0; p < panels; ++p)
+                queries.multiply(0, m, keys_ + (j0 / P + p) * panel_bytes(d_), scores[p][0]);
+            const layout probabilities(probability_tiles, m, panels * P);
+            for (index_t i = 0; i < m; ++i) {
+                for (index_t j = count; j < panels * P; ++j)
+                    scores[j / P][i][j % P] = -std::numeric_limits<float>::infinity();
+                if (op.sequences.causal || op.sequences.mask != nullptr)
+                    for (index_t j = 0; j < count; ++j) scores[j / P][i][j % P] += op.sequences.bias(s, r0 + i, j0 + j);
+                V largest = lanes<V>::set(max[i]);
+                for (index_t p = 0; p < panels; ++p)
+                    for (index_t c = 0; c < P; c += L) largest = fmax(largest, lanes<V>::load(scores[p][i] + c));
+                const float top = max_lanes(largest), shrink = std::exp(max[i] - top);
+                V total = lanes<V>::set(0.0f);
+                for (index_t p = 0; p < panels; ++p) {
+                    for (index_t c = 0; c < P; c += L) {
+                        const V e = exp_of_difference(lanes<V>::load(scores[p][i] + c) - lanes<V>::set(top));
+                        const V rounded = rounded_to_bfloat16(e);
+                        total = total + rounded;
+                        store(scores[p][i] + c, rounded);
+                    }
+                    std::uint16_t upper[to_size(P)];
+                    for (index_t c = 0; c < P; ++c)
+                        upper[c] = std::uint16_t(std::bit_cast<std::uint32_t>(scores[p][i][c]) >> 16);
+                    std::memcpy(probabilities.row_at(i) + p * P / depth * tile_bytes + p * P % depth * 2, upper,
+                                sizeof(upper));
+                }
+                sum[i] = sum[i] * shrink + sum_lanes(total);
+                max[i] = top;
+                if (j0 > 0)
+                    for (index_t p = 0; p < ceil_div(d_, P); ++p) scale_row(sums_ + (p * rows + i) * P, shrink);
+            }
+            for (index_t p = 0; p < ceil_div(d_, P); ++p)
+                probabilities.multiply(0, m, values_ + p * panel_bytes(tokens_) + j0 / 2 * P * 4, sums_ + p * rows * P,
+                                       j0 > 0);
+        }
+        for (index_t i = 0; i < m; ++i)
+            for (index_t p = 0; p < d_; p += P) {
+                float* row = sums_ + p * rows + i * P;
+                scale_row(row, 1.0f / sum[i]);
+                store_row<V>(op.epilogue, op.out, s * tokens_ + r0 + i, row, h * d_ + p, (std::min)(d_ - p, P));
+            }
+    }
+    static void scale_row(float* row, float x) noexcept {
+        for (index_t c = 0; c < P; c += L) store(row + c, lanes<V>::load(row + c) * lanes<V>::set(x));
+    }
+
+    index_t tokens_, d_;
+    std::byte *keys_, *values_, *queries_;
+    float* sums_;
+};
+
+} // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH
