@@ -3,6 +3,7 @@
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/expr/plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -36,9 +37,13 @@ double kept(const std::vector<float>& row, std::size_t i) {
     if constexpr (std::is_same_v<F, f16>)
         return std::fabs(x) < 0x1p-14 ? std::nearbyint(x * 0x1p24) * 0x1p-24 : nearest(x, 11);
     if constexpr (std::is_same_v<F, w8>) return scaled(0, row.size(), 127.0f);
-    if constexpr (std::is_same_v<F, w4>) {
-        const std::size_t g = static_cast<std::size_t>(w4::group), first = i / g * g;
-        return scaled(first, std::min(first + g, row.size()), 7.0f);
+    if constexpr (std::is_same_v<F, w4> || std::is_same_v<F, w4a8>) {
+        const std::size_t first = i / 32 * 32;
+        float largest = 0;
+        for (std::size_t j = first; j < std::min(first + 32, row.size()); ++j)
+            if (std::fabs(row[j]) > std::fabs(largest)) largest = row[j];
+        const double scale = nearest(static_cast<double>(largest / -8.0f), 8);
+        return scale != 0 ? std::clamp(std::nearbyint(row[i] / static_cast<float>(scale)), -8.0f, 7.0f) * scale : 0.0;
     }
 }
 
@@ -186,7 +191,9 @@ TEST(FormatsOfIntegers, SumsAreExact) {
 #endif
 }
 
-TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
+/// F keeps weights as Weights does.
+template <class F, class Weights, class Arch = default_arch>
+void products_err_by_half_a_step() {
     constexpr index_t N = 40, K = 301, rows = 7;
     std::mt19937 engine(3);
     const auto number = [&] { return static_cast<float>(static_cast<int>(engine() % 2001) - 1000) * 1e-3f; };
@@ -197,7 +204,7 @@ TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
     for (float& v : x) v = number();
     for (index_t i = 0; i < K; ++i) x[static_cast<std::size_t>(2 * K + i)] = 0.0f; // a row of nothing
     x[3 * K] = 100.0f;                                                             // a row whose scale is one number's
-    const auto y = product_of<default_arch, w8a8, N, K>(x, w);
+    const auto y = product_of<Arch, F, N, K>(x, w);
     for (index_t r = 0; r < rows; ++r) {
         double top = 0;
         for (index_t i = 0; i < K; ++i)
@@ -205,7 +212,7 @@ TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
         for (index_t j = 0; j < N; ++j) {
             double sum = 0, magnitude = 0;
             for (index_t i = 0; i < K; ++i) {
-                const double v = kept<w8>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(i));
+                const double v = kept<Weights>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(i));
                 sum += v * static_cast<double>(x[static_cast<std::size_t>(r * K + i)]);
                 magnitude += std::fabs(v);
             }
@@ -214,6 +221,12 @@ TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
                 << "row " << r << ", output " << j;
         }
     }
+}
+
+TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
+    products_err_by_half_a_step<w8a8, w8>();
+    products_err_by_half_a_step<w4a8, w4>();
+    products_err_by_half_a_step<w4a8, w4, scalar_arch>();
 }
 
 TEST(FormatsOfIntegers, WhatIsNoNumberStaysInItsRow) {
@@ -257,6 +270,7 @@ TEST(Formats, RefuseWhatTheyCannotHold) {
         EXPECT_FALSE(packs(bf16a16{}, bad));
         EXPECT_FALSE(packs(w8{}, bad));
         EXPECT_FALSE(packs(w4{}, bad));
+        EXPECT_FALSE(packs(w4a8{}, bad));
         EXPECT_FALSE(packs(w8a8{}, bad));
     }
     EXPECT_TRUE(packs(f16{}, 65504.0f));

@@ -26,7 +26,9 @@ using three_terms = bfloat16_rows<arch, Unit, 3>;
 template <class Unit>
 using one_term = bfloat16_rows<arch, Unit, 1>;
 template <class Unit>
-using bytes = quantized_tiles<arch, Unit>;
+using bytes = quantized_tiles<arch, Unit, 1>;
+template <class Unit>
+using digits = quantized_tiles<arch, Unit, 4>;
 
 struct problem {
     index_t rows, n, k;
@@ -118,9 +120,11 @@ TEST(Tiles, ThreeTermsAreTheActivationsThemselves) {
 }
 TEST(Tiles, ProductsOfBytesAreThoseOfVectors) {
     const emulated_unit::session session;
-    for (const problem& p : problems())
-        EXPECT_EQ((product<w8a8, bytes<emulated_unit>>(p)), (product<w8a8, quantized_rows<arch>>(p)))
-            << p.rows << " x " << p.n << " x " << p.k;
+    for (const problem& p : problems()) {
+        SCOPED_TRACE(testing::Message() << p.rows << " x " << p.n << " x " << p.k);
+        EXPECT_EQ((product<w8a8, bytes<emulated_unit>>(p)), (product<w8a8, quantized_rows<arch, 1>>(p)));
+        EXPECT_EQ((product<w8, digits<emulated_unit>>(p)), (product<w8, quantized_rows<arch, 4>>(p)));
+    }
 }
 
 TEST(Tiles, WhatIsNoNumberStaysInItsRow) {
@@ -160,6 +164,7 @@ TEST(Tiles, TheMachinesUnitComputesWhatTheEmulatedOneDoes) {
         EXPECT_TRUE(same(product<bf16, three_terms<amx>>(p), product<bf16, three_terms<emulated_unit>>(p)));
         EXPECT_TRUE(same(product<bf16a16, one_term<amx>>(p), product<bf16a16, one_term<emulated_unit>>(p)));
         EXPECT_TRUE(same(product<w8a8, bytes<amx>>(p), product<w8a8, bytes<emulated_unit>>(p)));
+        EXPECT_TRUE(same(product<w8, digits<amx>>(p), product<w8, digits<emulated_unit>>(p)));
     }
 #else
     GTEST_SKIP() << "compiled for an instruction set without AMX";

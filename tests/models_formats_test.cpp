@@ -128,7 +128,7 @@ struct spoilt_source {
 
 template <class Format>
 class EveryFormat : public testing::Test {};
-using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w8a8, w4>;
+using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w8a8, w4, w4a8>;
 TYPED_TEST_SUITE(EveryFormat, formats);
 
 TYPED_TEST(EveryFormat, NamesAWeightThatIsNotFinite) {

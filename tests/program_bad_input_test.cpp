@@ -44,7 +44,7 @@ TEST(bad_input, options) {
     refuse(with_outputs({"--threads", "0"}), "--threads: '0'");
     refuse(with_outputs({"--device", "tpu"}), "--device: 'tpu' is not allowed; allowed: cpu, eigen, cuda");
     refuse(with_outputs({"--weights", "w5"}),
-           "--weights: 'w5' is not allowed; allowed: f32, f16, bf16, bf16a16, w8, w8a8, w4");
+           "--weights: 'w5' is not allowed; allowed: f32, f16, bf16, bf16a16, w8, w8a8, w4, w4a8");
     refuse(with_outputs({"--arch", "sse9"}), "--arch sse9: there is no build called sse9; there are ");
     refuse({"info", "--arch", "sse9"}, "there is no build called sse9");
     refuse({"info", "digits", "--rows", "0"}, "--rows: '0'");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The formats in which a device can hold packed weights. A device says which it has: `typename Device::template packed<F>`.
-// Activations and sums are float32 in all of them but bf16a16 and w8a8. Numbers below 2^-126 in magnitude may count as zero in bf16 and
+// Activations and sums are float32 in all of them but bf16a16, w8a8 and w4a8. Numbers below 2^-126 in magnitude may count as zero in bf16 and
 // bf16a16: matrix units take them so.
 #pragma once
 
@@ -36,10 +36,14 @@ struct w8 {
 struct w8a8 {
     static constexpr const char* name = "w8a8";
 };
-/// Integers -7 .. 7 and one float32 scale for each output and 32 inputs: the largest magnitude among them / 7.
+/// Integers -8 .. 7 and one bfloat16 scale for each output and 32 inputs: their largest magnitude, with its sign, / -8.
 struct w4 {
     static constexpr const char* name = "w4";
     static constexpr int group = 32;
+};
+/// w4 with activations in integers too, as in w8a8.
+struct w4a8 {
+    static constexpr const char* name = "w4a8";
 };
 
 } // namespace apriori

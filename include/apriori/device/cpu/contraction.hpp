@@ -7,7 +7,7 @@
 #include "apriori/device/cpu/double_matmul.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/formats/bfloat16.hpp"
-#include "apriori/device/cpu/formats/w8a8.hpp"
+#include "apriori/device/cpu/formats/w8.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/small_matmul.hpp"
 #include "apriori/device/cpu/tiny_matmul.hpp"

@@ -31,6 +31,7 @@ struct int_lanes<float> {
     static int_lanes of(float x) noexcept { return {std::bit_cast<std::uint32_t>(x)}; }
     int_lanes masked(std::uint32_t mask) const noexcept { return {v & mask}; }
     int_lanes joined(int_lanes o) const noexcept { return {v | o.v}; }
+    int_lanes flipped(int_lanes o) const noexcept { return {v ^ o.v}; }
     float as_floats() const noexcept { return std::bit_cast<float>(v); }
     /// The signed integer in the upper `bits` bits of each lane, as a float.
     float upper_signed(int bits) const noexcept { return float(std::int32_t(v) >> (32 - bits)); }
@@ -54,6 +55,7 @@ struct int_lanes<simd<Arch>> {
     static APRIORI_INLINE int_lanes of(V x) noexcept { return {cast<std::uint32_t, batch>(x.v)}; }
     APRIORI_INLINE int_lanes masked(std::uint32_t mask) const noexcept { return {v & batch(mask)}; }
     APRIORI_INLINE int_lanes joined(int_lanes o) const noexcept { return {v | o.v}; }
+    APRIORI_INLINE int_lanes flipped(int_lanes o) const noexcept { return {v ^ o.v}; }
     APRIORI_INLINE V as_floats() const noexcept { return cast<float, typename V::batch>(v); }
     APRIORI_INLINE V upper_signed(int bits) const noexcept { return to_floats(as_integers() >> (32 - bits)); }
 

@@ -19,8 +19,9 @@ namespace apriori::cpu_device {
 /// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each has
 ///     left                              how it wants the left operand: interleaved_rows (panel_product.hpp) as a rule
 ///     panel_bytes(k)                    constexpr
-///     store(panel, j, k, row)           row [k] as output j of the panel; a null row: zeros
 ///     representable(row)                the status of a row that the format cannot hold
+///     store_scale(panel, j, k, row)     what output j of the panel has once, of its row [k]; a null row: zeros
+///     store(panel, j, k, row, k0)       inputs k0 .. k0 + store_slice of that row, and what pads the last of them
 /// and for interleaved_rows
 ///     multiply(panel, k, k0, k1, block, body)
 ///                                       body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
@@ -78,6 +79,9 @@ struct packed {
     std::byte* panel_at(index_t p) const noexcept { return data + p * format::panel_bytes(k); }
 };
 
+/// Inputs of all rows of a panel that are stored together, so that what they share stays in the cache.
+inline constexpr index_t store_slice = 64;
+
 /// Rows first .. of w from float32 [count, k]; the last of them come with the zeros that end the last panel.
 template <class Arch, class Format>
 status pack_rows(packed<Arch, Format> w, index_t first, std::span<const float> rows) noexcept {
@@ -86,13 +90,17 @@ status pack_rows(packed<Arch, Format> w, index_t first, std::span<const float> r
     const index_t count = std::ssize(rows) / w.k;
     if (first < 0 || first + count > w.n || count * w.k != std::ssize(rows))
         return status::shape("pack: rows past the end of the matrix, or not whole ones", first + count, w.n);
-    for (index_t r = 0; r < count; ++r) {
-        const auto row = part(rows, r * w.k, w.k);
-        if (const status s = format::representable(row); !s) return s;
-        format::store(w.panel_at((first + r) / P), (first + r) % P, w.k, row.data());
+    for (index_t r = 0; r < count; ++r)
+        if (const status s = format::representable(part(rows, r * w.k, w.k)); !s) return s;
+    const index_t last = first + count, end = last == w.n ? padded_outputs<Arch>(w.n) : last;
+    for (index_t j = first, next = 0; j < end; j = next) { // panel by panel
+        next = (std::min)(j / P * P + P, end);
+        std::byte* panel = w.panel_at(j / P);
+        const auto row_of = [&](index_t i) { return i < last ? rows.data() + (i - first) * w.k : nullptr; };
+        for (index_t i = j; i < next; ++i) format::store_scale(panel, i % P, w.k, row_of(i));
+        for (index_t k0 = 0; k0 < w.k; k0 += store_slice)
+            for (index_t i = j; i < next; ++i) format::store(panel, i % P, w.k, row_of(i), k0);
     }
-    if (first + count == w.n)
-        for (index_t j = w.n; j < padded_outputs<Arch>(w.n); ++j) format::store(w.panel_at(j / P), j % P, w.k, nullptr);
     return {};
 }
 

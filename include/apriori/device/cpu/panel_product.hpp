@@ -8,7 +8,7 @@
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/formats/f32.hpp"
 #include "apriori/device/cpu/formats/half.hpp"
-#include "apriori/device/cpu/formats/integer.hpp"
+#include "apriori/device/cpu/formats/w4.hpp"
 #include "apriori/device/cpu/row_kernels.hpp"
 
 #include <array>

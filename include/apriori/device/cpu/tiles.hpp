@@ -55,9 +55,10 @@ struct bfloat16_tiles {
         Unit::template add_bfloat16<Sum, Left, Right>();
     }
 };
+template <int Terms>
 struct byte_tiles {
     using sum = std::int32_t;
-    static constexpr int terms = 1;
+    static constexpr int terms = Terms;
     static constexpr index_t depth = 64;
     template <class Unit, int Sum, int Left, int Right>
     static APRIORI_INLINE void add() noexcept {

@@ -17,9 +17,10 @@ struct panel_format<Arch, f32> {
 
     static constexpr index_t panel_bytes(index_t k) { return k * P * 4; }
     static status representable(std::span<const float>) noexcept { return {}; }
-    static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
+    static void store_scale(std::byte*, index_t, index_t, const float*) noexcept {}
+    static void store(std::byte* panel, index_t j, index_t k, const float* row, index_t k0) noexcept {
         float* to = reinterpret_cast<float*>(panel) + j;
-        for (index_t i = 0; i < k; ++i) to[i * P] = row ? row[i] : 0.0f;
+        for (index_t i = k0; i < (std::min)(k0 + store_slice, k); ++i) to[i * P] = row ? row[i] : 0.0f;
     }
     template <class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,

@@ -30,10 +30,13 @@ struct half_panel {
                 return status::invalid(std::isfinite(x) ? Codec::too_large : "pack: a weight is not finite");
         return {};
     }
-    static void store(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
+    static void store_scale(std::byte*, index_t, index_t, const float*) noexcept {}
+    static void store(std::byte* panel, index_t j, index_t k, const float* row, index_t k0) noexcept {
         auto* to = reinterpret_cast<std::uint32_t*>(panel) + j;
-        const auto bits = [&](index_t i) { return row && i < k ? Codec::encode(row[i]) : 0u; };
-        for (index_t i = 0; i < pairs(k); ++i) to[i * P] = bits(2 * i) | bits(2 * i + 1) << 16;
+        std::uint32_t bits[to_size(store_slice)] = {};
+        for (index_t i = 0; row && i < (std::min)(store_slice, k - k0); ++i) bits[i] = Codec::encode(row[k0 + i]);
+        for (index_t i = 0; i < (std::min)(store_slice / 2, pairs(k) - k0 / 2); ++i)
+            to[(k0 / 2 + i) * P] = bits[2 * i] | bits[2 * i + 1] << 16;
     }
     template <class Body>
     static APRIORI_INLINE void multiply(const std::byte* panel, index_t, index_t k0, index_t k1, block_turn block,

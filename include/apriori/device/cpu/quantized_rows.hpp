@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// Left operands in bytes, for panels of bytes.
+//
+// A row is integers of one scale, of one byte or of four digits. One: -127 .. 127, the scale being the row's largest magnitude / 127.
+// Four: fixed point with 28 bits, digits of seven bits with signs of their own; the scale is a power of two, so that what is above a
+// sixteenth of the largest magnitude stays as it is. Sums of digits are exact.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/dot.hpp"
+#include "apriori/device/cpu/integers.hpp"
+#include "apriori/device/cpu/row_kernels.hpp"
+#include "apriori/device/cpu/tiles.hpp"
+
+#include <bit>
+#include <cstring>
+#include <limits>
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori::cpu_device {
+
+/// Whether bytes are multiplied four at a time, so that activations of four digits cost less than integers made floats.
+template <class Arch>
+inline constexpr bool multiplies_bytes = has_matrix_unit<Arch> || has_quads<lanes<value_t<Arch>>::count>;
+
+/// What a row of integers stands for: the sum of digits of term t, times 128^(Terms - 1 - t), times the scale.
+template <int Terms>
+struct quantized_row {
+    float scale;
+    std::int32_t sums[to_size(Terms)]; ///< of the digits of each term
+};
+
+/// Digits of 64 inputs.
+template <int Terms>
+using quantized_slice = std::int8_t[to_size(Terms)][to_size(left_slice)];
+
+/// The scale of a row by the bits of its largest magnitude, and its inverse.
+struct row_scale {
+    float scale, inverse;
+};
+template <int Terms>
+row_scale scale_of_largest(std::uint32_t bits) noexcept {
+    if constexpr (Terms == 1) {
+        const float largest = std::bit_cast<float>(bits);
+        return {largest / 127.0f, bits > 0 ? 127.0f / largest : 0.0f};
+    } else {
+        const std::uint32_t exponent = (std::max)(bits >> 23, 27u); // the largest integer is below 2^27
+        return {std::bit_cast<float>((exponent - 26) << 23), std::bit_cast<float>((280 - exponent) << 23)};
+    }
+}
+/// x = round(part * inverse) for `count` numbers, and zeros.
+inline void quantize(const float* part, index_t count, float inverse, quantized_slice<1>& to) noexcept {
+    for (index_t j = 0; j < count; ++j) to[0][j] = std::int8_t(rounded(part[j] * inverse));
+    for (index_t j = count; j < left_slice; ++j) to[0][j] = 0;
+}
+inline void quantize(const float* part, index_t count, float inverse, quantized_slice<4>& to) noexcept {
+    float x[left_slice] = {};
+    for (index_t j = 0; j < count; ++j) x[j] = part[j] * inverse;
+    for (index_t j = 0; j < left_slice; ++j) {
+        const auto whole = std::int32_t(x[j]);
+        const float rest = x[j] - float(whole); // exact
+        std::int32_t v = whole + (rest >= 0.5f) - (rest <= -0.5f);
+        for (const int t : {3, 2, 1}) {
+            const std::int32_t digit = ((v + 64) & 127) - 64;
+            to[t][j] = std::int8_t(digit);
+            v = (v - digit) / 128;
+        }
+        to[0][j] = std::int8_t(v);
+    }
+}
+
+/// Row r of a left operand as integers, 64 at a time, zeros behind the last: sink(c, digits) for inputs c and on. Computes the row
+/// twice: once for its largest magnitude, and once to be rounded. A row with a number that is not finite is NaN.
+template <int Terms, class V>
+quantized_row<Terms> quantize_row(const auto& in, index_t r, index_t k, auto&& sink) noexcept {
+    const auto stats = prepare_row<V>(in, r, k);
+    float part[left_slice];
+    std::uint32_t top = 0; // of the magnitudes' bits, which are ordered as the magnitudes are
+    for (index_t c = 0; c < k; c += left_slice) {
+        const index_t count = (std::min)(k - c, left_slice);
+        fill_row<V>(in, r, stats, c, c + count, part);
+        for (index_t j = 0; j < count; ++j) top = (std::max)(top, std::bit_cast<std::uint32_t>(part[j]) & 0x7fffffffu);
+    }
+    const bool finite = top < 0x7f800000u;
+    const row_scale s = scale_of_largest<Terms>(finite ? top : 0);
+    quantized_row<Terms> row{finite ? s.scale : std::numeric_limits<float>::quiet_NaN(), {}};
+    for (index_t c = 0; c < k; c += left_slice) {
+        const index_t count = (std::min)(k - c, left_slice);
+        fill_row<V>(in, r, stats, c, c + count, part);
+        if (!finite)
+            for (float& x : part) x = 0.0f;
+        quantized_slice<Terms> digits;
+        quantize(part, count, s.inverse, digits);
+        for (int t = 0; t < Terms; ++t)
+            for (index_t j = 0; j < left_slice; ++j) row.sums[t] += digits[t][j];
+        sink(c, digits);
+    }
+    return row;
+}
+
+/// Sums of digits to floats. sums(r, t) is where those of row r and term t lie, [panel]; a weight's byte is its integer + zero.
+template <class Arch, int Terms>
+void scale_sums(const float* scales, int zero, const quantized_row<Terms>* rows, index_t count, const auto& sums,
+                float* tile) noexcept {
+    using V = value_t<Arch>;
+    constexpr index_t P = blocking<Arch>::panel;
+    for (index_t r = 0; r < count; ++r)
+        for_columns<V>(0, P, [&]<class W>(W, index_t c) {
+            const auto sum_of = [&](int t) {
+                const auto sum = int_lanes<W>::load_integers(sums(r, t) + c);
+                return int_lanes<W>::to_floats(sum + typename int_lanes<W>::integers(-zero * rows[r].sums[t]));
+            };
+            W sum = sum_of(Terms - 1);
+            float unit = 1.0f;
+            for (int t = Terms - 2; t >= 0; --t) sum = sum + sum_of(t) * lanes<W>::set(unit *= 128.0f);
+            store(tile + r * P + c, sum * lanes<W>::load(scales + c) * lanes<W>::set(rows[r].scale));
+        });
+}
+
+/// The left operand of a contraction in bytes: rows [rows, k] as integers, in blocks as panel_product.hpp describes. The terms of a
+/// row are rows of a block that follow one another.
+template <class Arch, int Terms>
+class quantized_rows {
+public:
+    static constexpr index_t max_chunk = blocking<Arch>::chunk / (Terms == 1 ? 1 : 2); // whose sums wait on the stack
+    static_assert(blocking<Arch>::rows >= Terms);
+
+    static constexpr std::size_t bytes(index_t rows, index_t k) {
+        return to_size(rows) * (sizeof(quantized_row<Terms>) + 4 * Terms * to_size(row_words(k)));
+    }
+    quantized_rows(std::byte* memory, index_t rows, index_t k) noexcept
+        : rows_(reinterpret_cast<quantized_row<Terms>*>(memory)),
+          words_(reinterpret_cast<std::uint32_t*>(rows_ + rows)),
+          k_(k),
+          block_(even_block(rows)) {}
+
+    using session = no_session;
+    index_t block() const noexcept { return block_; }
+    index_t chunk(index_t n) const noexcept {
+        return (std::min)(chunk_of_blocks<Arch>(block_, n, k_), max_chunk / block_ * block_);
+    }
+
+    void fill(const auto& in, index_t first, index_t last) const noexcept {
+        for_each_block(last - first, block_, [&](index_t r, index_t m, block_turn) {
+            std::uint32_t* to = words_ + (first + r) * Terms * row_words(k_);
+            for (index_t i = 0; i < m; ++i)
+                rows_[first + r + i] =
+                    quantize_row<Terms, V>(in, first + r + i, k_, [&](index_t c, const quantized_slice<Terms>& digits) {
+                        for (int t = 0; t < Terms; ++t)
+                            for (index_t q = 0; q < left_slice / 4; ++q) {
+                                byte_quad quad;
+                                std::memcpy(quad.data(), digits[t] + 4 * q, 4);
+                                dot::expand(quad, to + ((c / 4 + q) * m * Terms + i * Terms + t) * dot::left_words);
+                            }
+                    });
+        });
+    }
+    void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
+        using format = typename std::remove_cvref_t<decltype(w)>::format;
+        constexpr index_t P = blocking<Arch>::panel;
+        const std::byte* panel = w.panel_at(p);
+        alignas(buffer_alignment) std::int32_t sums[to_size(max_chunk * Terms * P)];
+        multiply_word_blocks<Arch, dot>(words_ + first * Terms * row_words(k_), count * Terms, block_ * Terms,
+                                        format::words_of(panel), quads(k_), sums);
+        scale_sums<Arch, Terms>(
+            format::scales(panel), format::zero, rows_ + first, count,
+            [&](index_t r, int t) { return sums + (r * Terms + t) * P; }, tile);
+    }
+
+private:
+    using V = value_t<Arch>;
+    using dot = byte_dot<V>;
+
+    static constexpr index_t even_block(index_t rows) noexcept {
+        constexpr index_t most = blocking<Arch>::rows / Terms;
+        return rows > 0 ? ceil_div(rows, ceil_div(rows, most)) : 1;
+    }
+    static constexpr index_t quads(index_t k) { return round_up(k, left_slice) / 4; }
+    static constexpr index_t row_words(index_t k) { return quads(k) * dot::left_words; }
+
+    quantized_row<Terms>* rows_;
+    std::uint32_t* words_;
+    index_t k_, block_;
+};
+
+/// The same for a matrix unit.
+template <class Arch, class Unit, int Terms>
+class quantized_tiles {
+    using layout = tiled_left<Arch, Unit, byte_tiles<Terms>>;
+    static_assert(layout::depth == left_slice);
+
+public:
+    static constexpr index_t max_chunk = layout::max_chunk;
+    static constexpr index_t fewest =
+        Terms == 1 ? 16 : 5; // of fewer, vectors wait less for memory; integers are the same
+
+    static constexpr std::size_t bytes(index_t rows, index_t k) { return row_bytes(rows) + layout::bytes(rows, k); }
+    quantized_tiles(std::byte* memory, index_t rows, index_t k) noexcept
+        : rows_(reinterpret_cast<quantized_row<Terms>*>(memory)), tiles_(memory + row_bytes(rows), rows, k), k_(k) {}
+
+    index_t block() const noexcept { return 8; }
+    index_t chunk(index_t) const noexcept { return tiles_.chunk(); }
+    void fill(const auto& in, index_t first, index_t last) const noexcept {
+        for (index_t r = first; r < last; ++r) {
+            std::byte* to[to_size(Terms)];
+            for (int t = 0; t < Terms; ++t) to[t] = tiles_.row_at(r, t);
+            rows_[r] =
+                quantize_row<Terms, value_t<Arch>>(in, r, k_, [&](index_t c, const quantized_slice<Terms>& digits) {
+                    for (int t = 0; t < Terms; ++t)
+                        std::memcpy(to[t] + c / layout::depth * tile_bytes, digits[t], to_size(tile_row_bytes));
+                });
+        }
+    }
+    void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
+        using format = typename std::remove_cvref_t<decltype(w)>::format;
+        constexpr index_t P = blocking<Arch>::panel;
+        const std::byte* panel = w.panel_at(p);
+        alignas(buffer_alignment) std::int32_t sums[to_size(layout::max_sums * P)];
+        tiles_.multiply(first, count, reinterpret_cast<const std::byte*>(format::words_of(panel)), sums);
+        scale_sums<Arch, Terms>(
+            format::scales(panel), format::zero, rows_ + first, count,
+            [&](index_t r, int t) { return sums + (t * count + r) * P; }, tile);
+    }
+
+private:
+    static constexpr std::size_t row_bytes(index_t rows) {
+        return to_size(round_up(rows * index_t{sizeof(quantized_row<Terms>)}, index_t{buffer_alignment}));
+    }
+
+    quantized_row<Terms>* rows_;
+    layout tiles_;
+    index_t k_;
+};
+
+/// The left operand in `Terms` bytes: on the matrix unit, where this process may use it, or in words.
+template <class Arch, int Terms>
+using quantized_left =
+    left_for_unit<Arch, quantized_tiles<Arch, matrix_unit<Arch>, Terms>, quantized_rows<Arch, Terms>>;
+
+} // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH
