@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <utility>
 
 namespace apriori::program {
@@ -14,7 +16,7 @@ namespace apriori::program {
 /// Refers to a source that must outlive it. Reading ends with `cancelled` once the program is interrupted.
 class any_source {
 public:
-    /// `on_read` is told how many values have been read in all, after each chunk.
+    /// `on_read` is told how many values have been read in all, after each chunk, by one thread at a time.
     explicit any_source(tensor_source_ref source, std::function<void(std::int64_t values)> on_read = {})
         : source_(source), on_read_(std::move(on_read)) {}
 
@@ -23,15 +25,18 @@ public:
     status read(std::size_t i, std::int64_t first, std::span<float> out) const {
         if (interrupt_signal() != 0) return {errc::cancelled, "interrupted while the weights were loaded"};
         const status s = source_.read(i, first, out);
+        const std::scoped_lock one(*lock_);
         values_ += static_cast<std::int64_t>(out.size());
         if (on_read_) on_read_(values_);
         return s;
     }
+    bool concurrent_reads() const { return source_.concurrent_reads(); }
 
 private:
     tensor_source_ref source_;
     std::function<void(std::int64_t)> on_read_;
     mutable std::int64_t values_ = 0;
+    std::unique_ptr<std::mutex> lock_ = std::make_unique<std::mutex>();
 };
 
 static_assert(tensor_source<any_source>);

@@ -251,7 +251,7 @@ void add_pack(CLI::App& command, pack_options& o) {
     command.add_option("--preset", o.preset, "A preset, with synthetic weights")
         ->type_name("NAME")
         ->check(preset_name());
-    add_device(command, o.on, false);
+    add_device(command, o.on);
     add_loras(command, o.loras);
     command.add_option("--out", o.out, "The packed file to write")->type_name("FILE")->check(path());
     command.add_option("--verify", o.verify, "A packed file to read whole, and compare with its checksums, instead")

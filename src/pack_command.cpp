@@ -73,7 +73,7 @@ result<exit_code> write_packed(const pack_options& options) {
     const std::int64_t read = 4 * parameter_count(entry.config);
     megabytes done{progress(total_of(read + static_cast<std::int64_t>(entry.weight_bytes)), "MB")};
     const auto on_read = [&](std::int64_t values) { done.at(4 * values, "packing"); };
-    auto model = load(*what, 1, on_read);
+    auto model = load(*what, options.on.threads, on_read);
     if (interrupt_signal() != 0) return interrupt_failure();
     if (!model) return failure{model.error().code, what->name + ": " + model.error().message};
     done.before = read;

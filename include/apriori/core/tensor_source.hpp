@@ -41,6 +41,8 @@ struct tensor_info {
 ///   size()               how many tensors there are
 ///   info(i)              name and shape of tensor i; the name lives as long as the source
 ///   read(i, first, out)  elements first .. first + out.size() of tensor i, row-major, converted to float32
+/// and may have
+///   concurrent_reads     a constant or a function: true where several threads may read at once
 template <class S>
 concept tensor_source = requires(const S& s, std::size_t i, std::int64_t first, std::span<float> out) {
     { s.size() } -> std::convertible_to<std::size_t>;
@@ -59,17 +61,24 @@ public:
           info_([](const void* s, std::size_t i) -> tensor_info { return static_cast<const S*>(s)->info(i); }),
           read_([](const void* s, std::size_t i, std::int64_t first, std::span<float> out) {
               return static_cast<const S*>(s)->read(i, first, out);
-          }) {}
+          }) {
+        if constexpr (requires { bool(source.concurrent_reads()); })
+            concurrent_reads_ = source.concurrent_reads();
+        else if constexpr (requires { bool(S::concurrent_reads); })
+            concurrent_reads_ = S::concurrent_reads;
+    }
 
     std::size_t size() const { return size_(source_); }
     tensor_info info(std::size_t i) const { return info_(source_, i); }
     status read(std::size_t i, std::int64_t first, std::span<float> out) const { return read_(source_, i, first, out); }
+    bool concurrent_reads() const noexcept { return concurrent_reads_; }
 
 private:
     const void* source_;
     std::size_t (*size_)(const void*);
     tensor_info (*info_)(const void*, std::size_t);
     status (*read_)(const void*, std::size_t, std::int64_t, std::span<float>);
+    bool concurrent_reads_ = false;
 };
 
 /// Names and shapes of a source's tensors, in its order.

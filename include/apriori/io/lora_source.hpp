@@ -94,6 +94,7 @@ public:
         return s;
     }
 
+    bool concurrent_reads() const { return tensor_source_ref(*base_).concurrent_reads(); }
     std::size_t size() const { return terms_.size(); }
     tensor_info info(std::size_t i) const { return base_->info(i); }
     /// Elements first .. first + out.size() of tensor i; the same bits in whatever pieces they are read.

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -136,19 +137,43 @@ private:
     result<void> store_tensors(Device& device, const packed_model& model, tensor_source_ref source,
                                const std::vector<std::size_t>& found, std::byte* base,
                                std::span<const std::string> names) {
-        std::vector<float> rows;
+        struct job {
+            const parameter* p;
+            int layer;
+            std::size_t tensor;
+            std::string name;
+        };
+        std::vector<job> jobs;
         std::size_t tensor = 0;
         for (const parameter& p : model.parameters)
             for (int layer = 0; layer < model.parameters.layers_of(p); ++layer, ++tensor) {
-                const std::string name = parameter_name(p, layer);
-                if (!names.empty() && std::find(names.begin(), names.end(), name) == names.end()) continue;
-                const auto& place = model.layout.at(p.slot);
-                if (const auto r = store(device, source, found[tensor], p, place,
-                                         base + model.layout.offset(place, layer), rows, hashes_[tensor]);
-                    !r)
-                    return failure(r.error().code, "tensor ", name, ": ", r.error().message);
+                std::string name = parameter_name(p, layer);
+                if (names.empty() || std::find(names.begin(), names.end(), name) != names.end())
+                    jobs.push_back({&p, layer, tensor, std::move(name)});
             }
+        std::vector<result<void>> done(jobs.size());
+        std::atomic<bool> failed = false;
+        const auto store_one = [&](index_t i) {
+            if (failed) return;
+            const job& j = at(jobs, i);
+            const auto& place = model.layout.at(j.p->slot);
+            auto r = store(device, source, found[j.tensor], *j.p, place, base + model.layout.offset(place, j.layer),
+                           hashes_[j.tensor]);
+            if (r) return;
+            failed = true;
+            at(done, i) = failure(r.error().code, "tensor ", j.name, ": ", r.error().message);
+        };
+        for_each_concurrently(device, source, std::ssize(jobs), store_one);
+        for (auto& r : done)
+            if (!r) return std::move(r);
         return rehash(model);
+    }
+
+    /// body(i) for 0 .. count: on the threads of the device where it has some and the source can be read by several.
+    static void for_each_concurrently(Device& device, tensor_source_ref source, index_t count, const auto& body) {
+        if constexpr (requires { device.concurrently(count, body); })
+            if (source.concurrent_reads()) return device.concurrently(count, body);
+        for (index_t i = 0; i < count; ++i) body(i);
     }
 
     result<void> rehash(const packed_model& model) {
@@ -159,17 +184,16 @@ private:
     }
 
     result<void> store(Device& device, tensor_source_ref source, std::size_t tensor, const parameter& p,
-                       const packed_layout::place& place, std::byte* to, std::vector<float>& rows,
-                       std::uint64_t& hash) const {
+                       const packed_layout::place& place, std::byte* to, std::uint64_t& hash) const {
         constexpr index_t at_once = index_t{1} << 20; // elements
         const index_t size = p.size() + (p.grows ? added_rows_ * p.width() : 0);
         const index_t width = p.packed ? p.width() : 1, count = size / width;
         const index_t step = std::max<index_t>(1, at_once / width);
         hash = content_hash({});
+        std::vector<float> rows;
+        rows.reserve(to_size((std::min)(step, count) * width));
         for (index_t first = 0; first < count; first += step) {
             const index_t n = (std::min)(step, count - first);
-            if (to_size(n * width) > rows.capacity())
-                rows = std::vector<float>(); // else both are held while one grows into the other
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
@@ -256,8 +280,8 @@ public:
     using typename memory::packed;
     using operands_type = packed_operands<Model, packed>;
 
-    /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for 4 MiB of floats and
-    /// for the tensors' names. A table that grows may have more rows in the source than the configuration says. Fails with the
+    /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for 4 MiB of floats for each
+    /// thread and for the tensors' names. A table that grows may have more rows in the source than the configuration says. Fails with the
     /// names of all missing, unexpected and misshapen tensors, and with the place of a weight that is NaN or infinite, or too
     /// large for the format: one such number makes every answer NaN.
     static result<std::shared_ptr<const packed_weights>> load(Device& device, tensor_source_ref source) {

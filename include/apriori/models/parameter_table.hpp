@@ -111,10 +111,11 @@ constexpr std::int64_t parameter_count(const auto& config) {
 
 /// The name of a parameter in a layer.
 inline std::string parameter_name(const parameter& p, int layer) {
-    std::string name(p.prefix);
-    name += p.name;
-    if (const auto at = name.find("{}"); at != std::string::npos) name.replace(at, 2, std::to_string(layer));
-    return name;
+    std::string pattern(p.prefix);
+    pattern += p.name;
+    const auto at = pattern.find("{}");
+    if (at == std::string::npos) return pattern;
+    return std::string(pattern, 0, at).append(std::to_string(layer)).append(pattern, at + 2);
 }
 
 /// Names and shapes of a configuration's whole state dict, as a list that owns its names.
