@@ -18,8 +18,12 @@ double median(std::vector<double> figures) {
     return figures.size() % 2 == 1 ? figures[half] : (figures[half - 1] + figures[half]) / 2;
 }
 
+double best(const std::vector<double>& figures) {
+    return figures.empty() ? 0 : *std::max_element(figures.begin(), figures.end());
+}
+
 double bench_report::floor_of(const timed_work& work) const {
-    const double computing = median(gflops), reading = median(gbytes);
+    const double computing = best(gflops), reading = best(gbytes);
     if (computing <= 0 || reading <= 0) return 0;
     double seconds = 0;
     for (const work_part& p : work.parts)
@@ -54,8 +58,11 @@ std::string bench_report::json() const {
     o["gflops"] = of_each([](const timing& t) { return t.work.flops * 1e-9 / median(t.seconds); });
     o["gbytes_per_second"] = of_each([](const timing& t) { return t.work.bytes * 1e-9 / median(t.seconds); });
     const bool limited = !gflops.empty();
-    o["ceilings"] =
-        limited ? object{{"gflops", median(gflops)}, {"gbytes_per_second", median(gbytes)}} : object(nullptr);
+    const auto ceilings = [&](double computing, double reading) {
+        return limited ? object{{"gflops", computing}, {"gbytes_per_second", reading}} : object(nullptr);
+    };
+    o["ceilings"] = ceilings(best(gflops), best(gbytes));
+    o["median_ceilings"] = ceilings(median(gflops), median(gbytes));
     o["floor_seconds"] = limited ? of_each([&](const timing& t) { return floor_of(t.work); }) : object(nullptr);
     o["of_floor"] =
         limited ? of_each([&](const timing& t) { return floor_of(t.work) / median(t.seconds); }) : object(nullptr);
@@ -71,7 +78,9 @@ std::string bench_report::table() const {
     text += fmt::format("{} tokens, {} of the unconditional prompt, {} sample{}, {} step{}, guidance {}\n", tokens,
                         unconditional_tokens, samples, samples == 1 ? "" : "s", steps, steps == 1 ? "" : "s", guidance);
     if (!gflops.empty())
-        text += fmt::format("ceilings in this run: {:.1f} GFLOP/s, {:.1f} GB/s\n", median(gflops), median(gbytes));
+        text += fmt::format("ceilings in this run: at best {:.1f} GFLOP/s in products of {} and {:.1f} GB/s, which make the floor; "
+                            "medians {:.1f} and {:.1f}\n",
+                            best(gflops), weights, best(gbytes), median(gflops), median(gbytes));
     text += fmt::format("\n{:<16}{:>12}{:>10}{:>10}{:>12}{:>10}\n", "", "seconds", "GFLOP/s", "GB/s", "floor", "of it");
     for (const timing& t : works) {
         const double s = median(t.seconds), floor = floor_of(t.work);

@@ -10,8 +10,9 @@
 
 namespace apriori::program {
 
-/// The middle one of some figures; 0 of none.
+/// The middle one and the largest of some figures; 0 of none.
 double median(std::vector<double> figures);
+double best(const std::vector<double>& figures);
 
 /// How long one work took.
 struct timing {
@@ -28,7 +29,7 @@ struct bench_report {
     std::vector<double> gflops, gbytes;    ///< readings of the ceilings; none: the device has none
     std::vector<timing> works;
 
-    /// Seconds that no program of this arithmetic goes below at the medians of the ceilings; 0 without ceilings.
+    /// Seconds that no program of this arithmetic goes below at the best readings of the ceilings; 0 without ceilings.
     double floor_of(const timed_work& work) const;
 
     std::string json() const;

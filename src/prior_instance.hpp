@@ -98,7 +98,7 @@ public:
 
     ceiling_probes ceilings() override {
         if constexpr (requires { platform_->meter(); })
-            return {[this] { return platform_->meter().gflops(); },
+            return {[this] { return platform_->meter().template gflops<typename model_type::format>(); },
                     [this] { return platform_->meter().gbytes(prior_works<model_type>::step_weight_bytes()); }};
         else
             return {};

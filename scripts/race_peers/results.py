@@ -68,9 +68,9 @@ class Results:
         return best
 
     def ceilings(self):
-        """(median, highest) of what our runs measured, each beside its own works: {gflops, gbytes_per_second}. The bytes are as many
-        as a step of the default model reads in float32."""
-        benches = [o for name in self.data["models"] for o in self.every_bench(name) if o.get("ceilings")]
+        """(median, highest) of what our float32 runs measured, each the best beside its own works: {gflops, gbytes_per_second}. The
+        bytes are as many as a step of the default model reads."""
+        benches = [o for name in self.data["models"] for o in self.every_bench(name) if o.get("ceilings") and o["weights"] == "f32"]
         largest = max((read_by_step(o) for o in benches), default=0.0)
         seen = {"gflops": [o["ceilings"]["gflops"] for o in benches],
                 "gbytes_per_second": [o["ceilings"]["gbytes_per_second"] for o in benches if read_by_step(o) == largest]}
@@ -78,12 +78,6 @@ class Results:
 
     def every_bench(self, model):
         return [o for m in self.data["models"][model].get("matches", []) for r in m["rounds"] for o in r["ours"]]
-
-    def multiply_gain(self, weights):
-        """Multiply-adds of bytes that take as long as one of float32: vpdpbusd does four in a lane, maddubs and its two helpers
-        four thirds."""
-        if weights != "w8a8": return 1
-        return 4 if "avx512_vnni" in self.data["machine"]["flags"] else 4 / 3
 
     def floor(self, model, work, **kind):
         """(seconds, share, words) of the run whose share of its floor's speed is the median: what STEPS guided steps take at the
@@ -94,10 +88,9 @@ class Results:
         read, limit, config, took = read_by_step(o), o["ceilings"], o["config"], o["seconds"][work]
         row = 24e-9 * (config["num_attention_heads"] * config["attention_head_dim"])**2 * config["num_layers"]  # GFLOP
         rows = o["tokens"] + 1 + STEPS if work == "sample_kept" else o["tokens"] + 1 + UNCONDITIONAL + 1 + 2 * STEPS
-        gain = self.multiply_gain(o["weights"])
-        computing, reading, of_step = limit["gflops"] * gain, limit["gbytes_per_second"], 4 * o["samples"]
+        computing, reading, of_step = limit["gflops"], limit["gbytes_per_second"], 4 * o["samples"]
         lowest = rows * row / computing + STEPS * max(read / reading, of_step * row / computing)
-        speed = f"{limit['gflops']:.1f}" if gain == 1 else f"({limit['gflops']:.1f} × {gain:.3g})"
+        speed = f"{limit['gflops']:.1f}"
         words = (f"{rows} rows × {row:.4g} GFLOP / {speed} + {STEPS} × max({read:.4g} GB / {reading:.1f}, {of_step} rows × {row:.4g} / "
                  f"{speed}) = {lowest:.4g} s of {took:.4g} s, the median of {len(runs)} runs")
         return lowest, lowest / took, words

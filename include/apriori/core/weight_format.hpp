@@ -25,16 +25,18 @@ struct bf16 {
 /// as is attention to cached keys.
 struct bf16a16 {
     static constexpr const char* name = "bf16a16";
-    using products = bfloat16; ///< what products of two activations are made of, too: those of attention
+    using products = bfloat16; ///< what products of two activations are made of: those of attention
 };
-/// Integers -127 .. 127 and one float32 scale for each output: the largest magnitude of its weights / 127.
+/// Integers -127 .. 127 and one float32 scale for each output: the largest magnitude of its weights / 127. A matrix has at most 65536
+/// inputs.
 struct w8 {
     static constexpr const char* name = "w8";
 };
 /// w8 with activations in integers too: each row of a left operand is rounded to integers -127 .. 127 of one scale, its largest
-/// magnitude / 127, when a product is made. Sums are exact integers. A matrix has at most 65536 inputs.
+/// magnitude / 127, when a product is made. Sums are exact integers. Attention is as in bf16a16.
 struct w8a8 {
     static constexpr const char* name = "w8a8";
+    using products = bfloat16;
 };
 /// Integers -8 .. 7 and one bfloat16 scale for each output and 32 inputs: their largest magnitude, with its sign, / -8.
 struct w4 {
@@ -44,6 +46,7 @@ struct w4 {
 /// w4 with activations in integers too, as in w8a8.
 struct w4a8 {
     static constexpr const char* name = "w4a8";
+    using products = bfloat16;
 };
 
 } // namespace apriori

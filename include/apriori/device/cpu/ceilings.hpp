@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this machine can do at most, measured in the same run as what is held against it: multiply-adds of registers, and
-// reading memory past every cache.
+// What this machine can do at most, measured in the same run as what is held against it: products of registers, of floats and as the
+// formats of weights make them, and reading memory past every cache.
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/contraction.hpp"
 #include "apriori/device/cpu/executor.hpp"
 #include "apriori/device/cpu/simd.hpp"
 #include "apriori/tensor/tensor.hpp"
@@ -18,7 +19,13 @@ namespace apriori {
 
 namespace cpu_device {
 
-/// Multiply-adds of registers of an architecture: chains enough to hide the latency of any x86 or Arm core.
+/// What measures products: runs `steps` of them in chains enough to hide the latency of any x86 or Arm core. Each does `operations`, a
+/// multiply-add being two.
+struct product_chains {
+    float (*run)(long steps);
+    double operations;
+};
+
 template <class Arch>
 float multiply_add_chains(long steps) {
     using V = value_t<Arch>;
@@ -34,6 +41,67 @@ float multiply_add_chains(long steps) {
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i) sum += sum_lanes(a[i]);
     return sum;
+}
+
+/// The same of words of several inputs, by a Dot of word_product.hpp.
+template <class Arch, class Dot>
+float word_chains(long steps) {
+    using words = int_lanes<value_t<Arch>>;
+    constexpr int chains = 12;
+    typename Dot::sums a[chains];
+    const std::uint32_t left[2] = {0x3c003c01u, 0x3c003c01u};
+    const auto right = Dot::prepare(words::set(0x3c013c02u));
+#pragma GCC unroll 12
+    for (auto& x : a) x = Dot::zero();
+    for (long s = 0; s < steps; ++s)
+#pragma GCC unroll 12
+        for (auto& x : a) x = Dot::add(x, left, right);
+    typename Dot::number sums[to_size(lanes<value_t<Arch>>::count)], all = 0;
+    for (const auto& x : a) {
+        Dot::store(sums, x);
+        all += sums[0] / 16;
+    }
+    return float(all);
+}
+
+/// The same of tiles that stay in a matrix unit, four products a step.
+template <class Unit, class Elements>
+float tile_chains(long steps) {
+    const typename Unit::session session;
+    [&]<int... Ts>(std::integer_sequence<int, Ts...>) {
+        (Unit::template zero<Ts>(), ...);
+    }(std::make_integer_sequence<int, 8>{});
+    for (long s = 0; s < steps; ++s) {
+        Elements::template add<Unit, 0, 4, 6>();
+        Elements::template add<Unit, 1, 4, 7>();
+        Elements::template add<Unit, 2, 5, 6>();
+        Elements::template add<Unit, 3, 5, 7>();
+    }
+    return 0;
+}
+
+/// The products that a format is multiplied by on this machine.
+template <class Arch, class Format>
+product_chains chains_of() {
+    constexpr int L = lanes<value_t<Arch>>::count;
+    constexpr bool bytes = std::is_same_v<Format, w8> || std::is_same_v<Format, w8a8>;
+    constexpr bool nibbles = std::is_same_v<Format, w4> || std::is_same_v<Format, w4a8>;
+    constexpr bool rounded = std::is_same_v<Format, bf16a16>;
+    constexpr int digits = std::is_same_v<Format, w8> || std::is_same_v<Format, w4> ? 4 : 1;
+    if constexpr (has_matrix_unit<Arch> && (bytes || rounded || std::is_same_v<Format, bf16>))
+        if (matrix_unit<Arch>::available()) {
+            constexpr double of_tiles = 4 * 2 * tile_rows * tile_rows;
+            if constexpr (bytes)
+                return {tile_chains<matrix_unit<Arch>, byte_tiles<1>>, of_tiles * 64 / digits};
+            else
+                return {tile_chains<matrix_unit<Arch>, bfloat16_tiles<1>>, of_tiles * 32 / (rounded ? 1 : 3)};
+        }
+    if constexpr ((bytes || nibbles) && (digits == 1 || multiplies_bytes<Arch>))
+        return {word_chains<Arch, byte_dot<value_t<Arch>>>, 12.0 * 8 * L / digits};
+    else if constexpr (rounded && has_bfloat16_pairs<L> && !has_matrix_unit<Arch>)
+        return {word_chains<Arch, bfloat16_dot<value_t<Arch>>>, 12.0 * 4 * L};
+    else
+        return {multiply_add_chains<Arch>, 12.0 * 2 * L};
 }
 
 /// Sums floats: a stream of loads and nothing else that costs.
@@ -68,14 +136,20 @@ class ceiling_meter {
 public:
     explicit ceiling_meter(Executor& e) : executor_(&e) {}
 
-    /// 1e9 floating-point operations a second, a multiply-add being two.
+    /// 1e9 operations a second in products of a format, a multiply-add being two.
+    template <class Format = f32>
     double gflops() {
-        constexpr long steps = 4'000'000;
+        constexpr double seconds = 0.02;
+        const cpu_device::product_chains chains = cpu_device::chains_of<Arch, Format>();
         const int threads = executor_->concurrency();
         std::atomic<float> sink = 0;
-        const auto chains = [&](int) { sink = cpu_device::multiply_add_chains<Arch>(steps); };
-        const double spent = cpu_device::seconds_of([&] { executor_->run(threads, chains); });
-        return 2e-9 * 12 * lanes<cpu_device::value_t<Arch>>::count * double(steps) * threads / spent;
+        const auto time = [&](long steps) {
+            const auto run = [&](int) { sink = chains.run(steps); };
+            return cpu_device::seconds_of([&] { executor_->run(threads, run); });
+        };
+        constexpr long few = 20'000;
+        const long steps = long(few * seconds / (std::max)(time(few), 1e-6)) + few;
+        return 1e-9 * chains.operations * double(steps) * threads / time(steps);
     }
 
     /// 1e9 bytes read a second, over and over the same `bytes`: of the cache that they fit into, or of memory.
