@@ -78,9 +78,10 @@ std::string bench_report::table() const {
     text += fmt::format("{} tokens, {} of the unconditional prompt, {} sample{}, {} step{}, guidance {}\n", tokens,
                         unconditional_tokens, samples, samples == 1 ? "" : "s", steps, steps == 1 ? "" : "s", guidance);
     if (!gflops.empty())
-        text += fmt::format("ceilings in this run: at best {:.1f} GFLOP/s in products of {} and {:.1f} GB/s, which make the floor; "
-                            "medians {:.1f} and {:.1f}\n",
-                            best(gflops), weights, best(gbytes), median(gflops), median(gbytes));
+        text += fmt::format(
+            "ceilings in this run: at best {:.1f} GFLOP/s in products of {} and {:.1f} GB/s, which make the floor; "
+            "medians {:.1f} and {:.1f}\n",
+            best(gflops), weights, best(gbytes), median(gflops), median(gbytes));
     text += fmt::format("\n{:<16}{:>12}{:>10}{:>10}{:>12}{:>10}\n", "", "seconds", "GFLOP/s", "GB/s", "floor", "of it");
     for (const timing& t : works) {
         const double s = median(t.seconds), floor = floor_of(t.work);

@@ -8,6 +8,24 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
+/// The sum that the sums of its digits stand for, sum(t) of term t: two digits at a time fit into an integer.
+template <class V, int Terms>
+APRIORI_INLINE V sum_of_digits(const auto& sum) noexcept {
+    if constexpr (Terms == 1)
+        return int_lanes<V>::to_floats(sum(0));
+    else
+        return multiply_add(int_lanes<V>::to_floats((sum(0) << 7) + sum(1)), lanes<V>::set(0x1p14f),
+                            int_lanes<V>::to_floats((sum(2) << 7) + sum(3)));
+}
+/// Multiplies a row [panel] of results.
+template <class Arch>
+void multiply_row(float* row, float x) noexcept {
+    using V = value_t<Arch>;
+    for_columns<V>(0, blocking<Arch>::panel, [&]<class U>(U, index_t c) {
+        store(row + c, lanes<U>::load(row + c) * lanes<U>::set(x));
+    });
+}
+
 /// tile[R][panel] = R rows of `Terms` digits times a panel of nibbles, without the scales of the rows. A group of the left operand has, of
 /// each row and term, what the nibbles' offset of 8 adds to its sum, negated, then quads [8][R Terms][left_words].
 template <class Arch, int Terms, int R>
@@ -59,15 +77,7 @@ void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, inde
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) {
-                const auto floats = [&](integers x) { return int_lanes<V>::to_floats(x); };
-                V of_group;
-                if constexpr (Terms == 1)
-                    of_group = floats(part[r][n]);
-                else { // two digits at a time: 21 bits
-                    const auto* digits = &part[r * Terms];
-                    of_group = multiply_add(floats((digits[0][n] << 7) + digits[1][n]), lanes<V>::set(0x1p14f),
-                                            floats((digits[2][n] << 7) + digits[3][n]));
-                }
+                const V of_group = sum_of_digits<V, Terms>([&](int t) { return part[r * Terms + t][n]; });
                 sum[r][n] = multiply_add(of_group, scale[n], sum[r][n]);
             }
     }
@@ -113,11 +123,7 @@ public:
         for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
             at(kernels, m - 1)(words_ + (first + r) * row_words(k_), w.panel_at(p), groups(k_), tile + r * P, turn);
         });
-        for (index_t r = 0; r < count; ++r)
-            for_columns<V>(0, P, [&]<class U>(U, index_t c) {
-                float* x = tile + r * P + c;
-                store(x, lanes<U>::load(x) * lanes<U>::set(scales_[first + r]));
-            });
+        for (index_t r = 0; r < count; ++r) multiply_row<Arch>(tile + r * P, scales_[first + r]);
     }
 
 private:
