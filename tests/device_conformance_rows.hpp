@@ -111,6 +111,34 @@ TYPED_TEST_P(device_rows, reductions_of_more_kinds) {
         [](auto& in) { return softmax<0>(in.tensor(extents<4, 5, 7>{})) + softmax<1>(in.tensor(extents<4, 5, 7>{})); });
 }
 
+// As many columns side by side as several registers have lanes, and fewer; columns that are long enough for parts.
+TYPED_TEST_P(device_rows, columns_of_many_widths) {
+    for (index_t cols : {0, 1, 3, 17, 63, 64, 65, 128, 255, 256, 257, 600})
+        for (index_t rows : {1, 3, 17, 257})
+            this->expect(
+                [=](auto& in) {
+                    const auto x = in.tensor(extents<dyn, dyn>(rows, cols), -2.0f, 3.0f);
+                    return concat<0>(sum<0>(x * 2.0f) + in.tensor(extents<1, dyn>(cols)), max<0>(x), var<0>(x));
+                },
+                rows, cols);
+    for (index_t rows : {1023, 1024, 1025, 9001}) {
+        this->expect([=](auto& in) { return mean<0>(in.tensor(extents<dyn, dyn>(rows, index_t{130}))); }, rows);
+        this->expect([=](auto& in) { return softmax<0>(in.tensor(extents<dyn, dyn>(rows, index_t{257}))); }, rows);
+    }
+    this->expect([](auto& in) { return softmax<1>(in.tensor(extents<3, 17, 300>{})) * in.tensor(extents<300>{}); });
+    this->expect([](auto& in) { return softmax<0>(in.destination(extents<20, 300>{}) + 1.0f); });
+}
+
+TYPED_TEST_P(device_rows, long_rows) {
+    for (index_t cols : {65535, 65536, 65537, 100003})
+        this->expect(
+            [=](auto& in) {
+                const auto x = in.tensor(extents<dyn, dyn>(index_t{2}, cols));
+                return concat<1>(sum(x * x) + 1.0f, min(x));
+            },
+            cols);
+}
+
 TYPED_TEST_P(device_rows, norms_with_what_is_around_them) {
     for (index_t rows : {1, 6})
         this->expect(
@@ -152,7 +180,7 @@ TYPED_TEST_P(device_rows, reductions_with_what_is_around_them) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(device_rows, norm_layer_norm, norm_rms_norm, norm_softmax, reduction_sum, reduction_mean,
-                            reduction_max, reduction_min, reductions_of_more_kinds, norms_with_what_is_around_them,
-                            reductions_with_what_is_around_them);
+                            reduction_max, reduction_min, reductions_of_more_kinds, columns_of_many_widths, long_rows,
+                            norms_with_what_is_around_them, reductions_with_what_is_around_them);
 
 } // namespace conformance

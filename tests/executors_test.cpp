@@ -146,6 +146,42 @@ TEST(executors, ranges_are_shared_by_threads_that_come_back_for_more) {
     }
 }
 
+// ---- reductions --------------------------------------------------------------------------------------------------------
+
+/// Reductions of few columns and few rows, which are long: threads share them in parts.
+std::vector<float> reductions(auto& executor) {
+    const index_t rows = 3001, cols = 300;
+    std::vector<float> x(to_size(rows * cols)), out(to_size(2 * cols + rows * cols + 2));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 7919 % 1000) * 0.001f - 0.3f;
+    const view<const float, extents<dyn, dyn>> table(x.data(), extents<dyn, dyn>(rows, cols));
+    const view<const float, extents<1, dyn>> row(x.data(), extents<1, dyn>(rows * cols));
+    float* to_row = out.data();
+    const auto next = [&](index_t n) { return std::exchange(to_row, to_row + n); };
+    cpu<default_arch, std::remove_reference_t<decltype(executor)>> device(executor);
+    std::vector<std::byte> memory(std::size_t{1} << 23);
+    workspace temporaries(memory);
+    context to(device, temporaries);
+    to(view<float, extents<1, dyn>>(next(cols), extents<1, dyn>(cols))) = sum<0>(table * 2.0f);
+    to(view<float, extents<1, dyn>>(next(cols), extents<1, dyn>(cols))) = var<0>(table);
+    to(view<float, extents<dyn, dyn>>(next(rows * cols), extents<dyn, dyn>(rows, cols))) = softmax<0>(table);
+    to(view<float, extents<1, 1>>(next(1), {})) = sum(row * row);
+    to(view<float, extents<1, 1>>(next(1), {})) = max(row);
+    EXPECT_TRUE(to.state.ok());
+    return out;
+}
+
+TEST(executors, reductions_have_the_same_bits) {
+    serial_executor serial;
+    const std::vector<float> expected = reductions(serial);
+    backwards_executor backwards;
+    EXPECT_TRUE(same_bits(reductions(backwards), expected));
+    EXPECT_GT(backwards.most_tasks, 1);
+    for (const int threads : {2, 3, 7}) {
+        eigen_thread_pool_executor executor(threads);
+        EXPECT_TRUE(same_bits(reductions(executor), expected)) << threads << " threads";
+    }
+}
+
 // ---- models ----------------------------------------------------------------------------------------------------------
 
 constexpr PriorConfig config = [] {

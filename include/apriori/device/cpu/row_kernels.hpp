@@ -26,36 +26,31 @@ struct program_row {
     Cursor cursor;
     index_t cols;
 
-    value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
-    value product(auto f) const noexcept { return joined(T{1}, f, fn::multiply{}); }
-    value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, fn::maximum{}); }
+    value sum(auto f) const noexcept { return joined(0, cols, T{0}, f, fn::add{}); }
+    value product(auto f) const noexcept { return joined(0, cols, T{1}, f, fn::multiply{}); }
+    value(max)(auto f) const noexcept {
+        return joined(0, cols, apriori::detail::lowest_or_infinity<T>, f, fn::maximum{});
+    }
     auto first(auto f) const noexcept {
         index_t c = 0;
         while (c < cols && number_in(f(element<one_lane_t<V>>(c))) == T{0}) ++c;
         return one_lane(std::int64_t{c});
     }
 
-private:
-    /// Column c and those after it, as numbers T.
-    template <class W>
-    APRIORI_INLINE auto element(index_t c) const noexcept {
-        return lanes_cast<el::value_beside<W, T>>(cursor.at(c, W{}));
-    }
-    /// f of the elements joined, in chains that do not wait for one another; `start` changes nothing. Functions such as exp are
-    /// inlined here, so that those of the chains overlap.
+    /// f of columns c .. last joined, in chains that do not wait for one another; `start` changes nothing. Functions such as exp
+    /// are inlined here, so that those of the chains overlap.
     template <class F, class Join>
-    [[gnu::flatten]] value joined(T start, F f, Join join) const noexcept {
+    [[gnu::flatten]] value joined(index_t c, index_t last, T start, F f, Join join) const noexcept {
         using Vs = el::value_beside<V, T>;
         constexpr index_t chains = 4, L = lanes<V>::count;
         Vs part[chains];
 #pragma GCC unroll 4
         for (Vs& p : part) p = lanes<Vs>::set(start);
-        index_t c = 0;
-        for (; c + chains * L <= cols; c += chains * L)
+        for (; c + chains * L <= last; c += chains * L)
 #pragma GCC unroll 4
             for (index_t i = 0; i < chains; ++i) part[i] = join(part[i], f(element<V>(c + i * L)));
         value tail = lanes<value>::set(start);
-        for_columns<V>(c, cols, [&]<class W>(W, index_t at) {
+        for_columns<V>(c, last, [&]<class W>(W, index_t at) {
             const auto x = f(element<W>(at));
             if constexpr (std::is_same_v<W, V>)
                 part[0] = join(part[0], x);
@@ -64,6 +59,13 @@ private:
         });
         const auto join_numbers = [&](T a, T b) { return number_in(join(one_lane(a), one_lane(b))); };
         return join(one_lane(join_lanes(join(join(part[0], part[1]), join(part[2], part[3])), join_numbers)), tail);
+    }
+
+private:
+    /// Column c and those after it, as numbers T.
+    template <class W>
+    APRIORI_INLINE auto element(index_t c) const noexcept {
+        return lanes_cast<el::value_beside<W, T>>(cursor.at(c, W{}));
     }
 };
 template <class V, class T = float, class Cursor>
@@ -190,13 +192,5 @@ template <class Arch, executor X, class P, class In, class Outer, class Out>
 void run(X& x, const ops::normalize<P, In, Outer, Out>& op) {
     for_rows(x, op, P::flops, [&](index_t r) { normalize_row<value_for<Arch, In, Outer>>(op, r); });
 }
-template <class Arch, executor X, class P, class In, class Outer, class Out>
-void run(X& x, const ops::reduce<P, In, Outer, Out>& op) {
-    for_rows(x, op, P::flops, [&](index_t r) {
-        const auto reduced = prepare_row<value_for<Arch, In>>(op.input, r, op.cols);
-        store(op.out.row(r), op.input.outer.row(r).at(0, reduced));
-    });
-}
-
 } // namespace apriori::cpu_device
 APRIORI_END_EXACT_MATH

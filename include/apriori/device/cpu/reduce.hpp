@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reductions of rows; few long ones are shared among threads in parts.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/row_kernels.hpp"
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori::cpu_device {
+
+/// Columns of a part of a long row, at least, and parts at most.
+inline constexpr index_t reduced_part = 16384, reduced_parts = 64;
+
+/// A row that is reduced in parts. They depend on its length alone, so that any number of threads gives the same bits.
+template <class V, class Cursor, class T, executor X>
+struct row_in_parts {
+    using row = program_row<V, Cursor, T>;
+    using value = typename row::value;
+
+    row all;
+    X& threads;
+    double cost; ///< of a reduction whose parts are shared among threads; 0: they are not
+
+    value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
+    value product(auto f) const noexcept { return joined(T{1}, f, fn::multiply{}); }
+    value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, fn::maximum{}); }
+    auto first(auto f) const noexcept { return all.first(f); }
+
+private:
+    template <class F, class Join>
+    APRIORI_INLINE value joined(T start, F f, Join join) const noexcept {
+        if (all.cols < 4 * reduced_part) return all.joined(0, all.cols, start, f, join);
+        return joined_in_parts(start, f, join);
+    }
+    template <class F, class Join>
+    APRIORI_NOINLINE value joined_in_parts(T start, F f, Join join) const noexcept {
+        const index_t cols = all.cols, parts = (std::min)(cols / reduced_part, reduced_parts), size = cols / parts;
+        value part[to_size(reduced_parts)];
+        parallel_ranges(threads, parts, cost, [&](index_t from, index_t to) {
+            for (index_t p = from; p < to; ++p)
+                part[p] = all.joined(size * p, p + 1 < parts ? size * (p + 1) : cols, start, f, join);
+        });
+        value joined_parts = part[0];
+        for (index_t p = 1; p < parts; ++p) joined_parts = join(joined_parts, part[p]);
+        return joined_parts;
+    }
+};
+
+template <class Arch, executor X, class P, class In, class Outer, class Out>
+void run(X& x, const ops::reduce<P, In, Outer, Out>& op) {
+    using V = value_for<Arch, In>;
+    using T = typename decltype(op.input)::number;
+    using cursor = std::remove_const_t<decltype(op.input.inner.row(0))>;
+    const bool shared = op.rows < x.concurrency() && op.cols > reduced_part;
+    const double cost = 4 * operations(P::flops, op.rows, op.cols);
+    const auto reduce = [&](index_t first, index_t last) {
+        for (index_t r = first; r < last; ++r) {
+            const row_in_parts<V, cursor, T, X> row{
+                {op.input.inner.row(r), op.cols}, x, shared ? cost / double(op.rows) : 0};
+            store(op.out.row(r), op.input.outer.row(r).at(0, op.input.policy.reduce(row, op.cols)));
+        }
+    };
+    if (shared)
+        reduce(0, op.rows);
+    else
+        parallel_ranges(x, op.rows, cost, reduce);
+}
+
+} // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH
