@@ -17,7 +17,8 @@ namespace apriori::cpu_device {
 /// Columns of a joined row, at most; about so many are sought.
 inline constexpr index_t joined_columns = 1024, joined_aim = 512;
 
-/// How a leaf is read where rows are joined; a leaf that is not listed can't be.
+/// How a leaf is read where `rows` rows of `cols` columns are joined: join changes it so. With 0 rows it only tells whether they lie side
+/// by side. A leaf that is not listed can't be joined.
 template <class P>
 struct joined_rows {
     static constexpr bool possible = false;
@@ -27,52 +28,41 @@ template <class T>
 struct joined_rows<el::scalar_of<T>> {
     static constexpr bool possible = true;
     static constexpr index_t copies = 0;
-    static bool adjacent(const el::scalar_of<T>&, index_t) noexcept { return true; }
-    static auto join(const el::scalar_of<T>& p, index_t, index_t, float*&) noexcept { return p; }
+    static bool join(const el::scalar_of<T>&, index_t, index_t, float*&) noexcept { return true; }
 };
 template <>
 struct joined_rows<el::vector> {
     static constexpr bool possible = true;
     static constexpr index_t copies = 1;
-    static bool adjacent(const el::vector&, index_t) noexcept { return true; }
-    static el::vector join(const el::vector& p, index_t cols, index_t rows, float*& memory) noexcept {
-        float* to = memory;
-        memory += joined_columns;
+    static bool join(el::vector& p, index_t cols, index_t rows, float*& memory) noexcept {
+        if (rows == 0) return true;
+        float* to = std::exchange(memory, memory + joined_columns);
         std::memcpy(to, p.p, to_size(cols) * sizeof(float));
         for (index_t have = cols, all = cols * rows; have < all; have *= 2)
             std::memcpy(to + have, to, to_size((std::min)(have, all - have)) * sizeof(float));
-        return {to};
+        p.p = to;
+        return true;
     }
 };
 template <class T>
 struct joined_rows<el::matrix_of<T>> {
-    using matrix = el::matrix_of<T>;
     static constexpr bool possible = true;
     static constexpr index_t copies = 0;
-    static bool adjacent(const matrix& p, index_t cols) noexcept { return p.map.uniform() && p.map.inner == cols; }
-    static matrix join(const matrix& p, index_t cols, index_t rows, float*&) noexcept {
-        return {p.p, row_map{.inner = cols * rows}};
+    static bool join(el::matrix_of<T>& p, index_t cols, index_t rows, float*&) noexcept {
+        const bool adjacent = p.map.uniform() && p.map.inner == cols;
+        if (rows > 0) p.map.inner = cols * rows;
+        return adjacent;
     }
 };
 template <class F, class... P>
 struct joined_rows<el::apply<F, P...>> {
     static constexpr bool possible = (joined_rows<P>::possible && ...);
-    static constexpr index_t copies = [] {
-        if constexpr (possible)
-            return (index_t{0} + ... + joined_rows<P>::copies);
-        else
-            return index_t{0};
-    }();
-    static bool adjacent(const el::apply<F, P...>& p, index_t cols) noexcept {
-        return el::unpack([&](const P&... part) { return (joined_rows<P>::adjacent(part, cols) && ...); }, p.programs);
-    }
-    static auto join(const el::apply<F, P...>& p, index_t cols, index_t rows, float*& memory) noexcept {
-        return el::unpack(
-            [&](const P&... part) {
-                return el::apply<F, decltype(joined_rows<P>::join(part, cols, rows, memory))...>{
-                    p.f, {{joined_rows<P>::join(part, cols, rows, memory)}...}};
-            },
-            p.programs);
+    static constexpr index_t copies = (index_t{0} + ... + joined_rows<P>::copies);
+    static bool join(el::apply<F, P...>& p, index_t cols, index_t rows, float*& memory) noexcept {
+        return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+            return (joined_rows<P>::join(static_cast<el::pack_element<Is, P>&>(p.programs).value, cols, rows, memory) &&
+                    ...);
+        }(std::index_sequence_for<P...>{});
     }
 };
 
@@ -90,6 +80,29 @@ constexpr index_t rows_to_join(index_t rows, index_t cols) noexcept {
 /// Columns of a row that a thread takes where there are few rows; and of a row that is worth sharing.
 inline constexpr index_t row_part = 8192, long_row = 4 * row_part;
 
+/// The columns of a row that fill no vector, apart from the loop over vectors, which needs the registers.
+template <class P, class Out>
+APRIORI_NOINLINE void map_rest(const P& program, const Out& out, index_t r, index_t first, index_t last) noexcept {
+    using W = one_lane_t<value_t<scalar_arch, std::conditional_t<el::is_wide<P>, double, float>>>;
+    const auto row = program.row(r);
+    auto* to = out.row(r);
+    for (index_t c = first; c < last; ++c) store(to + c, row.at(c, W{}));
+}
+/// out[r, c] = program[r, c] of rows r0 .. r1 and columns c0 .. c1: the one loop of all maps of a program.
+template <class V, class P, class Out>
+APRIORI_NOINLINE void map_rows(const P& program, const Out& out, index_t r0, index_t r1, index_t c0,
+                               index_t c1) noexcept {
+    constexpr index_t L = lanes<V>::count;
+    const index_t vectors = c0 + (c1 - c0) / L * L;
+    for (index_t r = r0; r < r1; ++r) {
+        const auto row = program.row(r);
+        auto* to = out.row(r);
+        for (index_t c = c0; c < vectors; c += L) store(to + c, row.at(c, V{}));
+        if constexpr (L > 1)
+            if (vectors < c1) map_rest(program, out, r, vectors, c1);
+    }
+}
+
 /// Runs a map whose rows can be joined; false where they can't.
 template <class Arch, executor X, class P, class T>
 APRIORI_NOINLINE bool run_joined(X& x, const ops::map<P, ops::output_to<T>>& op) {
@@ -97,47 +110,36 @@ APRIORI_NOINLINE bool run_joined(X& x, const ops::map<P, ops::output_to<T>>& op)
     if constexpr (join::possible && join::copies <= 8) {
         using V = value_for<Arch, P>;
         const index_t k = rows_to_join<V>(op.rows, op.cols);
-        if (k == 0 || !op.out.map.uniform() || op.out.map.inner != op.cols || !join::adjacent(op.program, op.cols))
-            return false;
+        if (k == 0 || !op.out.map.uniform() || op.out.map.inner != op.cols) return false;
         alignas(buffer_alignment) float memory[to_size(join::copies > 0 ? join::copies * joined_columns : 1)];
         float* free = memory;
-        const auto program = join::join(op.program, op.cols, k, free);
-        const ops::mapped<std::remove_const_t<decltype(program)>> in{program};
+        P program = op.program;
+        if (!join::join(program, op.cols, 0, free)) return false;
+        join::join(program, op.cols, k, free);
         const index_t joined = op.rows / k, cols = op.cols * k;
-        parallel_ranges(x, joined, 16 * operations(1, op.rows, op.cols), [&](index_t first, index_t last) {
-            for (index_t r = first; r < last; ++r) fill_row<V>(in, r, no_stats{}, 0, cols, op.out.p + r * cols);
-        });
-        const ops::mapped<P> rest{op.program};
-        for (index_t r = joined * k; r < op.rows; ++r) fill_row<V>(rest, r, no_stats{}, 0, op.cols, op.out.row(r));
+        const ops::output_to<T> out{op.out.p, row_map{.inner = cols}};
+        parallel_ranges(x, joined, 16 * operations(1, op.rows, op.cols),
+                        [&](index_t first, index_t last) { map_rows<V>(program, out, first, last, 0, cols); });
+        map_rows<V>(program, out, joined, joined + 1, 0, (op.rows - joined * k) * op.cols);
         return true;
     } else
         return false;
 }
-// Each way in a function of its own: the compiler gives up on the registers of one that has them all.
-template <class Arch, executor X, class P, class Out>
-APRIORI_NOINLINE void run_rows(X& x, const ops::map<P, Out>& op) {
-    const ops::mapped<P> in{op.program};
-    for_rows(x, op, 4, [&](index_t r) { fill_row<value_for<Arch, P>>(in, r, no_stats{}, 0, op.cols, op.out.row(r)); });
-}
-template <class Arch, executor X, class P, class Out>
-APRIORI_NOINLINE void run_parts_of_rows(X& x, const ops::map<P, Out>& op) {
-    const ops::mapped<P> in{op.program};
-    const index_t parts = ceil_div(op.cols, row_part);
-    parallel_ranges(x, op.rows * parts, 16 * operations(1, op.rows, op.cols), [&](index_t first, index_t last) {
-        for (index_t i = first; i < last; ++i) {
-            const index_t r = i / parts, c = i % parts * row_part;
-            fill_row<value_for<Arch, P>>(in, r, no_stats{}, c, (std::min)(c + row_part, op.cols), op.out.row(r) + c);
-        }
-    });
-}
 template <class Arch, executor X, class P, class Out>
 void run(X& x, const ops::map<P, Out>& op) {
+    using V = value_for<Arch, P>;
     if constexpr (requires { run_joined<Arch>(x, op); })
         if (op.rows > 1 && run_joined<Arch>(x, op)) return;
-    if (op.cols >= long_row && op.rows < 2 * x.concurrency() && x.concurrency() > 1)
-        run_parts_of_rows<Arch>(x, op);
-    else
-        run_rows<Arch>(x, op);
+    const index_t threads = x.concurrency();
+    const index_t parts = op.cols >= long_row && op.rows < 2 * threads && threads > 1 ? ceil_div(op.cols, row_part) : 1;
+    const index_t part = parts > 1 ? row_part : op.cols;
+    parallel_ranges(x, op.rows * parts, 16 * operations(1, op.rows, op.cols), [&](index_t first, index_t last) {
+        if (parts == 1) return map_rows<V>(op.program, op.out, first, last, 0, op.cols);
+        for (index_t i = first; i < last; ++i) {
+            const index_t r = i / parts, c = i % parts * part;
+            map_rows<V>(op.program, op.out, r, r + 1, c, (std::min)(c + part, op.cols));
+        }
+    });
 }
 
 /// Columns of a row that are computed before they are stored with gaps.
