@@ -276,9 +276,9 @@ private:
                              detail::writes_to<X, detail::output_of_t<Out>>) {
             x.lower(*this, out);
         } else {
-            const auto p = program_as<T>(x, out.ext());
-            run(ops::map<std::remove_const_t<decltype(p)>, detail::output_of_t<Out>>{
-                p, detail::output_of(out), out.ext().rows(), out.ext().cols()});
+            using P = std::remove_const_t<decltype(program_as<T>(x, out.ext()))>;
+            run(ops::map<P, detail::output_of_t<Out>>{program_as<T>(x, out.ext()), detail::output_of(out),
+                                                      out.ext().rows(), out.ext().cols()});
         }
     }
 

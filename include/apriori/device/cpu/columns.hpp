@@ -37,8 +37,12 @@ struct program_columns {
     value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, fn::maximum{}); }
     APRIORI_INLINE value element(index_t i) const noexcept {
         const auto row = program.row(first + i);
+        index_t c = column;
+#if defined(__GNUC__) // else the compiler keeps the offset of each register in a register of its own
+        __asm__ volatile("" : "+r"(c));
+#endif
         const auto at = [&](index_t k) __attribute__((always_inline)) {
-            return lanes_cast<one>(row.at(column + k * lanes<V>::count, V{}));
+            return lanes_cast<one>(row.at(c + k * lanes<V>::count, V{}));
         };
         if constexpr (K == 1)
             return at(0);
@@ -50,17 +54,20 @@ private:
     template <class F, class Join>
     value joined(T start, F f, Join join) const noexcept {
         const index_t parts = parts_of_column(depth);
+        if (parts == 1) return joined_rows(0, depth, start, f, join);
         value part[to_size(column_parts)];
         parallel_ranges(threads, parts, cost, [&](index_t from, index_t to) {
-            for (index_t p = from; p < to; ++p) {
-                value all = lanes<value>::set(start);
-                for (index_t i = depth * p / parts, last = depth * (p + 1) / parts; i < last; ++i)
-                    all = join(all, f(element(i)));
-                part[p] = all;
-            }
+            for (index_t p = from; p < to; ++p)
+                part[p] = joined_rows(depth * p / parts, depth * (p + 1) / parts, start, f, join);
         });
         value all = part[0];
         for (index_t p = 1; p < parts; ++p) all = join(all, part[p]);
+        return all;
+    }
+    template <class F, class Join>
+    value joined_rows(index_t from, index_t to, T start, F f, Join join) const noexcept {
+        value all = lanes<value>::set(start);
+        for (index_t i = from; i < to; ++i) all = join(all, f(element(i)));
         return all;
     }
 };

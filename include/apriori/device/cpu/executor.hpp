@@ -47,7 +47,7 @@ void parallel_ranges(executor auto& e, index_t count, double cost, const auto& b
     constexpr double worth_a_thread = 1e6;
     index_t tasks = e.concurrency();
     if (tasks > count) tasks = count;
-    if (const index_t useful = index_t(cost / worth_a_thread) + 1; tasks > useful) tasks = useful;
+    if (tasks > 1 && cost < double(tasks) * worth_a_thread) tasks = index_t(cost / worth_a_thread) + 1;
     if (tasks <= 1) {
         body(index_t{0}, count);
         return;
