@@ -305,6 +305,40 @@ TYPED_TEST_P(device_elementwise, concatenates) {
     });
 }
 
+// Parts that are written side by side.
+TYPED_TEST_P(device_elementwise, stacks_on_the_last_axis) {
+    for (index_t n : {0, 1, 3, 17, 255, 256, 257, 600}) {
+        this->expect(
+            [=](auto& in) { // a product of complex numbers
+                const auto part = [](const auto& x, index_t i) { return squeeze<1>(slice<1, 1>(x, i)); };
+                const auto a = in.tensor(extents<dyn, 2>(n)), b = in.tensor(extents<dyn, 2>(n));
+                return stack<1>(part(a, 0) * part(b, 0) - part(a, 1) * part(b, 1),
+                                part(a, 0) * part(b, 1) + part(a, 1) * part(b, 0));
+            },
+            n);
+        this->expect(
+            [=](auto& in) {
+                const auto x = in.tensor(extents<3, dyn>(n));
+                const auto pixels = in.tensor(extents<3, dyn, 4>(n));
+                return stack<2>(x, squeeze<2>(slice<2, 1>(pixels, 3)) + in.tensor(extents<3, 1>{}), exp(x) * 0.5f);
+            },
+            n);
+    }
+    this->expect([](auto& in) {
+        const auto x = in.tensor(extents<40>{});
+        return stack<1>(x, x * 2.0f, x, exp(x));
+    });
+    this->expect([](auto& in) { // in place
+        const auto z = in.destination(extents<70, 2>{});
+        const auto part = [&](index_t i) { return squeeze<1>(slice<1, 1>(z, i)); };
+        return stack<1>(part(0) + part(1), part(1) * 2.0f);
+    });
+    this->expect([](auto& in) { // with kernels of their own
+        const auto x = in.tensor(extents<20, 8>{});
+        return stack<1>(squeeze<1>(sum(x)), squeeze<1>(slice<1, 1>(x, 2)));
+    });
+}
+
 TYPED_TEST_P(device_elementwise, writes_in_place) {
     for (index_t rows : {1, 3, 8})
         this->expect(
@@ -336,7 +370,7 @@ REGISTER_TYPED_TEST_SUITE_P(device_elementwise, function_add, function_subtract,
                             function_mish, function_relu, function_sigmoid, functions_of_the_user,
                             broadcasts_rows_columns_and_numbers, broadcasts_batches, run_time_extents_of_one_broadcast,
                             reads_slices_and_transposes, views_alone, reshapes_expressions, gathers_rows, concatenates,
-                            writes_in_place, writes_to_any_strides, writes_single_numbers, functions_of_magnitude,
-                            functions_of_powers, functions_of_angles, comparisons);
+                            stacks_on_the_last_axis, writes_in_place, writes_to_any_strides, writes_single_numbers,
+                            functions_of_magnitude, functions_of_powers, functions_of_angles, comparisons);
 
 } // namespace conformance

@@ -207,6 +207,15 @@ public:
                 write(op.out.row(r) + c * op.stride, element(op.program, r, c, real{}));
         return {};
     }
+    template <class Out, class... P>
+    status run(const ops::map_interleaved<Out, P...>& op) {
+        for (index_t r = 0; r < op.rows; ++r)
+            for (index_t c = 0; c < op.cols; ++c) {
+                auto* to = op.out.row(r) + c * op.stride;
+                el::unpack([&](const P&... p) { (write(to++, element(p, r, c, real{})), ...); }, op.programs);
+            }
+        return {};
+    }
     template <class P>
     status run(const ops::map<P>& op) {
         for (index_t r = 0; r < op.rows; ++r) finish(el::acc{}, r, row_of(op.program, r, op.cols), op.out);

@@ -168,6 +168,11 @@ TYPED_TEST(expr_values, reorders_adds_and_drops_axes) {
     EXPECT_EQ(this->values(expand_dims<2>(slice<2, 1>(x, 0)) + 0.0f), (list{1, 3, 5, 7, 9, 11}));
     EXPECT_EQ(this->values(stack<0>(row, row + 1.0f)), (list{10, 20, 30, 11, 21, 31}));
     EXPECT_EQ(this->values(stack<1>(row, row + 1.0f)), (list{10, 11, 20, 21, 30, 31}));
+    std::vector<float> memory_of_both{1, 2, 3, 4, 5, 6, 7, 8}; // a part that reads what another one writes, before
+    const view<float, extents<3, 2>> pairs(memory_of_both.data() + 2, {});
+    const view<const float, extents<3>, layout::strided> shifted(memory_of_both.data() + 1, {}, {2});
+    EXPECT_TRUE(assign(this->device, {}, pairs, stack<1>(shifted * 1.0f, row * 1.0f)).ok());
+    EXPECT_EQ(memory_of_both, (std::vector<float>{1, 2, 2, 10, 4, 20, 6, 30}));
     const tensor<float, extents<dyn, 2>> two(extents<dyn, 2>(2)); // an axis that is not 1 after all
     tensor<float, extents<2>> out;
     EXPECT_EQ(assign(this->device, {}, out, squeeze<0>(two)).code, errc::shape_mismatch);

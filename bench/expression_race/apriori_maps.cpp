@@ -42,13 +42,8 @@ call evaluate_polynomial(problem& p, int threads) {
 call complex_product(problem& p, int threads) {
     const auto part = [](const auto& v, index_t i) { return squeeze<1>(slice<1, 1>(v, i)); };
     const auto a = input<dyn, 2>(p, 0), b = input<dyn, 2>(p, 1);
-    const auto out = output<dyn, 2>(p);
     const auto ar = part(a, 0), ai = part(a, 1), br = part(b, 0), bi = part(b, 1);
-    const std::size_t bytes = std::size_t(a.ext()[0]) * sizeof(float) + buffer_alignment;
-    return in_context(threads, bytes, [=](auto& to) {
-        to(part(out, 0)) = ar * br - ai * bi;
-        to(part(out, 1)) = ar * bi + ai * br;
-    });
+    return assigned(threads, output<dyn, 2>(p), stack<1>(ar * br - ai * bi, ar * bi + ai * br));
 }
 call gather_rows(problem& p, int threads) {
     const view<const std::int32_t, extents<dyn>> rows(p.indices.data(), extents<dyn>(std::ssize(p.indices)));

@@ -11,6 +11,7 @@
 #include "apriori/expr/attention.hpp"
 #include "apriori/expr/cached_attention.hpp"
 #include "apriori/expr/check_memory.hpp"
+#include "apriori/expr/interleave.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/expr/normalize.hpp"
 #include "apriori/expr/strided.hpp"
@@ -137,6 +138,37 @@ public:
             return el::acc_of<computed_t<element_of<X>>>{};
         else
             return detail::leaf_program(in_memory(x), result);
+    }
+
+    /// Writes operands whose last axis has one element side by side: at once, but where one reads what another one writes. False where
+    /// they are no such operands, or the device has no such primitive.
+    template <class Out, class... X>
+    constexpr bool interleave(const Out& out, const X&... parts) {
+        if constexpr ((detail::loses_last_axis<X> && ...) && Out::memory_layout != layout::strided)
+            return [&](const auto&... x) {
+                using T = element_of<Out>;
+                using To = ops::output_to<T, row_map_of_rank<Out::rank - 1>>;
+                using Op = ops::map_interleaved<To, decltype(program_as<T>(x, x.ext()))...>;
+                if constexpr (runs<Device, Op>) {
+                    if constexpr (!requires { Device::is_planner; })
+                        if (device_ != nullptr && !std::is_constant_evaluated() &&
+                            !detail::parts_keep_apart(out, x...)) {
+                            index_t k = 0;
+                            (((*this)(detail::part_of_last_axis(out, k++)) = x), ...);
+                            return true;
+                        }
+                    const auto first = detail::part_of_last_axis(out, 0);
+                    run(Op{{{program_as<T>(x, x.ext())}...},
+                           {first.data, detail::leading_map(first, first.ext())},
+                           first.stride(Out::rank - 2),
+                           first.ext().rows(),
+                           first.ext().cols()});
+                    return true;
+                } else
+                    return false;
+            }(detail::without_last_axis(parts)...);
+        else
+            return false;
     }
 
     /// x in memory: itself when it is a view, a temporary otherwise.

@@ -197,6 +197,8 @@ struct concat_node {
 
     template <class Context, class Out>
     constexpr void lower(Context& to, const Out& out) const {
+        if constexpr (Axis > 0 && Axis + 1 == first_extents::rank && total == index_t{1 + sizeof...(Rest)})
+            if (el::unpack([&](const auto&... x) { return to.interleave(out, x...); }, operands)) return;
         index_t first = 0;
         const auto write = [&]<class X>(const X& x) {
             const index_t count = x.ext()[Axis];

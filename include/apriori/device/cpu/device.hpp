@@ -8,6 +8,7 @@
 #include "apriori/device/cpu/cached_attention.hpp"
 #include "apriori/device/cpu/columns.hpp"
 #include "apriori/device/cpu/compiled_kernels.hpp"
+#include "apriori/device/cpu/interleave.hpp"
 #include "apriori/device/cpu/reduce.hpp"
 #include "apriori/device/cpu/short_rows.hpp"
 #include "apriori/device/cpu/softmax.hpp"
