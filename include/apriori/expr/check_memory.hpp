@@ -162,6 +162,13 @@ bool spoils_leaf(const byte_view& out, const Leaf& leaf, bool in_order) {
         return false;
 }
 
+template <int Root, int First, class X>
+bool spoils(const byte_view& out, const X& x);
+template <int Root, int First, class F, class... A, int... Is>
+APRIORI_INLINE bool spoils_an_operand(const byte_view& out, const elementwise_node<F, A...>& x,
+                                      std::integer_sequence<int, Is...>) {
+    return (spoils<Root, First + first_anchor<Is, A...>>(out, el::get<Is>(x.args)) || ...);
+}
 /// True where writing `out` spoils an operand of x. The anchor numbered Root is computed with what is around it; others are
 /// written to temporaries before.
 template <int Root, int First, class X>
@@ -169,10 +176,7 @@ bool spoils(const byte_view& out, const X& x) {
     if constexpr (leaf<X>)
         return spoils_leaf(out, x, true);
     else if constexpr (is_elementwise<X>)
-        return [&]<class F, class... A, int... Is>(const elementwise_node<F, A...>& node,
-                                                   std::integer_sequence<int, Is...>) {
-            return (spoils<Root, First + first_anchor<Is, A...>>(out, el::get<Is>(node.args)) || ...);
-        }(x, std::make_integer_sequence<int, argument_count<X>>{});
+        return spoils_an_operand<Root, First>(out, x, std::make_integer_sequence<int, argument_count<X>>{});
     else if constexpr (First == Root) {
         bool any = false;
         for_inputs(x, [&](const auto& v) { any = any || spoils_leaf(out, v, requires { X::is_prologue; }); });
@@ -214,10 +218,32 @@ constexpr status check_rows(const auto& rows, index_t n) {
         if (row < 0 || row >= n) return status::invalid(no_such_row<Operation>.text, row, n);
     return {};
 }
+/// True where a gather of rows is in X: seen from types, which costs less to compile than a walk that finds none.
+template <class X>
+inline constexpr bool gathers = [] {
+    if constexpr (leaf<X>)
+        return requires(const X& x) { x.table, x.rows; };
+    else if constexpr (requires(const X& x) { x.args; })
+        return gathers<decltype(X::args)>;
+    else if constexpr (requires(const X& x) { x.operands; })
+        return gathers<decltype(X::operands)>;
+    else if constexpr (requires(const X& x) { x.a, x.b; })
+        return gathers<decltype(X::a)> || gathers<decltype(X::b)>;
+    else if constexpr (requires(const X& x) { x.own; })
+        return gathers<decltype(X::own)>;
+    else if constexpr (requires(const X& x) { x.x; })
+        return gathers<decltype(X::x)>;
+    else
+        return false;
+}();
+template <std::size_t... Is, class... X>
+inline constexpr bool gathers<el::indexed_pack<std::index_sequence<Is...>, X...>> = (gathers<X> || ...);
+
 /// The same of each gather in x.
 template <class X>
 status check_indices(const X& x) {
     status s;
+    if constexpr (!gathers<X>) return s;
     for_leaves<false>(x, [&](const auto& leaf) {
         if constexpr (requires { leaf.table, leaf.rows; })
             if (s) s = check_rows<"gather">(leaf.rows, leaf.table.ext()[0]);

@@ -220,19 +220,24 @@ inline constexpr auto on_axis = [] {
 template <fixed_string Operation>
 inline constexpr const auto& misfits = on_axis<Operation + ": run-time extents do not fit together on axis ">;
 
+/// What is wrong with an extent that does not fit that of the result. Apart, so that it is no part of every check.
+APRIORI_NOINLINE constexpr status misfit(const char* text, index_t own, index_t result, int axis) {
+    return own < 0 ? status::shape(negative_extent, own, axis) : status::shape(text, own, result);
+}
 /// What is wrong with x as an operand of an operation in a result of that shape. Numbers: its extent, and the result's.
-template <fixed_string Operation>
-constexpr status check_operand(const auto& x, const auto& result) {
+template <fixed_string Operation, class X, class R>
+constexpr status check_operand(const X& x, const R& result) {
+    using E = extents_of<X>;
     if constexpr (requires { x.check_in(result); })
         return x.check_in(result);
     else {
-        if (const status below = check_extents(x); !below) return below;
-        const auto e = x.ext();
-        const int axis = misfit_axis(e, result), shift = result.rank - e.rank;
-        if (axis >= 0) {
-            const index_t own = axis < shift ? 1 : e[axis - shift];
-            if (own < 0) return status::shape(negative_extent, own, axis - shift);
-            return status::shape(at(misfits<Operation>, axis).text, own, result[axis]);
+        if constexpr (requires { x.check(); })
+            if (const status below = x.check(); !below) return below;
+        if constexpr (E::rank > 0) {
+            const auto e = x.ext();
+            if (const int axis = misfit_axis(e, result), shift = R::rank - E::rank; axis >= 0)
+                return misfit(at(misfits<Operation>, axis).text, axis < shift ? 1 : e[axis - shift], result[axis],
+                              axis - shift);
         }
         return {};
     }

@@ -26,7 +26,11 @@ struct elementwise_node {
     constexpr status check() const { return check_in(ext()); }
     constexpr status check_in(const auto& result) const {
         return el::unpack(
-            [&](const Args&... a) { return detail::first_error(detail::check_operand<name_of<F>>(a, result)...); },
+            [&](const Args&... a) {
+                status s;
+                (void)((s = detail::check_operand<name_of<F>>(a, result)).ok() && ...);
+                return s;
+            },
             args);
     }
 };
