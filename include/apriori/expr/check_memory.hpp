@@ -114,10 +114,14 @@ inline std::uintptr_t end_of(const byte_view& v) {
     }
     return first_byte(v) + v.element * std::uintptr_t(last);
 }
-APRIORI_FUNCTION bool spoils_view(const byte_view& out, const byte_view& v, bool in_order) {
-    if (end_of(v) <= first_byte(out) || end_of(out) <= first_byte(v)) return false;
+/// The same of views that are not behind one another; apart, so that all others are told quickly.
+APRIORI_NOINLINE inline bool spoils_entwined(const byte_view& out, const byte_view& v, bool in_order) {
     if (in_order && out.first == v.first && at_the_same_place(out, v)) return false;
     return surely_overlap(blocks_of(out), blocks_of(v));
+}
+APRIORI_FUNCTION bool spoils_view(const byte_view& out, const byte_view& v, bool in_order) {
+    if (end_of(v) <= first_byte(out) || end_of(out) <= first_byte(v)) return false;
+    return spoils_entwined(out, v, in_order);
 }
 
 #endif
