@@ -305,6 +305,38 @@ TYPED_TEST_P(device_elementwise, concatenates) {
     });
 }
 
+// One operand in many places, which a kernel may load once; and as many operands that are not one.
+TYPED_TEST_P(device_elementwise, polynomials) {
+    const auto polynomial = [](auto a, auto b, auto c, auto d) {
+        return 0.5f + a * (0.25f - b * (1.5f + c * (d * (a + b) - c * d)));
+    };
+    for (index_t n : {0, 1, 3, 17, 255, 256, 257}) {
+        this->expect(
+            [=](auto& in) {
+                const auto x = in.tensor(extents<dyn>(n));
+                return polynomial(x, x, x, x);
+            },
+            n);
+        this->expect(
+            [=](auto& in) {
+                const auto x = in.tensor(extents<3, dyn>(n)), y = in.tensor(extents<3, dyn>(n));
+                return concat<0>(polynomial(x, x, x, x), polynomial(x, x, y, x));
+            },
+            n);
+        this->expect(
+            [=](auto& in) {
+                const auto x = in.destination(extents<3, dyn>(n));
+                return polynomial(x, x, x, x);
+            },
+            n);
+    }
+    this->expect([=](auto& in) { // the same memory, read in another order
+        const auto x = in.tensor(extents<19, 19>{});
+        const auto two = [](const auto& v) { return slice<0, 3>(v, 0); };
+        return polynomial(two(x), slice<1, 19>(two(x), 0), two(x), slice<0, 3>(x, 1));
+    });
+}
+
 // Parts that are written side by side.
 TYPED_TEST_P(device_elementwise, stacks_on_the_last_axis) {
     for (index_t n : {0, 1, 3, 17, 255, 256, 257, 600}) {
@@ -370,7 +402,8 @@ REGISTER_TYPED_TEST_SUITE_P(device_elementwise, function_add, function_subtract,
                             function_mish, function_relu, function_sigmoid, functions_of_the_user,
                             broadcasts_rows_columns_and_numbers, broadcasts_batches, run_time_extents_of_one_broadcast,
                             reads_slices_and_transposes, views_alone, reshapes_expressions, gathers_rows, concatenates,
-                            stacks_on_the_last_axis, writes_in_place, writes_to_any_strides, writes_single_numbers,
-                            functions_of_magnitude, functions_of_powers, functions_of_angles, comparisons);
+                            polynomials, stacks_on_the_last_axis, writes_in_place, writes_to_any_strides,
+                            writes_single_numbers, functions_of_magnitude, functions_of_powers, functions_of_angles,
+                            comparisons);
 
 } // namespace conformance

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/one_operand.hpp"
 #include "apriori/device/cpu/row_kernels.hpp"
 #include "apriori/expr/strided.hpp"
 #include "apriori/tensor/host_buffer.hpp"
@@ -126,10 +127,28 @@ APRIORI_NOINLINE bool run_joined(X& x, const ops::map<P, ops::output_to<T>>& op)
         return false;
 }
 template <class Arch, executor X, class P, class Out>
+void run(X& x, const ops::map<P, Out>& op);
+
+/// Runs a map that reads one operand many times; false where it is not one.
+template <class Arch, executor X, class P, class Out>
+bool run_loading_once(X& x, const ops::map<P, Out>& op) {
+    if constexpr (repeats_operand<P>) {
+        using leaf = typename only_operand<P>::type;
+        using operands = operands_of<leaf, P>;
+        const leaf& first = *operands::first(op.program);
+        if (!operands::are(op.program, first)) return false;
+        using Q = fed<leaf, decltype(operands::without(op.program))>;
+        run<Arch>(x, ops::map<Q, Out>{Q{first, operands::without(op.program)}, op.out, op.rows, op.cols});
+        return true;
+    } else
+        return false;
+}
+template <class Arch, executor X, class P, class Out>
 void run(X& x, const ops::map<P, Out>& op) {
     using V = value_for<Arch, P>;
     if constexpr (requires { run_joined<Arch>(x, op); })
         if (op.rows > 1 && run_joined<Arch>(x, op)) return;
+    if (run_loading_once<Arch>(x, op)) return;
     const index_t threads = x.concurrency();
     const index_t parts = op.cols >= long_row && op.rows < 2 * threads && threads > 1 ? ceil_div(op.cols, row_part) : 1;
     const index_t part = parts > 1 ? row_part : op.cols;
