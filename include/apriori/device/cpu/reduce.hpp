@@ -30,10 +30,11 @@ private:
     template <class F, class Join>
     APRIORI_INLINE value joined(T start, F f, Join join) const noexcept {
         if (all.cols < 4 * reduced_part) return all.joined(0, all.cols, start, f, join);
-        return joined_in_parts(start, f, join);
+        return joined_in_parts(all, threads, cost, start, f, join);
     }
+    /// With copies of what it needs, so that the members of short rows stay in registers.
     template <class F, class Join>
-    APRIORI_NOINLINE value joined_in_parts(T start, F f, Join join) const noexcept {
+    APRIORI_NOINLINE static value joined_in_parts(row all, X& threads, double cost, T start, F f, Join join) noexcept {
         const index_t cols = all.cols, parts = (std::min)(cols / reduced_part, reduced_parts), size = cols / parts;
         value part[to_size(reduced_parts)];
         parallel_ranges(threads, parts, cost, [&](index_t from, index_t to) {
@@ -53,10 +54,10 @@ void run(X& x, const ops::reduce<P, In, Outer, Out>& op) {
     using cursor = std::remove_const_t<decltype(op.input.inner.row(0))>;
     const bool shared = op.rows < x.concurrency() && op.cols > reduced_part;
     const double cost = 4 * operations(P::flops, op.rows, op.cols);
+    const double row_cost = shared ? cost / double(op.rows) : 0;
     const auto reduce = [&](index_t first, index_t last) {
         for (index_t r = first; r < last; ++r) {
-            const row_in_parts<V, cursor, T, X> row{
-                {op.input.inner.row(r), op.cols}, x, shared ? cost / double(op.rows) : 0};
+            const row_in_parts<V, cursor, T, X> row{{op.input.inner.row(r), op.cols}, x, row_cost};
             store(op.out.row(r), op.input.outer.row(r).at(0, op.input.policy.reduce(row, op.cols)));
         }
     };

@@ -46,6 +46,7 @@ struct program_row {
         Vs part[chains];
 #pragma GCC unroll 4
         for (Vs& p : part) p = lanes<Vs>::set(start);
+        const bool short_row = last - c < L; // than a vector: the chains are not joined
         for (; c + chains * L <= last; c += chains * L)
 #pragma GCC unroll 4
             for (index_t i = 0; i < chains; ++i) part[i] = join(part[i], f(element<V>(c + i * L)));
@@ -57,6 +58,7 @@ struct program_row {
             else
                 tail = join(tail, x);
         });
+        if (L > 1 && short_row) return tail;
         const auto join_numbers = [&](T a, T b) { return number_in(join(one_lane(a), one_lane(b))); };
         return join(one_lane(join_lanes(join(join(part[0], part[1]), join(part[2], part[3])), join_numbers)), tail);
     }
