@@ -7,8 +7,8 @@ from arguments import arguments
 from contestant import Contestant, Gone
 from program import LOOSE, Failed, Program, Run
 from progress import Progress
-from results import NARROW_PEERS, NOT_PEERS, Results
-from works import IMAGES, MODELS, ROOT, STEPS, works_of
+from results import NOT_PEERS, Results
+from works import FORMATS, IMAGES, MODELS, PEERS, ROOT, STEPS, works_of
 
 HERE = pathlib.Path(__file__).parent
 PRESETS = {"karlo": "karlo_v1_alpha", "shap_e": "shap_e", "digits": "digits"}
@@ -19,7 +19,7 @@ class Race:
         self.a = a
         self.folders = {name: a.work / "models" / name for name in a.models}
         self.data = {"options": {"threads": a.threads, "rounds": a.rounds, "quick": a.quick}, "machine": machine.machine(),
-                     "versions": machine.versions(), "load": [machine.load(), 0.0], "models": {}}
+                     "versions": machine.versions(), "busy": [], "models": {}}
         self.failed = []
         self.file = a.work / ("partial.json" if a.partial else "race.json")
 
@@ -27,7 +27,6 @@ class Race:
         print(text, flush=True)
 
     def save(self):
-        self.data["load"][1] = machine.load()
         report.write(self.file, json.dumps(self.data, indent=1) + "\n")
 
     def lay_out(self):
@@ -45,9 +44,9 @@ class Race:
         log, models = self.a.work / "logs" / "build.log", self.folders
         if self.a.quick:
             path = program.build(self.a.work / "program-quick", ["digits"], [f / "config.json" for f in models.values()],
-                                 ["f32", "w8a8"], log)
+                                 ["f32", "bf16a16", "w8a8"], log)
         else:
-            path = program.build(self.a.work / "program", [PRESETS[m] for m in models], [], program.FORMATS, log)
+            path = program.build(self.a.work / "program", [PRESETS[m] for m in models], [], FORMATS, log)
         return Program(path, self.a.threads)
 
     def peers(self, model):
@@ -55,13 +54,15 @@ class Race:
 
     def runs(self, model, peer):
         """What of ours runs in turn with a peer; `None` for the rematch of the fastest."""
-        if model != "karlo": return [Run()]
-        if peer in NARROW_PEERS: return [Run("w8a8")] if "w8a8" in self.ours.formats else [Run()]
-        if peer is not None: return [Run()]
+        if peer is not None:
+            fast = {"float32": ["f32"], "16 bit": ["bf16", "bf16a16"], "8 bit": ["w8a8"]}[PEERS[peer]]
+            runs = [Run(f) for f in fast if f in self.ours.formats] or [Run()]
+            of_many = PEERS[peer] == "16 bit" and model == "karlo"
+            return runs + ([Run(runs[-1].weights, samples=IMAGES, rounds=1)] if of_many else [])
         return [Run(tokens=77), Run(samples=IMAGES, rounds=1)] + [Run(f) for f in self.ours.formats if f != "f32"]
 
     def rematch(self, model):
-        return model == "karlo" and any(p not in NARROW_PEERS + NOT_PEERS for p in self.peers(model))
+        return model == "karlo" and any(PEERS[p] == "float32" and p not in NOT_PEERS for p in self.peers(model))
 
     def ahead(self):
         """The kinds of all that will be done, for the time that is left."""
@@ -76,7 +77,7 @@ class Race:
 
     def exports(self, model):
         needs = set(self.peers(model))
-        return [f"{model}: onnx"] * bool(needs & {"onnxruntime", "openvino", "onnxruntime-int8"}) + [f"{model}: onnx-int8"] * ("onnxruntime-int8" in needs)
+        return [f"{model}: onnx"] * bool(needs & {"onnxruntime", "openvino", "openvino-bf16", "onnxruntime-int8"}) + [f"{model}: onnx-int8"] * ("onnxruntime-int8" in needs)
 
     def narrow(self, model):
         return [f for f in self.ours.formats if f != "f32"] if model == "karlo" else []
@@ -104,6 +105,7 @@ class Race:
     def match(self, model, peer, runs, kind, again=None):
         """A peer and us in turn. The first time, the peer's numbers are compared with ours."""
         log = self.a.work / "logs" / f"{model}-{peer}.log"
+        self.data["busy"].append(machine.busy())
         with self.progress.run(f"{model}: {kind} starts", lambda: Contestant(peer, self.folders[model], self.a.threads, log)) as c:
             agreement = again or dataclasses.asdict(self.agree(model, c))
             found = {"peer": peer, "settings": c.settings, "agreement": agreement, "rounds": []}
@@ -149,7 +151,7 @@ class Race:
         for peer in self.peers(model):
             try:
                 self.match(model, peer, self.runs(model, peer), peer)
-                if not narrow_done and peer not in NARROW_PEERS:
+                if not narrow_done and PEERS[peer] == "float32":
                     self.formats(model)
                     narrow_done = True
             except (Gone, Failed) as e:
@@ -183,8 +185,12 @@ class Race:
 def pages(a, data):
     """The page, its appendix and its picture: of a whole race in docs/, of a part in the work folder."""
     results = Results(data)
-    folder = a.work if a.partial else ROOT / "docs"
-    image = folder / ("performance.svg" if a.partial else "images/performance.svg")
+    other = results.other_work()[0]
+    whole = not a.partial and other <= report.QUIET
+    if not whole and not a.partial:
+        print(f"scripts/race: other work kept {other:.2f} cores busy, more than {report.QUIET}: docs/ stays as it is", file=sys.stderr)
+    folder = ROOT / "docs" if whole else a.work
+    image = folder / ("images/performance.svg" if whole else "performance.svg")
     report.write(image, picture.svg(results))
     figures = report.figures(results)
     report.write(folder / "performance.md", report.page(figures, image.relative_to(folder)))

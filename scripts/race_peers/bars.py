@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from results import median, middle
-from works import IMAGES, STEPS
+from works import FORMATS, IMAGES, STEPS
 
 
 @dataclass
@@ -27,6 +27,21 @@ def seconds(s):
     return f"{n:.{0 if n >= 100 else 1 if n >= 10 else 2}f} {unit}"
 
 
+def floor_bar(results, weights, share):
+    """A whole sampling in a format, as a share of its floor's speed."""
+    mine, floor = results.our_seconds("karlo", "sample", weights=weights), results.floor("karlo", "sample", weights=weights)
+    if mine is None or floor is None: return None
+    return Verdict(f"{STEPS} guided steps, 12-token prompt, {weights}", f"{share:.0%} of the floor's speed", seconds(mine),
+                   floor=f"{seconds(floor[0])}, {floor[1]:.0%}", reached=floor[1] >= share, arithmetic=f"{weights}: floor {floor[2]}")
+
+
+def w4a8_bar(results, most=0.62):
+    fours, eights = (results.our_seconds("karlo", "sample", weights=f) for f in ("w4a8", "w8a8"))
+    if fours is None or eights is None: return None
+    return Verdict(f"{STEPS} guided steps, 12-token prompt, w4a8", f"{most:g} of w8a8's time", seconds(fours),
+                   floor=f"{fours / eights:.2f} of {seconds(eights)}", reached=fours <= most * eights)
+
+
 def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_12", work="sample", times=1, share=0.88, formats=("f32",), **kind):
     """Guided sampling: a ratio to the fastest peer, or the share of the floor where the run's ceilings forbid the ratio."""
     peers = results.peers(model) if peers is None else peers
@@ -48,13 +63,20 @@ def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_
                    reached_share >= share if forbidden else ratio >= bar, note)
 
 
-def forward_bar(results, title, bar, model, share_of_fma=None):
-    raced = results.race(model, results.peers(model), "forward_1", "forward_1")
-    if raced is None: return None
-    peer, theirs, mine, ratio = raced
-    lowest, share, words = results.forward_floor(model)
+def formats_of(kind):
+    return tuple(f for f, k in FORMATS.items() if k == kind)
+
+
+def forward_bar(results, title, bar, model, share_of_fma=None, kind="float32"):
+    """A forward of one row, in the fastest format of a class, against the fastest peer of the class."""
+    raced = {f: results.race(model, results.peers(model, kind), "forward_1", "forward_1", weights=f) for f in formats_of(kind)}
+    raced = {f: r for f, r in raced.items() if r}
+    if not raced: return None
+    weights = max(raced, key=lambda f: raced[f][3])
+    peer, theirs, mine, ratio = raced[weights]
+    lowest, share, words = results.forward_floor(model, weights)
     reached = ratio >= bar and (share_of_fma is None or share >= share_of_fma)
-    return Verdict(title, f"{bar:g} ×" + (f", {share_of_fma:.0%} of FMA" if share_of_fma else ""), seconds(mine),
+    return Verdict(title + (f" ({weights})" if len(formats_of(kind)) > 1 else ""), f"{bar:g} ×" + (f", {share_of_fma:.0%} of FMA" if share_of_fma else ""), seconds(mine),
                    f"{peer} {seconds(theirs)}", f"{ratio:.2f} ×", f"{seconds(lowest)}, {share:.0%}", reached, f"{title}: floor {words}")
 
 
@@ -95,21 +117,28 @@ def start_bar(results):
 def verdicts(results):
     """Every bar that this run has figures for, in the order of the table."""
     of = lambda *a, **k: image_bar(results, *a, **k)
-    bf16_has_dot = "avx512_bf16" in results.data["machine"]["flags"]
+    flags = results.data["machine"]["flags"]
+    amx = "amx_bf16" in flags
     prompt = f"{STEPS} guided steps, 12-token prompt"
-    int8 = [p for p in ("onnxruntime-int8",) if results.matches("karlo") and p in results.peers("karlo", narrow=True)]
+    in_class = lambda kind, **k: dict(formats=formats_of(kind), peers=results.peers("karlo", kind), **k)
     rows = [
         forward_bar(results, "one forward, 77 live tokens, f32", 1.1, "karlo"),
+        forward_bar(results, "one forward, 77 live tokens, 16 bit", 1.6 if amx else 1.3, "karlo", kind="16 bit"),
+        forward_bar(results, "one forward, 77 live tokens, 8 bit", 1.3, "karlo", kind="8 bit"),
         of(f"{prompt}, f32", 14),
         of(f"{prompt}, unconditional kv cache kept, f32", 16, work="sample_kept"),
-        of(f"{prompt}, bf16 or f16", 21, formats=("bf16", "f16"), share=0.88 if bf16_has_dot else 0.80),
-        of(f"{prompt}, w8a8, against float32", 36, formats=("w8a8",)),
-        of(f"{prompt}, w8a8, against ONNX Runtime int8", 20, formats=("w8a8",), peers=int8),
+        of(f"{prompt}, 16 bit", 10, **in_class("16 bit", share=0.93)),
+        of(f"{prompt}, 8 bit", 20, **in_class("8 bit", share=0.93)),
         of(f"{STEPS} guided steps, 77 live tokens, f32", 11, peer_work="sample_77", tokens=77),
         of(f"{IMAGES} images of one prompt, {STEPS} steps, f32", 34, peer_work="guided_images", times=STEPS, samples=IMAGES),
+        of(f"{IMAGES} images of one prompt, {STEPS} steps, 16 bit", 40, **in_class("16 bit", peer_work="guided_images", times=STEPS, samples=IMAGES)),
+        floor_bar(results, "w8", 0.88),
+        floor_bar(results, "w4", 0.88),
+        w4a8_bar(results),
         step_bar(results),
         contraction_bar(results),
-        forward_bar(results, "Shap-E, a forward, 1,026 tokens, f32", 1, "shap_e", share_of_fma=0.88),
+        forward_bar(results, "Shap-E, a forward, 1,026 tokens, f32", 1, "shap_e", share_of_fma=0.90),
+        forward_bar(results, "Shap-E, a forward, 1,026 tokens, 16 bit", 1.5 if amx else 1.3, "shap_e", kind="16 bit"),
         of(f"digits, {STEPS} guided steps, f32, against diffusers", 20, model="digits", peers=["eager"]),
         memory_bar(results),
         start_bar(results),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the race ran on."""
-import importlib.metadata, os, pathlib, platform, subprocess
+import importlib.metadata, os, pathlib, platform, subprocess, time
 
 FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
 
@@ -25,6 +25,13 @@ def versions():
     return {"python": platform.python_version(), **found, "compiler": compiler.stdout.partition("\n")[0]}
 
 
-def load():
-    """Processes that run at the moment besides us: above about half a core, the figures are not to be trusted."""
-    return os.getloadavg()[0]
+def busy(seconds=2.0):
+    """Cores that are busy at the moment, to be asked while nothing of the race runs: what is found is other work. Above half a core
+    the figures are not to be trusted."""
+    def spent():
+        line = pathlib.Path("/proc/stat").read_text().partition("\n")[0]
+        ticks = [int(t) for t in line.split()[1:9]]
+        return sum(ticks) - ticks[3] - ticks[4]  # but idle and waiting for input
+    before = spent()
+    time.sleep(seconds)
+    return (spent() - before) / os.sysconf("SC_CLK_TCK") / seconds

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO on the exported model, held to float32."""
+"""OpenVINO on the exported model, held to float32, or to bfloat16."""
 import openvino
 
 
 class OpenVino:
+    precision = "f32"
+
     def __init__(self, folder, model, threads):
         core = openvino.Core()
-        hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1",
+        hints = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1",
                  "INFERENCE_NUM_THREADS": str(threads), "CPU_DENORMALS_OPTIMIZATION": "YES"}
         self.request = core.compile_model(folder / "onnx" / "model.onnx", "CPU", hints).create_infer_request()
         self.settings = [f"{k} {v}" for k, v in hints.items()] + ["inputs shared, not copied"]
@@ -17,3 +19,7 @@ class OpenVino:
     @staticmethod
     def ready(arguments):
         return arguments
+
+
+class OpenVinoBfloat16(OpenVino):
+    precision = "bf16"

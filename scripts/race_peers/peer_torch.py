@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""diffusers' PriorTransformer in torch: as it is (eager), and compiled."""
+"""diffusers' PriorTransformer in torch: as it is (eager), and compiled; in float32 and in bfloat16."""
 import torch
 from diffusers import PriorTransformer
 
@@ -24,6 +24,21 @@ class Eager:
         return {k: torch.from_numpy(v) for k, v in arguments.items()}
 
 
+class EagerBfloat16(Eager):
+    def __init__(self, folder, model, threads):
+        super().__init__(folder, model, threads)
+        self.prior.to(torch.bfloat16)
+        self.settings[self.settings.index("float32")] = "bfloat16"
+
+    def forward(self, arguments):
+        return super().forward(arguments).float()
+
+    @staticmethod
+    def ready(arguments):
+        tensors = Eager.ready(arguments)
+        return {k: v.to(torch.bfloat16) if v.is_floating_point() and k != "timestep" else v for k, v in tensors.items()}
+
+
 class Compiled(Eager):
     """A graph for each number of rows. Freezing packs the weights, a copy for each graph: for models that leave room for it."""
 
@@ -34,3 +49,7 @@ class Compiled(Eager):
         self.call = torch.compile(self.prior, dynamic=False)
         self.settings += ["torch.compile(dynamic=False), inductor",
                           "inductor freezing where the model has less than half a billion parameters"]
+
+
+class CompiledBfloat16(EagerBfloat16, Compiled):
+    """Both: the weights are converted before the first run compiles."""

@@ -9,7 +9,9 @@ from results import NOT_PEERS, median
 from works import IMAGES, MODELS, STEPS
 
 TITLES = {"eager": "torch eager (diffusers)", "compile": "torch.compile", "onnxruntime": "ONNX Runtime",
-          "onnxruntime-int8": "ONNX Runtime, dynamic int8", "openvino": "OpenVINO", "incremental": "our algorithm in torch"}
+          "onnxruntime-int8": "ONNX Runtime, dynamic int8", "openvino": "OpenVINO", "incremental": "our algorithm in torch",
+          "eager-bf16": "torch eager, bfloat16", "compile-bf16": "torch.compile, bfloat16", "openvino-bf16": "OpenVINO, bfloat16"}
+QUIET = 0.5  # cores busy with other work that a published page stands
 
 
 def write(path, text):
@@ -80,7 +82,8 @@ class Figures:
     threads: int
     rounds: int
     quick: bool
-    load: list                   # before and after
+    busy: tuple                  # cores that other work kept busy: median, most
+    spread: tuple | None         # of the rounds: median, most
     versions: str
     ceilings: str
     verdicts: list               # of bars.py
@@ -97,10 +100,10 @@ def figures(results):
     for model in d["models"].values():
         for match in model["matches"]: told.setdefault(match["peer"], "; ".join(match["settings"]))
     return Figures(
-        d["machine"], d["options"]["threads"], d["options"]["rounds"], d["options"]["quick"], d["load"],
+        d["machine"], d["options"]["threads"], d["options"]["rounds"], d["options"]["quick"], results.other_work(), results.spread(),
         ", ".join(f"{k} {v}" for k, v in d["versions"].items()),
         f"{limit['gflops']:.1f} GFLOP/s of float32 multiply-adds, {limit['gbytes_per_second']:.1f} GB/s of reading as much as the default "
-        f"model's float32 weights (medians; the highest of a run: {highest['gflops']:.1f} and {highest['gbytes_per_second']:.1f})",
+        f"model's float32 weights (each the best of a run, and of these the median; the highest: {highest['gflops']:.1f} and {highest['gbytes_per_second']:.1f})",
         bars.verdicts(results), results.over_ceiling(), split_of(results), {name: contestant_table(results, name) for name in d["models"]},
         format_table(results) if "karlo" in d["models"] else "", told)
 
@@ -113,7 +116,7 @@ def joined(text):
 def warnings(f):
     """What a reader must know before he believes a number."""
     return ["**A quick run: models of two layers, one round. Its numbers only show that the race itself works.**\n" if f.quick else "",
-            "**Other work ran on this machine when the race began.**\n" if f.load[0] > 0.5 else ""]
+            f"**Other work kept {f.busy[0]:.1f} cores of this machine busy.**\n" if f.busy[0] > QUIET else ""]
 
 
 def peer_of(verdict):
@@ -128,8 +131,8 @@ def page(f, picture):
     missed = [v for v in f.verdicts if v.reached is False]
     text = ["# Performance\n",
             "How long apriori takes beside torch (as diffusers runs it, and compiled), ONNX Runtime and OpenVINO. All contestants run the same "
-            "models with the same synthetic weights on the same cores, in turn. Their results are compared with ours first; a peer that "
-            "differs is left out.\n",
+            "models with the same synthetic weights on the same cores, in turn: float32 against float32, 16 bit against 16 bit, 8 bit against "
+            "8 bit. Their results are compared with ours in float32 first; a peer that differs is left out.\n",
             f"Most rows are the work of unCLIP sampling: {STEPS} guided steps of the default model (Karlo, Kandinsky 2.1, Stable unCLIP; a billion "
             "parameters) for one image. The peers compute the whole sequence in every step. apriori computes what a prompt fixes once and two "
             "rows for each branch in a step ([Sampling](sampling.md)), with the same numbers within rounding.\n",
@@ -169,18 +172,20 @@ def appendix(f):
             "branches, 4 rows a step.\n",
             table(["", ""], [["processor", m["cpu"]], ["cores used", f.threads], ["instruction sets", ", ".join(m["flags"]) or "–"],
                              ["memory", f"{m['memory_gb']} GB"], ["system", m["system"]], ["ceilings, measured beside every run of ours", f.ceilings],
-                             ["rounds", f.rounds], ["load average before and after", f"{f.load[0]:.2f}, {f.load[1]:.2f}"], ["versions", f.versions]]),
+                             ["rounds", f.rounds], ["cores that other work kept busy between matches", f"{f.busy[0]:.2f}, {f.busy[1]:.2f} at most"],
+                             ["spread of the rounds, of their median", f"{f.spread[0]:.0%}, {f.spread[1]:.0%} at most" if f.spread else "–"],
+                             ["versions", f.versions]]),
             *warnings(f),
             "## The bars\n",
-            "A ratio is the fastest float32 peer's time divided by ours, from rounds in which both ran. Where a peer was timed on one guided step "
-            f"only, its sampling is {STEPS} times that. The floor is the time that the arithmetic and the memory reads take at the ceilings that the same "
-            "run measured. Where a run's own ceilings make a bar impossible, a share of the floor's speed is the bar instead; the arithmetic is "
+            "A ratio is the time of the fastest peer of the same precision (float32, 16 bit, 8 bit) divided by ours, from rounds in which both ran. Where a peer was timed on one guided step "
+            f"only, its sampling is {STEPS} times that. The floor is the time that the arithmetic and the memory reads take at the best readings of the ceilings in the same "
+            "run. Where a run's own ceilings make a bar impossible, a share of the floor's speed is the bar instead; the arithmetic is "
             "below the table.\n",
             table(["work", "bar", "ours", "fastest peer", "ratio", "floor, and the share of it", "reached"],
                   [[v.work, v.bar, v.ours, v.peer, v.ratio, v.floor, say[v.reached]] for v in f.verdicts])]
     text += [f"- {v.arithmetic}\n" for v in f.verdicts if v.arithmetic]
-    text.append("- The floor of w8a8 counts multiply-adds of bytes. In the time of one float32 multiply-add the instructions do four of them (VNNI) or "
-                "four thirds (maddubs).\n")
+    text.append("- The floor of a format counts the products that it is made of, at the best reading of the run: float32 multiply-adds, products of "
+                "bytes, or tiles of a matrix unit.\n")
     text += [f"- **over the measured ceiling: {line}**\n" for line in f.over]
     if not f.over: text.append("- No peer exceeds the measured ceiling.\n")
     for name, contestants in f.contestants.items():

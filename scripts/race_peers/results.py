@@ -2,9 +2,8 @@
 """What the race found: all raw figures, as they are kept in race.json, and the medians that the tables want."""
 import statistics
 
-from works import MODELS, SAMPLED, STEPS, UNCONDITIONAL
+from works import MODELS, PEERS, SAMPLED, STEPS, UNCONDITIONAL
 
-NARROW_PEERS = ("onnxruntime-int8",)  # not float32
 NOT_PEERS = ("incremental",)  # our algorithm: a comparison, no peer
 
 
@@ -32,9 +31,9 @@ class Results:
     def matches(self, model):
         return [m for m in self.data["models"].get(model, {}).get("matches", []) if m["agreement"]["ok"]]
 
-    def peers(self, model, narrow=False):
-        """The peers that agree with us."""
-        return sorted({m["peer"] for m in self.matches(model)} - set(NOT_PEERS) - (set() if narrow else set(NARROW_PEERS)))
+    def peers(self, model, kind="float32"):
+        """The peers of a class that agree with us."""
+        return sorted({m["peer"] for m in self.matches(model) if PEERS.get(m["peer"]) == kind} - set(NOT_PEERS))
 
     def peer_seconds(self, model, peer, work):
         """[(match, median)] of a peer's work; a sampling is STEPS times a step where the peer was timed on one step."""
@@ -67,6 +66,27 @@ class Results:
             if best is None or theirs / mine < best[3]: best = (peer, theirs, mine, theirs / mine)
         return best
 
+    def spread(self):
+        """How far the rounds of a match lie apart, of each work of ours and of the peers: (largest - smallest) / median, as (median,
+        most) of all."""
+        found = []
+        for model in self.data["models"]:
+            for m in self.matches(model):
+                by_work = {}
+                for r in m["rounds"]:
+                    for w, s in r["peer"].items(): by_work.setdefault(w, []).append(median(s))
+                    for o in r["ours"]:
+                        kind = (o["weights"], o["asked_tokens"], o["samples"])
+                        for w in ("step", "sample", "forward_1"):
+                            if w in o["seconds"]: by_work.setdefault((*kind, w), []).append(o["seconds"][w])
+                found += [(max(s) - min(s)) / median(s) for s in by_work.values() if len(s) > 1]
+        return (median(found), max(found)) if found else None
+
+    def other_work(self):
+        """(median, most) cores that other work kept busy between the matches."""
+        seen = self.data.get("busy", [])
+        return (median(seen), max(seen)) if seen else (0.0, 0.0)
+
     def ceilings(self):
         """(median, highest) of what our float32 runs measured, each the best beside its own works: {gflops, gbytes_per_second}. The
         bytes are as many as a step of the default model reads."""
@@ -95,9 +115,9 @@ class Results:
                  f"{speed}) = {lowest:.4g} s of {took:.4g} s, the median of {len(runs)} runs")
         return lowest, lowest / took, words
 
-    def forward_floor(self, model):
+    def forward_floor(self, model, weights="f32"):
         """The same of a forward of one row."""
-        runs = self.ours(model)
+        runs = self.ours(model, weights)
         o = middle(runs, lambda o: o["gflops"]["forward_1"] / o["ceilings"]["gflops"])
         flops, limit, took = o["gflops"]["forward_1"] * o["seconds"]["forward_1"], o["ceilings"]["gflops"], o["seconds"]["forward_1"]
         words = f"{flops:.5g} GFLOP / {limit:.1f} = {flops / limit:.4g} s of {took:.4g} s, the median of {len(runs)} runs"

@@ -10,7 +10,9 @@ import importlib, json, os, pathlib, sys, time, warnings
 
 CONTESTANTS = {"eager": ("peer_torch", "Eager"), "compile": ("peer_torch", "Compiled"),
                "onnxruntime": ("peer_onnxruntime", "OnnxRuntime"), "onnxruntime-int8": ("peer_onnxruntime", "OnnxRuntimeInt8"),
-               "openvino": ("peer_openvino", "OpenVino"), "incremental": ("peer_incremental", "Incremental")}
+               "openvino": ("peer_openvino", "OpenVino"), "eager-bf16": ("peer_torch", "EagerBfloat16"),
+               "compile-bf16": ("peer_torch", "CompiledBfloat16"), "openvino-bf16": ("peer_openvino", "OpenVinoBfloat16"),
+               "incremental": ("peer_incremental", "Incremental")}
 
 
 class Server:

@@ -24,12 +24,13 @@ def match(peer, seconds, ours, ok=True):
             "agreement": {"ok": ok, "error": 1e-5, "largest": 3.6, "cases": ["one"]}}
 
 
-data = {"options": {"threads": 2, "rounds": 1, "quick": False}, "load": [0.1, 0.2], "versions": {"python": "3"},
+data = {"options": {"threads": 2, "rounds": 1, "quick": False}, "busy": [0.1, 0.2, 0.0], "versions": {"python": "3"},
         "machine": {"cpu": "A processor", "cores": 2, "flags": ["avx2"], "memory_gb": 1.0, "system": "Linux"},
         "models": {"karlo": {"formats": {}, "matches": [
             match("openvino", {"forward_1": 1.2, "forward_2": 2.0, "guided_12": 2.0}, [bench()]),
             match("compile", {"forward_1": 0.1, "guided_12": 0.1}, [bench()], ok=False),
             match("eager", {"forward_1": 2.0, "forward_2": 3.0, "guided_12": 3.2}, [bench(), bench(tokens=77)]),
+            match("eager-bf16", {"forward_1": 0.9, "guided_12": 1.0}, [bench("bf16a16") | {"seconds": {"forward_1": 0.5, "step": 0.1, "sample": 2.0}}]),
             match("incremental", {"sample_12": 16.0}, [bench()])]}}}
 figures = report.figures(results.Results(data))
 page, appendix = report.page(figures, "images/performance.svg"), report.appendix(figures)
@@ -44,4 +45,8 @@ assert "| 25 guided steps, 12-token prompt, f32 | 14 ×, here 88% of the floor's
 assert "**too far: left out**" in appendix and "torch.compile" not in page, appendix  # a peer with other numbers is no peer
 assert "- OpenVINO: threads 2; openvino's own" in appendix, appendix
 assert "80.0 s" in picture.svg(results.Results(data))
+assert "| one forward, 77 live tokens, 16 bit (bf16a16) | 500 ms | 900 ms, torch eager, bfloat16 | 1.80 × |" in page, page
+assert "| cores that other work kept busy between matches | 0.10, 0.20 at most |" in appendix, appendix
+busy = report.page(report.figures(results.Results(data | {"busy": [0.2, 0.9, 1.0]})), "p")
+assert "**Other work kept 0.9 cores of this machine busy.**" in busy, busy
 assert "no vector extensions" in report.page(report.figures(results.Results(data | {"machine": data["machine"] | {"flags": []}})), "p")
