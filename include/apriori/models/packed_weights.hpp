@@ -17,6 +17,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -31,6 +32,34 @@ struct packed_model {
     const packed_layout& layout;
     std::uint64_t config_hash;
     float (*constant)(std::string_view slot, index_t i);
+};
+
+/// What the first of several threads threw that did.
+class first_exception {
+public:
+    void keep(const auto& body) {
+#if defined(__cpp_exceptions)
+        if (thrown_) return;
+        try {
+            body();
+        } catch (...) {
+            if (!thrown_.exchange(true)) exception_ = std::current_exception();
+        }
+#else
+        body();
+#endif
+    }
+    void rethrow() const {
+#if defined(__cpp_exceptions)
+        if (exception_) std::rethrow_exception(exception_);
+#endif
+    }
+
+private:
+#if defined(__cpp_exceptions)
+    std::atomic<bool> thrown_ = false;
+    std::exception_ptr exception_;
+#endif
 };
 
 /// A device's packed matrices of a format. Compile error for a format that the device lacks, which then is f32, so that nothing
@@ -172,7 +201,11 @@ private:
     /// body(i) for 0 .. count: on the threads of the device where it has some and the source can be read by several.
     static void for_each_concurrently(Device& device, tensor_source_ref source, index_t count, const auto& body) {
         if constexpr (requires { device.concurrently(count, body); })
-            if (source.concurrent_reads()) return device.concurrently(count, body);
+            if (source.concurrent_reads()) {
+                first_exception thrown; // which must not leave another thread, nor this one before the others are done
+                device.concurrently(count, [&](index_t i) { thrown.keep([&] { body(i); }); });
+                return thrown.rethrow();
+            }
         for (index_t i = 0; i < count; ++i) body(i);
     }
 

@@ -21,9 +21,8 @@ APRIORI_INLINE V sum_of_digits(const auto& sum) noexcept {
 template <class Arch>
 void multiply_row(float* row, float x) noexcept {
     using V = value_t<Arch>;
-    for_columns<V>(0, blocking<Arch>::panel, [&]<class U>(U, index_t c) {
-        store(row + c, lanes<U>::load(row + c) * lanes<U>::set(x));
-    });
+    for_columns<V>(0, blocking<Arch>::panel,
+                   [&]<class U>(U, index_t c) { store(row + c, lanes<U>::load(row + c) * lanes<U>::set(x)); });
 }
 
 /// tile[R][panel] = R rows of `Terms` digits times a panel of nibbles, without the scales of the rows. A group of the left operand has, of
