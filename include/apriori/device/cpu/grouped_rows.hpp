@@ -138,7 +138,7 @@ private:
             for (index_t g = c / G; g < (std::min)((c + left_slice) / G, groups(k_)); ++g) {
                 std::uint32_t* group = block + g * m * Terms * group_words;
                 for (int t = 0; t < Terms; ++t) {
-                    const std::int8_t* from = digits[t] + g * G - c;
+                    const std::int8_t* from = digits[t] + (g * G - c);
                     const index_t row = i * Terms + t;
                     std::int32_t sum = 0;
                     for (index_t j = 0; j < G; ++j) sum += from[j];
