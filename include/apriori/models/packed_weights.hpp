@@ -182,12 +182,12 @@ private:
             }
         std::vector<result<void>> done(jobs.size());
         std::atomic<bool> failed = false;
-        const auto store_one = [&](index_t i) {
+        const auto store_one = [&](index_t i, std::vector<float>& rows) {
             if (failed) return;
             const job& j = at(jobs, i);
             const auto& place = model.layout.at(j.p->slot);
             auto r = store(device, source, found[j.tensor], *j.p, place, base + model.layout.offset(place, j.layer),
-                           hashes_[j.tensor]);
+                           rows, hashes_[j.tensor]);
             if (r) return;
             failed = true;
             at(done, i) = failure(r.error().code, "tensor ", j.name, ": ", r.error().message);
@@ -198,15 +198,21 @@ private:
         return rehash(model);
     }
 
-    /// body(i) for 0 .. count: on the threads of the device where it has some and the source can be read by several.
+    /// body(i, room for rows) for 0 .. count: on the threads of the device where it has some and the source can be read by several.
     static void for_each_concurrently(Device& device, tensor_source_ref source, index_t count, const auto& body) {
-        if constexpr (requires { device.concurrently(count, body); })
-            if (source.concurrent_reads()) {
+        if constexpr (requires { device.concurrency(); })
+            if (device.concurrency() > 1 && source.concurrent_reads()) {
                 first_exception thrown; // which must not leave another thread, nor this one before the others are done
-                device.concurrently(count, [&](index_t i) { thrown.keep([&] { body(i); }); });
+                device.concurrently(count, [&](index_t i) {
+                    thrown.keep([&] {
+                        std::vector<float> rows;
+                        body(i, rows);
+                    });
+                });
                 return thrown.rethrow();
             }
-        for (index_t i = 0; i < count; ++i) body(i);
+        std::vector<float> rows;
+        for (index_t i = 0; i < count; ++i) body(i, rows);
     }
 
     result<void> rehash(const packed_model& model) {
@@ -217,16 +223,17 @@ private:
     }
 
     result<void> store(Device& device, tensor_source_ref source, std::size_t tensor, const parameter& p,
-                       const packed_layout::place& place, std::byte* to, std::uint64_t& hash) const {
+                       const packed_layout::place& place, std::byte* to, std::vector<float>& rows,
+                       std::uint64_t& hash) const {
         constexpr index_t at_once = index_t{1} << 20; // elements
         const index_t size = p.size() + (p.grows ? added_rows_ * p.width() : 0);
         const index_t width = p.packed ? p.width() : 1, count = size / width;
         const index_t step = std::max<index_t>(1, at_once / width);
         hash = content_hash({});
-        std::vector<float> rows;
-        rows.reserve(to_size((std::min)(step, count) * width));
         for (index_t first = 0; first < count; first += step) {
             const index_t n = (std::min)(step, count - first);
+            if (to_size(n * width) > rows.capacity())
+                rows = std::vector<float>(); // else both are held while one grows into the other
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);

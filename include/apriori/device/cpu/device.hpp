@@ -37,7 +37,8 @@ public:
     status pack(packed<Format> w, index_t first, std::span<const float> rows) {
         return cpu_device::pack_rows(w, first, rows);
     }
-    /// body(i) for 0 .. count, on all threads of the executor.
+    /// Threads of the executor, and body(i) for 0 .. count on all of them.
+    int concurrency() const { return executor_->concurrency(); }
     void concurrently(index_t count, const auto& body) { for_each_task(*executor_, count, body); }
     static constexpr std::size_t scratch_bytes(const auto& op) { return cpu_device::scratch_bytes<Arch>(op); }
     template <class Op>
