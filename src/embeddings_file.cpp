@@ -39,7 +39,10 @@ result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
 } // namespace
 
 std::string prompts_text(std::span<const std::string> prompts) {
-    return json_text(std::vector<std::string>(prompts.begin(), prompts.end()));
+    // one by one: the library's arrays allocate when they are destroyed, and end the program where there is no memory
+    std::string text;
+    for (const std::string& prompt : prompts) text += (text.empty() ? "[" : ",") + json_text(prompt);
+    return text.empty() ? "[]" : text + "]";
 }
 
 run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,

@@ -55,7 +55,8 @@ TEST(faults, no_memory_while_sampling) {
 TEST(faults, no_memory_while_packing) {
     const temporary_folder folder;
     const path out = folder.path / "packed";
-    expect_to_survive({"pack", "--model", digits.string(), "--weights", "w8", "--out", out.string()}, out);
+    expect_to_survive({"pack", "--model", digits.string(), "--weights", "w8", "--threads", "1", "--out", out.string()},
+                      out);
     EXPECT_LE(folder.files(), 1U);
 }
 
