@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -25,7 +24,7 @@ public:
     status read(std::size_t i, std::int64_t first, std::span<float> out) const {
         if (interrupt_signal() != 0) return {errc::cancelled, "interrupted while the weights were loaded"};
         const status s = source_.read(i, first, out);
-        const std::scoped_lock one(*lock_);
+        const std::scoped_lock one(lock_);
         values_ += static_cast<std::int64_t>(out.size());
         if (on_read_) on_read_(values_);
         return s;
@@ -36,7 +35,7 @@ private:
     tensor_source_ref source_;
     std::function<void(std::int64_t)> on_read_;
     mutable std::int64_t values_ = 0;
-    std::unique_ptr<std::mutex> lock_ = std::make_unique<std::mutex>();
+    mutable std::mutex lock_;
 };
 
 static_assert(tensor_source<any_source>);

@@ -42,7 +42,7 @@ struct tensor_info {
 ///   info(i)              name and shape of tensor i; the name lives as long as the source
 ///   read(i, first, out)  elements first .. first + out.size() of tensor i, row-major, converted to float32
 /// and may have
-///   concurrent_reads     a constant or a function: true where several threads may read at once
+///   concurrent_reads()   true where several threads may read at once
 template <class S>
 concept tensor_source = requires(const S& s, std::size_t i, std::int64_t first, std::span<float> out) {
     { s.size() } -> std::convertible_to<std::size_t>;
@@ -62,10 +62,7 @@ public:
           read_([](const void* s, std::size_t i, std::int64_t first, std::span<float> out) {
               return static_cast<const S*>(s)->read(i, first, out);
           }) {
-        if constexpr (requires { bool(source.concurrent_reads()); })
-            concurrent_reads_ = source.concurrent_reads();
-        else if constexpr (requires { bool(S::concurrent_reads); })
-            concurrent_reads_ = S::concurrent_reads;
+        if constexpr (requires { source.concurrent_reads(); }) concurrent_reads_ = source.concurrent_reads();
     }
 
     std::size_t size() const { return size_(source_); }

@@ -108,7 +108,7 @@ public:
         return w;
     }
 
-    static constexpr bool concurrent_reads = true;
+    static constexpr bool concurrent_reads() noexcept { return true; }
     std::size_t size() const noexcept { return places_.size(); }
     tensor_info info(std::size_t i) const noexcept { return shard(i).info(places_[i].local); }
 

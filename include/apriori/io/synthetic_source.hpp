@@ -89,7 +89,7 @@ public:
         }
     }
 
-    static constexpr bool concurrent_reads = true;
+    static constexpr bool concurrent_reads() noexcept { return true; }
     std::size_t size() const noexcept { return tensors_.size(); }
 
     tensor_info info(std::size_t i) const noexcept { return {tensors_[i].name, tensors_[i].rank, tensors_[i].dims}; }

@@ -192,27 +192,25 @@ private:
             failed = true;
             at(done, i) = failure(r.error().code, "tensor ", j.name, ": ", r.error().message);
         };
-        for_each_concurrently(device, source, std::ssize(jobs), store_one);
+        concurrently(device, source, std::ssize(jobs), [&](index_t first, index_t last) {
+            std::vector<float> rows;
+            for (index_t i = first; i < last; ++i) store_one(i, rows);
+        });
         for (auto& r : done)
             if (!r) return std::move(r);
         return rehash(model);
     }
 
-    /// body(i, room for rows) for 0 .. count: on the threads of the device where it has some and the source can be read by several.
-    static void for_each_concurrently(Device& device, tensor_source_ref source, index_t count, const auto& body) {
-        if constexpr (requires { device.concurrency(); })
-            if (device.concurrency() > 1 && source.concurrent_reads()) {
+    /// body(first, last) for ranges of 0 .. count: on the threads of the device where it has some and the source can be read by several.
+    static void concurrently(Device& device, tensor_source_ref source, index_t count, const auto& body) {
+        if constexpr (requires { device.concurrently(count, body); })
+            if (source.concurrent_reads()) {
                 first_exception thrown; // which must not leave another thread, nor this one before the others are done
-                device.concurrently(count, [&](index_t i) {
-                    thrown.keep([&] {
-                        std::vector<float> rows;
-                        body(i, rows);
-                    });
-                });
+                device.concurrently(count,
+                                    [&](index_t first, index_t last) { thrown.keep([&] { body(first, last); }); });
                 return thrown.rethrow();
             }
-        std::vector<float> rows;
-        for (index_t i = 0; i < count; ++i) body(i, rows);
+        body(index_t{0}, count);
     }
 
     result<void> rehash(const packed_model& model) {

@@ -107,8 +107,7 @@ void attend_block(const ops::attention<E, Products>& op, index_t s, index_t h, i
             sum[i] = sum[i] * shrink + exponentials<V, Products>(scores[i], count, top);
             max[i] = top;
             if (j0 > 0)
-                for (index_t p = 0; p < round_up(d, P); p += P)
-                    for (index_t j = 0; j < P; ++j) sums[p * m + i * P + j] *= shrink;
+                for (index_t p = 0; p < round_up(d, P); p += P) multiply_row<Arch>(sums + p * m + i * P, shrink);
         }
         for (index_t p = 0; p < d; p += P)
             multiply(with_values, scores[0], values + p * tokens + j0 * P, count, sums + p * m, j0 > 0);
@@ -117,7 +116,7 @@ void attend_block(const ops::attention<E, Products>& op, index_t s, index_t h, i
         const float inverse = 1.0f / sum[i];
         for (index_t p = 0; p < d; p += P) {
             float* row = sums + p * m + i * P;
-            for (index_t j = 0; j < P; ++j) row[j] *= inverse;
+            multiply_row<Arch>(row, inverse);
             store_row<V>(op.epilogue, op.out, s * tokens + r0 + i, row, h * d + p, std::min<index_t>(d - p, P));
         }
     }

@@ -29,9 +29,8 @@ struct blocking {
 /// Rows of each block but the last, such that so many rows make as few blocks as they can, of about the same size: a block of
 /// two takes as long as one of five.
 template <class Arch>
-constexpr index_t even_block(index_t rows) noexcept {
-    constexpr index_t M = blocking<Arch>::rows;
-    return rows > 0 ? ceil_div(rows, ceil_div(rows, M)) : 1;
+constexpr index_t even_block(index_t rows, index_t most = blocking<Arch>::rows) noexcept {
+    return rows > 0 ? ceil_div(rows, ceil_div(rows, most)) : 1;
 }
 
 /// Rows of a left operand, in blocks of `block`, whose results wait on the stack for their epilogue. Of few inputs and many outputs
@@ -54,6 +53,13 @@ APRIORI_INLINE void for_each_block(index_t count, index_t block, auto&& body) no
         const index_t r = b * block;
         body(r, (std::min)(block, count - r), block_turn{b, blocks});
     }
+}
+
+/// body(row, block's first row, block's rows, place in the block) for rows first .. last in blocks of `block`.
+APRIORI_INLINE void for_each_row_of_blocks(index_t first, index_t last, index_t block, auto&& body) noexcept {
+    for_each_block(last - first, block, [&](index_t r, index_t m, block_turn) {
+        for (index_t i = 0; i < m; ++i) body(first + r + i, first + r, m, i);
+    });
 }
 
 /// A kernel compiled for each number of rows: at index m - 1 what `make.operator()<m>()` gives, for 1 .. Rows.

@@ -14,6 +14,8 @@
 #include "apriori/device/cpu/softmax.hpp"
 #include "apriori/device/host_memory.hpp"
 
+#include <limits>
+
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
@@ -37,9 +39,10 @@ public:
     status pack(packed<Format> w, index_t first, std::span<const float> rows) {
         return cpu_device::pack_rows(w, first, rows);
     }
-    /// Threads of the executor, and body(i) for 0 .. count on all of them.
-    int concurrency() const { return executor_->concurrency(); }
-    void concurrently(index_t count, const auto& body) { for_each_task(*executor_, count, body); }
+    /// body(first, last) for ranges of 0 .. count, on all threads of the executor.
+    void concurrently(index_t count, const auto& body) {
+        parallel_ranges(*executor_, count, std::numeric_limits<double>::infinity(), body);
+    }
     static constexpr std::size_t scratch_bytes(const auto& op) { return cpu_device::scratch_bytes<Arch>(op); }
     template <class Op>
     requires requires(Executor& e, const Op& op) { cpu_device::run<Arch>(e, op); }

@@ -65,15 +65,5 @@ void parallel_ranges(executor auto& e, index_t count, double cost, const auto& b
     e.run(int(tasks), part);
 }
 
-/// Calls body(i) for 0 .. count, one at a time on each thread.
-void for_each_task(executor auto& e, index_t count, const auto& body) {
-    std::atomic<index_t> next = 0;
-    const auto part = [&](int) {
-        for (index_t i = next++; i < count; i = next++) body(i);
-    };
-    const index_t tasks = e.concurrency();
-    e.run(int(tasks < count ? tasks : count), part);
-}
-
 } // namespace apriori
 APRIORI_END_EXACT_MATH

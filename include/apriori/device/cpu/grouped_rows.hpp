@@ -17,14 +17,6 @@ APRIORI_INLINE V sum_of_digits(const auto& sum) noexcept {
         return multiply_add(int_lanes<V>::to_floats((sum(0) << 7) + sum(1)), lanes<V>::set(0x1p14f),
                             int_lanes<V>::to_floats((sum(2) << 7) + sum(3)));
 }
-/// Multiplies a row [panel] of results.
-template <class Arch>
-void multiply_row(float* row, float x) noexcept {
-    using V = value_t<Arch>;
-    for_columns<V>(0, blocking<Arch>::panel,
-                   [&]<class U>(U, index_t c) { store(row + c, lanes<U>::load(row + c) * lanes<U>::set(x)); });
-}
-
 /// tile[R][panel] = R rows of `Terms` digits times a panel of nibbles, without the scales of the rows. A group of the left operand has, of
 /// each row and term, what the nibbles' offset of 8 adds to its sum, negated, then quads [8][R Terms][left_words].
 template <class Arch, int Terms, int R>
@@ -102,16 +94,15 @@ public:
         : words_(reinterpret_cast<std::uint32_t*>(memory)),
           scales_(reinterpret_cast<float*>(words_ + rows * row_words(k))),
           k_(k),
-          block_(rows > 0 ? ceil_div(rows, ceil_div(rows, most)) : 1) {}
+          block_(even_block<Arch>(rows, most)) {}
 
     using session = no_session;
     index_t block() const noexcept { return block_; }
     index_t chunk(index_t n) const noexcept { return chunk_of_blocks<Arch>(block_, n, k_); }
 
     void fill(const auto& in, index_t first, index_t last) const noexcept {
-        for_each_block(last - first, block_, [&](index_t r, index_t m, block_turn) {
-            for (index_t i = 0; i < m; ++i)
-                fill_row_of_block(in, first + r + i, words_ + (first + r) * row_words(k_), m, i);
+        for_each_row_of_blocks(first, last, block_, [&](index_t r, index_t block, index_t m, index_t i) {
+            fill_row_of_block(in, r, words_ + block * row_words(k_), m, i);
         });
     }
     void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {

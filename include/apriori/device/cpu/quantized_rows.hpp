@@ -132,7 +132,7 @@ public:
         : rows_(reinterpret_cast<quantized_row<Terms>*>(memory)),
           words_(reinterpret_cast<std::uint32_t*>(rows_ + rows)),
           k_(k),
-          block_(even_block(rows)) {}
+          block_(even_block<Arch>(rows, blocking<Arch>::rows / Terms)) {}
 
     using session = no_session;
     index_t block() const noexcept { return block_; }
@@ -141,18 +141,16 @@ public:
     }
 
     void fill(const auto& in, index_t first, index_t last) const noexcept {
-        for_each_block(last - first, block_, [&](index_t r, index_t m, block_turn) {
-            std::uint32_t* to = words_ + (first + r) * Terms * row_words(k_);
-            for (index_t i = 0; i < m; ++i)
-                rows_[first + r + i] =
-                    quantize_row<Terms, V>(in, first + r + i, k_, [&](index_t c, const quantized_slice<Terms>& digits) {
-                        for (int t = 0; t < Terms; ++t)
-                            for (index_t q = 0; q < left_slice / 4; ++q) {
-                                byte_quad quad;
-                                std::memcpy(quad.data(), digits[t] + 4 * q, 4);
-                                dot::expand(quad, to + ((c / 4 + q) * m * Terms + i * Terms + t) * dot::left_words);
-                            }
-                    });
+        for_each_row_of_blocks(first, last, block_, [&](index_t r, index_t block, index_t m, index_t i) {
+            std::uint32_t* to = words_ + block * Terms * row_words(k_);
+            rows_[r] = quantize_row<Terms, V>(in, r, k_, [&](index_t c, const quantized_slice<Terms>& digits) {
+                for (int t = 0; t < Terms; ++t)
+                    for (index_t q = 0; q < left_slice / 4; ++q) {
+                        byte_quad quad;
+                        std::memcpy(quad.data(), digits[t] + 4 * q, 4);
+                        dot::expand(quad, to + ((c / 4 + q) * m * Terms + i * Terms + t) * dot::left_words);
+                    }
+            });
         });
     }
     void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
@@ -171,10 +169,6 @@ private:
     using V = value_t<Arch>;
     using dot = byte_dot<V>;
 
-    static constexpr index_t even_block(index_t rows) noexcept {
-        constexpr index_t most = blocking<Arch>::rows / Terms;
-        return rows > 0 ? ceil_div(rows, ceil_div(rows, most)) : 1;
-    }
     static constexpr index_t quads(index_t k) { return round_up(k, left_slice) / 4; }
     static constexpr index_t row_words(index_t k) { return quads(k) * dot::left_words; }
 

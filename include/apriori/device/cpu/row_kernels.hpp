@@ -162,6 +162,14 @@ void interleave_rows(const Input& in, index_t first, index_t last, index_t block
     }
 }
 
+/// Multiplies a row [panel] of results.
+template <class Arch>
+void multiply_row(float* row, float x) noexcept {
+    using V = value_t<Arch>;
+    for_columns<V>(0, blocking<Arch>::panel,
+                   [&]<class U>(U, index_t c) { store(row + c, lanes<U>::load(row + c) * lanes<U>::set(x)); });
+}
+
 /// Row r of a result: out[c] = program(value(c)) for columns first .. first + cols; `values` holds what the kernel computed.
 template <class V, class Program, class Out, class T>
 APRIORI_INLINE void store_row(const Program& program, const Out& out, index_t r, const T* values, index_t first,

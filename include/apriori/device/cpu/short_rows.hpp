@@ -129,7 +129,7 @@ APRIORI_NOINLINE bool run_joined(X& x, const ops::map<P, ops::output_to<T>>& op)
 template <class Arch, executor X, class P, class Out>
 void run(X& x, const ops::map<P, Out>& op);
 
-/// Runs a map that reads one operand many times; false where it is not one.
+/// Runs a map that reads one operand many times; false, and nothing is done, where it reads others too.
 template <class Arch, executor X, class P, class Out>
 bool run_loading_once(X& x, const ops::map<P, Out>& op) {
     if constexpr (repeats_operand<P>) {

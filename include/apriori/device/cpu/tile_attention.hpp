@@ -19,6 +19,9 @@ template <class Arch, class Unit>
 class tile_attention {
     using V = value_t<Arch>;
     using layout = tiled_left<Arch, Unit, bfloat16_tiles<1>>;
+    using left = bfloat16_rows<Arch, Unit, 1>;
+    using format = panel_format<Arch, bf16>;
+    using scaled = el::apply<fn::multiply, el::matrix, el::scalar>;
     static constexpr index_t P = blocking<Arch>::panel, L = lanes<V>::count, depth = layout::depth;
     static constexpr index_t rows = 2 * tile_rows; ///< queries at a time
     static constexpr index_t slice = 256;          ///< keys at a time
@@ -46,30 +49,24 @@ private:
     struct places {
         index_t values, queries, sums, end;
     };
-    static constexpr index_t panel_bytes(index_t inputs) { return round_up(inputs, depth) / 2 * P * 4; }
     static constexpr places parts(index_t tokens, index_t d) {
         places p{};
-        p.values = round_up(tokens, depth) / P * panel_bytes(d);
-        p.queries = p.values + ceil_div(d, P) * panel_bytes(tokens);
+        p.values = round_up(tokens, depth) / P * format::panel_bytes(d);
+        p.queries = p.values + ceil_div(d, P) * format::panel_bytes(tokens);
         p.sums = p.queries + index_t(layout::bytes(rows, d));
         p.end = round_up(p.sums + ceil_div(d, P) * rows * P * 4, index_t{buffer_alignment});
         return p;
     }
 
     void pack_keys(const float* from, index_t stride) const noexcept {
-        for (index_t j = 0; j < round_up(tokens_, depth); ++j) {
-            auto* to = reinterpret_cast<std::uint32_t*>(keys_ + j / P * panel_bytes(d_)) + j % P;
-            for (index_t c = 0; c < round_up(d_, depth); c += left_slice) {
-                std::uint16_t rounded[1][left_slice] = {};
-                if (j < tokens_ && c < d_) round_slice(from + j * stride, c, 1.0f, rounded);
-                for (index_t i = c; i < (std::min)(c + left_slice, round_up(d_, depth)); i += 2)
-                    std::memcpy(to + i / 2 * P, rounded[0] + (i - c), 4);
-            }
-        }
+        for (index_t j = 0; j < round_up(tokens_, depth); ++j)
+            for (index_t c = 0; c < d_; c += store_slice)
+                format::store(keys_ + j / P * format::panel_bytes(d_), j % P, d_,
+                              j < tokens_ ? from + j * stride : nullptr, c);
     }
     void pack_values(const float* from, index_t stride) const noexcept {
         for (index_t p = 0; p < d_; p += P) {
-            auto* to = reinterpret_cast<std::uint32_t*>(values_ + p / P * panel_bytes(tokens_));
+            auto* to = reinterpret_cast<std::uint32_t*>(values_ + p / P * format::panel_bytes(tokens_));
             const index_t columns = (std::min)(d_ - p, P);
             for (index_t j = 0; j < round_up(tokens_, depth); j += 2, to += P) {
                 float pair[2][to_size(P)] = {};
@@ -80,26 +77,14 @@ private:
             }
         }
     }
-    /// Columns c and on of a row, times a factor.
-    void round_slice(const float* row, index_t c, float factor, std::uint16_t (&to)[1][left_slice]) const noexcept {
-        float part[left_slice] = {};
-        for (index_t i = 0; i < (std::min)(d_ - c, left_slice); ++i) part[i] = row[c + i] * factor;
-        split(part, to);
-    }
-
     /// Queries r0 .. r0 + m.
     template <class E>
     void attend_block(const ops::attention<E, bfloat16>& op, index_t s, index_t h, index_t r0,
                       index_t m) const noexcept {
-        const layout queries(queries_, m, d_);
-        for (index_t i = 0; i < m; ++i)
-            for (index_t c = 0; c < d_; c += left_slice) {
-                std::uint16_t rounded[1][left_slice];
-                round_slice(op.q + (s * tokens_ + r0 + i) * op.q_stride + h * d_, c, op.scale, rounded);
-                for (index_t k = 0; k < (std::min)(left_slice, d_ - c); k += depth)
-                    std::memcpy(queries.row_at(i) + (c + k) / depth * tile_bytes, rounded[0] + k,
-                                to_size(tile_row_bytes));
-            }
+        const left queries(queries_, m, d_);
+        const el::matrix q{op.q + (s * tokens_ + r0) * op.q_stride + h * d_, row_map{.inner = op.q_stride}};
+        queries.fill(ops::mapped<scaled>{{{}, {{q}, {el::scalar{op.scale}}}}}, 0, m);
+        const packed<Arch, bf16> keys(keys_, round_up(tokens_, depth), d_);
         alignas(buffer_alignment) float scores[to_size(slice / P)][to_size(rows)][to_size(P)];
         alignas(buffer_alignment) std::byte probability_tiles[rows * slice * 2];
         float max[to_size(rows)], sum[to_size(rows)];
@@ -107,8 +92,7 @@ private:
 
         for (index_t j0 = 0; j0 < tokens_; j0 += slice) {
             const index_t count = (std::min)(tokens_ - j0, slice), panels = round_up(count, depth) / P;
-            for (index_t p = 0; p < panels; ++p)
-                queries.multiply(0, m, keys_ + (j0 / P + p) * panel_bytes(d_), scores[p][0]);
+            for (index_t p = 0; p < panels; ++p) queries.multiply(0, m, keys, j0 / P + p, scores[p][0]);
             const layout probabilities(probability_tiles, m, panels * P);
             for (index_t i = 0; i < m; ++i) {
                 for (index_t j = count; j < panels * P; ++j)
@@ -136,23 +120,20 @@ private:
                 sum[i] = sum[i] * shrink + sum_lanes(total);
                 max[i] = top;
                 if (j0 > 0)
-                    for (index_t p = 0; p < ceil_div(d_, P); ++p) scale_row(sums_ + (p * rows + i) * P, shrink);
+                    for (index_t p = 0; p < ceil_div(d_, P); ++p)
+                        multiply_row<Arch>(sums_ + (p * rows + i) * P, shrink);
             }
             for (index_t p = 0; p < ceil_div(d_, P); ++p)
-                probabilities.multiply(0, m, values_ + p * panel_bytes(tokens_) + j0 / 2 * P * 4, sums_ + p * rows * P,
-                                       j0 > 0);
+                probabilities.multiply(0, m, values_ + p * format::panel_bytes(tokens_) + j0 / 2 * P * 4,
+                                       sums_ + p * rows * P, j0 > 0);
         }
         for (index_t i = 0; i < m; ++i)
             for (index_t p = 0; p < d_; p += P) {
                 float* row = sums_ + p * rows + i * P;
-                scale_row(row, 1.0f / sum[i]);
+                multiply_row<Arch>(row, 1.0f / sum[i]);
                 store_row<V>(op.epilogue, op.out, s * tokens_ + r0 + i, row, h * d_ + p, (std::min)(d_ - p, P));
             }
     }
-    static void scale_row(float* row, float x) noexcept {
-        for (index_t c = 0; c < P; c += L) store(row + c, lanes<V>::load(row + c) * lanes<V>::set(x));
-    }
-
     index_t tokens_, d_;
     std::byte *keys_, *values_, *queries_;
     float* sums_;

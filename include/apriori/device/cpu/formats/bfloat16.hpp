@@ -25,6 +25,7 @@ APRIORI_EXACT_INLINE simd<Arch> rounded_to_bfloat16(simd<Arch> x) noexcept {
     const words rounded{bits.v + last.v + words::set(0x7fffu).v};
     return where_equal(x, x, rounded.masked(0xffff0000u).as_floats(), x + x);
 }
+/// x as one term, rounded.
 inline void split(const float (&x)[left_slice], std::uint16_t (&to)[1][left_slice]) noexcept {
     for (index_t j = 0; j < left_slice; ++j) to[0][j] = float_to_bfloat16(x[j]);
 }
@@ -134,9 +135,8 @@ public:
     index_t block() const noexcept { return block_; }
     index_t chunk(index_t n) const noexcept { return chunk_of_blocks<Arch>(block_, n, k_); }
     void fill(const auto& in, index_t first, index_t last) const noexcept {
-        for_each_block(last - first, block_, [&](index_t r, index_t m, block_turn) {
-            for (index_t i = 0; i < m; ++i)
-                fill_row_of_block(in, first + r + i, words_ + (first + r) * format::pairs(k_), m, i);
+        for_each_row_of_blocks(first, last, block_, [&](index_t r, index_t block, index_t m, index_t i) {
+            fill_row_of_block(in, r, words_ + block * format::pairs(k_), m, i);
         });
     }
     void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {

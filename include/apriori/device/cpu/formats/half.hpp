@@ -23,7 +23,6 @@ struct half_panel {
     /// Words [pairs][P], zeros behind the last input: a matrix unit takes 16 pairs at a time.
     static constexpr index_t pairs(index_t k) { return round_up(k, 32) / 2; }
     static constexpr index_t panel_bytes(index_t k) { return pairs(k) * P * 4; }
-    static const std::byte* words_of(const std::byte* panel) noexcept { return panel; }
     static status representable(std::span<const float> row) noexcept {
         for (const float x : row)
             if (!(std::fabs(x) <= Codec::largest))

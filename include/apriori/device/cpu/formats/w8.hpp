@@ -79,8 +79,7 @@ struct byte_panel {
 
 template <class Arch>
 struct panel_format<Arch, w8> : byte_panel<Arch> {
-    using left = std::conditional_t<multiplies_bytes<Arch>, quantized_left<Arch, multiplies_bytes<Arch> ? 4 : 1>,
-                                    interleaved_rows<Arch>>;
+    using left = std::conditional_t<multiplies_bytes<Arch>, quantized_left<Arch, 4>, interleaved_rows<Arch>>;
     static status representable(std::span<const float> row) noexcept { return byte_panel<Arch>::finite_and_short(row); }
 };
 template <class Arch>
