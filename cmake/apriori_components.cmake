@@ -6,6 +6,7 @@ cmake_policy(VERSION 3.25)
 
 #   component   package to find                 its target                       apt package
 set(_apriori_core   "")
+set(_apriori_scalar "") # the device cpu without xsimd: scalar_arch, plain floats
 set(_apriori_cpu    "xsimd"         "xsimd"                         "libxsimd-dev")
 set(_apriori_eigen  "Eigen3"        "Eigen3::Eigen"                 "libeigen3-dev")
 set(_apriori_io     "")
@@ -13,10 +14,10 @@ set(_apriori_text   "utf8proc"      "utf8proc::utf8proc"            "libutf8proc
 set(_apriori_openmp "OpenMP"        "OpenMP::OpenMP_CXX"            "g++, or libomp-dev for clang")
 set(_apriori_compiled "") # io, text and cpu, each with its own
 set(_apriori_cuda   "CUDAToolkit"   "CUDA::cudart"                  "nvidia-cuda-toolkit")
-foreach(_c IN ITEMS core cpu eigen io text openmp cuda compiled)
+foreach(_c IN ITEMS core scalar cpu eigen io text openmp cuda compiled)
     set_property(GLOBAL PROPERTY _apriori_component_${_c} "${_apriori_${_c}}")
 endforeach()
-set_property(GLOBAL PROPERTY _apriori_components core cpu eigen io text openmp cuda compiled)
+set_property(GLOBAL PROPERTY _apriori_components core scalar cpu eigen io text openmp cuda compiled)
 set_property(GLOBAL PROPERTY _apriori_cmake_dir "${CMAKE_CURRENT_LIST_DIR}") # Findutf8proc.cmake and Findxsimd.cmake lie there, installed too
 
 # Looks for what the component needs. <why_not> is empty when it is there, else one line that says what is missing.
@@ -98,6 +99,9 @@ function(apriori_define_component component kind include_dir)
         return()
     endif()
     target_link_libraries(${target} INTERFACE apriori::core)
+    if(component STREQUAL "scalar")
+        target_compile_definitions(${target} INTERFACE APRIORI_NO_XSIMD)
+    endif()
     get_property(needs GLOBAL PROPERTY _apriori_component_${component})
     if(NOT needs)
         return()

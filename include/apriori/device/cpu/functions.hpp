@@ -90,7 +90,7 @@ template <class Arch>
 APRIORI_EXACT_INLINE bool all_between(simd<Arch> x, std::uint32_t first, std::uint32_t last) noexcept {
     using Ints = int_lanes<simd<Arch>>;
     const auto bits = Ints::of(x).masked(0x7fffffffU).v;
-    return xsimd::all(bits - Ints::set(first).v <= Ints::set(last - first).v);
+    return all(bits - Ints::set(first).v <= Ints::set(last - first).v);
 }
 
 /// The sine, or where `quarters` is 1 the cosine, of |x| <= 4096: x = n pi/2 + r, and a polynomial in r for sine and cosine.
@@ -132,9 +132,9 @@ APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
     using Ints = int_lanes<V>;
     const auto set = [](float c) { return lanes<V>::set(c); };
     const auto bits = Ints::of(x).v;
-    if (!xsimd::all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v)) return lane_math::log(x);
+    if (!all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v)) return lane_math::log(x);
     // 0x3f3504f3 is sqrt(1/2): what is above it counts for the exponent, what is below for the mantissa
-    const auto exponent = xsimd::batch<std::uint32_t, Arch>(bits - Ints::set(0x3f3504f3U).v) & Ints::set(0xff800000U).v;
+    const auto exponent = typename Ints::batch(bits - Ints::set(0x3f3504f3U).v) & Ints::set(0xff800000U).v;
     const V e = Ints{exponent}.upper_signed(9);
     const V f = Ints{bits - exponent}.as_floats() - set(1.0f), z = f * f;
     constexpr float c[] = {3.3333331174e-1f,  -2.4999993993e-1f, 2.0000714765e-1f,  -1.6668057665e-1f, 1.4249322787e-1f,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Vectors of 32-bit words beside the vectors of floats, for weights that are narrower than a float: a word holds several,
-// which shifts and masks take out.
+// which shifts and masks take out. Those of registers are in device/cpu/xsimd.hpp.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,10 +11,6 @@
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
-
-/// As many 32-bit words as V has floats.
-template <class V>
-struct int_lanes;
 
 template <>
 struct int_lanes<float> {
@@ -35,39 +31,6 @@ struct int_lanes<float> {
     float as_floats() const noexcept { return std::bit_cast<float>(v); }
     /// The signed integer in the upper `bits` bits of each lane, as a float.
     float upper_signed(int bits) const noexcept { return float(std::int32_t(v) >> (32 - bits)); }
-};
-
-template <class Arch>
-struct int_lanes<simd<Arch>> {
-    using V = simd<Arch>;
-    using batch = xsimd::batch<std::uint32_t, Arch>;
-    using integers = xsimd::batch<std::int32_t, Arch>;
-    batch v;
-
-    static APRIORI_INLINE int_lanes load(const std::uint32_t* p) noexcept { return {batch::load_unaligned(p)}; }
-    static APRIORI_INLINE int_lanes set(std::uint32_t x) noexcept { return {batch(x)}; }
-    static APRIORI_INLINE integers load_integers(const std::int32_t* p) noexcept { return integers::load_unaligned(p); }
-    static APRIORI_INLINE void store_integers(std::int32_t* p, integers x) noexcept { x.store_unaligned(p); }
-    static APRIORI_INLINE V to_floats(integers x) noexcept { return V(xsimd::batch_cast<float>(x)); }
-    APRIORI_INLINE integers as_integers() const noexcept { return cast<std::int32_t, integers>(v); }
-    APRIORI_INLINE int_lanes left(int bits) const noexcept { return {v << bits}; }
-    APRIORI_INLINE int_lanes right(int bits) const noexcept { return {v >> bits}; }
-    static APRIORI_INLINE int_lanes of(V x) noexcept { return {cast<std::uint32_t, batch>(x.v)}; }
-    APRIORI_INLINE int_lanes masked(std::uint32_t mask) const noexcept { return {v & batch(mask)}; }
-    APRIORI_INLINE int_lanes joined(int_lanes o) const noexcept { return {v | o.v}; }
-    APRIORI_INLINE int_lanes flipped(int_lanes o) const noexcept { return {v ^ o.v}; }
-    APRIORI_INLINE V as_floats() const noexcept { return cast<float, typename V::batch>(v); }
-    APRIORI_INLINE V upper_signed(int bits) const noexcept { return to_floats(as_integers() >> (32 - bits)); }
-
-private:
-    // xsimd 8 casts to a batch, later ones to its element
-    template <class T, class Batch, class From>
-    static APRIORI_INLINE Batch cast(From b) noexcept {
-        if constexpr (requires { xsimd::bitwise_cast<Batch>(b); })
-            return xsimd::bitwise_cast<Batch>(b);
-        else
-            return xsimd::bitwise_cast<T>(b);
-    }
 };
 
 } // namespace apriori::cpu_device

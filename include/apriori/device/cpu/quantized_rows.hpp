@@ -44,7 +44,7 @@ row_scale scale_of_largest(std::uint32_t bits) noexcept {
         const float largest = std::bit_cast<float>(bits);
         return {largest / 127.0f, bits > 0 ? 127.0f / largest : 0.0f};
     } else {
-        const std::uint32_t exponent = (std::max)(bits >> 23, 27u); // the largest integer is below 2^27
+        const std::uint32_t exponent = std::max<std::uint32_t>(bits >> 23, 27); // the largest integer is below 2^27
         return {std::bit_cast<float>((exponent - 26) << 23), std::bit_cast<float>((280 - exponent) << 23)};
     }
 }

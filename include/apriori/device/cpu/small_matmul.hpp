@@ -32,17 +32,9 @@ APRIORI_INLINE void multiply_columns(const float* a, index_t row, index_t col, c
     for (int i = 0; i < M; ++i) store(sums + i * L, sum[i]);
 }
 
-/// Vectors of N floats where this build has such, for products that would not fill those of Arch.
-template <class Arch, int N, class Batch>
-struct value_of_lanes {
-    using type = simd<typename Batch::arch_type>;
-};
+/// Vectors of N floats, for products that would not fill those of Arch.
 template <class Arch, int N>
-struct value_of_lanes<Arch, N, void> {
-    using type = value_t<Arch>;
-};
-template <class Arch, int N>
-using narrow_value_t = typename value_of_lanes<Arch, N, xsimd::make_sized_batch_t<float, to_size(N)>>::type;
+using narrow_value_t = typename value_of_lanes<Arch, N>::type;
 
 /// Item `item` of a batch of small products, in vectors V.
 template <class V, class E, class Map>
