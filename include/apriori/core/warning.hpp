@@ -7,12 +7,30 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdio>
-#include <mutex>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
 
 namespace apriori {
+
+namespace detail {
+
+/// One thread at a time has one. Not a mutex, which machines without threads lack.
+class spin_lock {
+public:
+    spin_lock() noexcept {
+        while (busy.test_and_set(std::memory_order_acquire)) {}
+    }
+    ~spin_lock() { busy.clear(std::memory_order_release); }
+    spin_lock(const spin_lock&) = delete;
+    spin_lock& operator=(const spin_lock&) = delete;
+
+private:
+    inline static std::atomic_flag busy{};
+};
+
+} // namespace detail
 
 /// Takes a warning: one line of text, without a line break. Several threads may call it at once.
 using warning_handler = void (*)(std::string_view text);
@@ -20,11 +38,12 @@ using warning_handler = void (*)(std::string_view text);
 /// Prints "apriori: warning: TEXT" to stderr, each text once in a process. The handler unless on_warning names another.
 inline void print_warning(std::string_view text) {
     constexpr std::size_t most = 1000; // texts to remember: a process that loads files for ever must not grow
-    static std::mutex mutex;
     static std::set<std::string, std::less<>> said;
-    const std::lock_guard lock(mutex);
-    if (said.contains(text)) return;
-    if (said.size() < most) said.emplace(text);
+    {
+        const detail::spin_lock alone;
+        if (said.contains(text)) return;
+        if (said.size() < most) said.emplace(text);
+    }
     std::fprintf(stderr, "apriori: warning: %s\n", on_one_line(text).c_str());
 }
 

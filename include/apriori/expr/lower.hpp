@@ -321,7 +321,7 @@ private:
             return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<Is, A...>>(
                                     el::get<Is>(x.args), result))...>{
                 x.f, {{program_around<Root, First + detail::first_anchor<Is, A...>>(el::get<Is>(x.args), result)}...}};
-        }(std::make_integer_sequence<int, sizeof...(A)>{});
+        }(std::make_integer_sequence<int, int(sizeof...(A))>{});
     }
 };
 

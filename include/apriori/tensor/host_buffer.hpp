@@ -9,6 +9,7 @@
 #include <new>
 #include <span>
 
+#include <stdlib.h> // says _NEWLIB_VERSION
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -18,14 +19,35 @@ namespace apriori {
 /// Alignment of every buffer of the library, in bytes: a cache line, and the widest vector there is.
 inline constexpr std::size_t buffer_alignment = 64;
 
+namespace detail {
+
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
 /// What a large page holds on most machines. Weights that are read front to back at every step come a quarter faster from such
 /// pages: prefetching does not stop at every 4 KiB, and translations are found.
 inline constexpr std::size_t large_page = std::size_t{1} << 21;
+#endif
 
-struct aligned_delete {
+#if defined(_NEWLIB_VERSION)
+// The C++ library over newlib-nano knows no exceptions: its operator new ends the program where there is no memory.
+inline void* aligned_new(std::size_t bytes, std::size_t alignment) noexcept {
+    return ::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+inline void aligned_delete(void* p, std::size_t) noexcept { ::free(p); }
+#else
+inline void* aligned_new(std::size_t bytes, std::size_t alignment) noexcept {
+    return ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);
+}
+inline void aligned_delete(void* p, std::size_t alignment) noexcept {
+    ::operator delete(p, std::align_val_t{alignment});
+}
+#endif
+
+struct aligned_deleter {
     std::size_t alignment = buffer_alignment;
-    void operator()(std::byte* p) const noexcept { ::operator delete(p, std::align_val_t{alignment}); }
+    void operator()(std::byte* p) const noexcept { aligned_delete(p, alignment); }
 };
+
+} // namespace detail
 
 /// Bytes on the host, aligned to buffer_alignment; empty() after an allocation that failed, as one of more than half of the
 /// address space does.
@@ -34,14 +56,16 @@ public:
     host_buffer() = default;
     explicit host_buffer(std::size_t bytes) {
         if (bytes > std::size_t(-1) / 2) return; // aligning it would wrap to a small number
-        const std::size_t alignment = bytes >= large_page ? large_page : buffer_alignment;
-        bytes_ = {
-            static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, std::align_val_t{alignment}, std::nothrow)),
-            aligned_delete{alignment}};
+        std::size_t alignment = buffer_alignment;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+        if (bytes >= detail::large_page) alignment = detail::large_page;
+#endif
+        bytes_ = {static_cast<std::byte*>(detail::aligned_new(bytes == 0 ? 1 : bytes, alignment)), {alignment}};
         size_ = bytes_ ? bytes : 0;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
         // a hint: where it is not taken, nothing is lost
-        if (size_ >= large_page) (void)::madvise(bytes_.get(), size_ / large_page * large_page, MADV_HUGEPAGE);
+        if (alignment == detail::large_page && size_ > 0)
+            (void)::madvise(bytes_.get(), size_ / detail::large_page * detail::large_page, MADV_HUGEPAGE);
 #endif
     }
 
@@ -51,7 +75,7 @@ public:
     std::span<std::byte> span() const noexcept { return {bytes_.get(), size_}; }
 
 private:
-    std::unique_ptr<std::byte[], aligned_delete> bytes_;
+    std::unique_ptr<std::byte[], detail::aligned_deleter> bytes_;
     std::size_t size_ = 0;
 };
 
