@@ -129,21 +129,21 @@ public:
             for (index_t i = 0; i < g.queries; ++i) {
                 const index_t query = g.first_query + i, own = op.groups.causal ? g.first_row : query;
                 const float* q = op.own + query * op.stride;
-                const auto row = [&](index_t j) { // key j: of the two pasts first, then of its own group
+                const auto key = [&](index_t j) { // key j: of the two pasts first, then of its own group
                     for (const cached_rows& past : g.past) {
-                        if (j < past.count) return past.p + op.layer * past.layer_stride + j * op.stride;
+                        if (j < past.count) return past.row(op.layer, j);
                         j -= past.count;
                     }
-                    return op.own + (own + j) * op.stride;
+                    return op.own + (own + j) * op.stride + width;
                 };
                 const index_t keys = g.past[0].count + g.past[1].count + query - own + 1;
                 for (index_t h = 0; h < width; h += d) {
                     for (index_t j = 0; j < keys; ++j)
-                        scores[j] = op.scale * sum(d, [&](index_t c) { return q[h + c] * row(j)[width + h + c]; });
+                        scores[j] = op.scale * sum(d, [&](index_t c) { return q[h + c] * key(j)[h + c]; });
                     const float total = exponentials(scores, keys);
                     for (index_t c = h; c < h + d; ++c)
                         op.out[(g.first_out + i) * op.out_stride + c] =
-                            sum(keys, [&](index_t j) { return scores[j] / total * row(j)[2 * width + c]; });
+                            sum(keys, [&](index_t j) { return scores[j] / total * key(j)[width + c]; });
                 }
             }
         }

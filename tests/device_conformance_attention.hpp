@@ -154,18 +154,19 @@ TYPED_TEST_P(device_attention, processors_of_the_user) {
 }
 
 TYPED_TEST_P(device_attention, over_cached_rows) {
-    constexpr index_t layers = 3, width3 = 3 * 2 * 5;
+    constexpr index_t layers = 3, width = 2 * 5, width3 = 3 * width;
     for (bool causal : {true, false})
         for (index_t prefix : {0, 1, 9, 40})
             this->expect(
                 [&](auto& in) {
-                    // a prefix that all groups share, a row of each group's own in another cache, and few new rows
-                    const auto shared = in.tensor(extents<layers, dyn, width3>(prefix), -2.0f, 2.0f);
+                    // a prefix that all groups share, keys and values alone, a row of each group's own in another cache, which
+                    // has the queries too, and few new rows
+                    const auto shared = in.tensor(extents<layers, dyn, 2 * width>(prefix), -2.0f, 2.0f);
                     const auto others = in.tensor(extents<layers, 4, width3>{}, -2.0f, 2.0f);
                     const auto own = in.tensor(extents<7, width3>{}, -2.0f, 2.0f);
-                    const cached_rows past{shared.data, prefix, prefix * width3};
+                    const cached_rows past{shared.data, prefix, prefix * 2 * width, 2 * width};
                     const auto other = [&](index_t first, index_t count) {
-                        return cached_rows{others.data + first * width3, count, 4 * width3};
+                        return cached_rows{others.data + first * width3 + width, count, 4 * width3, width3};
                     };
                     const auto groups = in.groups({{0, 0, 2, 3, {past, other(1, 1)}}, // both rows ask
                                                    {2, 4, 1, 2, {other(0, 4), past}}, // the last of three does

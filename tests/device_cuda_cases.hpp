@@ -239,7 +239,7 @@ TYPED_TEST_P(device_cuda, cached_attention_of_groups) {
         const index_t per_layer = past_rows * stride;
         const auto groups_over = [&](const float* p) {
             const auto rows = [&](index_t first, index_t count) {
-                return cached_rows{count > 0 ? p + first * stride : nullptr, count, per_layer};
+                return cached_rows{count > 0 ? p + first * stride + width : nullptr, count, per_layer, stride};
             };
             return std::vector<attention_group>{{0, 0, 2, 0, {rows(0, 23), rows(30, 10)}},
                                                 {2, 4, 1, 4, {rows(0, 0), rows(5, 3)}},
@@ -261,8 +261,7 @@ TYPED_TEST_P(device_cuda, cached_attention_of_groups) {
                 const index_t query = g.first_query + i / heads, column = i % heads * dim;
                 std::vector<const float*> keys;
                 for (const cached_rows& c : g.past)
-                    for (index_t r = 0; r < c.count; ++r)
-                        keys.push_back(c.p + layer * per_layer + r * stride + width + column);
+                    for (index_t r = 0; r < c.count; ++r) keys.push_back(c.row(layer, r) + column);
                 for (index_t r = causal ? g.first_row : query; r <= query; ++r)
                     keys.push_back(own.host.data() + r * stride + width + column);
                 double total = 0;

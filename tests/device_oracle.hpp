@@ -248,22 +248,20 @@ public:
         for (index_t i = 0; i < op.groups.count; ++i) {
             const apriori::attention_group& g = op.groups.groups[i];
             for (index_t q = g.first_query; q < g.first_query + g.queries; ++q) {
-                std::vector<const float*> seen; // rows [q, k, v]
+                std::vector<const float*> seen; // rows [k, v]
                 for (const auto& past : g.past)
-                    for (index_t j = 0; j < past.count; ++j)
-                        seen.push_back(past.p + op.layer * past.layer_stride + j * op.stride);
+                    for (index_t j = 0; j < past.count; ++j) seen.push_back(past.row(op.layer, j));
                 for (index_t j = g.first_row; j <= q; ++j)
-                    if (op.groups.causal || j == q) seen.push_back(op.own + j * op.stride);
+                    if (op.groups.causal || j == q) seen.push_back(op.own + j * op.stride + width);
                 for (index_t h = 0; h < op.heads; ++h) {
                     row scores;
                     for (const float* k : seen)
-                        scores.push_back(
-                            dot(line(op.own + q * op.stride + h * d, d, 1), line(k + width + h * d, d, 1)) *
-                            number(static_cast<double>(op.scale)));
+                        scores.push_back(dot(line(op.own + q * op.stride + h * d, d, 1), line(k + h * d, d, 1)) *
+                                         number(static_cast<double>(op.scale)));
                     const row weights = normalize(norms::softmax{}, scores);
                     for (index_t c = h * d; c < (h + 1) * d; ++c) {
                         row values;
-                        for (const float* v : seen) values.push_back(read(v + 2 * width + c));
+                        for (const float* v : seen) values.push_back(read(v + width + c));
                         write(op.out + (g.first_out + q - g.first_query) * op.out_stride + c, dot(weights, values));
                     }
                 }

@@ -30,11 +30,16 @@ struct attention_rows {
     }
 };
 
-/// Rows that an earlier pass left, [layers][rows][3 D] with q, k and v side by side; the q is not read.
+/// Keys and values that an earlier pass left in every layer: the D values of a row lie behind its D keys.
 struct cached_rows {
-    const float* p = nullptr; ///< the first of them in layer 0
+    const float* keys = nullptr; ///< of the first row in layer 0
     index_t count = 0;
-    index_t layer_stride = 0; ///< in elements
+    index_t layer_stride = 0, stride = 0; ///< from layer to layer and from row to row, in elements
+
+    /// The keys of row r in a layer.
+    APRIORI_HD const float* row(index_t layer, index_t r) const noexcept {
+        return keys + layer * layer_stride + r * stride;
+    }
 };
 
 /// One group of rows that belong together. Queries first_query .. first_query + queries are among the group's own rows,

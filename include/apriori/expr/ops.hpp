@@ -168,8 +168,8 @@ struct attention {
     }
 };
 
-/// Attention of a few rows over keys and values that earlier passes left. Row r of own lies at own + r * stride, row r of a
-/// group's past at past.p + layer * layer_stride + r * stride; q, k and v are side by side.
+/// Attention of a few rows over keys and values that earlier passes left. Row r of own, q, k and v side by side, lies at
+/// own + r * stride; the keys of row r of a group's past at past.row(layer, r), the values behind them.
 struct cached_attention {
     const float* own;
     index_t stride;

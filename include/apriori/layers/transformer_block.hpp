@@ -66,6 +66,13 @@ struct transformer_block {
         after_attention(to, y, a);
     }
 
+    /// Rows y [.., Width] through what follows attention, whose rows are `attended` [.., Width], in place.
+    template <class Context, class Y, class A>
+    constexpr void after_attention(Context& to, const Y& y, const A& attended) const {
+        to(y) = y + w.linear("to_out"_w, attended);
+        to(y) = feed_forward_half(y);
+    }
+
 private:
     /// The device's own kernel as the format of the weights has it.
     template <class Processor>
@@ -75,12 +82,6 @@ private:
             return bfloat16_attention{};
         else
             return processor;
-    }
-    /// Rows y [.., Width] through what follows attention, whose rows are `attended` [.., Width], in place.
-    template <class Context, class Y, class A>
-    constexpr void after_attention(Context& to, const Y& y, const A& attended) const {
-        to(y) = y + w.linear("to_out"_w, attended);
-        to(y) = feed_forward_half(y);
     }
 };
 

@@ -38,8 +38,8 @@ class incremental_prior {
     using kv_cache_ptr = std::shared_ptr<const prior_kv_cache<Device>>;
 
 public:
-    incremental_prior(Device& device, const weights& w)
-        : device_(device), layers_{w.operands()}, weights_hash_(w.hash()) {}
+    incremental_prior(Device& device, const weight_block<operands>& w)
+        : device_(device), layers_{w.operands()}, weights_hash_(w.hash) {}
 
     /// Tokens of the latents: what text, proj, time and prd leave of the sequence.
     static index_t hidden_tokens(const prior_prefix<Device>& p) noexcept {

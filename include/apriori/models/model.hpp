@@ -31,8 +31,13 @@ public:
     using output = typename Architecture::output;
     using weights = packed_weights<model_of<config>, Device, Format>;
 
+    using block_type = weight_block<typename weights::operands_type>;
+
     /// A model on `device`, which must outlive it, with weights that it shares.
-    model(Device& device, std::shared_ptr<const weights> w) : device_(&device), weights_(std::move(w)) {}
+    model(Device& device, std::shared_ptr<const weights> w)
+        : device_(&device), block_(w ? w->block() : block_type{}), weights_(std::move(w)) {}
+    /// The same with packed weights that lie somewhere for as long as it is used: linked into the program, as a rule.
+    model(Device& device, const block_type& w) : device_(&device), block_(w) {}
 
     /// Loads the weights from a tensor source (io/).
     static result<Model> load(Device& device, const tensor_source auto& source) {
@@ -51,9 +56,17 @@ public:
     }
 
     Device& device() const noexcept { return *device_; }
+    /// Null where the model was given a block.
     const std::shared_ptr<const weights>& shared_weights() const noexcept { return weights_; }
+    const block_type& weights_block() const noexcept { return block_; }
 
 protected:
+    /// Another model over these weights.
+    template <class Other>
+    Other on_the_same_weights() const {
+        return weights_ ? Other(*device_, weights_) : Other(*device_, block_);
+    }
+
     using operands = typename weights::operands_type;
 
     /// The output of `in`, computed l.rows rows at a time. Errors, before anything is written: those of the input's check,
@@ -67,7 +80,7 @@ protected:
         context to(*device_, w);
         to.state = out.state;
         for (index_t first = 0; first < in.rows() && to.state; first += l.rows)
-            Architecture::run(to, weights_->operands(), in, out, first, (std::min)(l.rows, in.rows() - first),
+            Architecture::run(to, block_.operands(), in, out, first, (std::min)(l.rows, in.rows() - first),
                               Architecture::layers);
         out.state = to.state;
         return out;
@@ -82,6 +95,7 @@ private:
     }
 
     Device* device_;
+    block_type block_;
     std::shared_ptr<const weights> weights_;
 };
 

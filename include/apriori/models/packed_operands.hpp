@@ -9,6 +9,7 @@
 #include "apriori/models/parameter_table.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -165,6 +166,16 @@ private:
     using weight_of = weight_name<Name::text + ".weight">;
     template <class Name>
     using bias_of = weight_name<Name::text + ".bias">;
+};
+
+/// Where the block of a model's packed weights lies, in the device's memory, and which weights they are. It owns nothing.
+template <class Operands>
+struct weight_block {
+    const std::byte* base = nullptr;
+    std::uint64_t hash = 0; ///< of the configuration, the format and every weight
+    index_t added_rows = 0; ///< of the table that grows
+
+    Operands operands() const noexcept { return {const_cast<std::byte*>(base), 0, added_rows}; }
 };
 
 } // namespace apriori

@@ -355,7 +355,8 @@ public:
     std::span<const std::byte> packed_bytes() const noexcept {
         return {this->base_, operands_type::layout.bytes_with(this->added_rows_)};
     }
-    operands_type operands() const noexcept { return {const_cast<std::byte*>(this->base_), 0, this->added_rows_}; }
+    weight_block<operands_type> block() const noexcept { return {this->base_, this->hash_, this->added_rows_}; }
+    operands_type operands() const noexcept { return block().operands(); }
     /// Without added rows.
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 

@@ -34,7 +34,9 @@ struct layer_cache {
         weights_hash = hash;
         return values ? status{} : status{errc::device_error, "no memory for the keys and values of the prompts"};
     }
-    cached_rows range(row_range r) const noexcept { return {values.data() + r.first * width, r.count, rows * width}; }
+    cached_rows range(row_range r) const noexcept {
+        return {values.data() + r.first * width + width / 3, r.count, rows * width, width};
+    }
 };
 
 /// The text and pooled rows of prompts: what does not depend on the timestep. Made by PriorTransformer::prefix.

@@ -110,9 +110,9 @@ public:
     template <class P>
     auto with_attn_processor() const {
         if constexpr (requires { P::template fits<C.num_layers>; })
-            return prior_transformer<C, Device, Format, P>(this->device(), this->shared_weights());
+            return this->template on_the_same_weights<prior_transformer<C, Device, Format, P>>();
         else
-            return prior_transformer<C, Device, Format, every_layer<P>>(this->device(), this->shared_weights());
+            return this->template on_the_same_weights<prior_transformer<C, Device, Format, every_layer<P>>>();
     }
     auto with_default_attn_processor() const { return with_attn_processor<fused_attention>(); }
     /// diffusers' attn_processors: the name of each layer's processor and what it is.
@@ -169,7 +169,7 @@ public:
 
     /// x = x * clip_std + clip_mean, in place, for latents x [rows, clip_embed_dim].
     status post_process_latents(const view<float, extents<dyn, clip>>& x) const {
-        const auto w = this->shared_weights()->operands();
+        const auto w = this->weights_block().operands();
         workspace no_temporaries;
         context to(this->device(), no_temporaries);
         to(x) = x * w["clip_std"_w] + w["clip_mean"_w];
@@ -179,7 +179,7 @@ public:
 private:
     using incremental = incremental_prior<C, Device, Format>;
 
-    incremental passes() const { return incremental(this->device(), *this->shared_weights()); }
+    incremental passes() const { return incremental(this->device(), this->weights_block()); }
     static constexpr status one_pass() {
         return {errc::unsupported, "a model without time_embedding takes one pass, not steps; use forward"};
     }

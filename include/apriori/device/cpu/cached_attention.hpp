@@ -36,7 +36,7 @@ APRIORI_INLINE void add_scaled(float* to, float x, const float* a, index_t n, bo
 /// Keys of a query, in three ranges: two of the past and the group's own.
 struct key_range {
     const float* k;
-    index_t count;
+    index_t count, stride;
 };
 
 template <class Arch>
@@ -47,20 +47,21 @@ void attend_group(const ops::cached_attention& op, const attention_group& g, ind
         const index_t query = g.first_query + i;
         const index_t own_first = op.groups.causal ? g.first_row : query;
         const auto past = [&](const cached_rows& c) {
-            return key_range{c.count == 0 ? nullptr : c.p + op.layer * c.layer_stride + width + h * d, c.count};
+            return key_range{c.count == 0 ? nullptr : c.row(op.layer, 0) + h * d, c.count, c.stride};
         };
-        const key_range keys[3] = {
-            past(g.past[0]), past(g.past[1]), {op.own + own_first * op.stride + width + h * d, query - own_first + 1}};
+        const key_range keys[3] = {past(g.past[0]),
+                                   past(g.past[1]),
+                                   {op.own + own_first * op.stride + width + h * d, query - own_first + 1, op.stride}};
         const float* q = op.own + query * op.stride + h * d;
         index_t n = 0;
         for (const key_range& s : keys)
-            for (index_t j = 0; j < s.count; ++j) scores[n++] = dot<V>(q, s.k + j * op.stride, d) * op.scale;
+            for (index_t j = 0; j < s.count; ++j) scores[n++] = dot<V>(q, s.k + j * s.stride, d) * op.scale;
         softmax_in_place<V>(scores, n);
         float* out = op.out + (g.first_out + i) * op.out_stride + h * d;
         n = 0;
         for (const key_range& s : keys)
             for (index_t j = 0; j < s.count; ++j, ++n)
-                add_scaled<V>(out, scores[n], s.k + width + j * op.stride, d, n > 0);
+                add_scaled<V>(out, scores[n], s.k + width + j * s.stride, d, n > 0);
     }
 }
 

@@ -64,17 +64,17 @@ __global__ void __launch_bounds__(block_threads) cached_attention(const __grid_c
         seen.q[i] = d < dim ? op.own[query * op.stride + column + d] : 0.0f;
     }
     index_t turn = warp; // keys until the next one of this warp
-    const auto see_rows = [&](const float* p, index_t count) {
+    const auto see_rows = [&](const float* keys, index_t count, index_t stride) {
         for (; turn < count; turn += block_warps) {
-            const float* const k = p + turn * op.stride + width + column;
+            const float* const k = keys + turn * stride + column;
             seen.see(k, k + width, dim, op.scale);
         }
         turn -= count;
     };
     for (const cached_rows& past : g.past)
-        if (past.count > 0) see_rows(past.p + op.layer * past.layer_stride, past.count);
+        if (past.count > 0) see_rows(past.row(op.layer, 0), past.count, past.stride);
     const index_t own = op.groups.causal ? g.first_row : query;
-    see_rows(op.own + own * op.stride, query - own + 1);
+    see_rows(op.own + own * op.stride + width, query - own + 1, op.stride);
 
     if (thread_index() % warp_threads == 0) {
         tops[warp] = seen.top;

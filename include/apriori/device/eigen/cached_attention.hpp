@@ -12,16 +12,16 @@ namespace apriori::eigen_device {
 
 /// Rows of keys (part 1) or values (part 2) of head h that query `query` of a group sees: the past, then its own.
 inline value seen(const ops::cached_attention& op, const attention_group& g, index_t query, index_t h, index_t part) {
-    const index_t d = op.head_dim, column = part * op.heads * d + h * d;
+    const index_t d = op.head_dim, width = op.heads * d, column = (part - 1) * width + h * d; // behind the first key
     const index_t first_own = op.groups.causal ? g.first_row : query, own = query - first_own + 1;
     matrix m(g.past[0].count + g.past[1].count + own, d);
     float* to = m.data();
-    const auto append = [&](const float* p, index_t count) {
-        for (index_t r = 0; r < count; ++r, to += d) std::copy_n(p + r * op.stride + column, d, to);
+    const auto append = [&](const float* keys, index_t count, index_t stride) {
+        for (index_t r = 0; r < count; ++r, to += d) std::copy_n(keys + r * stride + column, d, to);
     };
     for (const cached_rows& past : g.past)
-        if (past.count > 0) append(past.p + op.layer * past.layer_stride, past.count);
-    append(op.own + first_own * op.stride, own);
+        if (past.count > 0) append(past.row(op.layer, 0), past.count, past.stride);
+    append(op.own + first_own * op.stride + width, own, op.stride);
     return value(std::move(m));
 }
 
