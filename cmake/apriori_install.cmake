@@ -24,7 +24,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/apriori-config-version.c
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/apriori-config.cmake" "${PROJECT_BINARY_DIR}/apriori-config-version.cmake"
               cmake/apriori_components.cmake cmake/apriori_add_bench.cmake cmake/apriori_add_config.cmake
-              cmake/apriori_add_multiarch.cmake
+              cmake/apriori_add_multiarch.cmake cmake/apriori_link_file.cmake
               cmake/Findutf8proc.cmake cmake/Findxsimd.cmake
         DESTINATION "${_package_dir}" COMPONENT headers)
 install(FILES bench/variants.hpp scripts/bench-variants scripts/bar_chart.py DESTINATION "${_package_dir}/bench"

@@ -108,7 +108,7 @@ struct prior_entry {
 
     /// Of packed files: the name of the device's layout, and a model on packed weights that `owner` keeps in memory. Null
     /// where the device has none.
-    std::string (*layout)();
+    std::string_view (*layout)();
     result<std::unique_ptr<any_prior>> (*attach)(const std::byte* packed, std::shared_ptr<const void> owner,
                                                  std::uint64_t hash, int threads);
 };

@@ -15,9 +15,17 @@ bool run_model();
 static bool run_model() { return true; }
 #endif
 
+#ifdef CONSUMER_LINKS_FILE
+extern "C" const unsigned char linked_config[], linked_config_end[];
+static bool has_its_file() { return linked_config_end - linked_config > 100 && linked_config_end[-2] == '}'; }
+#else
+static bool has_its_file() { return true; }
+#endif
+
 int main() {
     std::printf("apriori %s: %d layers, %d wide\n", apriori::version::string, my_prior.num_layers,
                 my_prior.inner_dim());
     if (!run_model()) return 2;
+    if (!has_its_file()) return 3;
     return my_prior.inner_dim() == 256 ? 0 : 1;
 }

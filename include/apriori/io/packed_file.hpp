@@ -7,6 +7,7 @@
 #include "apriori/io/atomic_file.hpp"
 #include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
+#include "apriori/io/packed_header.hpp"
 #include "apriori/models/prior_parameters.hpp"
 
 #include <algorithm>
@@ -18,63 +19,11 @@
 
 namespace apriori::io {
 
-/// The first bytes of a packed file; zeros follow up to the payload, at a multiple of the page size.
-struct packed_header {
-    static constexpr std::uint32_t current_version = 4;
-    static constexpr std::uint64_t payload_at = 4096;
-
-    std::array<char, 8> magic{'A', 'P', 'R', 'I', 'O', 'R', 'I', '\0'};
-    std::uint32_t version = current_version;
-    std::uint32_t byte_order = 0x01020304;
-    std::uint64_t config_hash = 0;  ///< of the canonical configuration
-    std::uint64_t weights_hash = 0; ///< of configuration, format and weights
-    std::uint64_t payload_offset = payload_at;
-    std::uint64_t payload_bytes = 0;
-    std::uint64_t payload_checksum = 0;
-    std::array<char, 16> format{}; ///< of the weights: "f32", "bf16" ..., zeros behind
-    std::array<char, 64> layout{}; ///< of packed matrices, zeros behind
-    std::uint64_t header_checksum = 0;
-
-    std::uint64_t checksum() const noexcept {
-        packed_header h = *this;
-        h.header_checksum = 0;
-        return content_hash(std::as_bytes(std::span(&h, 1)));
-    }
-};
-static_assert(sizeof(packed_header) == 144 && std::is_trivially_copyable_v<packed_header>);
-
-/// What a packed file must be to be a model's.
-struct packed_kind {
-    std::uint64_t config_hash = 0;
-    std::string_view format{};
-    std::string layout{};
-    std::uint64_t payload_bytes = 0;
-};
-
-template <class Model>
-packed_kind packed_kind_of() {
-    return {config_hash(Model::config), Model::format::name, Model::weights::packed::layout_name(),
-            Model::weights::bytes()};
-}
-
 /// Told how many bytes of a payload are done; false stops, with `cancelled`. None: never.
 using packing_progress = std::function<bool(std::uint64_t done)>;
 
 namespace detail {
 
-template <std::size_t N>
-std::array<char, N> padded_text(std::string_view text) {
-    std::array<char, N> a{};
-    std::copy_n(text.begin(), (std::min)(N - 1, text.size()), a.begin());
-    return a;
-}
-/// Whether it is printable ASCII with zeros behind, as padded_text makes it.
-template <std::size_t N>
-bool is_padded_text(const std::array<char, N>& a) {
-    const auto end = std::find(a.begin(), a.end(), '\0');
-    return end != a.end() && std::all_of(a.begin(), end, [](char c) { return c >= 0x20 && c < 0x7F; }) &&
-           std::all_of(end, a.end(), [](char c) { return c == '\0'; });
-}
 template <std::size_t N>
 std::string text_of(const std::array<char, N>& a) {
     return std::string(a.data(), ::strnlen(a.data(), N));
@@ -83,7 +32,7 @@ std::string text_of(const std::array<char, N>& a) {
 /// body(chunk) for a payload in chunks; progress hears the bytes done after each.
 template <class Body>
 result<void> in_chunks(std::span<const std::byte> payload, const packing_progress& progress, Body&& body) {
-    constexpr std::size_t chunk = std::size_t{1} << 26;
+    constexpr std::size_t chunk = checksum_chunk;
     for (std::size_t at = 0; at < payload.size(); at += chunk) {
         const auto part = payload.subspan(at, (std::min)(chunk, payload.size() - at));
         if (result<void> r = body(part); !r) return r;
@@ -111,26 +60,25 @@ inline result<packed_header> parse_packed_header(std::span<const std::byte> byte
                                                  std::string_view where) {
     const auto refuse = [&](const std::string& why) { return failure{errc::bad_format, cat(where, ": ", why)}; };
     packed_header h;
-    if (bytes.size() < sizeof h)
+    switch (read_packed_header(bytes, file_bytes, h)) {
+    case packed_fault::too_short:
         return refuse(cat("is ", std::to_string(file_bytes), " bytes long, too short for a packed file"));
-    std::memcpy(&h, bytes.data(), sizeof h);
-    if (h.magic != packed_header{}.magic) return refuse("is not a packed file; make one with apriori pack");
-    if (h.version != packed_header::current_version)
+    case packed_fault::not_packed:
+        return refuse("is not a packed file; make one with apriori pack");
+    case packed_fault::version:
         return refuse(cat("has format version ", std::to_string(h.version), ", this program reads ",
                           std::to_string(packed_header::current_version), "; pack it again"));
-    if (h.byte_order != packed_header{}.byte_order)
+    case packed_fault::byte_order:
         return refuse("was packed on a machine of another byte order; pack it again here");
-    if (h.header_checksum != h.checksum() || h.payload_offset != packed_header::payload_at ||
-        !detail::is_padded_text(h.format) || !detail::is_padded_text(h.layout))
-        return refuse("its header is damaged; pack it again");
-    if (file_bytes < packed_header::payload_at || file_bytes - packed_header::payload_at != h.payload_bytes)
+    case packed_fault::length:
         return refuse(cat("is ", std::to_string(file_bytes), " bytes long, and its header says that ",
                           std::to_string(h.payload_bytes), " come behind the first ",
                           std::to_string(packed_header::payload_at), "; pack it again"));
-    const auto gap = bytes.subspan(sizeof h, packed_header::payload_at - sizeof h);
-    if (std::any_of(gap.begin(), gap.end(), [](std::byte b) { return b != std::byte{0}; }))
+    case packed_fault::damaged:
         return refuse("its header is damaged; pack it again");
-    return h;
+    default:
+        return h;
+    }
 }
 
 /// A packed file in memory, its header checked. Processes that open the same file share its pages.
@@ -157,14 +105,18 @@ public:
         const auto refuse = [&](const std::string& why) {
             return failure{errc::bad_format, cat(path_.string(), ": ", why)};
         };
-        if (header_.config_hash != want.config_hash) return refuse("was packed for another configuration");
-        if (header_.format != detail::padded_text<16>(want.format))
+        switch (compare(header_, want)) {
+        case packed_fault::configuration:
+            return refuse("was packed for another configuration");
+        case packed_fault::format:
             return refuse(cat("holds ", format(), " weights, not ", want.format));
-        if (header_.layout != detail::padded_text<64>(want.layout))
+        case packed_fault::layout:
             return refuse(cat("was packed for ", layout(), ", this device has ", want.layout, "; pack it again here"));
-        if (header_.payload_bytes != want.payload_bytes)
+        case packed_fault::size:
             return refuse("its payload has another size than the model's weights");
-        return {};
+        default:
+            return {};
+        }
     }
 
     /// Reads the whole payload and compares its checksum.
@@ -197,9 +149,7 @@ inline result<void> write_packed_file(const packed_kind& kind, std::uint64_t wei
     h.payload_bytes = payload.size();
     h.format = detail::padded_text<16>(kind.format);
     h.layout = detail::padded_text<64>(kind.layout);
-    const auto sum = detail::payload_checksum(payload, {});
-    if (!sum) return sum.error();
-    h.payload_checksum = *sum;
+    h.payload_checksum = payload_checksum(payload);
     h.header_checksum = h.checksum();
     std::array<std::byte, packed_header::payload_at> first{};
     std::memcpy(first.data(), &h, sizeof h);

@@ -3,6 +3,7 @@
 // is a format's own business (formats/).
 #pragma once
 
+#include "apriori/core/fixed_string.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/core/weight_format.hpp"
@@ -11,7 +12,7 @@
 
 #include <cstddef>
 #include <span>
-#include <string>
+#include <string_view>
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
@@ -72,11 +73,18 @@ struct packed {
     packed(std::byte* p, index_t outputs, index_t inputs) : data(p), n(outputs), k(inputs) {}
 
     /// Names the layout: memory packed under one name can be read under the same name alone.
-    static std::string layout_name() { return "cpu panels of " + std::to_string(panel); }
+    static constexpr std::string_view layout_name() noexcept { return layout.view(); }
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
         return to_size(round_up(ceil_div(n, panel) * format::panel_bytes(k), index_t{buffer_alignment}));
     }
     std::byte* panel_at(index_t p) const noexcept { return data + p * format::panel_bytes(k); }
+
+private:
+    static constexpr auto layout = [] {
+        short_text<32> text;
+        text.add("cpu panels of ", panel);
+        return text;
+    }();
 };
 
 /// Inputs of all rows of a panel that are stored together, so that what they share stays in the cache.

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# apriori_link_file(<target> <symbol> <file> [SECTION <section>])
+#
+# Links the bytes of a file into <target>, read-only and 64-byte aligned, between <symbol> and <symbol>_end:
+#
+#     extern "C" const unsigned char <symbol>[], <symbol>_end[];
+#
+# io::linked_source reads weights from a safetensors file that is linked so, and io::linked_image uses a packed file where it lies.
+# The assembler reads the file (.incbin), by gcc and clang alike, for ELF: it costs no time to compile however large it is. A file
+# that the build makes is made first. SECTION is for a linker script to place; .rodata.<symbol> otherwise.
+include_guard(GLOBAL)
+cmake_policy(VERSION 3.25)
+
+function(apriori_link_file target symbol file)
+    cmake_parse_arguments(PARSE_ARGV 3 arg "" "SECTION" "")
+    if(NOT TARGET ${target})
+        message(FATAL_ERROR "apriori_link_file: there is no target \"${target}\"")
+    endif()
+    if(NOT symbol MATCHES "^[A-Za-z_][A-Za-z0-9_]*$")
+        message(FATAL_ERROR "apriori_link_file: the symbol \"${symbol}\" is not a C++ identifier")
+    endif()
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE)
+    get_source_file_property(made "${file}" GENERATED)
+    if(NOT made AND NOT EXISTS "${file}")
+        message(FATAL_ERROR "apriori_link_file: there is no file\n  ${file}")
+    endif()
+    set(section ".rodata.${symbol}")
+    if(arg_SECTION)
+        set(section "${arg_SECTION}")
+    endif()
+    set(source "${CMAKE_CURRENT_BINARY_DIR}/${target}_linked/${symbol}.cpp")
+    file(CONFIGURE OUTPUT "${source}" @ONLY CONTENT [[
+// Written by apriori_link_file; do not edit.
+asm(".section @section@,\"a\",%progbits\n"
+    ".balign 64\n"
+    ".global @symbol@\n"
+    ".hidden @symbol@\n"
+    ".global @symbol@_end\n"
+    ".hidden @symbol@_end\n"
+    "@symbol@:\n"
+    ".incbin \"@file@\"\n"
+    "@symbol@_end:\n"
+    ".byte 0\n"
+    ".previous\n");
+]])
+    set_property(SOURCE "${source}" APPEND PROPERTY OBJECT_DEPENDS "${file}")
+    target_sources(${target} PRIVATE "${source}")
+endfunction()
