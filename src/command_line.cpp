@@ -4,6 +4,7 @@
 #include "apriori/core/version.hpp"
 #include "apriori/io/text.hpp"
 #include "instances.hpp"
+#include "pack_target.hpp"
 #include "presets.hpp"
 #include "usage.hpp"
 
@@ -253,6 +254,9 @@ void add_pack(CLI::App& command, pack_options& o) {
         ->check(preset_name());
     add_device(command, o.on);
     add_loras(command, o.loras);
+    command.add_option("--target", o.target, "Pack for another machine: " + known_targets())
+        ->type_name("NAME")
+        ->check(allowed(known_targets(), [](const std::string& text) { return is_target(text); }));
     command.add_option("--out", o.out, "The packed file to write")->type_name("FILE")->check(path());
     command.add_option("--verify", o.verify, "A packed file to read whole, and compare with its checksums, instead")
         ->type_name("FILE")

@@ -96,6 +96,7 @@ struct pack_options {
     std::filesystem::path model;    ///< a folder; empty: the preset
     std::string preset;             ///< with synthetic weights; empty: the folder
     std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
+    std::string target;             ///< the instruction set to pack for; empty: that of this machine
     std::filesystem::path out;
     std::filesystem::path verify; ///< a packed file to read instead
 };

@@ -42,10 +42,27 @@ result<subject> find_subject(const catalogue& models, const device_options& on, 
     return subject{model.string(), *entry, *file};
 }
 
-result<std::unique_ptr<any_prior>> load(const subject& s, int threads, std::function<void(std::int64_t)> on_read) {
-    if (s.weights) return load_merged(*s.entry, *s.weights, s.loras, threads, std::move(on_read));
+namespace {
+
+/// The same of a subject's own weights, or synthetic ones.
+auto with_weights_of(const subject& s, const auto& use, std::function<void(std::int64_t)> on_read) {
+    if (s.weights) return with_merged(*s.weights, s.loras, use, std::move(on_read));
     const io::synthetic_source synthetic(tensor_list(s.entry->config).infos());
-    return load_merged(*s.entry, synthetic, s.loras, threads, std::move(on_read));
+    return with_merged(synthetic, s.loras, use, std::move(on_read));
+}
+
+} // namespace
+
+result<std::unique_ptr<any_prior>> load(const subject& s, int threads, std::function<void(std::int64_t)> on_read) {
+    return with_weights_of(s, [&](const any_source& from) { return s.entry->load(from, threads); }, std::move(on_read));
+}
+
+result<target_weights> load_for(std::string_view target, const subject& s, int threads,
+                                std::function<void(std::int64_t)> on_read) {
+    const auto pack = [&](const any_source& from) {
+        return pack_for(target, s.entry->weights, s.entry->config, from, threads);
+    };
+    return with_weights_of(s, pack, std::move(on_read));
 }
 
 result<io::packed_kind> packed_kind_of(const prior_entry& entry) {

@@ -6,10 +6,13 @@
 #include "apriori/io/packed_file.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "instances.hpp"
+#include "pack_target.hpp"
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace apriori::program {
@@ -32,20 +35,30 @@ struct subject {
 result<subject> find_subject(const catalogue& models, const device_options& on, std::string_view preset,
                              const std::filesystem::path& model);
 
-/// A model of an entry with weights of any source, and LoRAs merged into them.
-template <tensor_source Source>
-result<std::unique_ptr<any_prior>> load_merged(const prior_entry& entry, const Source& source,
-                                               const std::vector<io::weighted_lora>& loras, int threads,
-                                               std::function<void(std::int64_t values)> on_read = {}) {
-    if (loras.empty()) return entry.load(any_source(source, std::move(on_read)), threads);
+/// What use(any_source) gives for weights of any source, and LoRAs merged into them.
+template <tensor_source Source, class Use>
+std::invoke_result_t<Use, const any_source&> with_merged(const Source& source,
+                                                         const std::vector<io::weighted_lora>& loras, const Use& use,
+                                                         std::function<void(std::int64_t values)> on_read = {}) {
+    if (loras.empty()) return use(any_source(source, std::move(on_read)));
     const auto merged = io::lora_source<Source>::make(source, loras);
     if (!merged) return merged.error();
-    return entry.load(any_source(*merged, std::move(on_read)), threads);
+    return use(any_source(*merged, std::move(on_read)));
+}
+/// A model of an entry with such weights.
+template <tensor_source Source>
+result<std::unique_ptr<any_prior>> load_merged(const prior_entry& entry, const Source& source,
+                                               const std::vector<io::weighted_lora>& loras, int threads) {
+    return with_merged(source, loras, [&](const any_source& s) { return entry.load(s, threads); });
 }
 
 /// The model with its weights. on_read is told how many values have been read in all, after each chunk.
 result<std::unique_ptr<any_prior>> load(const subject& s, int threads,
                                         std::function<void(std::int64_t values)> on_read = {});
+
+/// The weights packed for another machine, in the entry's format; on_read is as above.
+result<target_weights> load_for(std::string_view target, const subject& s, int threads,
+                                std::function<void(std::int64_t values)> on_read = {});
 
 /// What a packed file must be to be an entry's; unsupported for devices without packed files.
 result<io::packed_kind> packed_kind_of(const prior_entry& entry);

@@ -55,6 +55,15 @@ result<exit_code> verify_packed(const std::filesystem::path& path) {
     return exit_code::done;
 }
 
+/// The weights as this machine has them.
+result<target_weights> load_here(const subject& s, int threads, std::function<void(std::int64_t)> on_read) {
+    const auto kind = packed_kind_of(*s.entry);
+    auto model = load(s, threads, std::move(on_read));
+    if (!model) return model.error();
+    const std::shared_ptr<any_prior> owner = std::move(*model);
+    return target_weights{*kind, owner->weights_hash(), owner->packed_bytes(), owner};
+}
+
 result<exit_code> write_packed(const pack_options& options) {
     const auto models = catalogue::open(options.on);
     if (!models) return models.error();
@@ -66,19 +75,20 @@ result<exit_code> write_packed(const pack_options& options) {
     if (!loras) return loras.error();
     what->loras = std::move(*loras);
     const prior_entry& entry = *what->entry;
-    const auto kind = packed_kind_of(entry);
-    if (!kind) return kind.error();
+    if (const auto kind = packed_kind_of(entry); !kind) return kind.error();
     if (auto r = check_outputs({{"--out", options.out}}, what->files()); !r) return r.error();
 
     const std::int64_t read = 4 * parameter_count(entry.config);
     megabytes done{progress(total_of(read + static_cast<std::int64_t>(entry.weight_bytes)), "MB")};
     const auto on_read = [&](std::int64_t values) { done.at(4 * values, "packing"); };
-    auto model = load(*what, options.on.threads, on_read);
+    const auto packed_weights = options.target.empty() ? load_here(*what, options.on.threads, on_read)
+                                                       : load_for(options.target, *what, options.on.threads, on_read);
     if (interrupt_signal() != 0) return interrupt_failure();
-    if (!model) return failure{model.error().code, what->name + ": " + model.error().message};
+    if (!packed_weights)
+        return failure{packed_weights.error().code, what->name + ": " + packed_weights.error().message};
     done.before = read;
     const auto written = io::write_packed_file(
-        *kind, (*model)->weights_hash(), (*model)->packed_bytes(), options.out,
+        packed_weights->kind, packed_weights->hash, packed_weights->bytes, options.out,
         [&](std::uint64_t bytes) { return done.at(static_cast<std::int64_t>(bytes), "writing"); });
     done.bar.clear();
     if (interrupt_signal() != 0) return interrupt_failure();

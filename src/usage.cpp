@@ -58,9 +58,11 @@ result<void> check_usage(const encode_options& o) {
 
 result<void> check_usage(const pack_options& o) {
     usage u{"pack"};
-    const bool work = !o.model.empty() || !o.preset.empty() || !o.out.empty() || !o.loras.empty();
+    const bool work = !o.model.empty() || !o.preset.empty() || !o.out.empty() || !o.loras.empty() || !o.target.empty();
     u.refuse(o.verify.empty() ? o.model.empty() == o.preset.empty() || o.out.empty() : work,
              "needs --model or --preset, and --out; or --verify alone");
+    u.refuse(!o.target.empty() && (!o.on.arch.empty() || o.on.device != "cpu"),
+             "--target is another machine's instruction set; --arch and --device are of this one");
     return u.outcome;
 }
 

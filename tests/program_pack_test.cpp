@@ -69,6 +69,27 @@ TEST(pack, is_the_same_file_for_synthetic_weights_each_time) {
     EXPECT_EQ(read_all(a), read_all(b));
 }
 
+TEST(pack, for_another_machine) {
+    const temporary_folder folder;
+    const path own = folder.path / "own", same = folder.path / "same", scalar = folder.path / "scalar";
+    const auto pack = [&](std::vector<std::string> more, const path& to) {
+        more.insert(more.begin(), {"pack", "--model", digits.string(), "--weights", narrow(), "--out", to.string()});
+        return run(more);
+    };
+    EXPECT_EQ(pack({"--arch", "baseline"}, own).code, 0);
+    EXPECT_EQ(pack({"--target", "neon"}, same).code, 0); // as many floats in a register as in those of SSE2
+    EXPECT_EQ(read_all(same), read_all(own));
+    const outcome o = pack({"--target", "scalar"}, scalar);
+    EXPECT_EQ(o.code, 0) << o.err;
+    EXPECT_NE(o.out.find("cpu panels of 2"), std::string::npos) << o.out;
+    EXPECT_EQ(run({"pack", "--verify", scalar.string()}).code, 0);
+    expect_refused(run(sample({"--packed", scalar.string(), "--weights", narrow(), "seven"})),
+                   "was packed for cpu panels of 2, this device has");
+    expect_refused(pack({"--target", "vax"}, scalar),
+                   "'vax' is not allowed; allowed: scalar, sse2, neon, avx2, avx512");
+    expect_refused(pack({"--target", "scalar", "--arch", "baseline"}, scalar), "--arch and --device are of this one");
+}
+
 TEST(pack, refuses_damaged_images) {
     const packed_digits p;
     const std::string good = read_all(p.image);

@@ -31,7 +31,7 @@ struct packed_model {
     const parameter_table& parameters;
     const packed_layout& layout;
     std::uint64_t config_hash;
-    float (*constant)(std::string_view slot, index_t i);
+    float (*constant)(std::string_view slot, index_t i, index_t n); ///< element i of n
 };
 
 /// What the first of several threads threw that did.
@@ -153,7 +153,7 @@ private:
         std::vector<float> values;
         for (const auto& c : model.parameters.all_constants()) {
             values.clear();
-            for (index_t i = 0; i < c.n; ++i) values.push_back(model.constant(c.slot, i));
+            for (index_t i = 0; i < c.n; ++i) values.push_back(model.constant(c.slot, i, c.n));
             if (const status s =
                     device.upload(base + model.layout.at(c.slot).offset, values.data(), values.size() * sizeof(float));
                 !s)
@@ -363,9 +363,9 @@ public:
 private:
     static constexpr detail::packed_model description{
         Model::parameters, operands_type::layout, config_hash(Model::config),
-        [](std::string_view slot, index_t i) -> float {
-            if constexpr (requires { constant_of(Model::config, slot, i); })
-                return constant_of(Model::config, slot, i);
+        [](std::string_view slot, index_t i, index_t n) -> float {
+            if constexpr (requires { constant_of(Model::config, slot, i, n); })
+                return constant_of(Model::config, slot, i, n);
             else
                 return 0;
         }};

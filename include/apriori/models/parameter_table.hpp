@@ -47,7 +47,7 @@ struct placed {
 };
 
 struct parameter_table {
-    /// A vector that is no parameter: its elements are constant_of(config, slot, i).
+    /// A vector that is no parameter: its elements are constant_of(config, slot, i, n).
     struct constant {
         std::string_view slot{};
         index_t n = 0;

@@ -80,9 +80,9 @@ private:
     }
 };
 
-/// Element i of a constant beside the weights: the frequencies of the timestep embedding, and zeros.
-inline float constant_of(const PriorConfig& c, std::string_view slot, index_t i) {
-    return slot == "frequencies" ? timestep_frequency(i, c.inner_dim() / 2) : 0.0f;
+/// Element i of a constant of n elements beside a prior's weights: the frequencies of the timestep embedding, or zeros.
+inline float constant_of(const PriorConfig&, std::string_view slot, index_t i, index_t n) {
+    return slot == "frequencies" ? timestep_frequency(i, n) : 0.0f;
 }
 
 } // namespace apriori
