@@ -49,9 +49,9 @@ struct packed_kind {
 };
 
 template <class Model>
-packed_kind packed_kind_of() {
-    return {config_hash(Model::config), Model::format::name, Model::weights::packed::layout_name(),
-            Model::weights::bytes()};
+constexpr packed_kind packed_kind_of() {
+    constexpr std::uint64_t hash = config_hash(Model::config); // by the compiler, or a program needs the code for it
+    return {hash, Model::format::name, Model::weights::packed::layout_name(), Model::weights::bytes()};
 }
 
 /// What is wrong with a packed file: with its header alone, or as the file of a model.
@@ -78,8 +78,7 @@ constexpr std::array<char, N> padded_text(std::string_view text) {
     return a;
 }
 /// Whether it is printable ASCII with zeros behind, as padded_text makes it.
-template <std::size_t N>
-bool is_padded_text(const std::array<char, N>& a) {
+inline bool is_padded_text(std::span<const char> a) {
     const auto end = std::find(a.begin(), a.end(), '\0');
     return end != a.end() && std::all_of(a.begin(), end, [](char c) { return c >= 0x20 && c < 0x7F; }) &&
            std::all_of(end, a.end(), [](char c) { return c == '\0'; });

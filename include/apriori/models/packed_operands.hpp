@@ -134,15 +134,17 @@ struct packed_operands {
         static_assert(weight_of_model<Model, Name, layout.has(Name::view)>::value);
         constexpr auto place = layout.at(Name::view);
         constexpr auto n = place.n, k = place.k;
+        constexpr std::size_t first = layout.offset(place), step = place.in_block ? layout.block_bytes : 0;
+        std::byte* const there = base == nullptr ? nullptr : base + first + to_size(of_layer) * step;
         if constexpr (place.packed) {
             using W = weight<Packed, n, k>;
-            return base == nullptr ? W{} : W{Packed(base + layout.offset(place, of_layer), n, k)};
+            return there == nullptr ? W{} : W{Packed(there, n, k)};
         } else if constexpr (place.grows) {
-            const auto* rows = base == nullptr ? nullptr : reinterpret_cast<const float*>(base + layout.offset(place));
+            const auto* rows = there == nullptr ? nullptr : reinterpret_cast<const float*>(there);
             return view<const float, extents<dyn, k>>(rows, extents<dyn, k>(n + added_rows));
         } else {
             using V = view<const float, std::conditional_t<place.table, extents<n, k>, extents<n>>>;
-            return base == nullptr ? V{} : V(reinterpret_cast<const float*>(base + layout.offset(place, of_layer)), {});
+            return there == nullptr ? V{} : V(reinterpret_cast<const float*>(there), {});
         }
     }
     /// x [.., in] by the matrix and bias of that name, or x [.., n] normalised with the vectors of that name.

@@ -65,5 +65,10 @@ void parallel_ranges(executor auto& e, index_t count, double cost, const auto& b
     e.run(int(tasks), part);
 }
 
+/// All at once. Inlined, so that no cost is computed: many small cores have no instructions for doubles.
+APRIORI_INLINE void parallel_ranges(serial_executor&, index_t count, double, const auto& body) {
+    body(index_t{0}, count);
+}
+
 } // namespace apriori
 APRIORI_END_EXACT_MATH

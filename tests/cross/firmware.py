@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs examples/firmware on emulated boards and holds what docs/embedded.md says of it: the digit, its numbers, sizes, no heap.
+
+    firmware.py RUN BUILD_DIR
+"""
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+
+KIB = 1024
+SAMPLING, FORWARD = 64 * KIB, 48 * KIB  # code and constants
+FORWARD_M4 = 51 * KIB  # whose C library has larger functions of floats
+W4_FIRMWARE = 650_000  # with weights and prompts
+RAM = 96 * KIB
+HEAP = re.compile(r"\b(_?malloc(_r)?|_?free(_r)?|_?calloc(_r)?|_?realloc(_r)?|_sbrk(_r)?|_Zn[wa]\w*|_Zd[la]\w*)$")
+
+failures = []
+
+
+def expect(condition, what):
+    if not condition:
+        failures.append(what)
+        print("FAILED:", what)
+
+
+def floats(text):
+    """The embedding's numbers from their bits."""
+    line = next(line for line in text.splitlines() if line.startswith("embedding:"))
+    return [struct.unpack("<f", struct.pack("<I", int(bits)))[0] for bits in line.split()[1:]]
+
+
+class Board:
+    """What a board said, and what was built for it."""
+
+    def __init__(self, run, build, core, weights, guidance):
+        self.name = f"{core}, {weights}, guidance {guidance}"
+        done = subprocess.run([run, core, "--weights", weights, "--guidance", str(guidance), "--build", str(build)],
+                              capture_output=True, text=True, check=False)
+        print(done.stdout, done.stderr, sep="")
+        if done.returncode != 0:
+            sys.exit(f"{self.name}: run ended with {done.returncode}")
+        self.digits, self.forward = done.stdout.split("==== forward")
+        self.embedding = floats(self.digits)
+        expected = floats((build / f"files_{weights}" / "embedding.txt").read_text())
+        self.error = max(abs(a - b) for a, b in zip(self.embedding, expected, strict=True))
+        print(f"largest difference from this machine's embedding: {self.error:.3g}")
+        expect("nearest to the mean embedding of: 3" in self.digits, f"{self.name}: not a three")
+        for program, most in (("digits", SAMPLING), ("forward", FORWARD_M4 if core == "m4" else FORWARD)):
+            text = getattr(self, program)
+            code = self.number(text, "code and constants")
+            expect(code <= most, f"{self.name}: {program} has {code} bytes of code and constants, above {most}")
+            symbols = subprocess.run(["arm-none-eabi-nm", build / f"{core}_{weights}" / f"{program}.elf"],
+                                     capture_output=True, text=True, check=True).stdout
+            heap = [line for line in symbols.splitlines() if HEAP.search(line)]
+            expect(" main" in symbols and not heap, f"{self.name}: {program} has a heap: {heap}")
+        ram = self.number(self.digits, "static RAM") + self.number(self.digits, "stack bytes")
+        expect(ram <= RAM, f"{self.name}: {ram} bytes of RAM, above {RAM}")
+
+    @staticmethod
+    def number(text, what):
+        return float(re.search(rf"^{what}: ([0-9.]+)", text, re.MULTILINE)[1])
+
+
+def main():
+    run, build = sys.argv[1], pathlib.Path(sys.argv[2])
+    m7 = Board(run, build / "plain", "m7", "f32", 1)
+    m55 = Board(run, build / "plain", "m55", "f32", 1)
+    expect(max(m7.error, m55.error) <= 1.7e-6, "f32: further than 1.7e-6 from this machine")
+    expect(m7.embedding == m55.embedding, "M7 and M55 differ")
+    m4 = Board(run, build / "guided", "m4", "w4", 4)
+    expect(m4.error <= 2e-5, "w4 under guidance: further than 2e-5 from this machine")
+    whole = m4.number(m4.digits, "code and constants") + m4.number(m4.digits, "model")
+    expect(whole <= W4_FIRMWARE, f"w4: {whole} bytes with weights and prompts, above {W4_FIRMWARE}")
+    sys.exit(1 if failures else 0)
+
+
+main()
