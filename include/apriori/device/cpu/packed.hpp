@@ -39,6 +39,13 @@ struct no_session {
     explicit no_session(const auto&) noexcept {}
 };
 
+/// Whether kernels prefetch: not on microcontrollers, where memory is near and this would be half of their instructions.
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
+inline constexpr bool prefetches = false;
+#else
+inline constexpr bool prefetches = true;
+#endif
+
 /// Prefetches the slice of k behind the one that is in the cache. Each block of rows asks for its part of it, evenly, so that
 /// memory is read all the time that there is something to multiply.
 class slice_prefetch {
@@ -51,6 +58,7 @@ public:
     /// To be called for every unit.
     APRIORI_INLINE void advance() noexcept {
         constexpr index_t line = 64;
+        if constexpr (!prefetches) return;
         for (due_ += step_; next_ < due_; next_ += line) __builtin_prefetch(next_, 0, 2);
     }
 
