@@ -10,6 +10,9 @@
 #include <span>
 
 #include <stdlib.h> // says _NEWLIB_VERSION
+#if defined(_NEWLIB_VERSION)
+#include <malloc.h>
+#endif
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -29,9 +32,7 @@ inline constexpr std::size_t large_page = std::size_t{1} << 21;
 
 #if defined(_NEWLIB_VERSION)
 // The C++ library over newlib-nano knows no exceptions: its operator new ends the program where there is no memory.
-inline void* aligned_new(std::size_t bytes, std::size_t alignment) noexcept {
-    return ::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
+inline void* aligned_new(std::size_t bytes, std::size_t alignment) noexcept { return ::memalign(alignment, bytes); }
 inline void aligned_delete(void* p, std::size_t) noexcept { ::free(p); }
 #else
 inline void* aligned_new(std::size_t bytes, std::size_t alignment) noexcept {

@@ -5,10 +5,12 @@
 
 #include "apriori/device/cpu/dot/avx512vnni.hpp"
 #include "apriori/device/cpu/dot/pairs_x86.hpp"
+#include "apriori/device/cpu/dot/smlad_arm.hpp"
 #include "apriori/device/cpu/word_product.hpp"
 
 #include <array>
 
+APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
 /// Four inputs of a row, -127 .. 127.
@@ -62,6 +64,28 @@ struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
     }
 };
 
+/// The same on one word, which is a register of its own.
+template <class V>
+requires(has_word_pairs && std::is_same_v<V, float>)
+struct byte_dot<V> : integer_sums<V> {
+    struct weights {
+        std::uint32_t even, odd; ///< inputs 0 and 2, 1 and 3
+    };
+    using integers = typename int_lanes<V>::integers;
+    static constexpr int left_words = 2;
+
+    static void expand(byte_quad quad, std::uint32_t* to) noexcept {
+        to[0] = std::bit_cast<std::uint32_t>(std::array<std::int16_t, 2>{quad[0], quad[2]});
+        to[1] = std::bit_cast<std::uint32_t>(std::array<std::int16_t, 2>{quad[1], quad[3]});
+    }
+    static APRIORI_INLINE weights prepare(int_lanes<V> w) noexcept {
+        return {w.v & 0x00ff00ffu, w.v >> 8 & 0x00ff00ffu};
+    }
+    static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
+        return add_word_pairs(add_word_pairs(sum, w.even, quad[0]), w.odd, quad[1]);
+    }
+};
+
 /// By an instruction that multiplies quads of bytes and adds them in 32 bits.
 template <class Arch>
 requires(has_quads<simd<Arch>::size>)
@@ -78,3 +102,4 @@ struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
 };
 
 } // namespace apriori::cpu_device
+APRIORI_END_EXACT_MATH
