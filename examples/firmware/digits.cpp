@@ -23,9 +23,8 @@ namespace {
 constexpr auto schedule_25 = constexpr_schedule<25>(
     UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});
 
-// All memory of the sampling, known before the program runs. The longest of the model's prompts has 10 rows, "a handwritten three" 6,
-// the unconditional one 3.
-constexpr in_place_limits memory_limits{.prompts = branches, .prompt_rows = branches == 2 ? 13 : 10, .rows = 3};
+// All memory of the sampling, known before the program runs: for the prompts that host/assets.cpp has counted.
+constexpr in_place_limits memory_limits{.prompts = branches, .prompt_rows = DIGITS_PROMPT_ROWS, .rows = 3};
 constexpr std::size_t memory_bytes = sampler_bytes<Model>(memory_limits);
 static_assert(memory_bytes <= 74 * 1024);
 alignas(buffer_alignment) std::byte memory[memory_bytes];

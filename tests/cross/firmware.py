@@ -15,7 +15,7 @@ SAMPLING, FORWARD = 64 * KIB, 48 * KIB  # code and constants
 FORWARD_M4 = 49 * KIB  # whose C library has larger functions of floats
 INSTRUCTIONS = 205  # millions, of a sampling without guidance in f32
 W4_FIRMWARE = 650_000  # with weights and prompts
-RAM = 96 * KIB
+RAM = 64 * KIB
 HEAP = re.compile(r"\b(_?malloc(_r)?|_?free(_r)?|_?calloc(_r)?|_?realloc(_r)?|_sbrk(_r)?|_Zn[wa]\w*|_Zd[la]\w*)$")
 
 failures = []

@@ -109,6 +109,12 @@ result<void> run(const std::filesystem::path& folder, const std::string& text, c
     if (auto r = fill_assets(*a, folder, prompts); !r) return r;
     if (auto r = write(out / "assets.bin", std::as_bytes(std::span(a.get(), 1))); !r) return r;
 
+    index_t rows = 0; // of in_place_limits
+    for (const prior_prompt& p : prompts)
+        rows += 1 + std::ranges::count_if(p.attention_mask, [](auto m) { return m != 0; });
+    const std::string count = std::to_string(rows) + "\n";
+    if (auto r = write(out / "prompt_rows.txt", std::as_bytes(std::span(count))); !r) return r;
+
     const auto embedding = sample_here(*model, prompts);
     if (!embedding) return embedding.error();
     std::string line = "embedding:";

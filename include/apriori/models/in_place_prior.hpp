@@ -21,8 +21,8 @@ struct in_place_limits {
     index_t prompts = 2; ///< guidance branches: [unconditional, conditional], or 1
     /// Rows of all prompts: the tokens that their masks leave, and a pooled one for each. 0: as many as there can be.
     index_t prompt_rows = 0;
-    /// Rows that a feed-forward computes together; a step has 3 for each prompt, or 2 without prd. Fewer take less memory, and more
-    /// time. 0: all.
+    /// Rows that are computed together; a step has 3 for each prompt, or 2 without prd. Fewer take less memory, and more time: of
+    /// attention, the rows of one prompt are together nevertheless. 0: all.
     index_t rows = 0;
 };
 
@@ -102,8 +102,10 @@ public:
         for (index_t i = 0; i < prompts_; ++i) {
             const cached_rows past = range(kept_.prompts[i]);
             keys = (std::max)(keys, past.count + own);
-            kept_.all[i] = {i * own, i * own, own, i * own, {past, {}}};
-            kept_.last[i] = {i * own, i * own + own - 1, 1, i, {past, {}}};
+            const index_t turn = i % prompts_together(limits_.rows),
+                          first = turn * own; // among the rows that attend together
+            kept_.all[i] = {first, first, own, first, {past, {}}};
+            kept_.last[i] = {first, first + own - 1, 1, turn, {past, {}}};
         }
         workspace memory(temporary_);
         context to(*device_, memory);
@@ -149,16 +151,15 @@ private:
         if (l.rows < 1 || l.rows > own * l.prompts) l.rows = own * l.prompts;
         return l;
     }
-    /// As many rows of a prompt are computed together as a step has.
     static constexpr std::size_t temporaries(in_place_limits l) {
         const int depth = (std::min)(config.num_layers, 2); // the last layer, and one of those before it
         const auto step_pass = [&](auto& to) {
             run_step(to, layers_type{}, {}, {}, l.prompts, l.prompt_rows + own, l.rows, depth);
         };
         const auto text_pass = [&](auto& to) {
-            const auto x = to.temporary(extents<dyn, inner>(own * l.prompts));
+            const auto x = to.temporary(extents<dyn, inner>(l.rows));
             embed_text(to, layers_type{}, nullptr, 0, x);
-            keep_rows(to, layers_type{}, x, {nullptr, 1, l.prompt_rows, own * l.prompts}, nullptr, l, depth);
+            keep_rows(to, layers_type{}, x, {nullptr, 1, l.prompt_rows, l.rows}, nullptr, l, depth);
         };
         const auto pooled_pass = [&](auto& to) {
             const auto x = to.temporary(extents<dyn, inner>(1));
@@ -193,7 +194,7 @@ private:
 
     /// The rows of a prompt, which become `filled`: runs of tokens that the mask leaves, then the pooled one.
     status condition_one(const prior_prompt& p, row_range& filled) const {
-        const index_t most = own * limits_.prompts;
+        const index_t most = limits_.rows;
         const auto masked = [&](index_t i) { return at(p.attention_mask, i) == 0; };
         for (index_t i = 0, n = 0; i < config.num_embeddings; i += (std::max)(n, index_t{1})) {
             n = 0;
@@ -257,23 +258,32 @@ private:
         const rows_view x = to.temporary(extents<dyn, inner>(prompts * own)); // [prompts * own, inner]
         embed_step(to, layers, data, slice_rows(x, 0, own));
         for (index_t p = 1; p < prompts; ++p) to(slice_rows(x, p * own, own)) = slice_rows(x, 0, own);
-        for (int i = 0; i < depth; ++i) {
-            const bool last = i + 1 == depth;
-            const index_t queries = last ? prompts : prompts * own;
-            const auto temporaries = to.scope();
-            const auto a = to.temporary(extents<dyn, inner>(queries));
-            {
-                const auto until_attended = to.scope();
-                const auto qkv = qkv_of(to, layers, x, i);
-                const attention_groups groups{last ? kept.last : kept.all, prompts, keys, queries};
-                to(a) = cached_attention<config.num_attention_heads>(qkv, groups, i, layers.scale);
-            }
-            // of the last layer the answers alone are wanted
-            const auto y = last ? rows_of<inner>(advance(x.data, (own - 1) * inner), prompts, own * inner)
-                                : rows_of<inner>(x.data, prompts * own, inner);
-            after_attention(to, layers, y, a, i, at_once);
-            if (last) to(view(data.answers, extents<dyn, clip>(prompts))) = layers.answer_rows(y);
+        const index_t together = prompts_together(at_once);
+        for (int i = 0; i < depth; ++i)
+            for (index_t p = 0; p < prompts; p += together)
+                step_layer(to, layers, data, kept, x, p, (std::min)(together, prompts - p), keys, at_once, i,
+                           i + 1 == depth);
+    }
+    /// Prompts whose rows attend together.
+    static constexpr index_t prompts_together(index_t at_once) { return (std::max)(at_once / own, index_t{1}); }
+
+    /// Rows x of prompts p .. p + count through layer i; of the last layer the answers alone are wanted.
+    static constexpr void step_layer(auto& to, const layers_type& layers, const step_data& data,
+                                     const kept_memory& kept, const rows_view& x, index_t p, index_t count,
+                                     index_t keys, index_t at_once, int i, bool last) {
+        const index_t queries = last ? count : count * own;
+        const auto temporaries = to.scope();
+        const auto a = to.temporary(extents<dyn, inner>(queries)); // [queries, inner]
+        {
+            const auto until_attended = to.scope();
+            const auto qkv = qkv_of(to, layers, slice_rows(x, p * own, count * own), i);
+            const attention_groups groups{advance(last ? kept.last : kept.all, p), count, keys, queries};
+            to(a) = cached_attention<config.num_attention_heads>(qkv, groups, i, layers.scale);
         }
+        const auto y = last ? rows_of<inner>(advance(x.data, (p * own + own - 1) * inner), count, own * inner)
+                            : rows_of<inner>(advance(x.data, p * own * inner), count * own, inner);
+        after_attention(to, layers, y, a, i, at_once);
+        if (last) to(view(advance(data.answers, p * clip), extents<dyn, clip>(count))) = layers.answer_rows(y);
     }
     /// x [own, inner] = the embedded time, latents and prd.
     static constexpr void embed_step(auto& to, const layers_type& layers, const step_data& data, const rows_view& x) {
