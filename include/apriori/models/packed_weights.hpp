@@ -39,11 +39,11 @@ class first_exception {
 public:
     void keep(const auto& body) {
 #if defined(__cpp_exceptions)
-        if (thrown_) return;
+        if (thrown_ != 0) return;
         try {
             body();
         } catch (...) {
-            if (!thrown_.exchange(true)) exception_ = std::current_exception();
+            if (thrown_.exchange(1) == 0) exception_ = std::current_exception();
         }
 #else
         body();
@@ -57,7 +57,7 @@ public:
 
 private:
 #if defined(__cpp_exceptions)
-    std::atomic<bool> thrown_ = false;
+    std::atomic<int> thrown_ = 0; // an int: where bytes are not exchanged by an instruction, a library would be needed
     std::exception_ptr exception_;
 #endif
 };
