@@ -66,8 +66,8 @@ void equals_forward() {
             const in_place_limits l{.prompts = count, .rows = index_t(mask) % 4 * 2}; // 0: all; 6: two prompts
             const host_buffer memory(prior::bytes(l));
             prior p(e.model, memory.span(), l);
-            const status conditioned = p.condition(e.prompts());
-            ASSERT_TRUE(conditioned.ok()) << conditioned.what;
+            const status there = p.prefix(e.prompts());
+            ASSERT_TRUE(there.ok()) << there.what;
             for (const float timestep : {999.0f, 12.5f}) {
                 prior_inputs x = e.inputs;
                 x.timestep = {timestep};
@@ -145,7 +145,7 @@ void samples_as_the_sampler_does(const auto& schedule, float guidance_scale) {
     sampler s(e.model, std::span(memory).first(sampler::bytes(most)), most);
     for (int run = 0; run < 2; ++run) { // prompts take the place of those before
         noise.manual_seed(1);
-        status state = s.condition(prompts);
+        status state = s.prefix(prompts);
         if (state)
             state = s.sample(schedule, latents, [&](std::span<float> z) { noise.randn(z); }, got, guidance_scale);
         EXPECT_EQ(allocations, 0);
@@ -189,15 +189,16 @@ TEST(InPlace, NeedsTheRowsOfItsPromptsAlone) {
     EXPECT_LT(prior::bytes(enough), prior::bytes({}));
     const host_buffer memory(prior::bytes(enough));
     prior p(e.model, memory.span(), enough);
-    EXPECT_TRUE(p.condition(prompts).ok());
+    EXPECT_TRUE(p.prefix(prompts).ok());
     prior q(e.model, memory.span(), less);
-    const status s = q.condition(prompts);
+    const status s = q.prefix(prompts);
     EXPECT_EQ(s.code, errc::workspace_too_small);
-    EXPECT_STREQ(s.what, "condition: the prompts have more rows than limits.prompt_rows");
+    EXPECT_STREQ(s.what, "prefix: the prompts have more rows than limits.prompt_rows");
     EXPECT_EQ(s.got, rows);
     EXPECT_EQ(s.limit, rows - 1);
     std::vector<float> answers(2 * 44);
-    EXPECT_STREQ(q.step(part(e.inputs.hidden_states, 0, 44), 5, answers).what, "step: condition the prompts first");
+    EXPECT_STREQ(q.step(part(e.inputs.hidden_states, 0, 44), 5, answers).what,
+                 "step: there is no prefix; prefix() comes first");
 }
 
 TEST(InPlace, RefusesWhatDoesNotFit) {
@@ -212,28 +213,28 @@ TEST(InPlace, RefusesWhatDoesNotFit) {
     const auto noise = [](std::span<float> z) { std::fill(z.begin(), z.end(), 0.0f); };
 
     sampler small(e.model, memory.span().first(sampler::bytes(l) - 1), l);
-    EXPECT_EQ(small.condition(two).code, errc::workspace_too_small);
+    EXPECT_EQ(small.prefix(two).code, errc::workspace_too_small);
     EXPECT_EQ(small.sample(schedule, latents, noise, out).code, errc::workspace_too_small);
-    EXPECT_EQ(sampler(e.model, {}, l).condition(two).code, errc::workspace_too_small);
-    EXPECT_EQ(sampler(e.model, memory.span().subspan(1), l).condition(two).code, errc::invalid_argument);
-    EXPECT_EQ(sampler(e.model, memory.span(), {.prompts = 0}).condition(two).code, errc::invalid_argument);
+    EXPECT_EQ(sampler(e.model, {}, l).prefix(two).code, errc::workspace_too_small);
+    EXPECT_EQ(sampler(e.model, memory.span().subspan(1), l).prefix(two).code, errc::invalid_argument);
+    EXPECT_EQ(sampler(e.model, memory.span(), {.prompts = 0}).prefix(two).code, errc::invalid_argument);
 
     sampler s(e.model, memory.span(), l);
     EXPECT_EQ(s.sample(schedule, latents, noise, out).code, errc::invalid_argument); // no prompts
-    EXPECT_EQ(s.condition({}).code, errc::invalid_argument);
-    EXPECT_EQ(s.condition(prompts).code, errc::invalid_argument); // three
+    EXPECT_EQ(s.prefix({}).code, errc::invalid_argument);
+    EXPECT_EQ(s.prefix(prompts).code, errc::invalid_argument); // three
     auto bad = std::vector<prior_prompt>(two.begin(), two.end());
     bad[1].attention_mask = {};
-    EXPECT_EQ(s.condition(bad).code, errc::invalid_argument);
+    EXPECT_EQ(s.prefix(bad).code, errc::invalid_argument);
     bad = {two.begin(), two.end()};
     bad[0].text_embeds = bad[0].text_embeds.first(43);
-    EXPECT_EQ(s.condition(bad).code, errc::shape_mismatch);
+    EXPECT_EQ(s.prefix(bad).code, errc::shape_mismatch);
     bad = {two.begin(), two.end()};
     bad[0].last_hidden_state = bad[0].last_hidden_state.first(44);
-    EXPECT_EQ(s.condition(bad).code, errc::shape_mismatch);
+    EXPECT_EQ(s.prefix(bad).code, errc::shape_mismatch);
     EXPECT_EQ(s.sample(schedule, latents, noise, out).code, errc::invalid_argument); // none after an error
 
-    ASSERT_TRUE(s.condition(two).ok());
+    ASSERT_TRUE(s.prefix(two).ok());
     EXPECT_TRUE(s.sample(schedule, latents, noise, out).ok());
     EXPECT_EQ(s.sample(schedule, latents, noise, out, 1.0f).code, errc::invalid_argument); // takes one prompt
     EXPECT_EQ(s.sample(schedule, latents, noise, out, std::numeric_limits<float>::infinity()).code,

@@ -42,7 +42,7 @@ status sample_digit() {
         return prior_prompt{p.text_embeds, p.last_hidden_state, p.attention_mask};
     });
     in_place_sampler<Model> sampler(model, memory, memory_limits);
-    if (const status s = sampler.condition(prompts); !s) return s;
+    if (const status s = sampler.prefix(prompts); !s) return s;
     generator.randn(latents);
     const auto noise = [](std::span<float> z) { generator.randn(z); };
     return sampler.sample(schedule_25, latents, noise, embedding, guidance_scale);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exact incremental sampling of one image in memory of the caller, a constant of the type, for machines without a heap. It keeps the
-// keys and values of the prompts' rows (models/incremental_prior.hpp) and nothing else: prompts are conditioned a few rows at a
+// keys and values of the prompts' rows (models/incremental_prior.hpp) and nothing else: the prefix is computed a few rows at a
 // time, and a step computes its time row itself.
 #pragma once
 
@@ -33,7 +33,7 @@ class in_place_prior {
 public:
     using device_type = typename Model::device_type;
     static constexpr auto config = Model::config;
-    static_assert(device_type::is_host, "apriori: in_place_prior works in the host's memory");
+    static_assert(requires { requires device_type::is_host; }, "apriori: in_place_prior works in the host's memory");
     static_assert(Model::has_step,
                   "apriori: in_place_prior needs a model that takes steps, with its device's own attention");
 
@@ -63,25 +63,24 @@ public:
 
     /// Computes the keys and values of prompts with attention masks, which take the place of those before. Errors: those of
     /// state(), shape_mismatch, invalid_argument; workspace_too_small where the prompts have more rows than the limits.
-    status condition(std::span<const prior_prompt> prompts) {
+    status prefix(std::span<const prior_prompt> prompts) {
         prompts_ = 0;
         if (!state_) return state_;
         if (prompts.empty() || std::ssize(prompts) > limits_.prompts)
-            return status::invalid("condition: prompts must be 1 to limits.prompts", std::ssize(prompts),
-                                   limits_.prompts);
+            return status::invalid("prefix: prompts must be 1 to limits.prompts", std::ssize(prompts), limits_.prompts);
         index_t rows = 0;
         for (const prior_prompt& p : prompts) {
             if (const status s = check(p); !s) return s;
             rows += 1 + std::count_if(p.attention_mask.begin(), p.attention_mask.end(), [](auto m) { return m != 0; });
         }
         if (rows > limits_.prompt_rows)
-            return {errc::workspace_too_small, "condition: the prompts have more rows than limits.prompt_rows", rows,
+            return {errc::workspace_too_small, "prefix: the prompts have more rows than limits.prompt_rows", rows,
                     limits_.prompt_rows};
         index_t first = 0;
         for (index_t i = 0; i < std::ssize(prompts); ++i) {
             row_range& filled = kept_.prompts[i];
             filled = {first, 0};
-            if (const status s = condition_one(at(prompts, i), filled); !s) return s;
+            if (const status s = prefix_one(at(prompts, i), filled); !s) return s;
             first += filled.count;
         }
         prompts_ = std::ssize(prompts);
@@ -89,10 +88,10 @@ public:
     }
 
     /// Predicts the denoised image embedding of latents x [embedding_dim] at a timestep under each prompt: `answers` receives
-    /// [prompts, clip_embed_dim]. Errors: those of state(), shape_mismatch, and invalid_argument before prompts are conditioned.
+    /// [prompts, clip_embed_dim]. Errors: those of state(), shape_mismatch, and invalid_argument before there is a prefix.
     status step(std::span<const float> x, float timestep, std::span<float> answers) const {
         if (!state_) return state_;
-        if (prompts_ == 0) return status::invalid("step: condition the prompts first");
+        if (prompts_ == 0) return status::invalid("step: there is no prefix; prefix() comes first");
         if (std::ssize(x) != config.embedding_dim)
             return status::shape("step: x holds embedding_dim numbers", std::ssize(x), config.embedding_dim);
         if (std::ssize(answers) != prompts_ * clip)
@@ -171,14 +170,14 @@ private:
 
     static status check(const prior_prompt& p) {
         if (std::ssize(p.attention_mask) != config.num_embeddings || config.num_embeddings == 0)
-            return status::invalid("condition: an attention_mask of num_embeddings elements is needed",
+            return status::invalid("prefix: an attention_mask of num_embeddings elements is needed",
                                    std::ssize(p.attention_mask), config.num_embeddings);
         if (std::ssize(p.last_hidden_state) != config.num_embeddings * text_width)
-            return status::shape("condition: last_hidden_state has another size than the model takes",
+            return status::shape("prefix: last_hidden_state has another size than the model takes",
                                  std::ssize(p.last_hidden_state), config.num_embeddings * text_width);
         if (std::ssize(p.text_embeds) != config.embedding_proj_dim)
-            return status::shape("condition: text_embeds has another size than the model takes",
-                                 std::ssize(p.text_embeds), config.embedding_proj_dim);
+            return status::shape("prefix: text_embeds has another size than the model takes", std::ssize(p.text_embeds),
+                                 config.embedding_proj_dim);
         return {};
     }
 
@@ -193,23 +192,23 @@ private:
     // ---- prompts --------------------------------------------------------------------------------------------------------
 
     /// The rows of a prompt, which become `filled`: runs of tokens that the mask leaves, then the pooled one.
-    status condition_one(const prior_prompt& p, row_range& filled) const {
+    status prefix_one(const prior_prompt& p, row_range& filled) const {
         const index_t most = limits_.rows;
         const auto masked = [&](index_t i) { return at(p.attention_mask, i) == 0; };
         for (index_t i = 0, n = 0; i < config.num_embeddings; i += (std::max)(n, index_t{1})) {
             n = 0;
             while (n < most && i + n < config.num_embeddings && !masked(i + n)) ++n;
             if (n == 0) continue;
-            const status s = condition_rows(filled, n, [&](auto& to, const auto& x) {
+            const status s = prefix_rows(filled, n, [&](auto& to, const auto& x) {
                 embed_text(to, layers_, p.last_hidden_state.data() + i * text_width, i, x);
             });
             if (!s) return s;
         }
-        return condition_rows(filled, 1,
-                              [&](auto& to, const auto& x) { embed_pooled(to, layers_, p.text_embeds.data(), x); });
+        return prefix_rows(filled, 1,
+                           [&](auto& to, const auto& x) { embed_pooled(to, layers_, p.text_embeds.data(), x); });
     }
     /// The next n rows of a prompt, which embed(to, x) writes, through all layers.
-    status condition_rows(row_range& filled, index_t n, const auto& embed) const {
+    status prefix_rows(row_range& filled, index_t n, const auto& embed) const {
         workspace memory(temporary_);
         context to(*device_, memory);
         const auto x = to.temporary(extents<dyn, inner>(n)); // [n, inner]

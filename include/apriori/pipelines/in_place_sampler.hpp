@@ -17,7 +17,7 @@ namespace apriori {
 ///
 ///     alignas(buffer_alignment) static std::byte memory[sampler_bytes<Model>({.prompt_rows = 12})];
 ///     in_place_sampler<Model> sampler(model, memory, {.prompt_rows = 12});
-///     status s = sampler.condition(prompts);
+///     status s = sampler.prefix(prompts);
 ///     if (s) s = sampler.sample(schedule, latents, noise, embedding);
 template <class Model>
 class in_place_sampler {
@@ -38,8 +38,8 @@ public:
         : model_(&model), kept_(split(memory, l)), prior_(model, memory, l) {}
 
     /// Takes prompts in the place of those before: [unconditional, conditional] under guidance, or one. Errors: those of
-    /// in_place_prior::condition.
-    status condition(std::span<const prior_prompt> prompts) { return prior_.condition(prompts); }
+    /// in_place_prior::prefix.
+    status prefix(std::span<const prior_prompt> prompts) { return prior_.prefix(prompts); }
 
     /// Samples an image embedding, [clip_embed_dim] floats into `out`, post-processed.
     ///   schedule   planned: its steps are run in order
@@ -96,7 +96,7 @@ private:
         const index_t branches = guidance_scale > 1.0f ? 2 : 1;
         if (!is_finite(guidance_scale)) return status::invalid("sample: guidance_scale must be a finite number");
         if (prior_.prompts() != branches)
-            return status::invalid("sample: guidance_scale above 1 takes two conditioned prompts, and otherwise one",
+            return status::invalid("sample: guidance_scale above 1 takes two prompts, and otherwise one",
                                    prior_.prompts(), branches);
         if (std::ssize(latents) != width || std::ssize(out) != width)
             return status::shape("sample: latents and out hold embedding_dim numbers",
