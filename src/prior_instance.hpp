@@ -106,11 +106,11 @@ public:
 
     std::span<const std::byte> packed_bytes() const override {
         if constexpr (has_images)
-            return model_.shared_weights()->packed_bytes();
+            return model_.weights_block().bytes();
         else
             return {};
     }
-    std::uint64_t weights_hash() const override { return model_.shared_weights()->hash(); }
+    std::uint64_t weights_hash() const override { return model_.weights_block().hash; }
 
 private:
     /// Whether the device's packed weights can be stored and mapped.

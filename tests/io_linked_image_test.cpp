@@ -3,6 +3,7 @@
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/linked_image.hpp"
 #include "apriori/io/packed_file.hpp"
+#include "apriori/io/stored_kv_cache.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "io_testing.hpp"
 #include "model_testing.hpp"
@@ -63,6 +64,26 @@ TEST_F(LinkedImage, GivesTheSameBits) {
     EXPECT_TRUE(model_testing::same_bits(
         model_testing::forward(in_place.with_attn_processor<plain_attention>().with_default_attn_processor(), x).values,
         expected));
+}
+
+TEST_F(LinkedImage, IsAModelToTheReadersAndWriters) {
+    const model<> in_place(device, io::linked_image<model<>>(image).weights());
+    const io_testing::temporary_folder folder;
+    const auto again = folder.path / "again.apriori";
+    ASSERT_TRUE(io::write_packed_file(in_place, again).ok());
+    const std::string bytes = io_testing::read_all(again);
+    EXPECT_TRUE(std::ranges::equal(std::as_bytes(std::span(bytes)), image));
+
+    const auto x = model_testing::randomize(config, {.text_tokens = 6}, model_testing::mask_kind::holes, 1);
+    const prior_prompt prompt{x.proj_embedding, x.encoder_hidden_states, x.attention_mask};
+    const auto prefix = packed->prefix({&prompt, 1});
+    ASSERT_TRUE(prefix.ok());
+    const float timesteps[] = {5};
+    const auto cache = packed->kv_cache(*prefix, timesteps);
+    ASSERT_TRUE(cache.ok());
+    const auto stored = folder.path / "cache.safetensors";
+    ASSERT_TRUE(io::write_kv_cache(in_place, **cache, stored).ok()); // with the same weights
+    EXPECT_TRUE(io::read_kv_cache(in_place, stored).ok());
 }
 
 TEST_F(LinkedImage, RefusesEveryCutAndEveryChangedByteOfTheHeader) {

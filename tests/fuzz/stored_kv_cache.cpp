@@ -15,18 +15,17 @@ namespace {
 /// What a reader asks of a model: no weights, no kernels.
 struct model_stub {
     using device_type = host_memory;
-    struct weights {
-        std::uint64_t hash() const { return 0x1234; }
+    struct block {
+        std::uint64_t hash = 0x1234;
     };
     static constexpr PriorConfig config{
         .num_attention_heads = 1, .attention_head_dim = 2, .num_layers = 2, .embedding_dim = 4, .num_embeddings = 3};
     static constexpr index_t inner = config.inner_dim();
 
     host_memory& device() const { return device_; }
-    const weights* shared_weights() const { return &weights_; }
+    block weights_block() const { return {}; }
 
     mutable host_memory device_{};
-    weights weights_{};
 };
 
 void check(const prior_prefix<host_memory>& prefix) {

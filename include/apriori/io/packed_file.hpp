@@ -162,12 +162,11 @@ inline result<void> write_packed_file(const packed_kind& kind, std::uint64_t wei
 /// size that the configuration says.
 template <class Model>
 result<void> write_packed_file(const Model& model, const std::filesystem::path& path) {
-    const auto& weights = *model.shared_weights();
-    if (weights.added_rows() > 0)
-        return failure{errc::unsupported,
-                       cat(path.string(), ": a packed file has no room for the ", weights.added_rows(),
-                           " tokens that were added to this text encoder; load it from its folder")};
-    return write_packed_file(packed_kind_of<Model>(), weights.hash(), weights.packed_bytes(), path);
+    const auto& weights = model.weights_block();
+    if (weights.added_rows > 0)
+        return failure{errc::unsupported, cat(path.string(), ": a packed file has no room for the ", weights.added_rows,
+                                              " tokens that were added to this text encoder; load it from its folder")};
+    return write_packed_file(packed_kind_of<Model>(), weights.hash, weights.bytes(), path);
 }
 
 /// A model on the mapped weights of a packed file: nothing is copied, pages are read as they are needed. What packed_file::check

@@ -60,7 +60,7 @@ result<void> read_cache(const Model& model, const safetensors_source& file, cons
                                                  ", ", std::to_string(rows), ", ", std::to_string(width), "]")};
     const auto values = read_tensor(file, name);
     if (!values) return values.error();
-    const status s = cache.allocate(model.device(), layers, rows, width, model.shared_weights()->hash());
+    const status s = cache.allocate(model.device(), layers, rows, width, model.weights_block().hash);
     return s.ok() ? cache.values.write(*values) : s;
 }
 
@@ -69,7 +69,7 @@ result<std::shared_ptr<const prior_prefix<typename Model::device_type>>> prefix_
                                                                                    const safetensors_source& file) {
     const auto hash = number_in(file, weights_hash_key, 16);
     if (!hash) return hash.error();
-    if (*hash != model.shared_weights()->hash())
+    if (*hash != model.weights_block().hash)
         return failure{errc::invalid_argument, "it was made with other weights; make it again with these"};
     const auto proj = number_in(file, proj_tokens_key, 10);
     if (!proj) return proj.error();
@@ -100,7 +100,7 @@ result<void> write_caches(const Model& model, const prior_prefix<typename Model:
                           const prior_kv_cache<typename Model::device_type>* kv_cache,
                           const std::filesystem::path& path) {
     constexpr index_t layers = Model::config.num_layers, width = 3 * Model::inner;
-    if (prefix.cache.weights_hash != model.shared_weights()->hash())
+    if (prefix.cache.weights_hash != model.weights_block().hash)
         return failure{errc::invalid_argument, "the prefix was made with other weights than the model's"};
     std::vector<float> counts;
     for (const row_range& r : prefix.prompts) counts.push_back(static_cast<float>(r.count));

@@ -139,9 +139,7 @@ public:
     using base::base;
 
     /// Ids are below this: the configuration's, and tokens that were added to the table of the weights.
-    std::int32_t vocab_size() const noexcept {
-        return C.vocab_size + std::int32_t(this->shared_weights()->added_rows());
-    }
+    std::int32_t vocab_size() const noexcept { return C.vocab_size + std::int32_t(this->weights_block().added_rows); }
 
     /// Encodes texts on the host, ids [rows, tokens] as clip_tokenizer gives them; without a mask all tokens are seen, as
     /// diffusers' unCLIP and Kandinsky pipelines have it. Up to l.rows texts are encoded together. Allocates.

@@ -178,6 +178,7 @@ struct weight_block {
     index_t added_rows = 0; ///< of the table that grows
 
     Operands operands() const noexcept { return {const_cast<std::byte*>(base), 0, added_rows}; }
+    std::span<const std::byte> bytes() const noexcept { return {base, Operands::layout.bytes_with(added_rows)}; }
 };
 
 } // namespace apriori

@@ -352,9 +352,7 @@ public:
     }
 
     /// The packed weights, in the device's memory.
-    std::span<const std::byte> packed_bytes() const noexcept {
-        return {this->base_, operands_type::layout.bytes_with(this->added_rows_)};
-    }
+    std::span<const std::byte> packed_bytes() const noexcept { return block().bytes(); }
     weight_block<operands_type> block() const noexcept { return {this->base_, this->hash_, this->added_rows_}; }
     operands_type operands() const noexcept { return block().operands(); }
     /// Without added rows.
