@@ -31,6 +31,10 @@ struct emulated_unit {
         for (int r = 0; r < 16; ++r) std::memcpy(&tile<T>()[at(r)], static_cast<const char*>(p) + r * stride, 64);
     }
     template <int T>
+    static void load_past_l1(const void* p, apriori::index_t stride) {
+        load<T>(p, stride);
+    }
+    template <int T>
     static void store(void* p, apriori::index_t stride) {
         for (int r = 0; r < 16; ++r) std::memcpy(static_cast<char*>(p) + r * stride, &tile<T>()[at(r)], 64);
     }

@@ -19,6 +19,7 @@ namespace apriori::cpu_device {
 ///     available()                       whether this process may use it
 ///     session                           to be alive on each thread that uses it, while it does
 ///     zero<T>, load<T>, store<T>        tile register T, 0 .. 7, from and to 16 rows that lie `stride` bytes apart
+///     load_past_l1<T>                   the same, without taking the L1 cache from what is read again sooner
 ///     add_bfloat16<Sum, Left, Right>    Sum += Left Right in float32: the first elements of the pairs are summed, and the second
 ///                                       ones, then both sums; subnormals count as zero
 ///     add_bytes<Sum, Left, Right>       the same in int32, of signed bytes on the left and unsigned ones on the right
@@ -88,7 +89,7 @@ void multiply_tile_groups(const std::byte* left, index_t group_bytes, const std:
     slice_prefetch ahead(panel, steps, step_bytes, block);
     for (index_t s = 0; s < steps; ++s, left += tile_bytes, panel += step_bytes) {
         ahead.advance();
-        Unit::template load<4>(left, tile_row_bytes);
+        Unit::template load_past_l1<4>(left, tile_row_bytes);
         Unit::template load<6>(panel, row_bytes);
         Elements::template add<Unit, 0, 4, 6>();
         if constexpr (N > 1) {
@@ -96,7 +97,7 @@ void multiply_tile_groups(const std::byte* left, index_t group_bytes, const std:
             Elements::template add<Unit, 1, 4, 7>();
         }
         if constexpr (Groups > 1) {
-            Unit::template load<5>(left + group_bytes, tile_row_bytes);
+            Unit::template load_past_l1<5>(left + group_bytes, tile_row_bytes);
             Elements::template add<Unit, 2, 5, 6>();
             if constexpr (N > 1) Elements::template add<Unit, 3, 5, 7>();
         }

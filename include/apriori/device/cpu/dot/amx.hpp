@@ -50,6 +50,13 @@ struct amx {
                          : "memory");
     }
     template <int T>
+    static APRIORI_INLINE void load_past_l1(const void* p, index_t stride) noexcept {
+        __asm__ volatile("{tileloaddt1\t(%1,%2,1), %%tmm%c0|tileloaddt1\ttmm%c0, [%1+%2*1]}"
+                         :
+                         : "i"(T), "r"(p), "r"(stride)
+                         : "memory");
+    }
+    template <int T>
     static APRIORI_INLINE void store(void* p, index_t stride) noexcept {
         __asm__ volatile("{tilestored\t%%tmm%c0, (%1,%2,1)|tilestored\t[%1+%2*1], tmm%c0}"
                          :
