@@ -8,6 +8,10 @@
 
 #include "apriori/io/synthetic_source.hpp"
 
+#include <chrono>
+#include <sstream>
+#include <thread>
+
 using namespace apriori;
 
 namespace {
@@ -141,5 +145,39 @@ TEST_F(PackedImage, VerifyFindsADamagedPayload) {
     ASSERT_FALSE(verified.ok());
     EXPECT_NE(verified.error().message.find("payload is damaged"), std::string::npos);
 }
+
+#if defined(__linux__)
+/// KiB of files' pages that this process has mapped.
+long mapped_kib() {
+    std::istringstream status(io_testing::read_all("/proc/self/status"));
+    long kib = -1;
+    for (std::string word; status >> word;)
+        if (word == "RssFile:") status >> kib;
+    return kib;
+}
+
+TEST(PageReader, MapsAFileThatNobodyReads) {
+    const io_testing::temporary_folder folder;
+    constexpr std::size_t mib = 48;
+    auto opened = io::mapped_file::open(folder.write("file", std::string(mib << 20, 'x')));
+    ASSERT_TRUE(opened.ok());
+    const auto file = std::make_shared<const io::mapped_file>(std::move(*opened));
+    if (!file->map_pages(0, 1)) GTEST_SKIP() << "this system does not map pages ahead (Linux does since 5.14)";
+    const long before = mapped_kib();
+    const io::page_reader reader(file);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (mapped_kib() < before + long(mib << 10) * 9 / 10 && std::chrono::steady_clock::now() < end)
+        std::this_thread::yield();
+    EXPECT_GE(mapped_kib(), before + long(mib << 10) * 9 / 10);
+}
+
+TEST(PageReader, CanGoAtOnce) {
+    const io_testing::temporary_folder folder;
+    auto opened = io::mapped_file::open(folder.write("file", std::string(std::size_t{40} << 20, 'x')));
+    ASSERT_TRUE(opened.ok());
+    const auto file = std::make_shared<const io::mapped_file>(std::move(*opened));
+    for (int i = 0; i < 20; ++i) const io::page_reader reader(file);
+}
+#endif
 
 } // namespace

@@ -73,6 +73,17 @@ public:
     }
 
     std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+    /// Has the pages of bytes first .. first + count in memory and mapped when it returns, so that reading them waits for nothing. Of
+    /// large pages where the file system has them. False where the system cannot.
+    bool map_pages(std::size_t first, std::size_t count) const noexcept {
+#if defined(MADV_POPULATE_READ)
+        auto* from = const_cast<std::byte*>(data_) + first;
+        (void)::madvise(from, count, MADV_HUGEPAGE);
+        return ::madvise(from, count, MADV_POPULATE_READ) == 0; // since Linux 5.14
+#else
+        return (void)first, (void)count, false;
+#endif
+    }
     /// Lets go of the pages that have been read: this process holds them no longer, and reads them again when it must.
     void forget_pages() const noexcept {
         if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);

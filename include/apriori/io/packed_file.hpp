@@ -8,6 +8,7 @@
 #include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
 #include "apriori/io/packed_header.hpp"
+#include "apriori/io/page_reader.hpp"
 #include "apriori/models/prior_parameters.hpp"
 
 #include <algorithm>
@@ -96,8 +97,9 @@ public:
     std::string format() const { return detail::text_of(header_.format); }
     std::string layout() const { return detail::text_of(header_.layout); }
     std::span<const std::byte> payload() const noexcept { return file_->bytes().subspan(header_.payload_offset); }
-    /// What keeps the payload in memory.
-    std::shared_ptr<const void> owner() const noexcept { return file_; }
+    /// What keeps the payload in memory. As long as it lives, a thread maps the pages, so that the first use of the weights does not
+    /// wait for each of them.
+    std::shared_ptr<const void> owner() const { return std::make_shared<page_reader>(file_); }
 
     /// Whether it is of that kind: a file of another configuration, weight format, layout or machine is refused, with
     /// the reason.
