@@ -80,9 +80,11 @@ void product(index_t rows) {
     ASSERT_TRUE(assign(d, space.span(), y.view(), e).ok());
     for (index_t r = 0; r < rows; ++r)
         for (index_t j = 0; j < N; ++j) {
-            double sum = 0, magnitude = 0;
+            double sum = 0, magnitude = 0, weights = 0, top = 0;
             for (index_t k = 0; k < K; ++k) {
                 const float value = x.data()[r * K + k];
+                top = std::max(top, static_cast<double>(std::fabs(value)));
+                weights += std::fabs(kept<F>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(k)));
                 const double activation = std::is_same_v<F, bf16a16>
                                               ? static_cast<double>(static_cast<float>(bfloat16(value)))
                                               : static_cast<double>(value);
@@ -91,10 +93,11 @@ void product(index_t rows) {
                 magnitude += std::fabs(term);
             }
             // K roundings of partial sums, and of the scale: at most K + 3 half units in the last place of the magnitude; where a matrix
-            // unit sums three terms, each is at most 2^-7 of the one before
+            // unit sums three terms, each is at most 2^-7 of the one before; activations of w4 may be fixed point, whose half steps are at
+            // most 2^-20 of the largest
             const double bound =
                 (static_cast<double>(K) * (1 + 0x1p-6) + 3) * std::numeric_limits<float>::epsilon() / 2 * magnitude +
-                static_cast<double>(K) * 0x1p-125;
+                static_cast<double>(K) * 0x1p-125 + (std::is_same_v<F, w4> ? top * weights * 0x1p-20 : 0.0);
             ASSERT_LE(std::fabs(y.data()[r * N + j] - sum), bound) << "row " << r << ", output " << j;
         }
 }

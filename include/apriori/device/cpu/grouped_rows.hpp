@@ -8,18 +8,20 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// The sum that the sums of its digits stand for, sum(t) of term t: two digits at a time fit into an integer.
+/// The sum of a group that the sums of its digits stand for, sum(t) of term t. It fits into an integer: 32 products of a nibble and a
+/// number of at most 21 bits.
 template <class V, int Terms>
 APRIORI_INLINE V sum_of_digits(const auto& sum) noexcept {
-    if constexpr (Terms == 1)
-        return int_lanes<V>::to_floats(sum(0));
-    else
-        return multiply_add(int_lanes<V>::to_floats((sum(0) << 7) + sum(1)), lanes<V>::set(0x1p14f),
-                            int_lanes<V>::to_floats((sum(2) << 7) + sum(3)));
+    static_assert(Terms <= 3);
+    auto whole = sum(0);
+#pragma GCC unroll 2
+    for (int t = 1; t < Terms; ++t) whole = (whole << 7) + sum(t);
+    return int_lanes<V>::to_floats(whole);
 }
-/// tile[R][panel] = R rows of `Terms` digits times a panel of nibbles, without the scales of the rows. A group of the left operand has, of
-/// each row and term, what the nibbles' offset of 8 adds to its sum, negated, then quads [8][R Terms][left_words].
-template <class Arch, int Terms, int R>
+/// tile[R][panel] = R rows of `Terms` digits times `Count` registers of a panel of nibbles from register First on, without the scales of
+/// the rows. A group of the left operand has, of each row and term, what the nibbles' offset of 8 adds to its sum, negated, then quads
+/// [8][R Terms][left_words].
+template <class Arch, int Terms, int R, int First, int Count>
 void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, index_t groups, float* tile,
                             block_turn block) noexcept {
     using format = panel_format<Arch, w4>;
@@ -27,7 +29,7 @@ void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, inde
     using dot = byte_dot<V>;
     using integers = typename dot::integers;
     constexpr index_t P = blocking<Arch>::panel;
-    constexpr int N = blocking<Arch>::vectors, L = lanes<V>::count, M = R * Terms, W = dot::left_words;
+    constexpr int N = Count, L = lanes<V>::count, M = R * Terms, W = dot::left_words;
     V sum[to_size(R)][to_size(N)];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
@@ -43,7 +45,7 @@ void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, inde
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) part[m][n] = integers(std::int32_t(a[m]));
         a += M;
-        const std::uint32_t* w = format::words_of(group);
+        const std::uint32_t* w = format::words_of(group) + First * L;
 #pragma GCC unroll 4
         for (int word = 0; word < w4::group / 8; ++word, w += P) {
             int_lanes<V> words[to_size(N)];
@@ -69,20 +71,33 @@ void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, inde
 #pragma GCC unroll 4
             for (int n = 0; n < N; ++n) {
                 const V of_group = sum_of_digits<V, Terms>([&](int t) { return part[r * Terms + t][n]; });
-                sum[r][n] = multiply_add(of_group, scale[n], sum[r][n]);
+                sum[r][n] = multiply_add(of_group, scale[First + n], sum[r][n]);
             }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-        for (int n = 0; n < N; ++n) store(tile + r * P + n * L, sum[r][n]);
+        for (int n = 0; n < N; ++n) store(tile + r * P + (First + n) * L, sum[r][n]);
+}
+/// The same of all registers: both at a time while the sums of that many digits stay in registers, and then one after the other.
+template <class Arch, int Terms, int R>
+void multiply_nibble_panel(const std::uint32_t* a, const std::byte* panel, index_t groups, float* tile,
+                           block_turn block) noexcept {
+    static_assert(blocking<Arch>::vectors == 2);
+    if constexpr (R * Terms * 2 <= (blocking<Arch>::many_registers ? 16 : 6))
+        multiply_nibble_groups<Arch, Terms, R, 0, 2>(a, panel, groups, tile, block);
+    else {
+        const index_t turn = 2 * block.turn, of = 2 * block.of;
+        multiply_nibble_groups<Arch, Terms, R, 0, 1>(a, panel, groups, tile, {turn, of});
+        multiply_nibble_groups<Arch, Terms, R, 1, 1>(a, panel, groups, tile, {turn + 1, of});
+    }
 }
 
 /// The left operand of a contraction with a panel of nibbles: rows of `Terms` digits, in blocks.
 template <class Arch, int Terms>
 class grouped_rows {
     /// Whose sums, of integers and of floats, stay in registers.
-    static constexpr int most = Terms == 1 ? (blocking<Arch>::rows + 1) / 2 : blocking<Arch>::many_registers ? 2 : 1;
+    static constexpr int most = Terms == 1 ? (blocking<Arch>::rows + 1) / 2 : blocking<Arch>::many_registers ? 4 : 2;
 
 public:
     static constexpr index_t max_chunk = blocking<Arch>::chunk;
@@ -108,7 +123,7 @@ public:
     void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
         using kernel = void (*)(const std::uint32_t*, const std::byte*, index_t, float*, block_turn) noexcept;
         static constexpr auto kernels =
-            by_row_count<most>([]<int R>() -> kernel { return multiply_nibble_groups<Arch, Terms, R>; });
+            by_row_count<most>([]<int R>() -> kernel { return multiply_nibble_panel<Arch, Terms, R>; });
         constexpr index_t P = blocking<Arch>::panel;
         for_each_block(count, block_, [&](index_t r, index_t m, block_turn turn) {
             at(kernels, m - 1)(words_ + (first + r) * row_words(k_), w.panel_at(p), groups(k_), tile + r * P, turn);

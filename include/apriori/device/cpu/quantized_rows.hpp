@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Left operands in bytes, for panels of bytes.
 //
-// A row is integers of one scale, of one byte or of four digits. One: -127 .. 127, the scale being the row's largest magnitude / 127.
-// Four: fixed point with 28 bits, digits of seven bits with signs of their own; the scale is a power of two, so that what is above a
-// sixteenth of the largest magnitude stays as it is. Sums of digits are exact.
+// A row is integers of one scale, of one byte or of several digits. One: -127 .. 127, the scale being the row's largest magnitude / 127.
+// T digits: fixed point with 7 T bits, digits of seven bits with signs of their own; the scale is a power of two, so that with four digits
+// what is above a sixteenth of the largest magnitude stays as it is. Sums of digits are exact.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -44,29 +44,31 @@ row_scale scale_of_largest(std::uint32_t bits) noexcept {
         const float largest = std::bit_cast<float>(bits);
         return {largest / 127.0f, bits > 0 ? 127.0f / largest : 0.0f};
     } else {
-        const std::uint32_t exponent = std::max<std::uint32_t>(bits >> 23, 27); // the largest integer is below 2^27
-        return {std::bit_cast<float>((exponent - 26) << 23), std::bit_cast<float>((280 - exponent) << 23)};
+        constexpr std::uint32_t whole =
+            7 * Terms - 2; // the largest integer is at least 2^whole, and below 2^(whole + 1)
+        const std::uint32_t exponent = std::max<std::uint32_t>(bits >> 23, whole + 1);
+        return {std::bit_cast<float>((exponent - whole) << 23), std::bit_cast<float>((254 + whole - exponent) << 23)};
     }
 }
 /// x = round(part * inverse) for `count` numbers, and zeros.
-inline void quantize(const float* part, index_t count, float inverse, quantized_slice<1>& to) noexcept {
-    for (index_t j = 0; j < count; ++j) to[0][j] = std::int8_t(rounded(part[j] * inverse));
-    for (index_t j = count; j < left_slice; ++j) to[0][j] = 0;
-}
-inline void quantize(const float* part, index_t count, float inverse, quantized_slice<4>& to) noexcept {
+template <int Terms>
+void quantize(const float* part, index_t count, float inverse, quantized_slice<Terms>& to) noexcept {
     float x[left_slice] = {};
     for (index_t j = 0; j < count; ++j) x[j] = part[j] * inverse;
-    for (index_t j = 0; j < left_slice; ++j) {
-        const auto whole = std::int32_t(x[j]);
-        const float rest = x[j] - float(whole); // exact
-        std::int32_t v = whole + (rest >= 0.5f) - (rest <= -0.5f);
-        for (const int t : {3, 2, 1}) {
-            const std::int32_t digit = ((v + 64) & 127) - 64;
-            to[t][j] = std::int8_t(digit);
-            v = (v - digit) / 128;
+    if constexpr (Terms == 1)
+        for (index_t j = 0; j < left_slice; ++j) to[0][j] = std::int8_t(rounded(x[j]));
+    else
+        for (index_t j = 0; j < left_slice; ++j) {
+            const auto whole = std::int32_t(x[j]);
+            const float rest = x[j] - float(whole); // exact
+            std::int32_t v = whole + (rest >= 0.5f) - (rest <= -0.5f);
+            for (int t = Terms - 1; t > 0; --t) {
+                const std::int32_t digit = ((v + 64) & 127) - 64;
+                to[t][j] = std::int8_t(digit);
+                v = (v - digit) / 128;
+            }
+            to[0][j] = std::int8_t(v);
         }
-        to[0][j] = std::int8_t(v);
-    }
 }
 
 /// Row r of a left operand as integers, 64 at a time, zeros behind the last: sink(c, digits) for inputs c and on. Computes the row
@@ -90,7 +92,7 @@ quantized_row<Terms> quantize_row(const auto& in, index_t r, index_t k, auto&& s
         if (!finite)
             for (float& x : part) x = 0.0f;
         quantized_slice<Terms> digits;
-        quantize(part, count, s.inverse, digits);
+        quantize<Terms>(part, count, s.inverse, digits);
         for (int t = 0; t < Terms; ++t)
             for (index_t j = 0; j < left_slice; ++j) row.sums[t] += digits[t][j];
         sink(c, digits);

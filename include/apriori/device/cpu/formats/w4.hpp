@@ -90,7 +90,7 @@ private:
 
 template <class Arch>
 struct panel_format<Arch, w4> : nibble_panel<Arch> {
-    using left = std::conditional_t<multiplies_bytes<Arch>, grouped_rows<Arch, 4>, interleaved_rows<Arch>>;
+    using left = std::conditional_t<multiplies_bytes<Arch>, grouped_rows<Arch, 3>, interleaved_rows<Arch>>;
 };
 template <class Arch>
 struct panel_format<Arch, w4a8> : nibble_panel<Arch> {
