@@ -113,15 +113,18 @@ public:
     using sum = typename Elements::sum;
     static constexpr int terms = Elements::terms;
     static constexpr index_t depth = Elements::depth;
-    /// Rows of a chunk: while a panel comes from memory, so many are multiplied with it.
+    /// Rows of a chunk: while a panel comes from memory, so many are multiplied with it, as far as they leave room in an L2 cache of
+    /// 2 MiB.
     static constexpr index_t max_chunk = 288 / terms, max_sums = max_chunk * terms;
+    static constexpr index_t max_chunk_bytes = index_t{1} << 20;
     static_assert(max_sums % tile_rows == 0);
 
     static constexpr std::size_t bytes(index_t rows, index_t k) {
-        return to_size(ceil_div(rows, chunk_of(rows)) * groups_of(chunk_of(rows)) * ceil_div(k, depth) * tile_bytes);
+        const index_t chunk = chunk_of(rows, k);
+        return to_size(ceil_div(rows, chunk) * groups_of(chunk) * ceil_div(k, depth) * tile_bytes);
     }
     tiled_left(std::byte* memory, index_t rows, index_t k) noexcept
-        : data_(memory), rows_(rows), chunk_(chunk_of(rows)), steps_(ceil_div(k, depth)) {}
+        : data_(memory), rows_(rows), chunk_(chunk_of(rows, k)), steps_(ceil_div(k, depth)) {}
 
     index_t chunk() const noexcept { return chunk_; }
     /// The row of the first tile that holds inputs of row r; that of inputs depth * i and on is i * tile_bytes behind it.
@@ -132,11 +135,12 @@ public:
     }
 
     /// sums [terms * count, whole tiles][panel] (+)= the product of the chunk of `count` rows from `first` on with a panel's words. A
-    /// slice of 16 tiles of the panel stays in the cache while all rows pass over it.
+    /// slice of the panel, 16 tiles deep, stays in the L1 cache while all rows pass over it. Few rows wait for memory: with slices of 8
+    /// less of what is on its way takes the L2 cache from them.
     void multiply(index_t first, index_t count, const std::byte* panel, sum* sums,
                   bool accumulate = false) const noexcept {
-        constexpr index_t P = blocking<Arch>::panel, slice = 16;
-        const index_t group_bytes = steps_ * tile_bytes;
+        constexpr index_t P = blocking<Arch>::panel;
+        const index_t group_bytes = steps_ * tile_bytes, slice = groups_of(count) <= 6 ? 8 : 16;
         for (index_t s = 0; s < steps_ || s == 0; s += slice) {
             const index_t steps = (std::min)(steps_ - s, slice);
             for_each_block(groups_of(count), 2, [&](index_t g, index_t n, block_turn turn) {
@@ -150,8 +154,12 @@ public:
 
 private:
     /// As few chunks as can be, of about the same size.
-    static constexpr index_t chunk_of(index_t rows) {
-        const index_t even = ceil_div(rows, (std::max)(ceil_div(rows, max_chunk), index_t{1}));
+    static constexpr index_t chunk_of(index_t rows, index_t k) {
+        const index_t row_bytes = terms * ceil_div(k, depth) * tile_row_bytes;
+        index_t fitting = max_chunk_bytes / (std::max)(row_bytes, index_t{1});
+        if (fitting >= rows / 3 * 2) fitting = rows; // of a little more, panels would come twice
+        const index_t most = (std::max)((std::min)(fitting, max_chunk), (std::min)(2 * tile_rows, max_chunk));
+        const index_t even = ceil_div(rows, (std::max)(ceil_div(rows, most), index_t{1}));
         return (std::max)((std::min)(round_up(even, tile_rows), max_chunk), index_t{1});
     }
     static constexpr index_t groups_of(index_t rows) { return ceil_div(rows * terms, tile_rows); }
