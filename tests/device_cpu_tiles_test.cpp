@@ -56,28 +56,40 @@ template <class Format, class Left>
 std::vector<float> product(const problem& p) {
     auto weights = pack<Format>(p);
     const packed<arch, Format> w(weights.data(), p.n, p.k);
-    const host_buffer memory(Left::bytes(p.rows, p.k));
+    std::size_t scratch = Left::bytes(p.rows, p.k);
+    if constexpr (requires { Left::sum_bytes(p.rows, p.n, p.k); }) scratch += Left::sum_bytes(p.rows, p.n, p.k);
+    const host_buffer memory(scratch);
     std::memset(memory.data(), 0xff, memory.size());
     const Left left(memory.data(), p.rows, p.k);
     const ops::mapped<el::matrix> input{{p.x.data(), row_map{.inner = p.k}}};
     for (index_t r = 0; r < p.rows; r += left.block()) left.fill(input, r, std::min(r + left.block(), p.rows));
     constexpr index_t P = blocking<arch>::panel;
     std::vector<float> y(to_size(p.rows * p.n)), tile(to_size(Left::max_chunk * P));
-    for (index_t first = 0; first < p.rows; first += left.chunk(p.n))
-        for (index_t j = 0; j < p.n; j += P) {
-            const index_t count = std::min(p.rows - first, left.chunk(p.n));
-            left.multiply(first, count, w, j / P, tile.data());
-            for (index_t r = 0; r < count; ++r)
-                for (index_t c = 0; c < std::min(P, p.n - j); ++c)
-                    y[to_size((first + r) * p.n + j + c)] = tile[to_size(r * P + c)];
+    const result_tiles<arch, Left> tiles(left, p.rows, p.n);
+    const auto store = [&](index_t t, const float* sums) {
+        const index_t first = t / tiles.panels * tiles.chunk, j = t % tiles.panels * P;
+        for (index_t r = 0; r < std::min(p.rows - first, tiles.chunk); ++r)
+            for (index_t c = 0; c < std::min(P, p.n - j); ++c) y[to_size((first + r) * p.n + j + c)] = sums[r * P + c];
+    };
+    if constexpr (requires { left.passes(); })
+        if (left.passes() > 1) { // two threads
+            const index_t half = tiles.count() / 2;
+            multiply_in_passes(left, tiles, w, 0, half, store);
+            multiply_in_passes(left, tiles, w, half, tiles.count(), store);
+            return y;
         }
+    for (index_t t = 0; t < tiles.count(); ++t) {
+        const index_t first = t / tiles.panels * tiles.chunk;
+        left.multiply(first, std::min(p.rows - first, tiles.chunk), w, t % tiles.panels, tile.data());
+        store(t, tile.data());
+    }
     return y;
 }
 
 const std::vector<problem>& problems() {
-    static const std::vector<problem> all{{1, 1, 1},    {1, 40, 31},    {5, 33, 64},    {16, 32, 33},  {17, 70, 53},
-                                          {31, 16, 65}, {33, 65, 1029}, {97, 5, 130},   {290, 33, 96}, {303, 20, 7},
-                                          {4, 64, 576}, {600, 16, 40},  {11, 100, 2048}};
+    static const std::vector<problem> all{{1, 1, 1},    {1, 40, 31},    {5, 33, 64},     {16, 32, 33},   {17, 70, 53},
+                                          {31, 16, 65}, {33, 65, 1029}, {97, 5, 130},    {290, 33, 96},  {303, 20, 7},
+                                          {4, 64, 576}, {600, 16, 40},  {11, 100, 2048}, {293, 20, 4200}};
     return all;
 }
 
@@ -117,6 +129,15 @@ TEST(Tiles, ProductsOfRoundedActivations) {
 TEST(Tiles, ThreeTermsAreTheActivationsThemselves) {
     const emulated_unit::session session;
     for (const problem& p : problems()) expect_close<bf16>(p, product<bf16, three_terms<emulated_unit>>(p));
+}
+TEST(Tiles, ManyRowsOfManyInputsTakeSeveralPasses) {
+    const auto passes = [](const auto& left) { return left.passes(); };
+    std::byte memory[1];
+    EXPECT_EQ(passes(one_term<emulated_unit>(memory, 81, 2048)), 1);
+    EXPECT_EQ(passes(one_term<emulated_unit>(memory, 81, 8192)), 2);
+    EXPECT_GT(passes(one_term<emulated_unit>(memory, 293, 4200)), 1); // one of the problems
+    EXPECT_EQ(passes(bytes<emulated_unit>(memory, 81, 8192)), 1);
+    EXPECT_EQ(passes(three_terms<emulated_unit>(memory, 81, 8192)), 1);
 }
 TEST(Tiles, ProductsOfBytesAreThoseOfVectors) {
     const emulated_unit::session session;

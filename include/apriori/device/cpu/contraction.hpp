@@ -26,6 +26,21 @@ struct result_tiles {
     index_t count() const noexcept { return ceil_div(rows, chunk) * panels; }
 };
 
+/// The tiles of a result that a left operand multiplies in passes: store(tile, sums) after the last one.
+template <class Arch, class Left, class Format>
+void multiply_in_passes(const auto& left, const result_tiles<Arch, Left>& tiles, const packed<Arch, Format>& w,
+                        index_t first, index_t last, const auto& store) noexcept {
+    for (index_t t = first, end = 0; t < last; t = end) {
+        const index_t r0 = t / tiles.panels * tiles.chunk, count = (std::min)(tiles.rows - r0, tiles.chunk);
+        end = (std::min)(last, (t / tiles.panels + 1) * tiles.panels); // of the same rows
+        for (index_t pass = 0; pass < left.passes(); ++pass)
+            for (index_t u = t; u < end; ++u) {
+                left.multiply(r0, count, w, u % tiles.panels, left.sums(u), pass);
+                if (pass + 1 == left.passes()) store(u, left.sums(u));
+            }
+    }
+}
+
 /// Tiles first .. last of a result, through the epilogue. Row 0 of the left operand is row `first_row` of the result.
 template <class Arch, class Left, class Format, class Epilogue>
 void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, const packed<Arch, Format>& w,
@@ -33,14 +48,20 @@ void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, con
                     index_t first_row) noexcept {
     using V = value_t<Arch>;
     constexpr int P = blocking<Arch>::panel;
-    alignas(buffer_alignment) float tile[Left::max_chunk * P];
     [[maybe_unused]] const typename Left::session in_use(left);
+    const auto store = [&](index_t t, const float* sums) {
+        const index_t p = t % tiles.panels, r0 = t / tiles.panels * tiles.chunk;
+        const index_t count = (std::min)(tiles.rows - r0, tiles.chunk), cols = std::min<index_t>(w.n - p * P, P);
+        for (index_t r = 0; r < count; ++r) store_row<V>(epilogue, out, first_row + r0 + r, sums + r * P, p * P, cols);
+    };
+    if constexpr (requires { left.in_passes(); })
+        if (const auto* in_passes = left.in_passes())
+            return multiply_in_passes(*in_passes, tiles, w, first, last, store);
+    alignas(buffer_alignment) float tile[Left::max_chunk * P];
     for (index_t t = first; t < last; ++t) {
         const index_t p = t % tiles.panels, r0 = t / tiles.panels * tiles.chunk;
-        const index_t count = (std::min)(tiles.rows - r0, tiles.chunk);
-        left.multiply(r0, count, w, p, tile);
-        const index_t cols = std::min<index_t>(w.n - p * P, P);
-        for (index_t r = 0; r < count; ++r) store_row<V>(epilogue, out, first_row + r0 + r, tile + r * P, p * P, cols);
+        left.multiply(r0, (std::min)(tiles.rows - r0, tiles.chunk), w, p, tile);
+        store(t, tile);
     }
 }
 
@@ -49,7 +70,10 @@ using left_of = typename panel_format<Arch, Format>::left;
 
 template <class Arch, class In, class Format, class E>
 constexpr std::size_t scratch_bytes(const ops::contraction<In, packed<Arch, Format>, E>& op) {
-    return left_of<Arch, Format>::bytes(op.rows, op.k);
+    using left = left_of<Arch, Format>;
+    std::size_t bytes = left::bytes(op.rows, op.k);
+    if constexpr (requires { left::sum_bytes(op.rows, op.n, op.k); }) bytes += left::sum_bytes(op.rows, op.n, op.k);
+    return bytes;
 }
 template <class Arch, class In, class Format, class E, executor X>
 void run(X& x, const ops::contraction<In, packed<Arch, Format>, E>& op) {

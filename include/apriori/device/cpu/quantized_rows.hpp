@@ -196,6 +196,9 @@ public:
 
     index_t block() const noexcept { return 8; }
     index_t chunk(index_t) const noexcept { return tiles_.chunk(); }
+    index_t passes() const noexcept { return tiles_.passes(); }
+    float* sums(index_t t) const noexcept { return tiles_.sums(t); }
+    static constexpr std::size_t sum_bytes(index_t rows, index_t n, index_t k) { return layout::sum_bytes(rows, n, k); }
     void fill(const auto& in, index_t first, index_t last) const noexcept {
         for (index_t r = first; r < last; ++r) {
             std::byte* to[to_size(Terms)];
@@ -207,15 +210,26 @@ public:
                 });
         }
     }
-    void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
+    /// Until the last pass the tile holds sums of integers.
+    void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile,
+                  index_t pass = 0) const noexcept {
         using format = typename std::remove_cvref_t<decltype(w)>::format;
         constexpr index_t P = blocking<Arch>::panel;
         const std::byte* panel = w.panel_at(p);
-        alignas(buffer_alignment) std::int32_t sums[to_size(layout::max_sums * P)];
-        tiles_.multiply(first, count, reinterpret_cast<const std::byte*>(format::words_of(panel)), sums);
-        scale_sums<Arch, Terms>(
-            format::scales(panel), format::zero, rows_ + first, count,
-            [&](index_t r, int t) { return sums + (t * count + r) * P; }, tile);
+        const auto* words = reinterpret_cast<const std::byte*>(format::words_of(panel));
+        const auto scale = [&](const std::int32_t* sums) {
+            scale_sums<Arch, Terms>(
+                format::scales(panel), format::zero, rows_ + first, count,
+                [&](index_t r, int t) { return sums + (t * count + r) * P; }, tile);
+        };
+        if (passes() == 1) {
+            alignas(buffer_alignment) std::int32_t sums[to_size(layout::max_sums * P)];
+            tiles_.multiply(first, count, words, sums);
+            return scale(sums);
+        }
+        auto* sums = reinterpret_cast<std::int32_t*>(tile);
+        tiles_.multiply(first, count, words, sums, pass > 0, pass);
+        if (pass + 1 == passes()) scale(sums);
     }
 
 private:

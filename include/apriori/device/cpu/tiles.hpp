@@ -113,10 +113,8 @@ public:
     using sum = typename Elements::sum;
     static constexpr int terms = Elements::terms;
     static constexpr index_t depth = Elements::depth;
-    /// Rows of a chunk: while a panel comes from memory, so many are multiplied with it, as far as they leave room in an L2 cache of
-    /// 2 MiB.
+    /// Rows of a chunk: while a panel comes from memory, so many are multiplied with it.
     static constexpr index_t max_chunk = 288 / terms, max_sums = max_chunk * terms;
-    static constexpr index_t max_chunk_bytes = index_t{1} << 20;
     static_assert(max_sums % tile_rows == 0);
 
     static constexpr std::size_t bytes(index_t rows, index_t k) {
@@ -124,9 +122,23 @@ public:
         return to_size(ceil_div(rows, chunk) * groups_of(chunk) * ceil_div(k, depth) * tile_bytes);
     }
     tiled_left(std::byte* memory, index_t rows, index_t k) noexcept
-        : data_(memory), rows_(rows), chunk_(chunk_of(rows, k)), steps_(ceil_div(k, depth)) {}
+        : data_(memory),
+          rows_(rows),
+          chunk_(chunk_of(rows, k)),
+          steps_(ceil_div(k, depth)),
+          passes_(passes_of(chunk_, k)) {}
 
     index_t chunk() const noexcept { return chunk_; }
+    /// A chunk that is too large for the cache is multiplied in passes over parts of the inputs; the sums of all panels wait between them.
+    index_t passes() const noexcept { return passes_; }
+    /// Those of the tile t of the result, behind the rows.
+    float* sums(index_t t) const noexcept {
+        return reinterpret_cast<float*>(data_ + bytes(rows_, steps_ * depth)) + t * chunk_ * blocking<Arch>::panel;
+    }
+    static constexpr std::size_t sum_bytes(index_t rows, index_t n, index_t k) {
+        const index_t chunk = chunk_of(rows, k);
+        return passes_of(chunk, k) == 1 ? 0 : to_size(ceil_div(rows, chunk) * chunk * padded_outputs<Arch>(n) * 4);
+    }
     /// The row of the first tile that holds inputs of row r; that of inputs depth * i and on is i * tile_bytes behind it.
     std::byte* row_at(index_t r, index_t term = 0) const noexcept {
         const index_t first = r / chunk_ * chunk_, count = (std::min)(rows_ - first, chunk_);
@@ -134,15 +146,17 @@ public:
         return group_at(first, stacked / tile_rows) + stacked % tile_rows * tile_row_bytes;
     }
 
-    /// sums [terms * count, whole tiles][panel] (+)= the product of the chunk of `count` rows from `first` on with a panel's words. A
-    /// slice of the panel, 16 tiles deep, stays in the L1 cache while all rows pass over it. Few rows wait for memory: with slices of 8
-    /// less of what is on its way takes the L2 cache from them.
-    void multiply(index_t first, index_t count, const std::byte* panel, sum* sums,
-                  bool accumulate = false) const noexcept {
+    /// sums [terms * count, whole tiles][panel] (+)= the product of the chunk of `count` rows from `first` on with a panel's words, in a
+    /// pass. A slice of the panel, 16 tiles deep, stays in the L1 cache while all rows pass over it. Few rows wait for memory: with
+    /// slices of 8 less of what is on its way takes the L2 cache from them.
+    void multiply(index_t first, index_t count, const std::byte* panel, sum* sums, bool accumulate = false,
+                  index_t pass = 0) const noexcept {
         constexpr index_t P = blocking<Arch>::panel;
         const index_t group_bytes = steps_ * tile_bytes, slice = groups_of(count) <= 6 ? 8 : 16;
-        for (index_t s = 0; s < steps_ || s == 0; s += slice) {
-            const index_t steps = (std::min)(steps_ - s, slice);
+        const index_t of_pass = round_up(ceil_div(steps_, passes_), 16), begin = pass * of_pass;
+        const index_t end = (std::min)(begin + of_pass, steps_);
+        for (index_t s = begin; s < end || s == 0; s += slice) {
+            const index_t steps = (std::min)(end - s, slice);
             for_each_block(groups_of(count), 2, [&](index_t g, index_t n, block_turn turn) {
                 constexpr auto one = multiply_tile_groups<Arch, Unit, Elements, 1>;
                 constexpr auto two = multiply_tile_groups<Arch, Unit, Elements, 2>;
@@ -153,12 +167,18 @@ public:
     }
 
 private:
+    /// Of a chunk, or of one pass over it: as much as leaves room in an L2 cache of 2 MiB.
+    static constexpr index_t most_bytes = index_t{9} << 17;
+
+    static constexpr index_t row_bytes(index_t k) { return terms * ceil_div(k, depth) * tile_row_bytes; }
+    /// Sums of several terms are not kept between passes.
+    static constexpr index_t passes_of(index_t chunk, index_t k) {
+        return terms == 1 ? (std::max)(ceil_div(chunk * row_bytes(k), most_bytes), index_t{1}) : 1;
+    }
     /// As few chunks as can be, of about the same size.
     static constexpr index_t chunk_of(index_t rows, index_t k) {
-        const index_t row_bytes = terms * ceil_div(k, depth) * tile_row_bytes;
-        index_t fitting = max_chunk_bytes / (std::max)(row_bytes, index_t{1});
-        if (fitting >= rows / 3 * 2) fitting = rows; // of a little more, panels would come twice
-        const index_t most = (std::max)((std::min)(fitting, max_chunk), (std::min)(2 * tile_rows, max_chunk));
+        index_t most = max_chunk;
+        if (terms > 1 && k > 0) most = (std::max)((std::min)(most, most_bytes / row_bytes(k)), 2 * tile_rows);
         const index_t even = ceil_div(rows, (std::max)(ceil_div(rows, most), index_t{1}));
         return (std::max)((std::min)(round_up(even, tile_rows), max_chunk), index_t{1});
     }
@@ -168,7 +188,7 @@ private:
     }
 
     std::byte* data_;
-    index_t rows_, chunk_, steps_;
+    index_t rows_, chunk_, steps_, passes_;
 };
 
 /// A left operand for the matrix unit where this process may use it and there are Tiled::fewest rows, and a plain one elsewhere.
@@ -190,6 +210,9 @@ public:
     void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
         tiles_ ? tiled_.multiply(first, count, w, p, tile) : plain_.multiply(first, count, w, p, tile);
     }
+    /// The tiles, where they are multiplied in several passes; null elsewhere.
+    const Tiled* in_passes() const noexcept { return tiles_ && tiled_.passes() > 1 ? &tiled_ : nullptr; }
+    static constexpr std::size_t sum_bytes(index_t rows, index_t n, index_t k) { return Tiled::sum_bytes(rows, n, k); }
 
     class session {
     public:

@@ -57,6 +57,9 @@ public:
 
     index_t block() const noexcept { return 8; }
     index_t chunk(index_t) const noexcept { return tiles_.chunk(); }
+    index_t passes() const noexcept { return tiles_.passes(); }
+    float* sums(index_t t) const noexcept { return tiles_.sums(t); }
+    static constexpr std::size_t sum_bytes(index_t rows, index_t n, index_t k) { return layout::sum_bytes(rows, n, k); }
     void fill(const auto& in, index_t first, index_t last) const noexcept {
         using V = value_t<Arch>;
         for (index_t r = first; r < last; ++r) {
@@ -75,10 +78,11 @@ public:
             }
         }
     }
-    void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
+    void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile,
+                  index_t pass = 0) const noexcept {
         constexpr index_t P = blocking<Arch>::panel;
         if constexpr (Terms == 1)
-            tiles_.multiply(first, count, w.panel_at(p), tile);
+            tiles_.multiply(first, count, w.panel_at(p), tile, pass > 0, pass);
         else {
             alignas(buffer_alignment) float sums[layout::max_sums * P];
             tiles_.multiply(first, count, w.panel_at(p), sums);
