@@ -56,7 +56,7 @@ result<target_weights> packed_in_one_of(std::string_view format, int lanes, cons
                                         const any_source& source, int count) {
     result<target_weights> r =
         failure(errc::unsupported, "weights '", format, "' cannot be packed for another machine");
-    ((format == Formats::name && ((r = packed_in<Formats>(lanes, config, source, count)), true)) || ...);
+    (void)((format == Formats::name && ((r = packed_in<Formats>(lanes, config, source, count)), true)) || ...);
     return r;
 }
 

@@ -17,7 +17,9 @@ static bool run_model() { return true; }
 
 #ifdef CONSUMER_LINKS_FILE
 extern "C" const unsigned char linked_config[], linked_config_end[];
-static bool has_its_file() { return linked_config_end - linked_config > 100 && linked_config_end[-2] == '}'; }
+static bool has_its_file() { // with a line's end, or without
+    return linked_config_end - linked_config > 100 && (linked_config_end[-1] == '}' || linked_config_end[-2] == '}');
+}
 #else
 static bool has_its_file() { return true; }
 #endif
