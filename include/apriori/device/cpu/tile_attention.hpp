@@ -105,17 +105,10 @@ private:
                 const float top = max_lanes(largest), shrink = std::exp(max[i] - top);
                 V total = lanes<V>::set(0.0f);
                 for (index_t p = 0; p < panels; ++p) {
-                    for (index_t c = 0; c < P; c += L) {
-                        const V e = exp_of_difference(lanes<V>::load(scores[p][i] + c) - lanes<V>::set(top));
-                        const V rounded = rounded_to_bfloat16(e);
-                        total = total + rounded;
-                        store(scores[p][i] + c, rounded);
-                    }
-                    std::uint16_t upper[to_size(P)];
-                    for (index_t c = 0; c < P; ++c)
-                        upper[c] = std::uint16_t(std::bit_cast<std::uint32_t>(scores[p][i][c]) >> 16);
-                    std::memcpy(probabilities.row_at(i) + p * P / depth * tile_bytes + p * P % depth * 2, upper,
-                                sizeof(upper));
+                    std::byte* to = probabilities.row_at(i) + p * P / depth * tile_bytes + p * P % depth * 2;
+                    for (index_t c = 0; c < P; c += L)
+                        total = total + store_rounded(to + 2 * c, exp_of_difference(lanes<V>::load(scores[p][i] + c) -
+                                                                                    lanes<V>::set(top)));
                 }
                 sum[i] = sum[i] * shrink + sum_lanes(total);
                 max[i] = top;

@@ -21,6 +21,12 @@ inline constexpr bool has_bfloat16_pairs<16> = true;
 APRIORI_INLINE __m512 add_bfloat16_pairs(__m512 sum, __m512i a, __m512i b) noexcept {
     return _mm512_dpbf16_ps(sum, __builtin_bit_cast(__m512bh, a), __builtin_bit_cast(__m512bh, b));
 }
+/// x rounded to bfloat16, halves to even, at `to`; and as floats.
+APRIORI_INLINE __m512 store_bfloat16(void* to, __m512 x) noexcept {
+    const __m256i rounded = __builtin_bit_cast(__m256i, _mm512_cvtneps_pbh(x));
+    _mm256_storeu_si256(static_cast<__m256i*>(to), rounded);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(rounded), 16));
+}
 #endif
 
 } // namespace apriori::cpu_device

@@ -25,6 +25,22 @@ APRIORI_EXACT_INLINE simd<Arch> rounded_to_bfloat16(simd<Arch> x) noexcept {
     const words rounded{bits.v + last.v + words::set(0x7fffu).v};
     return where_equal(x, x, rounded.masked(0xffff0000u).as_floats(), x + x);
 }
+/// The same, stored at `to`; subnormals may become zero.
+template <class Arch>
+APRIORI_INLINE simd<Arch> store_rounded(std::byte* to, simd<Arch> x) noexcept {
+    constexpr index_t L = lanes<simd<Arch>>::count;
+    if constexpr (has_bfloat16_pairs<L>)
+        return simd<Arch>(typename simd<Arch>::batch(store_bfloat16(to, x.v)));
+    else {
+        const simd<Arch> rounded = rounded_to_bfloat16(x);
+        float all[to_size(L)];
+        std::uint16_t upper[to_size(L)];
+        store(all, rounded);
+        for (index_t i = 0; i < L; ++i) upper[i] = std::uint16_t(std::bit_cast<std::uint32_t>(all[i]) >> 16);
+        std::memcpy(to, upper, sizeof(upper));
+        return rounded;
+    }
+}
 /// x as one term, rounded.
 inline void split(const float (&x)[left_slice], std::uint16_t (&to)[1][left_slice]) noexcept {
     for (index_t j = 0; j < left_slice; ++j) to[0][j] = float_to_bfloat16(x[j]);
