@@ -13,7 +13,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -34,15 +37,47 @@ struct alignas(16) float4 {
 };
 constexpr float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2 };
+enum cudaError_t {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorStreamCaptureUnsupported = 900
+};
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
 enum cudaDeviceAttr {
     cudaDevAttrMultiProcessorCount = 16,
     cudaDevAttrComputeCapabilityMajor = 75,
-    cudaDevAttrComputeCapabilityMinor = 76
+    cudaDevAttrComputeCapabilityMinor = 76,
+    cudaDevAttrMemoryPoolsSupported = 115
 };
-using cudaStream_t = struct cuda_emulation_stream*;
+/// A stream, and the launches that are recorded on it.
+struct cuda_emulation_graph {
+    std::vector<std::function<void()>> launches;
+};
+struct cuda_emulation_stream {
+    std::unique_ptr<cuda_emulation_graph> recorded; ///< while it is being recorded
+};
+using cudaStream_t = cuda_emulation_stream*;
+using cudaGraph_t = cuda_emulation_graph*;
+using cudaGraphExec_t = struct cuda_emulation_ready_graph*;
+struct cuda_emulation_ready_graph {
+    cuda_emulation_graph graph;
+};
+using cudaMemPool_t = struct cuda_emulation_pool*;
+inline cudaStream_t const cudaStreamLegacy = reinterpret_cast<cudaStream_t>(1);
 inline constexpr unsigned cudaStreamNonBlocking = 1;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal };
+enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone, cudaStreamCaptureStatusActive };
+enum cudaMemAllocationType { cudaMemAllocationTypePinned };
+enum cudaMemLocationType { cudaMemLocationTypeDevice };
+enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold };
+struct cudaMemPoolProps {
+    cudaMemAllocationType allocType;
+    struct {
+        cudaMemLocationType type;
+        int id;
+    } location;
+};
 struct cudaLaunchConfig_t {
     dim3 gridDim, blockDim;
     std::size_t dynamicSmemBytes;
@@ -58,7 +93,12 @@ enum class order { forward, backward, alternating };
 inline order thread_order = order::forward;   ///< in which the threads of a block take their turns
 inline int processors = 1;                    ///< multiprocessors of the GPU
 inline cudaError_t next_launch = cudaSuccess; ///< what the next launch returns instead of running
-inline std::size_t launches = 0;              ///< so far
+inline std::size_t launches = 0;              ///< so far, those of graphs included
+inline std::size_t graph_launches = 0;        ///< so far, each with all of its launches
+inline std::size_t copies = 0;                ///< between host and device, and waits for the device, so far
+inline std::size_t allocations = 0;           ///< of memory that no pool had, so far
+
+inline bool is_recorded(cudaStream_t s) { return s != nullptr && s != cudaStreamLegacy && s->recorded != nullptr; }
 
 /// All who belong together wait for each other.
 struct barrier {
@@ -103,15 +143,16 @@ public:
         return other;
     }
 
+    [[noreturn]] static void fail(const char* what) {
+        std::fprintf(stderr, "cuda_emulation: %s (block %u, thread %u)\n", what, blockIdx.x, threadIdx.x);
+        std::abort();
+    }
+
 private:
     static constexpr int most_threads = 1024;
     static constexpr std::size_t stack_bytes = 256 * 1024;
 
     static std::size_t at(int i) { return static_cast<std::size_t>(i); }
-    [[noreturn]] static void fail(const char* what) {
-        std::fprintf(stderr, "cuda_emulation: %s (block %u, thread %u)\n", what, blockIdx.x, threadIdx.x);
-        std::abort();
-    }
     /// Runs the threads of a warp until all of them wait for others, or have left: how many of these.
     int run_warp(int warp) {
         int left = 0;
@@ -182,16 +223,49 @@ T __shfl_xor_sync(unsigned, T v, int lane_mask) {
 template <class... Parameter, class... Argument>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameter...), Argument&&... argument) {
     if (const cudaError_t e = std::exchange(cuda_emulation::next_launch, cudaSuccess); e != cudaSuccess) return e;
-    ++cuda_emulation::launches;
-    gridDim = config->gridDim;
-    blockDim = config->blockDim;
-    const std::function<void()> body = [&] { kernel(argument...); };
-    for (unsigned b = 0; b < gridDim.x; ++b) {
-        blockIdx.x = b;
-        cuda_emulation::block::current().run(static_cast<int>(blockDim.x), body);
-    }
+    // the arguments as they are now: a graph has them until it is destroyed
+    const std::function<void()> body = [kernel, values = std::tuple<std::remove_cv_t<Parameter>...>(argument...)] {
+        std::apply(kernel, values);
+    };
+    const std::function<void()> run = [grid = config->gridDim, threads = config->blockDim, body] {
+        ++cuda_emulation::launches;
+        gridDim = grid;
+        blockDim = threads;
+        for (unsigned b = 0; b < grid.x; ++b) {
+            blockIdx.x = b;
+            cuda_emulation::block::current().run(static_cast<int>(threads.x), body);
+        }
+    };
+    if (cuda_emulation::is_recorded(config->stream))
+        config->stream->recorded->launches.push_back(run);
+    else
+        run();
     return cudaSuccess;
 }
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
+    if (s == nullptr || s == cudaStreamLegacy || s->recorded) return cudaErrorStreamCaptureUnsupported;
+    s->recorded = std::make_unique<cuda_emulation_graph>();
+    return cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph) {
+    return *graph = s->recorded.release(), *graph != nullptr ? cudaSuccess : cudaErrorInvalidValue;
+}
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus* now) {
+    *now = cuda_emulation::is_recorded(s) ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* ready, cudaGraph_t graph, unsigned long long) {
+    return *ready = new cuda_emulation_ready_graph{*graph}, cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t ready, cudaStream_t s) {
+    if (ready == nullptr || cuda_emulation::is_recorded(s)) return cudaErrorInvalidValue;
+    ++cuda_emulation::graph_launches;
+    for (const auto& launch : ready->graph.launches) launch();
+    return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete graph, cudaSuccess; }
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t ready) { return delete ready, cudaSuccess; }
 
 inline const char* cudaGetErrorString(cudaError_t e) { return e == cudaSuccess ? "no error" : "an emulated error"; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
@@ -200,25 +274,80 @@ inline cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSucce
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
     *value = attribute == cudaDevAttrMultiProcessorCount      ? cuda_emulation::processors
              : attribute == cudaDevAttrComputeCapabilityMajor ? 9
+             : attribute == cudaDevAttrMemoryPoolsSupported   ? 1
                                                               : 0;
     return cudaSuccess;
 }
 inline cudaError_t cudaMalloc(void** p, std::size_t bytes) {
+    ++cuda_emulation::allocations;
     if (posix_memalign(p, 256, bytes) != 0) return cudaErrorMemoryAllocation;
     std::memset(*p, 0xff, bytes); // NaNs
     return cudaSuccess;
 }
 inline cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
-inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return *stream = nullptr, cudaSuccess; }
-inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
+
+/// Blocks that were given back, by size. A sanitizer does not see who uses one after that; NaNs do.
+struct cuda_emulation_pool {
+    std::multimap<std::size_t, void*> free;
+    ~cuda_emulation_pool() {
+        for (const auto& [bytes, p] : free) std::free(p);
+    }
+};
+namespace cuda_emulation {
+inline std::map<void*, std::pair<cudaMemPool_t, std::size_t>> pooled; ///< blocks in use
+}
+inline cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps*) {
+    return *pool = new cuda_emulation_pool, cudaSuccess;
+}
+inline cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
+    for (const auto& [p, of] : cuda_emulation::pooled)
+        if (of.first == pool) cuda_emulation::block::fail("a pool is destroyed before its memory is back");
+    return delete pool, cudaSuccess;
+}
+inline cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+inline cudaError_t cudaMallocFromPoolAsync(void** p, std::size_t bytes, cudaMemPool_t pool, cudaStream_t s) {
+    if (cuda_emulation::is_recorded(s)) return cudaErrorStreamCaptureUnsupported;
+    if (const auto kept = pool->free.find(bytes); kept != pool->free.end()) {
+        *p = kept->second;
+        pool->free.erase(kept);
+        std::memset(*p, 0xff, bytes);
+    } else if (const cudaError_t e = cudaMalloc(p, bytes); e != cudaSuccess)
+        return e;
+    cuda_emulation::pooled[*p] = {pool, bytes};
+    return cudaSuccess;
+}
+inline cudaError_t cudaFreeAsync(void* p, cudaStream_t) {
+    const auto found = cuda_emulation::pooled.find(p);
+    if (found == cuda_emulation::pooled.end()) return cudaErrorInvalidValue;
+    const auto [pool, bytes] = found->second;
+    std::memset(p, 0xff, bytes);
+    pool->free.emplace(bytes, p);
+    cuda_emulation::pooled.erase(found);
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+    return *stream = new cuda_emulation_stream, cudaSuccess;
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
+
+namespace cuda_emulation {
+/// A copy, or a wait, that no recording can have.
+inline cudaError_t between_host_and_device(cudaStream_t s) {
+    ++copies;
+    return is_recorded(s) ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
+} // namespace cuda_emulation
+inline cudaError_t cudaStreamSynchronize(cudaStream_t s) { return cuda_emulation::between_host_and_device(s); }
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t s) {
+    if (const cudaError_t e = cuda_emulation::between_host_and_device(s); e != cudaSuccess) return e;
     if (bytes > 0) std::memcpy(to, from, bytes);
     return cudaSuccess;
 }
 inline cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
-                                     std::size_t width, std::size_t height, cudaMemcpyKind, cudaStream_t) {
+                                     std::size_t width, std::size_t height, cudaMemcpyKind, cudaStream_t s) {
     if (width > to_pitch || width > from_pitch) return cudaErrorInvalidValue;
+    if (const cudaError_t e = cuda_emulation::between_host_and_device(s); e != cudaSuccess) return e;
     for (std::size_t r = 0; r < height; ++r)
         std::memcpy(static_cast<char*>(to) + r * to_pitch, static_cast<const char*>(from) + r * from_pitch, width);
     return cudaSuccess;

@@ -33,6 +33,8 @@ concept packed_matrix =
 ///   upload(to, from, bytes)    host to device;  download(to, from, bytes)  device to host; both complete when they return
 ///   pack(w, first, rows)       rows first .. of w [n, k] from float32 [count, k] on the host, in the device's layout
 ///   synchronize()              waits for all launches and returns their status
+/// A device may also have `most_rows`, the steps of a sampling that are processed together, and record launches
+/// (models/repeated_launches.hpp).
 template <class D>
 concept device = requires(D& d, void* to, const void* from, std::size_t bytes, typename D::template packed<f32> w,
                           index_t first, std::span<const float> rows) {

@@ -60,6 +60,17 @@ struct attention_groups {
     index_t out_rows = 0;    ///< queries of all groups
     std::int64_t scores = 0; ///< queries times keys over all groups: for plans
     bool causal = true;      ///< false: of its own group a query sees itself alone
+    /// [count], or null: rows by which the second past of each group lies further back. They can change between launches that are
+    /// otherwise the same.
+    const std::int32_t* shifts = nullptr;
+    index_t each =
+        0; ///< queries of every group, where all have as many and their results lie in order; 0: they may differ
+
+    APRIORI_HD attention_group group(index_t i) const noexcept {
+        attention_group g = groups[i];
+        if (shifts != nullptr) g.past[1].keys += shifts[i] * g.past[1].stride;
+        return g;
+    }
 };
 
 } // namespace apriori

@@ -12,6 +12,7 @@
 #include "apriori/expr/lookup.hpp"
 #include "apriori/expr/plan.hpp"
 #include "apriori/models/packed_weights.hpp"
+#include "apriori/models/prepared_steps.hpp"
 #include "apriori/models/prior_cache.hpp"
 #include "apriori/models/prior_layers.hpp"
 #include "apriori/models/prior_prompt.hpp"
@@ -121,30 +122,44 @@ public:
 
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
                 std::span<float> out, std::span<std::byte> memory, step_limits l) const {
-        const index_t hidden = l.hidden_tokens, latent_rows = x_t.ext()[0];
-        if (l.rows < 1 || l.samples < 1 || hidden < 1)
-            return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
-                                   (std::min)({l.rows, l.samples, hidden}), 1);
-        if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
-        if (hidden != hidden_tokens(*steps.front().kv_cache->prefix) || latent_rows % hidden != 0 ||
-            latent_rows > l.samples * hidden || x_t.data == nullptr)
-            return status::shape(
-                "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples", latent_rows,
-                l.samples * hidden);
-        const index_t answer = (prd != 0 ? 1 : hidden) * clip; // floats of a step
-        const extents<dyn, dyn> answers(std::ssize(steps), answer);
-        if (const status s = room(out, answers, "step: a span of steps * tokens * clip_embed_dim floats is needed"); !s)
-            return s;
-        if (const status s = check_workspace(memory, workspace_bytes(l)); !s) return s;
+        const index_t latent_rows = x_t.ext()[0];
+        if (const status s = check_latents(steps, latent_rows, l); !s) return s;
+        if (const status s = check_step(x_t, std::ssize(steps), out, memory, l); !s) return s;
         for (index_t first = 0; first < std::ssize(steps); first += l.rows) {
             const auto some = part(steps, first, (std::min)(l.rows, std::ssize(steps) - first));
             workspace work(memory);
             context to(device_, work);
-            prior_step_rows index(work, std::ssize(some), hidden, prd);
+            prior_step_rows index(work, std::ssize(some), l.hidden_tokens, prd);
             if (work.overflowed()) return workspace_too_small(0, work.high_water());
             index.write(to, some, C.num_embeddings, latent_rows);
-            run_step(to, layers_, x_t, index, C.num_layers, out.data() + first * answer);
+            run_step(to, layers_, x_t, index, C.num_layers, out.data() + first * answer_size(l));
             if (!to.state) return to.state;
+        }
+        return {};
+    }
+
+    result<prepared_steps<Device>> prepare_steps(std::span<const prior_step<Device>> steps, index_t latents,
+                                                 std::span<const std::int32_t> timesteps, step_limits l) const {
+        if (const status s = check_latents(steps, latents * l.hidden_tokens, l); !s) return to_failure(s);
+        return prepared_steps<Device>::make(
+            device_, steps, timesteps,
+            {.limits = l, .prd = prd, .latent_rows = latents * l.hidden_tokens, .num_embeddings = C.num_embeddings});
+    }
+
+    status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, const prepared_steps<Device>& steps,
+                std::span<float> out, std::span<std::byte> memory) const {
+        const step_limits l = steps.limits();
+        if (x_t.ext()[0] != steps.latent_rows())
+            return status::shape("step: x_t has another number of rows than the steps were prepared for", x_t.ext()[0],
+                                 steps.latent_rows());
+        if (const status s = check_step(x_t, steps.count(), out, memory, l); !s) return s;
+        index_t first = 0;
+        for (const prior_step_rows& index : steps.chunks()) {
+            workspace work(memory);
+            context to(device_, work);
+            run_step(to, layers_, x_t, index, C.num_layers, out.data() + first * answer_size(l));
+            if (!to.state) return to.state;
+            first += index.steps();
         }
         return {};
     }
@@ -159,6 +174,33 @@ public:
 
 private:
     static constexpr const char* no_memory = "no memory for the kv cache of the prompts";
+
+    /// Floats of a step's answer.
+    static constexpr index_t answer_size(step_limits l) noexcept { return (prd != 0 ? 1 : l.hidden_tokens) * clip; }
+
+    /// What is wrong with steps over so many rows of latents.
+    status check_latents(std::span<const prior_step<Device>> steps, index_t latent_rows, step_limits l) const {
+        const index_t hidden = l.hidden_tokens;
+        if (l.rows < 1 || l.samples < 1 || hidden < 1)
+            return status::invalid("step: limits.rows, samples and hidden_tokens must be 1 or more",
+                                   (std::min)({l.rows, l.samples, hidden}), 1);
+        if (const status s = check_steps(steps, latent_rows / hidden, weights_hash_); !s) return s;
+        if (hidden != hidden_tokens(*steps.front().kv_cache->prefix) || latent_rows % hidden != 0 ||
+            latent_rows > l.samples * hidden)
+            return status::shape(
+                "step: x_t must have at most limits.samples * limits.hidden_tokens rows, in whole samples", latent_rows,
+                l.samples * hidden);
+        return {};
+    }
+    /// What is wrong with the memory of `count` steps.
+    static status check_step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, index_t count,
+                             std::span<float> out, std::span<std::byte> memory, step_limits l) {
+        if (x_t.data == nullptr) return status::shape("step: x_t has no memory", 0, x_t.ext()[0]);
+        const extents<dyn, dyn> answers(count, answer_size(l));
+        if (const status s = room(out, answers, "step: a span of steps * tokens * clip_embed_dim floats is needed"); !s)
+            return s;
+        return check_workspace(memory, workspace_bytes(l));
+    }
 
     static result<void> check(const prior_prompt& p) {
         constexpr index_t text = C.num_embeddings * text_width;

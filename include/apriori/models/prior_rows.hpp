@@ -59,6 +59,8 @@ status check_steps(std::span<const prior_step<Device>> steps, index_t latents, s
 class prior_step_rows {
 public:
     std::int32_t *order, *positions; ///< [rows()]: which row of [latents, prd] each is, and its position
+    /// [steps], or null: how many timesteps behind the one that was written each step is (attention_groups::shifts).
+    const std::int32_t* shifts = nullptr;
 
     /// Takes memory for them; none when the workspace only counts.
     constexpr prior_step_rows(workspace& memory, index_t steps, index_t hidden, index_t prd)
@@ -70,16 +72,19 @@ public:
           hidden_(hidden),
           prd_(prd) {}
 
+    constexpr index_t steps() const noexcept { return steps_; }
     constexpr index_t rows_of_step() const noexcept { return hidden_ + prd_; }
     constexpr index_t answers_of_step() const noexcept { return prd_ != 0 ? 1 : hidden_; }
     constexpr index_t rows() const noexcept { return steps_ * rows_of_step(); }
     constexpr index_t answers() const noexcept { return steps_ * answers_of_step(); }
 
     /// Every row is a query.
-    constexpr attention_groups all() const noexcept { return {all_, steps_, max_keys_, rows(), scores_, true}; }
+    constexpr attention_groups all() const noexcept {
+        return {all_, steps_, max_keys_, rows(), scores_, true, shifts, rows_of_step()};
+    }
     /// In the last layer: only the answers are.
     constexpr attention_groups last() const noexcept {
-        return {last_, steps_, max_keys_, answers(), last_scores_, true};
+        return {last_, steps_, max_keys_, answers(), last_scores_, true, shifts, answers_of_step()};
     }
 
     /// For plans: each query sees so many keys.
@@ -89,7 +94,7 @@ public:
         last_scores_ = answers() * max_keys;
     }
 
-    /// Writes the arrays, a few elements at a time by way of the stack. prd's position is behind the latents', theirs behind
+    /// Writes the arrays, some elements at a time by way of the stack. prd's position is behind the latents', theirs behind
     /// num_embeddings, proj and time.
     template <class Context, class Device>
     void write(Context& to, std::span<const prior_step<Device>> steps, index_t num_embeddings, index_t latent_rows) {
@@ -134,7 +139,7 @@ private:
 
     template <class T, class Context, class Element>
     static void in_chunks(Context& to, T* there, index_t count, Element&& element) {
-        constexpr index_t most = 16;
+        constexpr index_t most = 4096 / sizeof(T);
         T here[most];
         for (index_t first = 0; first < count; first += most) {
             const index_t n = (std::min)(most, count - first);

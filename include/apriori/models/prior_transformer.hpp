@@ -163,8 +163,25 @@ public:
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
                 std::span<float> to, std::span<std::byte> memory, step_limits l = {}) const {
         if (!C.time_embedding) return one_pass();
-        if (!has_step) return {errc::unsupported, "step: this model has attention processors of its own; use forward"};
+        if (!has_step) return own_processors();
         return passes().step(x_t, steps, to, memory, l);
+    }
+    /// Steps that are made again and again, over latents 0 .. latents, with all that they need in the device's memory.
+    ///   timesteps   [times, steps]: the timestep `k` of each step in the kv cache, for each time that they are made; `steps`' own k
+    ///               does not count
+    /// The steps' kv caches have to outlive it.
+    result<prepared_steps<Device>> prepare_steps(std::span<const prior_step<Device>> steps, index_t latents,
+                                                 std::span<const std::int32_t> timesteps, step_limits l = {}) const {
+        if (!C.time_embedding) return to_failure(one_pass());
+        if (!has_step) return to_failure(own_processors());
+        return passes().prepare_steps(steps, latents, timesteps, l);
+    }
+    /// The same as step above for steps that are prepared, at the timestep that they were set to. It makes launches and nothing else,
+    /// so that a device can record it.
+    status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, const prepared_steps<Device>& steps,
+                std::span<float> to, std::span<std::byte> memory) const {
+        if (!has_step) return own_processors();
+        return passes().step(x_t, steps, to, memory);
     }
 
     /// x = x * clip_std + clip_mean, in place, for latents x [rows, clip_embed_dim].
@@ -180,6 +197,9 @@ private:
     using incremental = incremental_prior<C, Device, Format>;
 
     incremental passes() const { return incremental(this->device(), this->weights_block()); }
+    static constexpr status own_processors() {
+        return {errc::unsupported, "step: this model has attention processors of its own; use forward"};
+    }
     static constexpr status one_pass() {
         return {errc::unsupported, "a model without time_embedding takes one pass, not steps; use forward"};
     }

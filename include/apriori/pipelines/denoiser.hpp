@@ -3,9 +3,11 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/expr/generate.hpp"
 #include "apriori/models/device_array.hpp"
 #include "apriori/models/prior_prompt.hpp"
 #include "apriori/models/prior_transformer.hpp"
+#include "apriori/models/repeated_launches.hpp"
 
 #include <algorithm>
 
@@ -22,6 +24,15 @@ inline result<index_t> prompts_of_a_branch(index_t count, index_t branches, inde
                        branches, " branches");
     return count / branches;
 }
+
+namespace detail {
+
+inline result<void> check_latent_rows(index_t have, index_t rows) {
+    if (have == rows) return {};
+    return failure(errc::shape_mismatch, "denoiser: latents of ", have, " rows; it was made for ", rows);
+}
+
+} // namespace detail
 
 /// Answers by the full forward: the rows of a step are the samples of each prompt of each branch, one branch after the other.
 /// Works for every configuration, with a mask and without.
@@ -54,12 +65,11 @@ public:
     /// The model's answers to latents x [rows, embedding_dim] at `timestep`: a view [branches * rows, clip_embed_dim].
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
                                                              float timestep) {
+        if (auto r = detail::check_latent_rows(x.ext()[0], rows()); !r) return r.error();
         workspace no_temporaries;
         context to(model_.device(), no_temporaries);
-        for (index_t b = 0; b < branches_; ++b)
-            to(view(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()))) = x;
-        to.check(timestep_.write({&timestep, 1}));
-        if (to.state) to.check(model_.forward(input_, answer_.span(), memory_.bytes(), limits_).state);
+        to(view(timestep_.data(), extents<1>())) = filled(extents<1>(), timestep);
+        to.check(launches_.run(model_.device(), x.data, [&] { return forward(x); }));
         if (!to.state) return to_failure(to.state);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches_ * rows()));
     }
@@ -69,6 +79,15 @@ private:
 
     forward_denoiser(const Model& model, index_t branches, index_t prompts, index_t samples, index_t tokens)
         : model_(model), branches_(branches), prompts_(prompts), samples_(samples), tokens_(tokens) {}
+
+    status forward(const view<const float, extents<dyn, width>>& x) const {
+        workspace no_temporaries;
+        context to(model_.device(), no_temporaries);
+        for (index_t b = 0; b < branches_; ++b)
+            to(view(hidden_.data() + b * rows() * width, extents<dyn, width>(rows()))) = x;
+        if (to.state) to.check(model_.forward(input_, answer_.span(), memory_.bytes(), limits_).state);
+        return to.state;
+    }
 
     result<void> fill(std::span<const prior_prompt> prompts) {
         const prior_prompt& first = prompts.front();
@@ -124,6 +143,7 @@ private:
     device_array<std::uint8_t, device_type> mask_;
     device_array<std::byte, device_type> memory_;
     input_type input_{};
+    repeated_launches<device_type> launches_;
 };
 
 } // namespace apriori

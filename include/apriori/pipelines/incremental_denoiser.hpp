@@ -7,6 +7,7 @@
 #include "apriori/pipelines/denoiser.hpp"
 
 #include <algorithm>
+#include <optional>
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
@@ -35,6 +36,7 @@ public:
         if (!each) return each.error();
         incremental_denoiser d(model, std::move(prompts), *each, samples);
         if (!d.answer_ || !d.memory_) return failure{errc::device_error, "no memory for the samples; ask for fewer"};
+        if (auto r = d.prepare(); !r) return r.error();
         return d;
     }
     /// The same from prompts: one for each branch.
@@ -58,21 +60,27 @@ public:
     /// a view [branches * rows, clip_embed_dim].
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
                                                              float timestep) {
-        for (index_t p = 0; p < std::ssize(prompts_); ++p) {
-            const auto& times = at(prompts_, p).kv_cache->timesteps;
-            const auto k = std::find(times.begin(), times.end(), timestep);
-            if (k == times.end())
-                return failure(errc::invalid_argument,
-                               "the kv cache of a prompt was made for other timesteps: it has none of ", timestep);
-            for (auto& step : part(steps_, p * samples_, samples_)) step.k = k - times.begin();
-        }
-        if (const status s = model_.step(x, steps_, answer_.span(), memory_.bytes(), limits_); !s) return to_failure(s);
+        if (auto r = detail::check_latent_rows(x.ext()[0], rows()); !r) return r.error();
+        const auto time = std::find(times_.begin(), times_.end(), timestep);
+        if (time == times_.end())
+            return failure(errc::invalid_argument,
+                           "the kv cache of a prompt was made for other timesteps: it has none of ", timestep);
+        status s = steps_->at_time(time - times_.begin());
+        if (s)
+            s = launches_.run(model_.device(), x.data,
+                              [&] { return model_.step(x, *steps_, answer_.span(), memory_.bytes()); });
+        if (!s) return to_failure(s);
         return view<const float, extents<dyn, clip>>(answer_.data(), extents<dyn, clip>(branches() * rows()));
     }
 
 private:
     /// Steps processed together: more would take more memory and no less time.
-    static constexpr index_t most_rows = 256;
+    static constexpr index_t most_rows = [] {
+        if constexpr (requires { device_type::most_rows; })
+            return device_type::most_rows;
+        else
+            return index_t{256};
+    }();
 
     incremental_denoiser(const Model& model, std::vector<branch> prompts, index_t each, index_t samples)
         : model_(model), prompts_(std::move(prompts)), each_(each), samples_(samples) {
@@ -80,20 +88,47 @@ private:
         limits_ = {.rows = (std::min)(count, most_rows),
                    .samples = each * samples,
                    .hidden_tokens = Model::hidden_tokens(*prompts_.front().kv_cache)};
-        for (const branch& p : prompts_)
-            for (index_t s = 0; s < samples; ++s)
-                steps_.push_back({p.kv_cache.get(), p.prompt, std::ssize(steps_) % (each * samples), 0});
         answer_ = {model_.device(), count * limits_.hidden_tokens * clip};
         memory_ = {model_.device(), index_t(Model::step_workspace_bytes(limits_))};
+    }
+
+    /// Prepares the steps of all prompts for every timestep that all of their kv caches have.
+    result<void> prepare() {
+        std::vector<prior_step<device_type>> steps; // [prompts, samples]
+        for (const branch& p : prompts_)
+            for (index_t s = 0; s < samples_; ++s)
+                steps.push_back({p.kv_cache.get(), p.prompt, std::ssize(steps) % (each_ * samples_), 0});
+        std::vector<std::int32_t> timesteps; // [times, prompts, samples]
+        for (const float t : prompts_.front().kv_cache->timesteps) {
+            const std::size_t before = timesteps.size();
+            for (const branch& p : prompts_) {
+                const auto& times = p.kv_cache->timesteps;
+                const auto k = std::find(times.begin(), times.end(), t);
+                if (k != times.end())
+                    timesteps.insert(timesteps.end(), to_size(samples_), std::int32_t(k - times.begin()));
+            }
+            if (timesteps.size() - before == steps.size())
+                times_.push_back(t);
+            else
+                timesteps.resize(before);
+        }
+        if (times_.empty())
+            return failure{errc::invalid_argument, "the kv caches of the prompts have no timestep in common"};
+        auto prepared = model_.prepare_steps(steps, each_ * samples_, timesteps, limits_);
+        if (!prepared) return prepared.error();
+        steps_ = std::move(*prepared);
+        return {};
     }
 
     Model model_;
     std::vector<branch> prompts_;
     index_t each_, samples_; ///< prompts of a branch, samples of a prompt
     step_limits limits_{};
-    std::vector<prior_step<device_type>> steps_;
+    std::vector<float> times_; ///< the timesteps that the steps are prepared for
+    std::optional<prepared_steps<device_type>> steps_;
     device_array<float, device_type> answer_;
     device_array<std::byte, device_type> memory_;
+    repeated_launches<device_type> launches_;
 };
 
 /// True where prompts can be sampled incrementally by this model: each has an attention mask, and the model attends by its

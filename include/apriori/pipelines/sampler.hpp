@@ -108,6 +108,43 @@ result<void> check_sampling(const sampled_model<Device>& m, std::span<const step
     return {};
 }
 
+/// The noise of a sampling's steps. Where the host works in the device's memory it is drawn when its step comes. Elsewhere all of it is
+/// drawn and copied before the first step, so that no step waits for the host.
+template <class Device>
+class step_noise {
+    static constexpr bool in_host_memory = requires { requires Device::is_host; };
+
+public:
+    step_noise(device_staging<Device>& on, const sampled_model<Device>& m, std::span<const step_coefficients> steps,
+               std::span<float> host)
+        : rows_(m.rows), width_(m.width) {
+        index_t draws = std::count_if(steps.begin(), steps.end(), [](const auto& c) { return c.draws_noise; });
+        if (in_host_memory) draws = (std::min)(draws, index_t{1});
+        memory_ = on.floats(draws * std::ssize(host));
+        if constexpr (!in_host_memory)
+            for (index_t i = 0; i < draws && on.state; ++i) {
+                m.noise(host);
+                on.write(memory_, std::span<const float>(host), i * std::ssize(host));
+            }
+    }
+
+    /// The noise of the next step that draws any; `host` may be overwritten.
+    status next(const sampled_model<Device>& m, std::span<float> host) {
+        ++drawn_;
+        if constexpr (!in_host_memory) return {};
+        m.noise(host);
+        return memory_.write(host);
+    }
+    latents_view now() const noexcept {
+        const index_t i = in_host_memory || drawn_ == 0 ? 0 : drawn_ - 1;
+        return {memory_.data() + i * rows_ * width_, extents<dyn, dyn>(rows_, width_)};
+    }
+
+private:
+    index_t rows_, width_, drawn_ = 0;
+    device_array<float, Device> memory_{};
+};
+
 template <class Device>
 result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_coefficients> steps, int histories,
                           float initial_scale, std::span<const float> latents, std::span<float> out,
@@ -115,16 +152,16 @@ result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_c
     if (auto r = check_sampling(m, steps, latents, out, options.guidance_scale); !r) return r;
 
     device_staging<Device> on(m.device, "no memory for the latents; ask for fewer samples");
-    std::array<device_array<float, Device>, 4 + max_history_slots> memory;
-    std::array<latents_view, 4 + max_history_slots> views; // latents, next latents, model input, noise, histories
+    std::array<device_array<float, Device>, 3 + max_history_slots> memory;
+    std::array<latents_view, 3 + max_history_slots> views; // latents, next latents, model input, histories
     std::vector<float> host(latents.size(), 0.0f);
-    for (std::size_t i = 0; i < 4 + to_size(histories); ++i) {
+    for (std::size_t i = 0; i < 3 + to_size(histories); ++i) {
         memory[i] = on.copy(host); // histories that are not yet written count as zero
         views[i] = latents_view(memory[i].data(), extents<dyn, dyn>(m.rows, m.width));
     }
-    auto &x = views[0], &next = views[1];
-    const auto scaled = views[2], z = views[3];
-    const std::span<const latents_view> history(views.data() + 4, to_size(histories));
+    const auto x = views[0], next = views[1], scaled = views[2];
+    const std::span<const latents_view> history(views.data() + 3, to_size(histories));
+    step_noise<Device> noise(on, m, steps, host);
     for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * initial_scale;
     on.write(memory[0], std::span<const float>(host));
     if (!on.state) return on.state;
@@ -142,28 +179,26 @@ result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_c
         const auto answers = m.denoise(c.input_scale != 1.0f ? scaled : x, c.timestep);
         if (!answers) return answers.error();
         const auto y = guided(*answers, m.rows, options.guidance_scale, 0, m.width);
-        if (c.draws_noise) {
-            m.noise(std::span<float>(host));
-            to.check(memory[3].write(host));
-        }
+        if (c.draws_noise) to.check(noise.next(m, host));
+        const latents_view z = noise.now();
+        // The model reads x where it was: a step without histories writes it in place.
+        const latents_view& to_next = history.empty() ? x : next;
         if (c.learned_variance) {
             // the second half of the answer sets the deviation of each element: exp(((v + 1) / 2 (max - min) + min) / 2)
             const auto v = guided(*answers, m.rows, options.guidance_scale, m.width, m.width);
-            write_next(to, next, c, x, y, z, {},
+            write_next(to, to_next, c, x, y, z, {},
                        exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)));
         } else
-            write_next(to, next, c, x, y, z, history, c.noise);
+            write_next(to, to_next, c, x, y, z, history, c.noise);
         for (std::size_t k = 0; k < history.size(); ++k)
             if (const history_write& w = c.keep[k]; w.active)
                 to(history[k]) = predicted_x0(c, x, y) * w.x0 + x * w.sample + y * w.output;
+        if (!history.empty()) to(x) = next;
         if (!to.state) return to.state;
-        std::swap(x, next);
         if (options.on_step) {
             sampling_step done{int(i), int(steps.size()), c.timestep};
-            if (options.latents_for_callback) {
-                if (const status s = download(host); !s) return s;
-                done.latents = host;
-            }
+            if (const status s = options.latents_for_callback ? download(host) : m.device.synchronize(); !s) return s;
+            if (options.latents_for_callback) done.latents = host;
             if (!options.on_step(done)) return failure(errc::cancelled, "sampling was stopped after step ", i + 1);
         }
     }

@@ -74,7 +74,7 @@ void run(X& x, const ops::cached_attention& op) {
     const double cost = operations(8, op.groups.scores, op.heads, op.head_dim);
     parallel_ranges(x, op.groups.count * op.heads, cost, [&](index_t first, index_t last) {
         for (index_t task = first; task < last; ++task)
-            attend_group<Arch>(op, op.groups.groups[task / op.heads], task % op.heads,
+            attend_group<Arch>(op, op.groups.group(task / op.heads), task % op.heads,
                                reinterpret_cast<float*>(op.scratch) + task * round_up(op.groups.max_keys, 16));
     });
 }

@@ -61,9 +61,10 @@ __global__ void __launch_bounds__(block_threads) attention(const __grid_constant
     const int x = thread_index() % 16, y = thread_index() / 16;
 
     const index_t tokens = op.sequences.tokens, tiles = ceil_div(tokens, rows);
-    const index_t first = block_index() % tiles * rows; // of the queries
-    const index_t head = block_index() / tiles % op.heads;
-    const index_t s = block_index() / tiles / op.heads;
+    const block_place place(tiles * op.heads);
+    const index_t s = place.row;
+    const index_t head = unsigned(place.column) / unsigned(tiles);
+    const index_t first = (place.column - head * tiles) * rows; // of the queries
     const index_t begin = s * tokens, column = head * op.head_dim;
     load_rows<Dim>(queries, op.q + (begin + first) * op.q_stride + column, op.q_stride, tokens - first, op.head_dim,
                    aligned);

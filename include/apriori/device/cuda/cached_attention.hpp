@@ -37,23 +37,28 @@ struct warp_attention {
     }
 };
 
-template <int Dim>
-__global__ void __launch_bounds__(block_threads) cached_attention(const __grid_constant__ ops::cached_attention op) {
-    __shared__ index_t group;
-    __shared__ float tops[block_warps], totals[block_warps], sums[block_warps][Dim];
-    const index_t row = block_index() / op.heads, head = block_index() % op.heads;
-
-    // The group that the row belongs to: at most one thread finds it.
-    if (thread_index() == 0) group = -1;
+/// The group that a row of the output belongs to, or -1; the same for all threads, which all call it. `found` is in shared memory.
+__device__ inline index_t group_of_row(const attention_groups& groups, index_t row, index_t& found) {
+    if (groups.each > 0) return unsigned(row) / unsigned(groups.each);
+    if (thread_index() == 0) found = -1;
     __syncthreads();
-    for (index_t i = thread_index(); i < op.groups.count; i += block_threads) {
-        const index_t first = op.groups.groups[i].first_out;
-        if (row >= first && row < first + op.groups.groups[i].queries) group = i;
+    for (index_t i = thread_index(); i < groups.count; i += block_threads) { // at most one thread finds it
+        const index_t first = groups.groups[i].first_out;
+        if (row >= first && row < first + groups.groups[i].queries) found = i;
     }
     __syncthreads();
+    return found;
+}
+
+template <int Dim>
+__global__ void __launch_bounds__(block_threads) cached_attention(const __grid_constant__ ops::cached_attention op) {
+    __shared__ index_t found;
+    __shared__ float tops[block_warps], totals[block_warps], sums[block_warps][Dim];
+    const block_place place(op.heads);
+    const index_t row = place.row, head = place.column, group = group_of_row(op.groups, row, found);
     if (group < 0) return; // all threads or none
 
-    const attention_group& g = op.groups.groups[group];
+    const attention_group g = op.groups.group(group);
     const index_t dim = op.head_dim, width = op.heads * dim, column = head * dim;
     const index_t query = g.first_query + row - g.first_out;
     const int warp = thread_index() / warp_threads;

@@ -12,9 +12,8 @@ template <class Tile, class Op>
 __global__ void __launch_bounds__(block_threads) many_rows(const __grid_constant__ Op op, bool aligned) {
     __shared__ panel<Tile::rows, Tile::depth> pa;
     __shared__ panel<Tile::cols, Tile::depth> pb;
-    const index_t row_tiles = ceil_div(op.rows, Tile::rows);
-    const index_t row0 = block_index() % row_tiles * Tile::rows;
-    const index_t col0 = block_index() / row_tiles * Tile::cols;
+    const block_place place(ceil_div(op.rows, Tile::rows));
+    const index_t row0 = place.column * Tile::rows, col0 = place.row * Tile::cols;
 
     using cursor = decltype(op.input.program.row(0));
     using input_source = rows_source<Tile::rows, Tile::depth, cursor>;

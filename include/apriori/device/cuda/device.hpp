@@ -27,7 +27,8 @@ struct cuda_choices {
 
 /// The GPU that is current (cudaSetDevice) when the object is made, and has to be when it is used; of compute capability
 /// Sm (80 for 8.0) or higher. Launches go to one stream, in order, and return at once: synchronize() waits. All pointers
-/// in expressions, a mask's and a gather's included, are the device's; upload and download are the bridge.
+/// in expressions, a mask's and a gather's included, are the device's; upload and download are the bridge. The object has to outlive
+/// the buffers that it allocates, and keeps the memory of those that are gone for the next ones.
 /// What failed when the object was made is what every call returns.
 template <int Sm>
 class cuda {
@@ -39,18 +40,23 @@ public:
     static constexpr int sm = Sm;
     using choices = cuda_choices<Sm>;
     using buffer = cuda_buffer;
+    using recording = cuda_graph;
+    static constexpr index_t most_rows = 1024; ///< steps of a sampling that are processed together
     template <class Format>
     using packed = cuda_packed<Format>;
 
     /// A stream of its own, which does not wait for the default stream.
-    cuda() noexcept : state_(queue_.state()) { look(); }
+    cuda() noexcept : ordinal_(current()), queue_(ordinal_), state_(queue_.state()) { look(); }
     /// The user's stream, which has to outlive the object.
-    explicit cuda(cudaStream_t stream) noexcept : queue_(stream) { look(); }
+    explicit cuda(cudaStream_t stream) noexcept
+        : ordinal_(current()), queue_(ordinal_, stream), state_(queue_.state()) {
+        look();
+    }
 
     cudaStream_t stream() const noexcept { return queue_.stream(); }
     int multiprocessors() const noexcept { return processors_; }
 
-    buffer allocate(std::size_t bytes) noexcept { return state_ ? buffer(bytes) : buffer(); }
+    buffer allocate(std::size_t bytes) noexcept { return state_ ? queue_.allocate(bytes) : buffer(); }
     status upload(void* to, const void* from, std::size_t bytes) noexcept {
         return copy(to, from, bytes, cudaMemcpyHostToDevice);
     }
@@ -62,6 +68,18 @@ public:
         return state_ ? pack_rows(stream(), w, first, rows) : state_;
     }
     status synchronize() noexcept { return state_ ? cuda_status(cudaStreamSynchronize(stream())) : state_; }
+
+    /// False on the default stream, which CUDA does not record, and while the user records the stream.
+    bool records() const noexcept {
+        cudaStreamCaptureStatus now = cudaStreamCaptureStatusNone;
+        return state_ && stream() != nullptr && stream() != cudaStreamLegacy &&
+               cuda_status(cudaStreamIsCapturing(stream(), &now)) && now == cudaStreamCaptureStatusNone;
+    }
+    template <class Launches>
+    status record(recording& to, Launches&& launches) noexcept {
+        return state_ ? to.record(stream(), launches) : state_;
+    }
+    status replay(const recording& launches) noexcept { return state_ ? launches.launch(stream()) : state_; }
 
     template <class Op>
     static constexpr std::size_t scratch_bytes(const Op&) noexcept {
@@ -75,15 +93,19 @@ public:
     }
 
 private:
+    /// The GPU that is current; where there is none the queue's first call says so.
+    static int current() noexcept {
+        int ordinal = 0;
+        return cuda_status(cudaGetDevice(&ordinal)) ? ordinal : 0;
+    }
     void look() noexcept {
-        int ordinal = 0, major = 0, minor = 0;
+        int major = 0, minor = 0;
         const auto ask = [this](cudaError_t error) {
             if (state_) state_ = cuda_status(error);
         };
-        ask(cudaGetDevice(&ordinal));
-        ask(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal));
-        ask(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal));
-        ask(cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, ordinal));
+        ask(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal_));
+        ask(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal_));
+        ask(cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, ordinal_));
         if (state_ && 10 * major + minor < Sm)
             state_ = {errc::unsupported, "cuda: the GPU's compute capability is below the one of cuda<Sm>",
                       10 * major + minor, Sm};
@@ -94,6 +116,7 @@ private:
         return cuda_status(cudaStreamSynchronize(stream()));
     }
 
+    int ordinal_;
     cuda_queue queue_;
     status state_;
     int processors_ = 1;

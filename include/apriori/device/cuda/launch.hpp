@@ -27,6 +27,14 @@ __device__ inline int thread_index() { return int(threadIdx.x); }
 __device__ inline int thread_count() { return int(blockDim.x); }
 __device__ inline index_t block_index() { return index_t{blockIdx.x}; }
 
+/// The block's number as a place in a table with `columns` columns. Divided in 32 bits, which hold every block's number: 64 bits take
+/// a GPU several times as long.
+struct block_place {
+    index_t row, column;
+    __device__ explicit block_place(index_t columns)
+        : row(blockIdx.x / unsigned(columns)), column(blockIdx.x % unsigned(columns)) {}
+};
+
 /// Where kernels are launched, and what they are made of (cuda_choices in device.hpp).
 template <class Choices>
 struct target {

@@ -10,15 +10,15 @@ namespace apriori::cuda_kernels {
 
 inline constexpr int map_steps = 4; ///< elements of a row that a thread computes
 
-/// `across` threads of the block lie along a row, the others are further rows.
+/// `across` threads of the block lie along a row, the others are further rows; `col_blocks` blocks cover a row.
 template <class Op>
-__global__ void __launch_bounds__(block_threads) map(const __grid_constant__ Op op, int across) {
-    const index_t col_blocks = ceil_div(op.cols, index_t{map_steps} * across);
-    const index_t r = block_index() / col_blocks * (block_threads / across) + thread_index() / across;
+__global__ void __launch_bounds__(block_threads) map(const __grid_constant__ Op op, int across, index_t col_blocks) {
+    const block_place place(col_blocks);
+    const index_t r = place.row * (block_threads / across) + thread_index() / across;
     if (r >= op.rows) return;
     const auto cursor = op.program.row(r);
     auto* const to = op.out.row(r);
-    const index_t first = block_index() % col_blocks * map_steps * across + thread_index() % across;
+    const index_t first = place.column * map_steps * across + thread_index() % across;
     for (int i = 0; i < map_steps; ++i)
         if (const index_t c = first + index_t{i} * across; c < op.cols) put(to + c, cursor.at(c, 0.0f));
 }
@@ -28,8 +28,9 @@ status run(target<Choices> on, const ops::map<P, Out>& op) noexcept {
     if (op.rows <= 0 || op.cols <= 0) return {};
     int across = 1;
     while (across < block_threads && across < op.cols) across *= 2;
-    return launch(on.stream, ceil_div(op.rows, block_threads / across) * ceil_div(op.cols, index_t{map_steps} * across),
-                  block_threads, map<ops::map<P, Out>>, op, across);
+    const index_t col_blocks = ceil_div(op.cols, index_t{map_steps} * across);
+    return launch(on.stream, ceil_div(op.rows, block_threads / across) * col_blocks, block_threads,
+                  map<ops::map<P, Out>>, op, across, col_blocks);
 }
 
 } // namespace apriori::cuda_kernels

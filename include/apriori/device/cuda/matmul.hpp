@@ -11,9 +11,10 @@ __global__ void __launch_bounds__(block_threads) matmul(const __grid_constant__ 
     __shared__ panel<Tile::rows, Tile::depth> pa;
     __shared__ panel<Tile::cols, Tile::depth> pb;
     const index_t row_tiles = ceil_div(op.m, Tile::rows), col_tiles = ceil_div(op.n, Tile::cols);
-    const index_t row0 = block_index() % row_tiles * Tile::rows;
-    const index_t col0 = block_index() / row_tiles % col_tiles * Tile::cols;
-    const index_t item = block_index() / row_tiles / col_tiles;
+    const block_place place(row_tiles * col_tiles);
+    const index_t item = place.row;
+    const index_t col_tile = unsigned(place.column) / unsigned(row_tiles);
+    const index_t row0 = (place.column - col_tile * row_tiles) * Tile::rows, col0 = col_tile * Tile::cols;
 
     strided_source<Tile::rows, Tile::depth> a{op.a.p + op.a.batch(item) + row0 * op.a.row, op.a.row, op.a.col,
                                               op.m - row0, op.k};

@@ -1,34 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of the GPU and a queue of work for it, each with an owner.
+// What a GPU is given and gives back, each with an owner: a queue of work, memory in its order, launches that were recorded.
 #pragma once
 
 #include "apriori/device/cuda/launch.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 namespace apriori {
 
 namespace cuda_kernels {
 
 struct release_memory {
-    void operator()(std::byte* p) const noexcept { (void)cudaFree(p); } // waits for the kernels that use it
+    cudaStream_t stream = nullptr;
+    bool pooled = false;
+    /// Back to the pool, for what comes later in the stream; cudaFree waits for the kernels that use it.
+    void operator()(std::byte* p) const noexcept { (void)(pooled ? cudaFreeAsync(p, stream) : cudaFree(p)); }
 };
 struct release_stream {
     void operator()(cudaStream_t s) const noexcept { (void)cudaStreamDestroy(s); }
 };
+struct release_pool {
+    void operator()(cudaMemPool_t p) const noexcept { (void)cudaMemPoolDestroy(p); } // when all of its memory is back
+};
+struct release_graph {
+    void operator()(cudaGraph_t g) const noexcept { (void)cudaGraphDestroy(g); }
+    void operator()(cudaGraphExec_t g) const noexcept { (void)cudaGraphExecDestroy(g); }
+};
+template <class Handle, class Release>
+using owned = std::unique_ptr<std::remove_pointer_t<Handle>, Release>;
 
 } // namespace cuda_kernels
 
-/// Bytes on the device, aligned to 256; empty() after an allocation that failed.
+/// Bytes on the device, aligned to 256; empty() after an allocation that failed. Its queue has to outlive it.
 class cuda_buffer {
 public:
     cuda_buffer() = default;
-    explicit cuda_buffer(std::size_t bytes) noexcept {
+    /// From the pool, in the order of the stream; without a pool by cudaMalloc.
+    cuda_buffer(std::size_t bytes, cudaStream_t stream, cudaMemPool_t pool) noexcept {
         void* p = nullptr;
-        if (!cuda_status(cudaMalloc(&p, bytes == 0 ? 1 : bytes))) return;
-        bytes_.reset(static_cast<std::byte*>(p));
+        const std::size_t taken = bytes == 0 ? 1 : bytes;
+        if (!cuda_status(pool != nullptr ? cudaMallocFromPoolAsync(&p, taken, pool, stream) : cudaMalloc(&p, taken)))
+            return;
+        bytes_ = {static_cast<std::byte*>(p), cuda_kernels::release_memory{stream, pool != nullptr}};
         size_ = bytes;
     }
 
@@ -41,21 +58,70 @@ private:
     std::size_t size_ = 0;
 };
 
-/// A stream that is destroyed with its owner, or one of the user's, which is not.
+/// A stream that is destroyed with its owner, or one of the user's, which is not; and a pool of memory, which keeps what is given
+/// back until it is destroyed, so that a call that was made before allocates nothing.
 class cuda_queue {
 public:
-    cuda_queue() noexcept : state_(cuda_status(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking))) {
-        if (state_) own_.reset(stream_);
+    explicit cuda_queue(int ordinal) noexcept {
+        state_ = cuda_status(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+        if (!state_) return;
+        own_.reset(stream_);
+        make_pool(ordinal);
     }
-    explicit cuda_queue(cudaStream_t stream) noexcept : stream_(stream) {}
+    cuda_queue(int ordinal, cudaStream_t stream) noexcept : stream_(stream) { make_pool(ordinal); }
 
     cudaStream_t stream() const noexcept { return stream_; }
-    const status& state() const noexcept { return state_; } ///< whether the stream could be made
+    const status& state() const noexcept { return state_; } ///< whether the stream and the pool could be made
+    cuda_buffer allocate(std::size_t bytes) const noexcept { return {bytes, stream_, pool_.get()}; }
 
 private:
+    void make_pool(int ordinal) noexcept {
+        int supported = 0;
+        state_ = cuda_status(cudaDeviceGetAttribute(&supported, cudaDevAttrMemoryPoolsSupported, ordinal));
+        if (!state_ || supported == 0) return;
+        cudaMemPoolProps properties{};
+        properties.allocType = cudaMemAllocationTypePinned;
+        properties.location.type = cudaMemLocationTypeDevice;
+        properties.location.id = ordinal;
+        cudaMemPool_t pool = nullptr;
+        state_ = cuda_status(cudaMemPoolCreate(&pool, &properties));
+        if (!state_) return;
+        pool_.reset(pool);
+        std::uint64_t kept = UINT64_MAX;
+        state_ = cuda_status(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept));
+    }
+
     cudaStream_t stream_ = nullptr;
-    std::unique_ptr<std::remove_pointer_t<cudaStream_t>, cuda_kernels::release_stream> own_;
+    cuda_kernels::owned<cudaMemPool_t, cuda_kernels::release_pool> pool_;
+    cuda_kernels::owned<cudaStream_t, cuda_kernels::release_stream> own_;
     status state_;
+};
+
+/// Launches that were recorded: a CUDA graph, ready to be launched.
+class cuda_graph {
+public:
+    cuda_graph() = default;
+
+    /// Records what `status launches()` launches on the stream, without running it.
+    template <class Launches>
+    status record(cudaStream_t stream, Launches&& launches) noexcept {
+        if (const status s = cuda_status(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal)); !s)
+            return s;
+        const status made = launches();
+        cudaGraph_t graph = nullptr;
+        const status ended = cuda_status(cudaStreamEndCapture(stream, &graph));
+        const cuda_kernels::owned<cudaGraph_t, cuda_kernels::release_graph> owner(graph);
+        if (!made) return made;
+        if (!ended) return ended;
+        cudaGraphExec_t ready = nullptr;
+        const status s = cuda_status(cudaGraphInstantiate(&ready, graph, 0));
+        if (s) ready_.reset(ready);
+        return s;
+    }
+    status launch(cudaStream_t stream) const noexcept { return cuda_status(cudaGraphLaunch(ready_.get(), stream)); }
+
+private:
+    cuda_kernels::owned<cudaGraphExec_t, cuda_kernels::release_graph> ready_;
 };
 
 } // namespace apriori

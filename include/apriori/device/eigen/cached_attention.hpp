@@ -28,7 +28,7 @@ inline value seen(const ops::cached_attention& op, const attention_group& g, ind
 inline void run(const executor& on, const ops::cached_attention& op) {
     const index_t d = op.head_dim;
     for (index_t i = 0; i < op.groups.count; ++i) {
-        const attention_group& g = op.groups.groups[i];
+        const attention_group g = op.groups.group(i);
         for (index_t q = 0; q < g.queries; ++q)
             for (index_t h = 0; h < op.heads; ++h) {
                 const index_t query = g.first_query + q;

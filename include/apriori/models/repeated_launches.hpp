@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Launches that are made many times in the same way, recorded where a device can.
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/core/status.hpp"
+
+#include <concepts>
+#include <type_traits>
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori {
+
+/// What a device has that records launches, beside what the concept `device` asks for:
+///   recording               launches that were recorded: movable, empty when default-constructed
+///   records()               whether its stream can be recorded now
+///   record(to, launches)    calls `status launches()` and keeps what it launches in `to`, without running it
+///   replay(recording)       makes them again
+template <class D>
+concept recording_device = requires(D& d, typename D::recording& r, status (*launches)()) {
+    { d.records() } -> std::same_as<bool>;
+    { d.record(r, launches) } -> std::same_as<status>;
+    { d.replay(r) } -> std::same_as<status>;
+};
+
+/// The same launches again and again. They are made as they are the first time, so that whatever a device does for a kernel once is
+/// done; from the second time on they are recorded and replayed, if the device records.
+template <class Device>
+class repeated_launches {
+public:
+    /// Makes the launches of `status launches()`. They have to be those of the last call if `operand`, the memory that they read and
+    /// that may change from call to call, is the same.
+    template <class Launches>
+    status run([[maybe_unused]] Device& device, [[maybe_unused]] const void* operand, Launches&& launches) {
+        if constexpr (recording_device<Device>) {
+            if (device.records() && operand == last_operand_) {
+                if (recorded_operand_ != operand) {
+                    if (const status s = device.record(recording_, launches); !s) return s;
+                    recorded_operand_ = operand;
+                }
+                return device.replay(recording_);
+            }
+            last_operand_ = operand;
+        }
+        return launches();
+    }
+
+private:
+    struct nothing {};
+    static constexpr auto recording_of() {
+        if constexpr (recording_device<Device>)
+            return std::type_identity<typename Device::recording>{};
+        else
+            return std::type_identity<nothing>{};
+    }
+    typename decltype(recording_of())::type recording_{};
+    const void *last_operand_ = nullptr, *recorded_operand_ = nullptr;
+};
+
+} // namespace apriori
+APRIORI_END_EXACT_MATH
