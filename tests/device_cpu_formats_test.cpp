@@ -2,6 +2,7 @@
 // Weight formats of the CPU: a product with packed weights is the product with the weights that the format stands for.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/expr/plan.hpp"
+#include "weight_formats.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,38 +15,6 @@
 using namespace apriori;
 
 namespace {
-
-/// The number that a format keeps for x, by its definition in core/weight_format.hpp and in double; `row` is its output's
-/// weights and `i` its place among them.
-template <class F>
-double kept(const std::vector<float>& row, std::size_t i) {
-    const double x = row[i];
-    const auto nearest = [](double v, int digits) { // to `digits` binary digits, ties to even
-        if (v == 0) return 0.0;
-        int e;
-        const double m = std::frexp(v, &e);
-        return std::ldexp(std::nearbyint(std::ldexp(m, digits)), e - digits);
-    };
-    const auto scaled = [&](std::size_t first, std::size_t last, float levels) {
-        float top = 0;
-        for (std::size_t j = first; j < last; ++j) top = std::max(top, std::fabs(row[j]));
-        const float scale = top / levels;
-        return scale > 0 ? std::nearbyint(row[i] / scale) * static_cast<double>(scale) : 0.0;
-    };
-    if constexpr (std::is_same_v<F, f32>) return x;
-    if constexpr (std::is_same_v<F, bf16> || std::is_same_v<F, bf16a16>) return nearest(x, 8);
-    if constexpr (std::is_same_v<F, f16>)
-        return std::fabs(x) < 0x1p-14 ? std::nearbyint(x * 0x1p24) * 0x1p-24 : nearest(x, 11);
-    if constexpr (std::is_same_v<F, w8>) return scaled(0, row.size(), 127.0f);
-    if constexpr (std::is_same_v<F, w4> || std::is_same_v<F, w4a8>) {
-        const std::size_t first = i / 32 * 32;
-        float largest = 0;
-        for (std::size_t j = first; j < std::min(first + 32, row.size()); ++j)
-            if (std::fabs(row[j]) > std::fabs(largest)) largest = row[j];
-        const double scale = nearest(static_cast<double>(largest / -8.0f), 8);
-        return scale != 0 ? std::clamp(std::nearbyint(row[i] / static_cast<float>(scale)), -8.0f, 7.0f) * scale : 0.0;
-    }
-}
 
 template <class Arch, class F, index_t N, index_t K>
 void product(index_t rows) {
@@ -84,11 +53,13 @@ void product(index_t rows) {
             for (index_t k = 0; k < K; ++k) {
                 const float value = x.data()[r * K + k];
                 top = std::max(top, static_cast<double>(std::fabs(value)));
-                weights += std::fabs(kept<F>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(k)));
+                weights +=
+                    std::fabs(weight_formats::kept<F>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(k)));
                 const double activation = std::is_same_v<F, bf16a16>
                                               ? static_cast<double>(static_cast<float>(bfloat16(value)))
                                               : static_cast<double>(value);
-                const double term = activation * kept<F>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(k));
+                const double term =
+                    activation * weight_formats::kept<F>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(k));
                 sum += term;
                 magnitude += std::fabs(term);
             }

@@ -2,6 +2,7 @@
 // The kernels of device/cuda, run on the host by tests/cuda_emulation with the threads of a block in two orders.
 #include "device_conformance_types.hpp"
 #include "device_cuda_cases.hpp"
+#include "device_cuda_formats.hpp"
 
 namespace {
 
@@ -32,6 +33,7 @@ INSTANTIATE_TYPED_TEST_SUITE_P(emulated, device_types, emulated<cuda_emulation::
 namespace cuda_cases {
 
 INSTANTIATE_TYPED_TEST_SUITE_P(emulated, device_cuda, factories);
+INSTANTIATE_TYPED_TEST_SUITE_P(emulated, device_cuda_formats, factories);
 
 TEST(device_cuda_emulated, a_launch_that_fails_is_the_status) {
     cuda<80> gpu;

@@ -4,6 +4,7 @@
 #pragma nv_diag_suppress 445   // generic lambdas over an axis convert to no function pointer, nor need they
 #include "device_conformance.hpp"
 #include "device_cuda_cases.hpp"
+#include "device_cuda_formats.hpp"
 
 namespace {
 
@@ -23,5 +24,6 @@ APRIORI_TEST_DEVICE(gpu, ::gpu);
 namespace cuda_cases {
 
 INSTANTIATE_TYPED_TEST_SUITE_P(gpu, device_cuda, testing::Types<::gpu>);
+INSTANTIATE_TYPED_TEST_SUITE_P(gpu, device_cuda_formats, testing::Types<::gpu>);
 
 } // namespace cuda_cases

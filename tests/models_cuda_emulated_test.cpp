@@ -15,8 +15,9 @@ namespace model_testing {
 using namespace apriori;
 
 using gpu_type = apriori::cuda<80>;
-template <class Device>
-using tiny_on = PriorTransformer<::tiny, Device>;
+using host_type = cpu<scalar_arch>;
+template <class Device, class Format = f32>
+using tiny_on = PriorTransformer<::tiny, Device, Format>;
 
 TEST(models_cuda_emulated, tiny) {
     cuda_emulation::thread_order = cuda_emulation::order::alternating;
@@ -55,10 +56,10 @@ struct two_prompts {
 };
 
 /// A sampling of `samples` images, incrementally or by the full forward.
-template <class Device>
-std::vector<float> sampled(const tiny_on<Device>& model, const schedule& steps, bool incrementally, index_t samples) {
+template <class Model>
+std::vector<float> sampled(const Model& model, const schedule& steps, bool incrementally, index_t samples) {
     const two_prompts prompts;
-    std::vector<float> latents(to_size(samples * tiny_on<Device>::config.embedding_dim)), out(latents.size());
+    std::vector<float> latents(to_size(samples * Model::config.embedding_dim)), out(latents.size());
     torch_generator random(7);
     random.randn(latents);
     const auto run = [&](auto denoiser) {
@@ -67,17 +68,17 @@ std::vector<float> sampled(const tiny_on<Device>& model, const schedule& steps, 
         ASSERT_TRUE(done) << done.error().message;
     };
     if (incrementally)
-        run(incremental_denoiser<tiny_on<Device>>::make(model, prompts.get(), steps.timesteps(), samples));
+        run(incremental_denoiser<Model>::make(model, prompts.get(), steps.timesteps(), samples));
     else
-        run(forward_denoiser<tiny_on<Device>>::make(model, prompts.get(), samples));
+        run(forward_denoiser<Model>::make(model, prompts.get(), samples));
     return out;
 }
 
 TEST(models_cuda_emulated, samples_as_the_cpu_does_with_every_kind_of_scheduler) {
     gpu_type gpu;
-    cpu<scalar_arch> host;
+    host_type host;
     const auto there = load_reference<tiny_on<gpu_type>>(gpu, "tiny");
-    const auto here = load_reference<tiny_on<cpu<scalar_arch>>>(host, "tiny");
+    const auto here = load_reference<tiny_on<host_type>>(host, "tiny");
     ASSERT_TRUE(there && here);
     const auto check = [&](const auto& config) {
         schedule steps;
@@ -91,6 +92,31 @@ TEST(models_cuda_emulated, samples_as_the_cpu_does_with_every_kind_of_scheduler)
     check(UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});
     check(HeunDiscreteSchedulerConfig{.prediction_type = prediction_kind::sample}); // one history, scaled inputs
     check(DPMSolverMultistepSchedulerConfig{.solver_order = 3});                    // two histories
+}
+
+template <class Format>
+void samples_as_the_cpu_does(double tolerance, double tolerance_of_forward) {
+    SCOPED_TRACE(Format::name);
+    gpu_type gpu;
+    host_type host;
+    const auto there = load_reference<tiny_on<gpu_type, Format>>(gpu, "tiny");
+    const auto here = load_reference<tiny_on<host_type, Format>>(host, "tiny");
+    ASSERT_TRUE(there && here);
+    schedule steps;
+    ASSERT_TRUE(plan_schedule(UnCLIPSchedulerConfig{}, {.num_inference_steps = 3}, steps).ok());
+    for (const bool incrementally : {true, false})
+        EXPECT_TRUE(within(worst_of(sampled(*there, steps, incrementally, 2), sampled(*here, steps, incrementally, 2)),
+                           incrementally ? tolerance : tolerance_of_forward))
+            << (incrementally ? "incrementally" : "by the forward");
+}
+TEST(models_cuda_emulated, samples_as_the_cpu_does_in_every_format) {
+    samples_as_the_cpu_does<f16>(trace_tolerance, trace_tolerance);
+    samples_as_the_cpu_does<bf16>(trace_tolerance, trace_tolerance);
+    samples_as_the_cpu_does<w8>(trace_tolerance, trace_tolerance);
+    samples_as_the_cpu_does<w4>(trace_tolerance, trace_tolerance);
+    // An activation that lies between two bfloat16 numbers may become the other one; and in a forward the CPU rounds what attention
+    // multiplies, too.
+    samples_as_the_cpu_does<bf16a16>(0x1p-8, 0x1p-6);
 }
 
 TEST(models_cuda_emulated, a_step_copies_nothing_and_waits_for_nothing) {

@@ -9,6 +9,8 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,6 +33,9 @@ struct dim3 {
     unsigned x = 1, y = 1, z = 1;
     constexpr dim3() = default;
     constexpr explicit dim3(unsigned x) : x(x) {}
+};
+struct alignas(8) float2 {
+    float x, y;
 };
 struct alignas(16) float4 {
     float x, y, z, w;
@@ -120,6 +125,7 @@ public:
         all_ = {threads, 0, 0};
         warps_.assign(static_cast<std::size_t>(threads / 32), {32, 0, 0});
         done_.assign(static_cast<std::size_t>(threads), false);
+        copies_.assign(static_cast<std::size_t>(threads), {{}});
         for (int t = 0; t < threads; ++t) start(t);
         const int warps = threads / 32;
         for (int left = threads; left > 0;) {
@@ -130,6 +136,36 @@ public:
     }
 
     void wait_block() { wait(all_); }
+    void wait_warp() { wait(warps_[at(now_ / 32)]); }
+
+    /// What the lanes of a warp deposit, all of it for each: `read` sees the deposits of lanes 0 .. 31.
+    template <class T, class Read>
+    void share_in_warp(const T& mine, Read&& read) {
+        static_assert(sizeof(T) <= sizeof(deposit));
+        const int first = now_ / 32 * 32;
+        std::memcpy(&deposits_[at(now_)], &mine, sizeof(T));
+        wait_warp();
+        read([this, first](int lane) {
+            T v;
+            std::memcpy(&v, &deposits_[at(first + lane)], sizeof(T));
+            return v;
+        });
+        wait_warp();
+    }
+
+    // Copies that run ahead: made when the thread waits for them, and until then their destination holds NaNs.
+    void copy_ahead(void* to, const void* from, std::size_t bytes) {
+        std::memset(to, 0xff, bytes);
+        copies_[at(now_)].back().push_back([=] { std::memcpy(to, from, bytes); });
+    }
+    void end_copies() { copies_[at(now_)].emplace_back(); }
+    void wait_for_copies(int groups) {
+        auto& mine = copies_[at(now_)];
+        for (std::size_t i = 0; i + 1 + at(groups) < mine.size(); ++i) {
+            for (const auto& copy : mine[i]) copy();
+            mine[i].clear();
+        }
+    }
     template <class T>
     T exchange(T v, int lane_mask) {
         static_assert(sizeof(T) <= sizeof(double));
@@ -205,6 +241,12 @@ private:
     std::vector<ucontext_t> fibers_{most_threads};
     std::vector<std::unique_ptr<char[]>> stacks_{most_threads};
     std::vector<double> slots_ = std::vector<double>(most_threads); ///< room for any number
+    struct deposit {
+        std::uint32_t words[8];
+    };
+    std::vector<deposit> deposits_ = std::vector<deposit>(most_threads);
+    std::vector<std::vector<std::vector<std::function<void()>>>>
+        copies_; ///< of each thread, in groups, the open one last
     std::vector<bool> done_;
     std::vector<barrier> warps_;
     barrier all_;
@@ -215,6 +257,48 @@ private:
 } // namespace cuda_emulation
 
 inline void __syncthreads() { cuda_emulation::block::current().wait_block(); }
+inline void __syncwarp() { cuda_emulation::block::current().wait_warp(); }
+
+namespace cuda_emulation {
+
+inline std::vector<unsigned char> dynamic; ///< of the block that runs, filled with NaNs when it starts
+/// As alignas(16) has it on a GPU.
+inline std::byte* dynamic_memory() {
+    const auto address = reinterpret_cast<std::uintptr_t>(dynamic.data());
+    return reinterpret_cast<std::byte*>((address + 15) / 16 * 16);
+}
+
+/// mma.sync m16n8k16 of bfloat16: d += a b.
+inline void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+    struct words {
+        std::uint32_t a[4], b[2];
+    } mine;
+    std::memcpy(mine.a, a, sizeof(a));
+    std::memcpy(mine.b, b, sizeof(b));
+    const auto number = [](std::uint32_t word, int upper) {
+        const std::uint32_t bits = upper ? word & 0xffff0000u : word << 16;
+        float x;
+        std::memcpy(&x, &bits, sizeof(x));
+        return x;
+    };
+    const int lane = static_cast<int>(threadIdx.x % 32);
+    block::current().share_in_warp(mine, [&](auto of_lane) {
+        for (int i = 0; i < 4; ++i) {
+            const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+            float sum = 0; // of sixteen products, and then what was there
+            for (int k = 0; k < 16; ++k) {
+                const words left = of_lane(row % 8 * 4 + k % 8 / 2), right = of_lane(column * 4 + k % 8 / 2);
+                sum += number(left.a[row / 8 + k / 8 * 2], k % 2) * number(right.b[k / 8], k % 2);
+            }
+            d[i] += sum;
+        }
+    });
+}
+inline void copy_ahead(void* to, const void* from, std::size_t bytes) { block::current().copy_ahead(to, from, bytes); }
+inline void end_copies() { block::current().end_copies(); }
+inline void wait_for_copies(int groups) { block::current().wait_for_copies(groups); }
+
+} // namespace cuda_emulation
 template <class T>
 T __shfl_xor_sync(unsigned, T v, int lane_mask) {
     return cuda_emulation::block::current().exchange(v, lane_mask);
@@ -227,12 +311,14 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
     const std::function<void()> body = [kernel, values = std::tuple<std::remove_cv_t<Parameter>...>(argument...)] {
         std::apply(kernel, values);
     };
-    const std::function<void()> run = [grid = config->gridDim, threads = config->blockDim, body] {
+    const std::function<void()> run = [grid = config->gridDim, threads = config->blockDim,
+                                       shared = config->dynamicSmemBytes, body] {
         ++cuda_emulation::launches;
         gridDim = grid;
         blockDim = threads;
         for (unsigned b = 0; b < grid.x; ++b) {
             blockIdx.x = b;
+            cuda_emulation::dynamic.assign(shared + 15, 0xff);
             cuda_emulation::block::current().run(static_cast<int>(threads.x), body);
         }
     };
@@ -241,6 +327,12 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
     else
         run();
     return cudaSuccess;
+}
+
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+template <class... Parameter>
+cudaError_t cudaFuncSetAttribute(void (*)(Parameter...), cudaFuncAttribute, int bytes) {
+    return bytes <= 99 * 1024 ? cudaSuccess : cudaErrorInvalidValue; // what every GPU from sm_80 on grants
 }
 
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {

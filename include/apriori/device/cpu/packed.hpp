@@ -5,6 +5,7 @@
 
 #include "apriori/core/fixed_string.hpp"
 #include "apriori/core/macros.hpp"
+#include "apriori/core/quantization.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/core/weight_format.hpp"
 #include "apriori/device/cpu/blocking.hpp"
@@ -20,7 +21,6 @@ namespace apriori::cpu_device {
 /// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each has
 ///     left                              how it wants the left operand: interleaved_rows (panel_product.hpp) as a rule
 ///     panel_bytes(k)                    constexpr
-///     representable(row)                the status of a row that the format cannot hold
 ///     store_scale(panel, j, k, row)     what output j of the panel has once, of its row [k]; a null row: zeros
 ///     store(panel, j, k, row, k0)       inputs k0 .. k0 + store_slice of that row, and what pads the last of them
 /// and for interleaved_rows
@@ -107,7 +107,7 @@ status pack_rows(packed<Arch, Format> w, index_t first, std::span<const float> r
     if (first < 0 || first + count > w.n || count * w.k != std::ssize(rows))
         return status::shape("pack: rows past the end of the matrix, or not whole ones", first + count, w.n);
     for (index_t r = 0; r < count; ++r)
-        if (const status s = format::representable(part(rows, r * w.k, w.k)); !s) return s;
+        if (const status s = detail::representable<Format>(part(rows, r * w.k, w.k)); !s) return s;
     const index_t last = first + count, end = last == w.n ? padded_outputs<Arch>(w.n) : last;
     for (index_t j = first, next = 0; j < end; j = next) { // panel by panel
         next = (std::min)(j / P * P + P, end);

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/core/quantization.hpp"
 #include "apriori/device/cpu/dot.hpp"
-#include "apriori/device/cpu/integers.hpp"
 #include "apriori/device/cpu/row_kernels.hpp"
 #include "apriori/device/cpu/tiles.hpp"
 
@@ -56,7 +56,7 @@ void quantize(const float* part, index_t count, float inverse, quantized_slice<T
     float x[left_slice] = {};
     for (index_t j = 0; j < count; ++j) x[j] = part[j] * inverse;
     if constexpr (Terms == 1)
-        for (index_t j = 0; j < left_slice; ++j) to[0][j] = std::int8_t(rounded(x[j]));
+        for (index_t j = 0; j < left_slice; ++j) to[0][j] = std::int8_t(detail::nearest_integer(x[j]));
     else
         for (index_t j = 0; j < left_slice; ++j) {
             const auto whole = std::int32_t(x[j]);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with packed weights: one kernel for many rows, bound by arithmetic, and one for few, bound by reading weights.
+// Products with packed weights. In float32: one kernel for many rows, bound by arithmetic, and one for few, bound by reading weights.
+// In the other formats: tensor cores.
 #pragma once
 
 #include "apriori/device/cuda/packed.hpp"
+#include "apriori/device/cuda/tensor_product.hpp"
 #include "apriori/device/cuda/tile_product.hpp"
 
 namespace apriori::cuda_kernels {
@@ -117,6 +119,27 @@ status run(target<Choices> on, const ops::contraction<ops::mapped<Program>, cuda
             return launch_many_rows<wide>(on.stream, op, aligned);
     }
     return launch_many_rows<typename Choices::narrow_tile>(on.stream, op, aligned);
+}
+
+template <class Shape, class Op>
+status launch_tensor_product(cudaStream_t stream, const Op& op, bool aligned) noexcept {
+    const index_t outputs = ceil_div(op.n, tile_outputs * Shape::output_warps);
+    return launch_with(tensor_product_bytes<typename format_of_op<Op>::type, Shape>(), stream,
+                       ceil_div(op.rows, Shape::rows) * outputs, block_threads, tensor_product<Shape, Op>, op, aligned);
+}
+
+/// In all formats but f32: warps share k where there are too few rows to give each its own outputs.
+template <class Choices, class Program, class Format, class E>
+status run(target<Choices> on, const ops::contraction<ops::mapped<Program>, cuda_packed<Format>, E>& op) noexcept {
+    if (op.rows <= 0 || op.n <= 0) return {};
+    const bool aligned = rows_are_aligned(op.input.program, op.k);
+    if (op.rows <= 8) return launch_tensor_product<tensor_shape<1, 1, 8>>(on.stream, op, aligned);
+    if (op.rows <= 16) return launch_tensor_product<tensor_shape<2, 1, 8>>(on.stream, op, aligned);
+    using many = tensor_shape<8, 8, 1>;
+    if (ceil_div(op.rows, many::rows) * ceil_div(op.n, tile_outputs * many::output_warps) >= on.processors)
+        return launch_tensor_product<many>(on.stream, op, aligned);
+    if (op.rows <= 32) return launch_tensor_product<tensor_shape<4, 2, 4>>(on.stream, op, aligned);
+    return launch_tensor_product<tensor_shape<8, 4, 2>>(on.stream, op, aligned);
 }
 
 } // namespace apriori::cuda_kernels

@@ -42,7 +42,9 @@ public:
     using buffer = cuda_buffer;
     using recording = cuda_graph;
     static constexpr index_t most_rows = 1024; ///< steps of a sampling that are processed together
+    /// f32, f16, bf16, bf16a16, w8 or w4; all but f32 need tensor cores that take bfloat16.
     template <class Format>
+    requires(std::is_same_v<Format, f32> || Sm >= 80)
     using packed = cuda_packed<Format>;
 
     /// A stream of its own, which does not wait for the default stream.
@@ -65,7 +67,7 @@ public:
     }
     template <class Format>
     status pack(cuda_packed<Format> w, index_t first, std::span<const float> rows) noexcept {
-        return state_ ? pack_rows(stream(), w, first, rows) : state_;
+        return state_ ? pack_rows(queue_, w, first, rows) : state_;
     }
     status synchronize() noexcept { return state_ ? cuda_status(cudaStreamSynchronize(stream())) : state_; }
 

@@ -42,19 +42,41 @@ struct target {
     int processors; ///< multiprocessors of the GPU
 };
 
-/// `blocks` blocks of `threads` threads; grids have one axis, whose limit of 2^31 - 1 is the only one to keep.
-/// No blocks: nothing to do, and CUDA would refuse.
+/// The shared memory that a kernel is launched with, aligned to 16.
+__device__ inline std::byte* dynamic_memory() {
+#ifdef __CUDACC__
+    extern __shared__ __align__(16) std::byte memory[];
+    return memory;
+#else
+    return cuda_emulation::dynamic_memory();
+#endif
+}
+
+/// `blocks` blocks of `threads` threads, each with `shared` bytes of dynamic memory; grids have one axis, whose limit of 2^31 - 1 is the
+/// only one to keep. No blocks: nothing to do, and CUDA would refuse.
 template <class... Parameter, class... Argument>
-status launch(cudaStream_t stream, index_t blocks, int threads, void (*kernel)(Parameter...),
-              const Argument&... arguments) noexcept {
+status launch_with(std::size_t shared, cudaStream_t stream, index_t blocks, int threads, void (*kernel)(Parameter...),
+                   const Argument&... arguments) noexcept {
     constexpr index_t most = 0x7fffffff;
+    constexpr std::size_t granted = 48 * 1024; // more has to be asked for
     if (blocks <= 0) return {};
     if (blocks > most) return {errc::unsupported, "cuda: more blocks than a grid can have", blocks, most};
+    if (shared > granted)
+        if (const status s =
+                cuda_status(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared)));
+            !s)
+            return s;
     cudaLaunchConfig_t config{};
     config.gridDim = dim3(unsigned(blocks));
     config.blockDim = dim3(unsigned(threads));
+    config.dynamicSmemBytes = shared;
     config.stream = stream;
     return cuda_status(cudaLaunchKernelEx(&config, kernel, arguments...));
+}
+template <class... Parameter, class... Argument>
+status launch(cudaStream_t stream, index_t blocks, int threads, void (*kernel)(Parameter...),
+              const Argument&... arguments) noexcept {
+    return launch_with(0, stream, blocks, threads, kernel, arguments...);
 }
 
 } // namespace cuda_kernels

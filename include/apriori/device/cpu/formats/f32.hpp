@@ -16,7 +16,6 @@ struct panel_format<Arch, f32> {
     static constexpr int N = blocking<Arch>::vectors;
 
     static constexpr index_t panel_bytes(index_t k) { return k * P * 4; }
-    static status representable(std::span<const float>) noexcept { return {}; }
     static void store_scale(std::byte*, index_t, index_t, const float*) noexcept {}
     static void store(std::byte* panel, index_t j, index_t k, const float* row, index_t k0) noexcept {
         float* to = reinterpret_cast<float*>(panel) + j;

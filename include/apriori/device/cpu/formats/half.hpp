@@ -7,8 +7,6 @@
 #include "apriori/device/cpu/int_lanes.hpp"
 #include "apriori/device/cpu/packed.hpp"
 
-#include <cmath>
-
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
@@ -23,12 +21,6 @@ struct half_panel {
     /// Words [pairs][P], zeros behind the last input: a matrix unit takes 16 pairs at a time.
     static constexpr index_t pairs(index_t k) { return round_up(k, 32) / 2; }
     static constexpr index_t panel_bytes(index_t k) { return pairs(k) * P * 4; }
-    static status representable(std::span<const float> row) noexcept {
-        for (const float x : row)
-            if (!(std::fabs(x) <= Codec::largest))
-                return status::invalid(std::isfinite(x) ? Codec::too_large : "pack: a weight is not finite");
-        return {};
-    }
     static void store_scale(std::byte*, index_t, index_t, const float*) noexcept {}
     static void store(std::byte* panel, index_t j, index_t k, const float* row, index_t k0) noexcept {
         auto* to = reinterpret_cast<std::uint32_t*>(panel) + j;
@@ -57,8 +49,6 @@ struct half_panel {
 };
 
 struct bf16_codec {
-    static constexpr float largest = 3.38e38f; ///< rounds to a finite number
-    static constexpr const char* too_large = "pack: a weight is past 3.38e38, which bf16 cannot hold; use f32";
     static std::uint32_t encode(float x) noexcept { return float_to_bfloat16(x); }
     /// The float of the upper half of each word; the lower half is zero.
     template <class V>
@@ -67,8 +57,6 @@ struct bf16_codec {
     }
 };
 struct f16_codec {
-    static constexpr float largest = 65504.0f;
-    static constexpr const char* too_large = "pack: a weight is past 65504, which f16 cannot hold; use bf16 or f32";
     static std::uint32_t encode(float x) noexcept { return float_to_half(x); }
     /// Exponent and fraction three bits to the right are a float too small by 2^112; multiplied, subnormals come out right.
     template <class V>

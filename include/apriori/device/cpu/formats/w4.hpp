@@ -4,9 +4,9 @@
 
 #include "apriori/core/half.hpp"
 #include "apriori/core/macros.hpp"
+#include "apriori/core/quantization.hpp"
 #include "apriori/device/cpu/grouped_rows.hpp"
 #include "apriori/device/cpu/int_lanes.hpp"
-#include "apriori/device/cpu/integers.hpp"
 #include "apriori/device/cpu/packed.hpp"
 
 #include <bit>
@@ -26,7 +26,6 @@ struct nibble_panel {
 
     static constexpr index_t groups(index_t k) { return ceil_div(k, G); }
     static constexpr index_t panel_bytes(index_t k) { return groups(k) * group_words * 4; }
-    static status representable(std::span<const float> row) noexcept { return finite_row(row); }
     static const std::uint32_t* group_at(const std::byte* panel, index_t g) noexcept {
         return reinterpret_cast<const std::uint32_t*>(panel) + g * group_words;
     }
@@ -72,7 +71,7 @@ private:
     static void store_group(std::uint32_t* group, index_t j, index_t count, const float* from) noexcept {
         float x[to_size(G)] = {};
         for (index_t i = 0; from && i < (std::min)(G, count); ++i) x[i] = from[i];
-        const float scale = nibble_scale(x, G);
+        const float scale = detail::nibble_scale(x, G);
         // of a word that two outputs share only its own half is written: other threads may pack other outputs
         const std::uint16_t bits_of_scale = float_to_bfloat16(scale);
         const bool upper = (j >= half) == (std::endian::native == std::endian::little);
@@ -80,7 +79,7 @@ private:
         for (index_t word = 0; word < G / 8; ++word) {
             std::uint32_t bits = 0;
             for (index_t i = 0; i < 8; ++i) {
-                const auto nibble = std::uint32_t(nearest_nibble(x[8 * word + i], scale) + 8);
+                const auto nibble = std::uint32_t(detail::nearest_nibble(x[8 * word + i], scale) + 8);
                 bits |= nibble << (i < 4 ? 8 * i : 8 * (i - 4) + 4);
             }
             group[half + word * P + j] = bits;

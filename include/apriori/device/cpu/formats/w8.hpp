@@ -4,7 +4,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
-#include "apriori/device/cpu/integers.hpp"
+#include "apriori/core/quantization.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/quantized_rows.hpp"
 
@@ -30,16 +30,16 @@ struct byte_panel {
         return reinterpret_cast<const std::uint32_t*>(panel) + P;
     }
     static void store_scale(std::byte* panel, index_t j, index_t k, const float* row) noexcept {
-        reinterpret_cast<float*>(panel)[j] = row ? largest_magnitude(row, k) / 127.0f : 0.0f;
+        reinterpret_cast<float*>(panel)[j] = row ? detail::largest_magnitude(row, k) / 127.0f : 0.0f;
     }
     static void store(std::byte* panel, index_t j, index_t k, const float* row, index_t k0) noexcept {
         static_assert(store_slice == 64); // and so are inputs padded
         const float scale = scales(panel)[j];
         std::array<std::uint8_t, to_size(store_slice)> bytes;
         bytes.fill(zero);
-        if (row && scale > 0)
+        if (row)
             for (index_t i = 0; i < (std::min)(store_slice, k - k0); ++i)
-                at(bytes, i) = std::uint8_t(rounded(row[k0 + i] / scale) + zero);
+                at(bytes, i) = std::uint8_t(detail::nearest_byte(row[k0 + i], scale) + zero);
         auto* to = reinterpret_cast<std::uint32_t*>(panel) + P + j;
         for (index_t q = 0; q < store_slice / 4; ++q) std::memcpy(to + (k0 / 4 + q) * P, bytes.data() + 4 * q, 4);
     }
@@ -69,23 +69,15 @@ struct byte_panel {
                 cpu_device::store(x, lanes<W>::load(x) * lanes<W>::load(scales(panel) + c));
             });
     }
-    static status finite_and_short(std::span<const float> row) noexcept {
-        if (row.size() > 65536)
-            return status::invalid("pack: more than 65536 inputs, whose sums 32 bits do not hold", std::ssize(row),
-                                   65536);
-        return finite_row(row);
-    }
 };
 
 template <class Arch>
 struct panel_format<Arch, w8> : byte_panel<Arch> {
     using left = std::conditional_t<multiplies_bytes<Arch>, quantized_left<Arch, 4>, interleaved_rows<Arch>>;
-    static status representable(std::span<const float> row) noexcept { return byte_panel<Arch>::finite_and_short(row); }
 };
 template <class Arch>
 struct panel_format<Arch, w8a8> : byte_panel<Arch> {
     using left = quantized_left<Arch, 1>;
-    static status representable(std::span<const float> row) noexcept { return byte_panel<Arch>::finite_and_short(row); }
 };
 
 } // namespace apriori::cpu_device
