@@ -97,7 +97,7 @@ void add_device(CLI::App& command, device_options& on, bool threads = true) {
         .add_option("--arch", on.arch,
                     "Instruction set of cpu, of " + compiled_archs() + "; the newest that this machine runs")
         ->type_name("NAME");
-    command.add_option("--weights", on.weights, "Weight format of cpu, of " + compiled_weights() + "; f32")
+    command.add_option("--weights", on.weights, "Weight format of cpu and cuda, of " + compiled_weights() + "; f32")
         ->type_name("FORMAT")
         ->check(weight_format());
     if (!threads) return;

@@ -73,20 +73,25 @@ failure not_compiled(const std::string& what, std::string_view have, const std::
                                            comma_list(have), rebuild(option))};
 }
 
+/// The weight formats that a device has kernels for.
+std::string_view formats_of(std::string_view device) {
+    if (device == "cpu") return build_info::known_weights;
+    return device == "cuda" ? "f32;f16;bf16;bf16a16;w8;w4" : "f32";
+}
+
 result<void> check(const device_options& on) {
     if (!holds(build_info::devices, on.device))
         return not_compiled("device " + on.device, build_info::devices,
                             fmt::format("{}{}", on.device == "cuda" ? "-DAPRIORI_CUDA=ON " : "",
                                         setting("DEVICES", joined(build_info::devices, on.device))));
-    if (on.device != "cpu") {
-        if (on.weights != "" && on.weights != "f32")
-            return failure{errc::unsupported, fmt::format("--weights {}: device {} has f32 alone; cpu has {}",
-                                                          on.weights, on.device, compiled_weights())};
-        if (!on.arch.empty())
-            return failure{errc::unsupported,
-                           fmt::format("--arch {}: device {} has one build; leave --arch away", on.arch, on.device)};
-        return {};
-    }
+    const std::string_view formats = formats_of(on.device);
+    if (!holds(formats, on.weights_or_default()))
+        return failure{errc::unsupported, fmt::format("--weights {}: device {} has {}; cpu has {}", on.weights, on.device,
+                                                      comma_list(formats), compiled_weights())};
+    if (on.device != "cpu" && !on.arch.empty())
+        return failure{errc::unsupported,
+                       fmt::format("--arch {}: device {} has one build; leave --arch away", on.arch, on.device)};
+    if (on.device == "eigen") return {};
     if (!holds(build_info::weights, on.weights_or_default()))
         return not_compiled("weight format " + on.weights_or_default(), build_info::weights,
                             setting("WEIGHTS", joined(build_info::weights, on.weights_or_default())));
