@@ -49,16 +49,28 @@ __global__ void __launch_bounds__(block_threads) few_rows(const __grid_constant_
         w[c] = op.weights.data + (col0 + c < op.n ? col0 + c : op.n - 1) * op.weights.row_stride(op.k);
 
     constexpr index_t step = 4 * warp_threads;
-#pragma unroll 2
-    for (index_t k = 4 * lane; k < op.k; k += step) {
-        float4 b[Columns];
+    constexpr int ahead = 8 / Columns; // times Columns weights, 16 bytes each, that a lane asks for before it multiplies
+    for (index_t k0 = 4 * lane; k0 < op.k; k0 += step * ahead) {
+        float4 b[ahead][Columns];
 #pragma unroll
-        for (int c = 0; c < Columns; ++c) b[c] = *reinterpret_cast<const float4*>(w[c] + k);
+        for (int i = 0; i < ahead; ++i)
 #pragma unroll
-        for (int r = 0; r < Rows; ++r) {
-            const float4 a = *reinterpret_cast<const float4*>(x[r] + k);
+            for (int c = 0; c < Columns; ++c)
+                b[i][c] = k0 + i * step < op.k ? *reinterpret_cast<const float4*>(w[c] + k0 + i * step)
+                                               : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
-            for (int c = 0; c < Columns; ++c) sum[r][c] += a.x * b[c].x + a.y * b[c].y + a.z * b[c].z + a.w * b[c].w;
+        for (int i = 0; i < ahead; ++i) {
+            const index_t k = k0 + i * step;
+            if (k >= op.k) break;
+#pragma unroll
+            for (int r = 0; r < Rows; ++r) {
+                const float4 a = *reinterpret_cast<const float4*>(x[r] + k);
+#pragma unroll
+                for (int c = 0; c < Columns; ++c) {
+                    const float4& v = b[i][c];
+                    sum[r][c] += a.x * v.x + a.y * v.y + a.z * v.z + a.w * v.w;
+                }
+            }
         }
     }
 
