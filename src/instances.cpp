@@ -86,8 +86,8 @@ result<void> check(const device_options& on) {
                                         setting("DEVICES", joined(build_info::devices, on.device))));
     const std::string_view formats = formats_of(on.device);
     if (!holds(formats, on.weights_or_default()))
-        return failure{errc::unsupported, fmt::format("--weights {}: device {} has {}; cpu has {}", on.weights, on.device,
-                                                      comma_list(formats), compiled_weights())};
+        return failure{errc::unsupported, fmt::format("--weights {}: device {} has {}; cpu has {}", on.weights,
+                                                      on.device, comma_list(formats), compiled_weights())};
     if (on.device != "cpu" && !on.arch.empty())
         return failure{errc::unsupported,
                        fmt::format("--arch {}: device {} has one build; leave --arch away", on.arch, on.device)};

@@ -49,7 +49,8 @@ __global__ void __launch_bounds__(block_threads) few_rows(const __grid_constant_
         w[c] = op.weights.data + (col0 + c < op.n ? col0 + c : op.n - 1) * op.weights.row_stride(op.k);
 
     constexpr index_t step = 4 * warp_threads;
-    constexpr int ahead = 8 / Columns; // times Columns weights, 16 bytes each, that a lane asks for before it multiplies
+    constexpr int ahead =
+        8 / Columns; // times Columns weights, 16 bytes each, that a lane asks for before it multiplies
     for (index_t k0 = 4 * lane; k0 < op.k; k0 += step * ahead) {
         float4 b[ahead][Columns];
 #pragma unroll
