@@ -4,7 +4,7 @@
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
-file(COPY "${SOURCE}/layer.cpp" DESTINATION "${BINARY}")
+file(COPY "${SOURCE}/layer/layer.cpp" DESTINATION "${BINARY}")
 file(WRITE "${BINARY}/eigen.cpp" "#include <apriori/device/eigen/device.hpp>\nint main() { return apriori::eigen().name[0] != 'e'; }\n")
 set(ENV{PKG_CONFIG_PATH} "${PREFIX}/share/pkgconfig")
 
