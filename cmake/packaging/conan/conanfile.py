@@ -34,7 +34,8 @@ class AprioriConan(ConanFile):
     def export_sources(self):
         for pattern in ("CMakeLists.txt", "cmake/*", "include/*", "bench/variants.hpp", "scripts/bench-variants", "scripts/bar_chart.py",
                         "CHANGELOG.md", "LICENSE", "NOTICE"):
-            copy(self, pattern, os.path.join(self.recipe_folder, SOURCE), self.export_sources_folder, excludes="*/build/*")
+            copy(self, pattern, os.path.join(self.recipe_folder, SOURCE), self.export_sources_folder,
+                 excludes=("*/build/*", "*/__pycache__/*"))
 
     def layout(self):
         cmake_layout(self)
