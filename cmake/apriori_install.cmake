@@ -58,8 +58,8 @@ _apriori_pkg_config(apriori-scalar ": the device cpu in plain floats" CFLAGS "-I
 _apriori_pkg_config(apriori-eigen ": the device eigen" REQUIRES "apriori, eigen3 >= 3.4" LIBS "-pthread")
 _apriori_pkg_config(apriori-text ": the tokenizer" REQUIRES "apriori, libutf8proc")
 
-install(FILES bench/variants.hpp scripts/bench-variants scripts/bar_chart.py DESTINATION "${_package_dir}/bench"
-        COMPONENT headers)
+install(FILES bench/variants.hpp scripts/bar_chart.py DESTINATION "${_package_dir}/bench" COMPONENT headers)
+install(PROGRAMS scripts/bench-variants DESTINATION "${_package_dir}/bench" COMPONENT headers)
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT headers)
 
 if(TARGET apriori_program)

@@ -48,14 +48,18 @@ expect_field(${dev} Package "^libapriori-dev$")
 expect_field(${dev} Version "^${VERSION}$")
 expect_field(${dev} Architecture "^all$")
 expect_field(${dev} Section "^libdevel$")
-expect_field(${dev} Maintainer ".")
+expect_field(${dev} Maintainer "^[^<>]+ <[^@ ]+@[^@ ]+>$")
 expect_field(${dev} Depends "^libxsimd-dev \\(>= 8\\.1\\)$")
 expect_field(${dev} Recommends "libeigen3-dev \\(>= 3\\.4\\), libutf8proc-dev")
 expect_field(${dev} Description "^[^\n]+\n .*unCLIP prior")
 set(doc "usr/share/doc/libapriori-dev")
 expect_files(${dev} "^usr/(include/apriori|share/(cmake/apriori|pkgconfig|doc/apriori|doc/libapriori-dev))/"
              usr/include/apriori/apriori.hpp usr/share/cmake/apriori/apriori-config.cmake usr/share/pkgconfig/apriori.pc
-             usr/share/doc/apriori/LICENSE ${doc}/copyright ${doc}/changelog.gz ${doc}/README.md ${doc}/docs/tutorial.md)
+             usr/share/doc/apriori/LICENSE ${doc}/copyright ${doc}/changelog.gz ${doc}/README.md ${doc}/CHANGELOG.md ${doc}/docs/tutorial.md)
+execute_process(COMMAND gzip -dc "${folder}/${doc}/changelog.gz" OUTPUT_VARIABLE changelog COMMAND_ERROR_IS_FATAL ANY)
+if(NOT changelog MATCHES "^libapriori-dev \\(${VERSION}\\) .*\n -- [^<]+<[^>]+>  [A-Z][a-z][a-z], [0-9][0-9] [A-Z][a-z][a-z] [0-9]+ ")
+    message(FATAL_ERROR "this is no changelog of Debian:\n${changelog}")
+endif()
 
 # Used as it lies there, by CMake and by pkg-config.
 execute_process(COMMAND "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE}/layer" -B "${BINARY}/build" "-DCMAKE_PREFIX_PATH=${folder}/usr"

@@ -5,22 +5,31 @@ if(NOT PROJECT_IS_TOP_LEVEL OR NOT APRIORI_INSTALL)
     return()
 endif()
 
+set(CPACK_PACKAGE_CONTACT "The apriori authors <authors@apriori.invalid>" CACHE STRING
+    "Who makes the package, as a name <address>: its field Maintainer")
+
 # What Debian wants beside a package's files, in a folder of its name. These components are installed by cpack alone.
 set(_doc "${CMAKE_INSTALL_DATADIR}/doc")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/CHANGELOG.md")
-file(ARCHIVE_CREATE OUTPUT "${PROJECT_BINARY_DIR}/changelog.gz" PATHS "${PROJECT_SOURCE_DIR}/CHANGELOG.md" FORMAT raw COMPRESSION GZip)
+find_program(APRIORI_GZIP gzip)
+mark_as_advanced(APRIORI_GZIP)
+string(TIMESTAMP _date "%a, %d %b %Y %H:%M:%S +0000" UTC) # of SOURCE_DATE_EPOCH, where it is set
 foreach(_package IN ITEMS libapriori-dev apriori)
     set(_component debian_${_package})
     install(FILES cmake/packaging/debian/copyright DESTINATION "${_doc}/${_package}" COMPONENT ${_component} EXCLUDE_FROM_ALL)
-    install(FILES "${PROJECT_BINARY_DIR}/changelog.gz" DESTINATION "${_doc}/${_package}" COMPONENT ${_component} EXCLUDE_FROM_ALL)
+    if(APRIORI_GZIP)
+        set(_changelog "${PROJECT_BINARY_DIR}/debian/${_package}/changelog")
+        file(WRITE "${_changelog}" "${_package} (${PROJECT_VERSION}) unstable; urgency=medium\n\n"
+                                   "  * CHANGELOG.md, in libapriori-dev, says what is new.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${_date}\n")
+        execute_process(COMMAND "${APRIORI_GZIP}" -9nf "${_changelog}" COMMAND_ERROR_IS_FATAL ANY)
+        install(FILES "${_changelog}.gz" DESTINATION "${_doc}/${_package}" COMPONENT ${_component} EXCLUDE_FROM_ALL)
+    endif()
 endforeach()
-install(FILES README.md DESTINATION "${_doc}/libapriori-dev" COMPONENT debian_libapriori-dev EXCLUDE_FROM_ALL)
+install(FILES CHANGELOG.md README.md DESTINATION "${_doc}/libapriori-dev" COMPONENT debian_libapriori-dev EXCLUDE_FROM_ALL)
 install(DIRECTORY docs DESTINATION "${_doc}/libapriori-dev" COMPONENT debian_libapriori-dev EXCLUDE_FROM_ALL
         PATTERN "Doxyfile" EXCLUDE PATTERN "functions.txt" EXCLUDE)
 
 set(CPACK_PACKAGE_NAME apriori)
 set(CPACK_PACKAGE_VENDOR "The apriori authors")
-set(CPACK_PACKAGE_CONTACT "The apriori authors" CACHE STRING "Who made the package, as a name <address>: its field Maintainer")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
 set(CPACK_VERBATIM_VARIABLES ON)
