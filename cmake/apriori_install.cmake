@@ -50,7 +50,7 @@ set(_xsimd "")
 if(PkgConfig_FOUND)
     pkg_check_modules(_apriori_xsimd QUIET xsimd)
     if(_apriori_xsimd_FOUND) # else it is on the compiler's path, or the user says where
-        set(_xsimd "xsimd")
+        set(_xsimd "xsimd >= 8.1")
     endif()
 endif()
 _apriori_pkg_config(apriori "" REQUIRES "${_xsimd}" CFLAGS "-I\${includedir}")

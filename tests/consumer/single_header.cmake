@@ -52,7 +52,7 @@ float one(float x);
 float two(float x);
 int main() { return one(1) == 6 && two(2) == 9 ? 0 : 1; }
 ")
-    run("${COMPILER}" ${strict} -Og one.cpp two.cpp main.cpp -o both)
+    run("${COMPILER}" ${strict} -fno-exceptions -fno-rtti -Og one.cpp two.cpp main.cpp -o both)
     run("${BINARY}/both")
     if(CLANG)
         run("${CLANG}" ${strict} -fsyntax-only one.cpp)
