@@ -89,8 +89,11 @@ function(apriori_define_component component kind include_dir)
     endif()
 
     if(component STREQUAL "core")
-        if(kind STREQUAL "IN_TREE")
+        if(kind STREQUAL "IN_TREE" AND PROJECT_IS_TOP_LEVEL)
             target_include_directories(${target} INTERFACE "$<BUILD_INTERFACE:${include_dir}>")
+        elseif(kind STREQUAL "IN_TREE")
+            # As from a package: a user's warnings are about the user's code.
+            target_include_directories(${target} SYSTEM INTERFACE "$<BUILD_INTERFACE:${include_dir}>")
         else()
             target_include_directories(${target} INTERFACE "${include_dir}")
         endif()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake --install: the component `headers`, which needs no build (the headers, the CMake package, the licence), and the component
+# cmake --install: the component `headers`, which needs no build (the headers, the CMake package, the .pc files, the licence), and the component
 # `program`, where it was built.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -27,8 +27,39 @@ install(FILES "${PROJECT_BINARY_DIR}/apriori-config.cmake" "${PROJECT_BINARY_DIR
               cmake/apriori_add_multiarch.cmake cmake/apriori_link_file.cmake
               cmake/Findutf8proc.cmake cmake/Findxsimd.cmake
         DESTINATION "${_package_dir}" COMPONENT headers)
-install(FILES bench/variants.hpp scripts/bench-variants scripts/bar_chart.py DESTINATION "${_package_dir}/bench"
-        COMPONENT headers)
+# For pkg-config: apriori has the headers and what the device cpu needs, and each of the others one component more. A .pc file finds the
+# headers from where it lies. Flags of compilers, -std=c++20 among them, are the user's.
+set(_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+if(IS_ABSOLUTE "${_pc_dir}")
+    set(PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+else()
+    string(REGEX REPLACE "[^/]+" ".." PC_PREFIX "${_pc_dir}")
+    set(PC_PREFIX "\${pcfiledir}/${PC_PREFIX}")
+endif()
+set(PC_INCLUDEDIR "\${prefix}")
+cmake_path(APPEND PC_INCLUDEDIR "${CMAKE_INSTALL_INCLUDEDIR}") # which may be absolute
+# _apriori_pkg_config(<name> <what it adds> REQUIRES <packages> CFLAGS <flags> LIBS <flags>)
+function(_apriori_pkg_config PC_NAME what)
+    cmake_parse_arguments(PARSE_ARGV 2 PC "" "REQUIRES;CFLAGS;LIBS" "")
+    set(PC_DESCRIPTION "${PROJECT_DESCRIPTION}${what}")
+    configure_file(cmake/apriori.pc.in "${PROJECT_BINARY_DIR}/${PC_NAME}.pc" @ONLY)
+    install(FILES "${PROJECT_BINARY_DIR}/${PC_NAME}.pc" DESTINATION "${_pc_dir}" COMPONENT headers)
+endfunction()
+find_package(PkgConfig QUIET)
+set(_xsimd "")
+if(PkgConfig_FOUND)
+    pkg_check_modules(_apriori_xsimd QUIET xsimd)
+    if(_apriori_xsimd_FOUND) # else it is on the compiler's path, or the user says where
+        set(_xsimd "xsimd >= 8.1")
+    endif()
+endif()
+_apriori_pkg_config(apriori "" REQUIRES "${_xsimd}" CFLAGS "-I\${includedir}")
+_apriori_pkg_config(apriori-scalar ": the device cpu in plain floats" CFLAGS "-I\${includedir} -DAPRIORI_NO_XSIMD")
+_apriori_pkg_config(apriori-eigen ": the device eigen" REQUIRES "apriori, eigen3 >= 3.4" LIBS "-pthread")
+_apriori_pkg_config(apriori-text ": the tokenizer" REQUIRES "apriori, libutf8proc")
+
+install(FILES bench/variants.hpp scripts/bar_chart.py DESTINATION "${_package_dir}/bench" COMPONENT headers)
+install(PROGRAMS scripts/bench-variants DESTINATION "${_package_dir}/bench" COMPONENT headers)
 install(FILES LICENSE NOTICE DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT headers)
 
 if(TARGET apriori_program)

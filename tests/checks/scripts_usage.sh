@@ -3,7 +3,7 @@
 # A misspelt option of a script is one line on stderr and exit code 2; --help is exit code 0.
 set -u
 bad=0
-for script in gpu test demo docs verify-archs verify-full install-deps find_clang check_format fuzz race bench-check bench-compile bench-variants; do
+for script in gpu test amalgamate demo docs verify-archs verify-full install-deps find_clang check_format fuzz race bench-check bench-compile bench-variants; do
     "$1/scripts/$script" --no-such-option >/dev/null 2>"${TMPDIR:-/tmp}/apriori-usage.$$"
     code=$?
     message=$(cat "${TMPDIR:-/tmp}/apriori-usage.$$")

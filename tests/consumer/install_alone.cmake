@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DSOURCE= -DBINARY= -DGENERATOR= -DCOMPILER= -P install_alone.cmake: without a build, cmake --install installs the
-# headers, and the component `program` nothing.
+# headers, and the component `program` nothing. Without pkg-config, whose answer decides, apriori.pc requires no package.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
 execute_process(COMMAND "${CMAKE_COMMAND}" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}" -DAPRIORI_BUILD_TESTS=OFF
-                        -DAPRIORI_BUILD_BENCH=OFF -DAPRIORI_BUILD_EXAMPLES=OFF -S "${SOURCE}" -B "${BINARY}"
+                        -DAPRIORI_BUILD_BENCH=OFF -DAPRIORI_BUILD_EXAMPLES=OFF
+                        -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON -S "${SOURCE}" -B "${BINARY}"
                 COMMAND_ERROR_IS_FATAL ANY)
 
 function(expect_installed component out_of)
@@ -29,5 +30,9 @@ function(expect_installed component out_of)
     endif()
 endfunction()
 expect_installed("" TRUE)
+file(READ "${BINARY}/prefix_/share/pkgconfig/apriori.pc" text)
+if(NOT text MATCHES "Requires: *\n")
+    message(FATAL_ERROR "apriori.pc requires what nothing has found:\n${text}")
+endif()
 expect_installed(headers TRUE)
 expect_installed(program FALSE)

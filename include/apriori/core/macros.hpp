@@ -8,6 +8,12 @@
 #include <see the error above> // no such file: the compiler stops here
 #endif
 
+#if defined(APRIORI_SINGLE_HEADER) // of scripts/amalgamate
+#error                                                                                                                 \
+    "apriori: headers in apriori/ are included behind a single header, which has the same contents; include one or the other"
+#include <see the error above>
+#endif
+
 /// Callable on the host and, when nvcc compiles, on the device.
 #if defined(__CUDACC__)
 #define APRIORI_HD __host__ __device__

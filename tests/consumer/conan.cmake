@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# cmake -DSOURCE= -DBINARY= -DPYTHON= -DCOMPILER= -DVERSION= -P conan.cmake: `conan create` makes and tests the package in an empty home,
+# with libraries of the system, with none, and with packages of Conan that stand for ConanCenter's.
+cmake_policy(VERSION 3.25)
+
+set(release 2.34.0)
+set(venv "${SOURCE}/build/conan-${release}")
+set(conan "${venv}/bin/conan")
+if(NOT EXISTS "${conan}")
+    execute_process(COMMAND "${PYTHON}" -m venv "${venv}" RESULT_VARIABLE code)
+    if(code EQUAL 0)
+        execute_process(COMMAND "${venv}/bin/pip" -q --disable-pip-version-check install conan==${release} RESULT_VARIABLE code)
+    endif()
+    if(NOT code EQUAL 0 OR NOT EXISTS "${conan}")
+        message("skipped: conan ${release} could not be installed with pip")
+        return()
+    endif()
+endif()
+
+file(REMOVE_RECURSE "${BINARY}")
+set(ENV{CONAN_HOME} "${BINARY}/home")
+set(ENV{CXX} "${COMPILER}")
+set(settings -nr -s build_type=Debug -s compiler.cppstd=20 -c tools.cmake.cmaketoolchain:generator=Ninja)
+function(conan)
+    execute_process(COMMAND "${conan}" ${ARGN} RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+    if(NOT code EQUAL 0)
+        message(FATAL_ERROR "conan ${ARGN} fails:\n${output}")
+    endif()
+    set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+conan(profile detect)
+# The test of the package prints the version; a component that its options leave out is not asked for.
+function(create folder)
+    conan(create "${SOURCE}/cmake/packaging/conan" ${settings} -c "tools.cmake.cmake_layout:test_folder=${BINARY}/${folder}" ${ARGN})
+    if(NOT output MATCHES "\napriori ${VERSION}\n")
+        message(FATAL_ERROR "the test of the package does not print apriori ${VERSION}:\n${output}")
+    endif()
+endfunction()
+create(system -o "&:xsimd=system")
+create(scalar -o "&:xsimd=none" -o "&:eigen=system" -o "&:utf8proc=system")
+foreach(package IN ITEMS "xsimd 8.1.0" "eigen 3.4.0" "utf8proc 2.8.0")
+    separate_arguments(package)
+    list(GET package 0 name)
+    list(GET package 1 version)
+    conan(create "${SOURCE}/tests/consumer/conan_system" --name ${name} --version ${version} ${settings})
+endforeach()
+create(conan -o "&:eigen=conan" -o "&:utf8proc=conan")
+
+file(GLOB_RECURSE files RELATIVE "${BINARY}/home" "${BINARY}/home/p/b/*/p/licenses/LICENSE"
+     "${BINARY}/home/p/b/*/p/share/pkgconfig/*")
+if(NOT files MATCHES "LICENSE" OR files MATCHES "pkgconfig")
+    message(FATAL_ERROR "the package has no licence, or .pc files besides those that Conan writes: ${files}")
+endif()
+
+execute_process(COMMAND "${conan}" install --requires apriori/${VERSION} -nr -s compiler.cppstd=17 -o "apriori/*:xsimd=system"
+                RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(code EQUAL 0 OR NOT output MATCHES "lower than the required C\\+\\+ standard \\(20\\)")
+    message(FATAL_ERROR "a profile of C++17 is not refused:\n${output}")
+endif()
