@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks and times the device cuda on this machine's GPU, and writes what it found to a file and a page.
 
-usage: scripts/gpu [--out FILE] [--page FILE] [--stages NAME,...] [--binaries DIR] [--build-only]
+usage: scripts/gpu [--out FILE] [--page FILE] [--stages NAME,...] [--binaries DIR] [--build-only] [--architectures LIST]
 
 Stages, in order; one that fails does not stop the others:
   build       the tests, the benchmarks and the program, by nvcc, into build/gpu; with --binaries DIR what another machine built
   card        the GPU, its driver, copy bandwidth, what a launch takes
-  tests       all tests of the device, and what diffusers recorded, in every weight format
+  tests       all tests of the device, and the models against what diffusers recorded
   sanitizer   compute-sanitizer's memcheck, racecheck, initcheck and synccheck, a minute each at most
   products    a block's products: rows and formats
   samplings   steps, samplings and forwards of the default model and Shap-E
@@ -17,6 +17,7 @@ Stages, in order; one that fails does not stop the others:
   --stages LIST     these alone
   --binaries DIR    as --build-only left them in build/gpu/bin: the machine needs no nvcc
   --build-only      builds and gathers all of it in build/gpu/bin, with the shared libraries that it needs; it needs no GPU
+  --architectures LIST  compute capabilities to build for, in tenths, with semicolons: that of the GPU, or without one 80;90
 
 The stage `peers` runs where this python has torch and diffusers (PYTHON=python names another). A stage that cannot run says why and
 is skipped. Exits 1 when a stage failed, 3 when there is no GPU that can be used, and 2 for wrong arguments.
@@ -36,17 +37,16 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/gpu", usage=__doc__.split("usage: ")[1].partition("\n")[0], add_help=False)
-    parser.add_argument("-h", "--help", action="store_true")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/gpu/gpu.json")
-    parser.add_argument("--page", type=pathlib.Path, default=ROOT / "docs/performance-cuda.md")
-    parser.add_argument("--stages", default=",".join(NAMES))
-    parser.add_argument("--binaries", type=pathlib.Path)
-    parser.add_argument("--build-only", action="store_true")
+    about, _, rest = __doc__.partition("usage: ")
+    parser = argparse.ArgumentParser(prog="scripts/gpu", usage=rest.partition("\n")[0], description=about + rest.partition("\n")[2],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", help=argparse.SUPPRESS, type=pathlib.Path, default=ROOT / "build/gpu/gpu.json")
+    parser.add_argument("--page", help=argparse.SUPPRESS, type=pathlib.Path, default=ROOT / "docs/performance-cuda.md")
+    parser.add_argument("--stages", help=argparse.SUPPRESS, default=",".join(NAMES))
+    parser.add_argument("--binaries", help=argparse.SUPPRESS, type=pathlib.Path)
+    parser.add_argument("--build-only", help=argparse.SUPPRESS, action="store_true")
+    parser.add_argument("--architectures", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.help:
-        print(__doc__.strip())
-        sys.exit(0)
     options.stages = options.stages.split(",")
     for name in options.stages:
         if name not in NAMES:
@@ -66,7 +66,7 @@ def write_whole(path, text):
 def main():
     options = arguments()
     found = {"date": time.strftime("%Y-%m-%d"), "stages": {}}
-    run = stages.Run(ROOT, options.binaries or ROOT / "build/gpu/bin", found)
+    run = stages.Run(ROOT, options.binaries or ROOT / "build/gpu/bin", options.architectures)
     for name in ("build",) if options.build_only else options.stages:
         if name == "build" and options.binaries:
             continue

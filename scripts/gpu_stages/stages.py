@@ -11,7 +11,7 @@ import sys
 import time
 
 TESTS = ("device_cuda_test", "models_cuda_test", "models_clip_cuda_test")
-FORMATS = "f32;f16;bf16;bf16a16;w8;w4"
+FORMATS = "f32;bf16;bf16a16;w8;w4"
 # What the samplings stage times: arguments of apriori bench.
 WORKS = {
     "default model, f32": "--preset karlo_v1_alpha --tokens 12 --weights f32",
@@ -47,8 +47,8 @@ def output(command, **more):
 
 
 class Run:
-    def __init__(self, root, binaries, found):
-        self.root, self.bin, self.found = root, binaries.resolve(), found
+    def __init__(self, root, binaries, architectures=None):
+        self.root, self.bin, self.architectures = root, binaries.resolve(), architectures
 
     @functools.lru_cache
     def gpu(self):
@@ -80,7 +80,7 @@ class Run:
         if not nvcc:
             raise Skipped("there is no nvcc; build elsewhere by scripts/gpu --build-only and name the folder with --binaries")
         folder = self.root / "build/gpu"
-        architectures = "native" if self.gpu() is None else "80;90"
+        architectures = self.architectures or ("native" if self.gpu() is None else "80;90")
         output(["cmake", "-G", "Ninja", "-S", self.root, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_CUDA_COMPILER={nvcc}",
                 f"-DCMAKE_CUDA_ARCHITECTURES={architectures}", "-DAPRIORI_CUDA=ON", "-DAPRIORI_TEST_SCOPE=cuda",
                 "-DAPRIORI_BUILD_BENCH=ON", "-DAPRIORI_BUILD_EXAMPLES=OFF", "-DAPRIORI_BUILD_PROGRAM=ON", "-DAPRIORI_DEVICES=cuda",
