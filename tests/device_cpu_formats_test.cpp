@@ -186,7 +186,8 @@ void products_err_by_half_a_step() {
         for (index_t j = 0; j < N; ++j) {
             double sum = 0, magnitude = 0;
             for (index_t i = 0; i < K; ++i) {
-                const double v = kept<Weights>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(i));
+                const double v =
+                    weight_formats::kept<Weights>(w[static_cast<std::size_t>(j)], static_cast<std::size_t>(i));
                 sum += v * static_cast<double>(x[static_cast<std::size_t>(r * K + i)]);
                 magnitude += std::fabs(v);
             }

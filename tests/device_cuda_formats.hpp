@@ -95,14 +95,14 @@ protected:
     void check() {
         auto& gpu = factory.device;
         const format_case<Format, 70, 53> odd(gpu);
-        for (const index_t rows : {1, 8, 9, 17}) odd.check(rows);
+        for (const index_t rows : {1, 9}) odd.check(rows);
         const format_case<Format, 33, 64> whole(gpu);
-        for (const index_t rows : {1, 4, 33, 70}) whole.check(rows);
+        for (const index_t rows : {4, 33}) whole.check(rows);
         whole.check(5, 4); // rows that are aligned, with gaps
         whole.check(5, 1); // and not
         format_case<Format, 1, 1>(gpu).check(3);
         const format_case<Format, 20, 1100> deep(gpu); // several chunks of k, and more units than are on their way
-        for (const index_t rows : {2, 12, 20, 40}) deep.check(rows);
+        for (const index_t rows : {2, 20}) deep.check(rows);
         format_case<Format, 260, 40>(gpu).check(
             64 * ((gpu.multiprocessors() + 2) / 3)); // tiles enough for all multiprocessors
     }

@@ -62,16 +62,16 @@ __global__ void __launch_bounds__(block_threads) few_rows(const __grid_constant_
 #pragma unroll
         for (int i = 0; i < ahead; ++i) {
             const index_t k = k0 + i * step;
-            if (k >= op.k) break;
+            if (k < op.k)
 #pragma unroll
-            for (int r = 0; r < Rows; ++r) {
-                const float4 a = *reinterpret_cast<const float4*>(x[r] + k);
+                for (int r = 0; r < Rows; ++r) {
+                    const float4 a = *reinterpret_cast<const float4*>(x[r] + k);
 #pragma unroll
-                for (int c = 0; c < Columns; ++c) {
-                    const float4& v = b[i][c];
-                    sum[r][c] += a.x * v.x + a.y * v.y + a.z * v.z + a.w * v.w;
+                    for (int c = 0; c < Columns; ++c) {
+                        const float4& v = b[i][c];
+                        sum[r][c] += a.x * v.x + a.y * v.y + a.z * v.z + a.w * v.w;
+                    }
                 }
-            }
         }
     }
 
