@@ -69,13 +69,17 @@ def check_kept(prior, tensors):
     """Prompts and timesteps that change from call to call: each answer is that of a model that keeps nothing."""
     plain = apriori_prior.load(sys.argv[1], threads=1, incremental=False)
     a = arguments(tensors, "mask_ragged")
-    text = a["encoder_hidden_states"].copy()
-    for i, t in enumerate((999, 500, 500, 0, 999, 17, 999, 250)):
-        if i in (4, 6):
-            text[0, 1] += 0.5  # in place: the same array with other numbers
-        rows = [0, 0, 1, 2, 1][: 5 if i % 2 else 3]
-        given = dict(hidden_states=a["hidden_states"][rows] * (i + 1), timestep=t, proj_embedding=a["proj_embedding"][rows],
-                     encoder_hidden_states=text[rows], attention_mask=a["attention_mask"][rows].astype(bool))
+    text, pooled, mask = (a[name].copy() for name in ("encoder_hidden_states", "proj_embedding", "attention_mask"))
+    for i, t in enumerate((999, 500, 500, 0, 999, 999, 999, 250, 999)):
+        rows = [0, 0, 1, 2, 1] if i in (3, 7) else [0, 0, 1]
+        if i == 2:  # in place: the same arrays with other numbers
+            text[1, 2] += 0.5
+        if i == 5:
+            pooled[0, 3] += 0.5
+        if i == 6:
+            mask[0, 1] ^= 1
+        given = dict(hidden_states=a["hidden_states"][rows] * (i + 1), timestep=t, proj_embedding=pooled[rows],
+                     encoder_hidden_states=text[rows], attention_mask=mask[rows].astype(bool))
         near(f"call {i} at timestep {t}", prior(**given).predicted_image_embedding, plain(**given).predicted_image_embedding)
 
 
@@ -89,8 +93,9 @@ def check_arguments(prior, a):
     same("the buffer protocol", proj_embedding=memoryview(a["proj_embedding"]))
     same("timesteps of another type", timestep=a["timestep"].astype(np.float64))
     expect("a tuple", np.array_equal(prior(**a, return_dict=False)[0], want))
-    expect("a number is cut to an integer", np.array_equal(prior(**(a | {"timestep": 3.7})).predicted_image_embedding,
-                                                          prior(**(a | {"timestep": 3})).predicted_image_embedding))
+    at = lambda timestep: prior(**(a | {"timestep": timestep})).predicted_image_embedding
+    expect("numbers are cut to integers", all(np.array_equal(at(t), at(3)) for t in (3.7, np.float32(3.7), np.int64(3))))
+    expect("arrays are not", not np.array_equal(at(np.array([3.7])), at(3)))
 
     width = prior.config.embedding_dim
     call = lambda **other: lambda: prior(**(a | other))
@@ -139,6 +144,9 @@ def check_threads(prior, tensors):
 
 
 def main():
+    if len(sys.argv) != 3:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
     folder = pathlib.Path(sys.argv[1])
     tensors = read(folder / "cases.safetensors")
     prior = apriori_prior.load(folder, threads=2)

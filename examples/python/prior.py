@@ -6,6 +6,7 @@
 The package is compiled for one configuration (see CMakeLists.txt); load refuses the folder of another one.
 """
 import json
+import numbers
 import os
 import sys
 
@@ -184,7 +185,7 @@ def _given(name, x):
 
 
 def _timestep(timestep, from_torch):
-    if isinstance(timestep, (int, float)):
+    if isinstance(timestep, numbers.Real):
         timestep = [int(timestep)]
     if from_torch:
         import torch
