@@ -48,8 +48,9 @@ set(ENV{CXX} "${COMPILER}")
 set(ENV{CMAKE_CXX_COMPILER_LAUNCHER} "${LAUNCHER}")
 set(ENV{PYTHONDONTWRITEBYTECODE} 1)
 execute_process(COMMAND "${python}" -m pip --disable-pip-version-check install --no-build-isolation --no-deps --target "${BINARY}/site"
-                        -C "build-dir=${BINARY}/build" -C "cmake.define.APRIORI_PYTHON_PRIOR=${cases}/unclip_like/config.json"
-                        -C "cmake.define.CMAKE_CXX_FLAGS_RELEASE=-Og -DNDEBUG" "${example}"
+                        "--config-settings=build-dir=${BINARY}/build"
+                        "--config-settings=cmake.define.APRIORI_PYTHON_PRIOR=${cases}/unclip_like/config.json"
+                        "--config-settings=cmake.define.CMAKE_CXX_FLAGS_RELEASE=-Og -DNDEBUG" "${example}"
                 COMMAND_ERROR_IS_FATAL ANY)
 if(NOT EXISTS "${BINARY}/site/apriori_prior-${VERSION}.dist-info")
     message(FATAL_ERROR "the package has another version than ${VERSION}")
