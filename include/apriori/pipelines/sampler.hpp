@@ -213,7 +213,7 @@ result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_c
 ///   scheduler  planned: its steps are run in order
 ///   latents    standard normal, [samples, tokens * embedding_dim]; scaled by init_noise_sigma here (see scale_latents)
 ///   noise      `void(std::span<float>)` fills [samples, tokens * embedding_dim] standard normals, once for each step that
-///              draws noise, in order
+///              draws noise, in order; all of them before the first step where the device has memory of its own
 /// With guidance the denoiser's branches are [unconditional, conditional], and one branch otherwise.
 template <class Model, class Denoiser, scheduler Scheduler, class Noise>
 result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& schedule, std::span<const float> latents,
