@@ -6,12 +6,15 @@
 
 Prints what went wrong and exits 1, or exits 0. MPIRUN is the launcher, RANKS_PROGRAM the build of tests/mpi/ranks.cpp.
 """
+import hashlib
+import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 # As root, with more ranks than cores, without a shell to other machines or another process's memory, as in a container: for Open MPI 4
 # and 5. Other launchers take no notice.
@@ -59,6 +62,39 @@ def run_well(ranks, *arguments, program=None):
     return out
 
 
+def descendants(process):
+    """The ids of a process's children and theirs. Open MPI's ranks have groups of their own."""
+    parents = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue # has ended
+            parents.setdefault(int(stat[stat.rindex(")") + 1:].split()[1]), []).append(int(entry.name))
+    found = [process]
+    for parent in found:
+        found += parents.get(parent, [])
+    return found[1:]
+
+
+def kill(process):
+    """The launcher and all its ranks at once, as when a machine goes down."""
+    for pid in [process.pid, *descendants(process.pid)]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass # has ended
+
+
+def sha(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def files_in(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
 # ---- a failure ends all ranks, with one message, and leaves nothing under the final name ----
 
 def failures(folder):
@@ -82,7 +118,63 @@ def failures(folder):
     expect(code != 0 and not (folder / "full.npy").exists(), f"a full disk: exit code {code}\n{err}")
 
 
-CASES = {"failures": failures}
+# ---- the program ----
+
+def program(folder):
+    """MORE: the program without MPI, and with it; the folder of the digits model."""
+    alone, ours, model = MORE
+    prompts = folder / "prompts.jsonl"
+    digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    prompts.write_text("\n".join(json.dumps({"prompt": f"a handwritten {d}", "seed": i, "num_images_per_prompt": 2})
+                                 for i, d in enumerate(digits)) + "\n\n")
+    how = ["sample", "--model", model, "--mask-text-encoder", "--threads", "1", "--batch", prompts]
+    short, long = ["--steps", "4"], ["--steps", "900"]
+
+    def serial(*arguments):
+        done = subprocess.run([alone, *map(str, arguments)], capture_output=True, text=True, check=False)
+        expect(done.returncode == 0, f"{arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+
+    serial(*how, *short, "--out", folder / "alone.npy")
+    serial(*how, *short, "--out", folder / "alone")
+    files = {name: sha(folder / "alone" / name) for name in files_in(folder / "alone")}
+    expect(len(files) == len(digits), f"a folder of {len(files)} files")
+    for ranks in [1, 3]:
+        out = run_well(ranks, *how, *short, "--out", folder / f"{ranks}.npy", program=ours)
+        expect(sha(folder / f"{ranks}.npy") == sha(folder / "alone.npy"), f"{ranks} ranks give another .npy")
+        expect(out.count("2 samples of 10 prompts in ") == 1, f"{ranks} ranks say\n{out}")
+        run_well(ranks, *how, *short, "--out", folder / str(ranks), program=ours)
+        ours_now = {name: sha(folder / str(ranks) / name) for name in files_in(folder / str(ranks))}
+        expect(ours_now == files, f"{ranks} ranks give other files: {ours_now}, not {files}")
+
+    # killed, and gone on with by the program without MPI
+    process = start(2, ours, *how, *long, "--out", folder / "stopped.npy")
+    until = time.monotonic() + 60
+    while not (folder / "stopped.npy.part").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
+    kill(process)
+    code, _, err = finish(process)
+    expect(code != 0 and not (folder / "stopped.npy").exists(), f"killed: exit code {code}, {files_in(folder)}\n{err}")
+    expect((folder / "stopped.npy.part").exists(), f"nothing is left to go on with\n{err}")
+    serial(*how, *long, "--out", folder / "stopped.npy", "--resume")
+    serial(*how, *long, "--out", folder / "not_stopped.npy")
+    expect(sha(folder / "stopped.npy") == sha(folder / "not_stopped.npy"), "a stopped run gives another .npy")
+
+    def refused(message, *arguments):
+        code, _, err = run(3, *arguments, *short, program=ours)
+        lines = [line for line in err.splitlines() if line.startswith("apriori: ")]
+        expect(code == 2 and len(lines) == 1 and message in lines[0], f"{arguments}: exit code {code}, not {message!r} but\n{err}")
+
+    refused("--resumee", *how, "--out", folder / "3.npy", "--resumee")
+    refused("is of another run: its 'guidance' is '4', that of this run '3'", *how, "--out", folder / "3.npy", "--resume",
+            "--guidance", "3")
+    refused("need a file, which can be read again", *how[:-1], "-", "--out", folder / "x.npy")
+    with prompts.open("a") as file:
+        file.write('{"prompt": "a handwritten one", "num_images_per_prompt": 3}\n')
+    refused("prompts.jsonl:12: num_images_per_prompt 3: all lines of one .npy have as many rows, that of the first 2", *how,
+            "--out", folder / "3.npy", "--resume")
+
+
+CASES = {"failures": failures, "program": program}
 
 if __name__ == "__main__":
     if len(sys.argv) < 4 or sys.argv[1] not in CASES:

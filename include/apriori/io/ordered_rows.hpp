@@ -24,6 +24,7 @@ struct ordered_rows {
     index_t checkpoint = 64; ///< items that a process makes between two entries into the manifest
     run_inputs inputs{};     ///< all that the numbers depend on; a run is gone on with by the same inputs alone
     bool resume = false;     ///< go on with a stopped run, if there is one; else such a run is an error
+    std::string_view how_to_resume = "resume";                      ///< for the message that says to
     std::function<void(index_t done, index_t items)> on_progress{}; ///< on the first process, after each checkpoint
 };
 
@@ -180,9 +181,9 @@ private:
         return {};
     }
     failure left_over(std::uint64_t done) const {
-        return {errc::invalid_argument,
-                cat(part_.string(), ": was left by a run that was stopped after ", done, " of ", run_.items,
-                    " items; go on with it (resume), or remove it and ", manifest_.filename().string())};
+        return {errc::invalid_argument, cat(part_.string(), ": was left by a run that was stopped after ", done, " of ",
+                                            run_.items, " items; go on with it (", run_.how_to_resume,
+                                            "), or remove it and ", manifest_.filename().string())};
     }
     /// Another run on the same file would write between our rows. Where the file system has no locks, nobody looks.
     result<void> lock() {
