@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -118,6 +119,26 @@ def failures(folder):
     expect(code != 0 and not (folder / "full.npy").exists(), f"a full disk: exit code {code}\n{err}")
 
 
+# ---- one packed file for all ranks of a machine ----
+
+def packed(folder):
+    image, plain, mapped, copied = (folder / n for n in ["image", "plain.npy", "mapped.npy", "copied.npy"])
+    run_well(1, f"pack={image}")
+    run_well(1, f"out={plain}")
+    for ranks in [1, 2, 4]:
+        out = run_well(ranks, f"out={mapped}", f"packed={image}", "pss=1")
+        expect(sha(mapped) == sha(plain), f"{ranks} ranks with a packed file give other numbers")
+        shares = [(int(p), int(r)) for p, r in re.findall(r"pss (\d+) rss (\d+)", out)]
+        expect(len(shares) == ranks, f"no share of {ranks}: {out}")
+        kilobytes = image.stat().st_size / 1024
+        for pss, rss in shares:
+            expect(rss > 0.5 * kilobytes, f"a rank has mapped {rss} of {kilobytes:.0f} KiB")
+            expect(pss <= kilobytes / ranks * 1.05, f"a rank of {ranks} holds {pss} KiB of {kilobytes:.0f}")
+        print(f"{ranks} ranks: Pss {[p for p, _ in shares]} KiB of {kilobytes:.0f}")
+    out = run_well(2, f"out={copied}", f"packed={image}", "replica=1", "pss=1", "threads=2")
+    expect(sha(copied) == sha(plain), "a copy of a packed file gives other numbers")
+
+
 # ---- the program ----
 
 def program(folder):
@@ -174,7 +195,7 @@ def program(folder):
             "--out", folder / "3.npy", "--resume")
 
 
-CASES = {"failures": failures, "program": program}
+CASES = {"failures": failures, "packed": packed, "program": program}
 
 if __name__ == "__main__":
     if len(sys.argv) < 4 or sys.argv[1] not in CASES:

@@ -6,15 +6,20 @@
 //     out=FILE              one sampling, with format, batch, threads, prompts, checkpoint, seed, resume
 //       wait=MS             between two prompts
 //       fail=RANK           that rank fails in its second prompt; how=result, throw, alone (outside of a collective call) or crash
+//       pack=FILE           the weights are packed there by the first rank; packed=FILE  and mapped; replica=1  or copied
+//       pss=1               prints what share of the packed file's memory each rank holds
 #include "apriori/device/cpu/executors/eigen_thread_pool.hpp"
 
 #include "apriori/apriori.hpp"
+#include "apriori/io/packed_file.hpp"
 #include "apriori/io/stored_prompt.hpp"
 #include "apriori/mpi/communicator.hpp"
 #include "apriori/mpi/sample.hpp"
 
 #include <csignal>
+#include <fstream>
 #include <map>
+#include <sstream>
 #include <stdexcept>
 
 using namespace apriori;
@@ -53,13 +58,36 @@ struct prompts_of_digits {
     }
 };
 
+/// Kilobytes of a mapped file that count for this process (Pss), of those that are mapped and in memory (Rss).
+std::pair<long, long> pss_of(const std::string& file) {
+    std::ifstream maps("/proc/self/smaps");
+    long pss = 0, rss = 0;
+    bool inside = false;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find('-') < line.find(' ') && line.find(':') > line.find(' ')) inside = line.ends_with(file);
+        std::istringstream words(line);
+        std::string key;
+        long value = 0;
+        words >> key >> value;
+        if (inside && key == "Pss:") pss += value;
+        if (inside && key == "Rss:") rss += value;
+    }
+    return {pss, rss};
+}
+
 template <class Format>
 result<void> sample_as(const mpi::communicator& ranks, const mpi::sampling_run& run, int threads) {
     using Model = PriorTransformer<presets::digits, device_type, Format>;
     eigen_thread_pool_executor pool(threads);
     device_type device(pool);
-    const auto model = ranks.agree(load<Model>(device, folder + "/prior"));
+    const std::string pack = option("pack"), packed = option("packed");
+    const auto model = ranks.agree([&]() -> result<Model> {
+        if (packed.empty()) return load<Model>(device, folder + "/prior");
+        if (option("replica") == "1") return io::copy_packed_file<Model>(device, packed);
+        return io::open_packed_file<Model>(device, packed);
+    }());
     if (!model) return model.error();
+    if (!pack.empty()) return ranks.agree(ranks.rank() == 0 ? io::write_packed_file(*model, pack) : result<void>());
 
     auto texts = ranks.agree(io::open_weights(folder + "/conditions.safetensors"));
     if (!texts) return texts.error();
@@ -69,7 +97,18 @@ result<void> sample_as(const mpi::communicator& ranks, const mpi::sampling_run& 
         return failure{errc::device_error, "left alone"};
     mpi::sampling_run how = run;
     how.unconditional = *nothing;
-    return mpi::sample_prompts(ranks, *model, steps, prompts_of_digits{ranks, std::move(*texts)}, how);
+    if (auto r = mpi::sample_prompts(ranks, *model, steps, prompts_of_digits{ranks, std::move(*texts)}, how); !r)
+        return r;
+    if (option("pss") == "1") {
+        MPI_Barrier(ranks.comm()); // all have read the weights
+        const auto [pss, rss] = pss_of(packed);
+        for (int r = 0; r < ranks.size(); ++r) {
+            const std::string line = ranks.broadcast(io::cat("pss ", pss, " rss ", rss), r);
+            if (ranks.rank() == 0) std::printf("rank %d %s\n", r, line.c_str());
+        }
+        std::fflush(stdout);
+    }
+    return {};
 }
 
 result<void> sample_in(const mpi::communicator& ranks, const std::string& format, const mpi::sampling_run& run,
