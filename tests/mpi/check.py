@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import subprocess
@@ -119,6 +120,78 @@ def failures(folder):
     expect(code != 0 and not (folder / "full.npy").exists(), f"a full disk: exit code {code}\n{err}")
 
 
+# ---- a stopped run goes on, with another number of ranks ----
+
+def resumed(folder):
+    whole, out = folder / "whole.npy", folder / "out.npy"
+    part, manifest = folder / "out.npy.part", folder / "out.npy.manifest.json"
+    how = ["prompts=40", "checkpoint=2", "batch=2"]
+    run_well(2, f"out={whole}", *how)
+    seed = int(os.environ.get("APRIORI_TEST_SEED", time.time_ns() % 100000))
+    chance = random.Random(seed)
+    print(f"APRIORI_TEST_SEED={seed}")
+    stopped = 0
+    for attempt in range(30):
+        ranks = chance.choice([1, 2, 3, 4])
+        process = start(ranks, RANKS, f"out={out}", *how, "wait=60", "resume=1")
+        time.sleep(chance.uniform(0.3, 0.9))
+        if chance.random() < 0.5: # the launcher, which ends the ranks
+            process.send_signal(signal.SIGTERM)
+        else:
+            kill(process)
+        code, _, err = finish(process)
+        if code == 0:
+            break
+        stopped += 1
+        if out.exists(): # it was stopped after its last step
+            expect(sha(out) == sha(whole), f"after {stopped} stops there is an output before all is done")
+            break
+        if manifest.exists():
+            done = json.loads(manifest.read_text())["done"]
+            expect(0 <= done <= 40, f"the manifest says that {done} are done")
+            print(f"{ranks} ranks stopped at {done} of 40")
+    expect(stopped > 0, "no run was stopped")
+    run_well(3, f"out={out}", *how, "resume=1")
+    expect(sha(out) == sha(whole), f"the output differs from that of a run that was not stopped, after {stopped} stops")
+    expect(not part.exists(), "a .part is left")
+    expect(json.loads(manifest.read_text())["done"] == 40, "the manifest does not say that all is done")
+    print(f"{stopped} stops")
+
+    # nothing is left to do, and it is not done again
+    before = out.stat().st_mtime_ns
+    run_well(2, f"out={out}", *how, "resume=1")
+    expect(out.stat().st_mtime_ns == before, "a finished run was made again")
+    # another run's manifest
+    code, _, err = run(2, f"out={out}", *how, "resume=1", "seed=8")
+    expect(code == 2 and "rank 0 of 2: " in err and "is of another run: its 'seed' is '7', that of this run '8'" in err,
+           f"another seed: exit code {code}\n{err}")
+    # what a stopped run left is not overwritten
+    finish(start(2, RANKS, f"out={folder}/left.npy", *how, "fail=1"))
+    code, _, err = run(2, f"out={folder}/left.npy", *how)
+    expect(code == 2 and "left.npy.part: was left by a run that was stopped after 0 of 40 items; go on with it (resume)" in err,
+           f"a .part: exit code {code}\n{err}")
+
+
+# ---- the same bytes for any number of ranks, batch and number of threads ----
+
+def matrix(folder, few):
+    """For each format, batch and number of threads: one sum of all."""
+    sums = {}
+    for ranks in [1, 3] if few else [1, 2, 3, 4, 7]:
+        into = folder / str(ranks)
+        into.mkdir()
+        run_well(ranks, f"matrix={into}", "prompts=70" if not few else "prompts=12", *(["few=1"] if few else []))
+        for file in into.glob("*.npy"):
+            sums.setdefault(file.name.split(".")[0], {}).setdefault(sha(file), []).append(f"{ranks} ranks, {file.name}")
+    expect(sorted(sums) == ["bf16", "f32", "w8a8"], f"formats: {sorted(sums)}")
+    for name, kinds in sums.items():
+        expect(len(kinds) == 1, f"{name} has {len(kinds)} different outputs: {json.dumps(kinds, indent=1)}")
+        count = len(next(iter(kinds.values())))
+        print(f"{name}: {next(iter(kinds))} {count} times")
+        expect(count == (2 * 3 if few else 5 * 6), f"{name}: {count} outputs")
+    expect(len({next(iter(k)) for k in sums.values()}) == 3, "formats of different precision gave the same numbers")
+
+
 # ---- one packed file for all ranks of a machine ----
 
 def packed(folder):
@@ -195,7 +268,8 @@ def program(folder):
             "--out", folder / "3.npy", "--resume")
 
 
-CASES = {"failures": failures, "packed": packed, "program": program}
+CASES = {"failures": failures, "resumed": resumed, "packed": packed, "few": lambda folder: matrix(folder, True),
+         "matrix": lambda folder: matrix(folder, False), "program": program}
 
 if __name__ == "__main__":
     if len(sys.argv) < 4 or sys.argv[1] not in CASES:
