@@ -115,6 +115,9 @@ def failures(folder):
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
     expect(code == 2 and len(lines) == 1 and lines[0].startswith("error: rank 0 of 3: /nonexistent/out.npy"),
            f"a folder that is not there: exit code {code}, {lines}")
+    code, _, err = run(3, f"out={folder}/unlike.npy", "unlike=1")
+    expect(code == 2 and "error: rank 1 of 3: " in err and "'seed' is '8' here, and '7' in the first process" in err,
+           f"ranks of another seed: exit code {code}\n{err}")
     # a disk that is full: the limit on files is one for a process, as a quota is
     code, _, err = run(2, "-c", f"ulimit -f 1; exec {RANKS} out={folder}/full.npy", program="bash")
     expect(code != 0 and not (folder / "full.npy").exists(), f"a full disk: exit code {code}\n{err}")
@@ -268,8 +271,57 @@ def program(folder):
             "--out", folder / "3.npy", "--resume")
 
 
+# ---- what examples/hpc has for clusters ----
+
+def rows_of(path):
+    """The numbers of a .npy of version 1 as bytes."""
+    data = pathlib.Path(path).read_bytes()
+    return data[10 + int.from_bytes(data[8:10], "little"):]
+
+
+def scripts(folder):
+    """MORE: the program without MPI, and with it; the folder of the digits model; examples/hpc."""
+    alone, ours, model, hpc = MORE
+    hpc = pathlib.Path(hpc)
+    # Bash reads the shell parts of the image's definition, and finds all that it copies.
+    sections = re.split(r"^%(\w+)\n", (hpc / "apriori.def").read_text(), flags=re.MULTILINE)
+    shell = dict(zip(sections[1::2], sections[2::2]))
+    expect(sorted(shell) == ["files", "post", "runscript", "test"], f"apriori.def has the sections {sorted(shell)}")
+    expect(re.search(r"^Bootstrap: docker\nFrom: debian:", sections[0], re.MULTILINE), "apriori.def names no system to start from")
+    for line in shell.pop("files").split("\n"):
+        if line.strip():
+            expect((hpc.parent.parent / line.split()[0]).exists(), f"apriori.def copies {line.split()[0]}, which is not there")
+    for name, text in [*shell.items(), *((p.name, p.read_text()) for p in hpc.glob("*.sbatch"))]:
+        read = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+        expect(read.returncode == 0 and not read.stderr, f"{name}: {read.stderr}")
+
+    prompts = folder / "prompts.jsonl"
+    prompts.write_text("".join(f'{{"prompt": "a handwritten {d}", "seed": {i}}}\n'
+                               for i, d in enumerate(["one", "two", "three", "four", "five", "six", "seven"])))
+    more = ["--mask-text-encoder", "--steps", "3"]
+
+    def submit(script, program, out, **variables):
+        tools = folder / "bin"
+        tools.mkdir(exist_ok=True)
+        (tools / "apriori").unlink(missing_ok=True)
+        (tools / "apriori").symlink_to(program)
+        environment = {**os.environ, **ENVIRONMENT, "PATH": f"{tools}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "1", **variables}
+        done = subprocess.run([hpc / script, model, prompts, out, *more], env=environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False, timeout=120)
+        expect(done.returncode == 0, f"{script}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+
+    whole = folder / "whole.npy"
+    submit("mpi.sbatch", ours, whole, APRIORI_LAUNCHER=f"{MPIRUN} -n 2")
+    for again in range(2): # the second time nothing is left to do
+        for task in range(3):
+            submit("array.sbatch", alone, folder / "parts", SLURM_ARRAY_TASK_ID=str(task), SLURM_ARRAY_TASK_COUNT="3")
+        parts = sorted((folder / "parts").glob("*.npy"))
+        expect(len(parts) == 3, f"three tasks made {parts}")
+        expect(b"".join(map(rows_of, parts)) == rows_of(whole), "the tasks of an array give other numbers than ranks")
+
+
 CASES = {"failures": failures, "resumed": resumed, "packed": packed, "few": lambda folder: matrix(folder, True),
-         "matrix": lambda folder: matrix(folder, False), "program": program}
+         "matrix": lambda folder: matrix(folder, False), "program": program, "scripts": scripts}
 
 if __name__ == "__main__":
     if len(sys.argv) < 4 or sys.argv[1] not in CASES:

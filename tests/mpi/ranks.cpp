@@ -5,6 +5,7 @@
 //     matrix=FOLDER few=1   some of them
 //     out=FILE              one sampling, with format, batch, threads, prompts, checkpoint, seed, resume
 //       wait=MS             between two prompts
+//       unlike=1            each rank has another seed
 //       fail=RANK           that rank fails in its second prompt; how=result, throw, alone (outside of a collective call) or crash
 //       pack=FILE           the weights are packed there by the first rank; packed=FILE  and mapped; replica=1  or copied
 //       pss=1               prints what share of the packed file's memory each rank holds
@@ -124,7 +125,7 @@ result<void> run_options(const mpi::communicator& ranks) {
                           .prompts = number("prompts", 12),
                           .batch = number("batch", 8),
                           .checkpoint = number("checkpoint", 64)};
-    run.seed = std::uint64_t(number("seed", 7));
+    run.seed = std::uint64_t(number("seed", 7) + number("unlike", 0) * ranks.rank());
     run.inputs = {{"prompts", "the ten digits, again and again"}};
     run.resume = option("resume") == "1";
     const std::string matrix = option("matrix");
