@@ -12,12 +12,13 @@ set(_apriori_eigen  "Eigen3"        "Eigen3::Eigen"                 "libeigen3-d
 set(_apriori_io     "")
 set(_apriori_text   "utf8proc"      "utf8proc::utf8proc"            "libutf8proc-dev")
 set(_apriori_openmp "OpenMP"        "OpenMP::OpenMP_CXX"            "g++, or libomp-dev for clang")
+set(_apriori_mpi    "MPI"           "MPI::MPI_CXX"                  "libopenmpi-dev")
 set(_apriori_compiled "") # io, text and cpu, each with its own
 set(_apriori_cuda   "CUDAToolkit"   "CUDA::cudart"                  "nvidia-cuda-toolkit")
-foreach(_c IN ITEMS core scalar cpu eigen io text openmp cuda compiled)
+foreach(_c IN ITEMS core scalar cpu eigen io text openmp mpi cuda compiled)
     set_property(GLOBAL PROPERTY _apriori_component_${_c} "${_apriori_${_c}}")
 endforeach()
-set_property(GLOBAL PROPERTY _apriori_components core scalar cpu eigen io text openmp cuda compiled)
+set_property(GLOBAL PROPERTY _apriori_components core scalar cpu eigen io text openmp mpi cuda compiled)
 set_property(GLOBAL PROPERTY _apriori_cmake_dir "${CMAKE_CURRENT_LIST_DIR}") # Findutf8proc.cmake and Findxsimd.cmake lie there, installed too
 
 # Looks for what the component needs. <why_not> is empty when it is there, else one line that says what is missing.
@@ -45,6 +46,7 @@ macro(apriori_find_component component why_not)
             set(_apriori_module_path "${CMAKE_MODULE_PATH}")
             get_property(_apriori_dir GLOBAL PROPERTY _apriori_cmake_dir)
             list(APPEND CMAKE_MODULE_PATH "${_apriori_dir}")
+            set(MPI_CXX_SKIP_MPICXX TRUE) # the C++ bindings, which MPI 3 took away
             find_package(${_apriori_package} QUIET)
             set(CMAKE_MODULE_PATH "${_apriori_module_path}")
             unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)

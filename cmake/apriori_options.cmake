@@ -22,6 +22,7 @@ set(APRIORI_DEVICES "" CACHE STRING "Devices compiled into the program; empty: c
 set(APRIORI_ARCHS "all" CACHE STRING
     "Instruction sets that the program's cpu device is built for: all, native (this machine's), or a list of names")
 set(APRIORI_WEIGHTS "all" CACHE STRING "Weight formats of the program's cpu device: all, or a list of names")
+option(APRIORI_MPI "Build the program with MPI: sample --batch then runs on all ranks that mpirun starts" OFF)
 option(APRIORI_PROGRAM_TOGETHER
        "Compile all of the program's models in one translation unit for each device and instruction set: quicker for many small ones"
        OFF)

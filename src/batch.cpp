@@ -3,6 +3,7 @@
 
 #include "apriori/io/safetensors.hpp"
 #include "interrupt.hpp"
+#include "line_reader.hpp"
 #include "terminal.hpp"
 
 #include <fmt/format.h>
@@ -10,8 +11,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
 #include <limits>
 #include <random>
 
@@ -19,67 +18,24 @@ namespace apriori::program {
 
 namespace {
 
-/// Lines of a stream or file, with their numbers from 1; empty ones are passed over.
-class line_reader {
-public:
-    static result<line_reader> open(const std::filesystem::path& path) {
-        line_reader r;
-        r.name_ = path == "-" ? "standard input" : path.string();
-        if (path == "-") return r;
-        if (is_folder(path)) return failure{errc::io_error, r.name_ + ": is a folder; a file of prompts is needed"};
-        r.file_.open(path);
-        if (!r.file_) return failure{errc::not_found, r.name_ + ": cannot be read"};
-        r.is_file_ = true;
-        return r;
-    }
-    bool is_file() const noexcept { return is_file_; }
-    int number() const noexcept { return number_; }
-    std::string where() const { return fmt::format("{}:{}", name_, number_); }
-    const std::string& name() const noexcept { return name_; }
-
-    bool next(std::string& line) {
-        std::istream& in = is_file_ ? file_ : std::cin;
-        while (std::getline(in, line) && !broke_off()) {
-            ++number_;
-            if (line.find_first_not_of(" \t\r") != std::string::npos) return true;
-        }
-        return false;
-    }
-    /// Once there is no next line: that the last one was the input's last, too.
-    result<void> at_end() const {
-        if (!broke_off()) return {};
-        return failure{errc::io_error,
-                       fmt::format("{}: cannot be read to its end: line {} is the last that was read", name_, number_)};
-    }
-
-private:
-    /// A read failed. To a stream over C's standard input that looks like the end.
-    bool broke_off() const { return is_file_ ? file_.bad() : std::cin.bad() || std::ferror(stdin) != 0; }
-
-    std::string name_;
-    std::ifstream file_;
-    bool is_file_ = false;
-    int number_ = 0;
-};
-
-result<batch_line> parse(const std::string& text, const std::string& where, const read_line& read) {
+result<io::json_fields> parse(const std::string& text, const std::string& where) {
     auto fields = io::json_fields::parse(text, where);
+    if (fields) fields->nulls_are_absent(); // as Python's None of an argument
+    return fields;
+}
+result<batch_line> parse(const std::string& text, const std::string& where, const read_line& read) {
+    auto fields = parse(text, where);
     if (!fields) return fields.error();
-    fields->nulls_are_absent(); // as Python's None of an argument
     return read(*fields, where);
 }
 
 /// How many lines a file has; the first that is wrong is refused before any is made. A stream is read as it comes: 0.
 result<int> check_lines(const std::filesystem::path& path, const read_line& read) {
-    auto lines = line_reader::open(path);
-    if (!lines) return lines.error();
-    if (!lines->is_file()) return 0;
-    int count = 0;
-    for (std::string text; lines->next(text); ++count)
-        if (auto line = parse(text, lines->where(), read); !line) return line.error();
-    if (auto r = lines->at_end(); !r) return r.error();
-    if (count == 0) return failure{errc::invalid_argument, lines->name() + ": holds no lines"};
-    return count;
+    if (path == "-") return 0;
+    return for_each_line(path, [&](io::json_fields& fields, const std::string& where) -> result<void> {
+        const auto line = read(fields, where);
+        return line ? result<void>() : line.error();
+    });
 }
 
 const std::string* value_of(const run_settings& settings, std::string_view key) {
@@ -157,8 +113,26 @@ result<void> read_sampling_fields(io::json_fields& fields, const std::string& wh
     return {};
 }
 
+result<int> for_each_line(const std::filesystem::path& path,
+                          const std::function<result<void>(io::json_fields& fields, const std::string& where)>& check) {
+    auto lines = line_reader::open(path);
+    if (!lines) return lines.error();
+    int count = 0;
+    for (std::string text; lines->next(text); ++count) {
+        auto fields = parse(text, lines->where());
+        if (!fields) return fields.error();
+        if (auto r = check(*fields, lines->where()); !r) return r.error();
+    }
+    if (auto r = lines->at_end(); !r) return r.error();
+    if (count == 0) return failure{errc::invalid_argument, lines->name() + ": holds no lines"};
+    return count;
+}
+
 result<exit_code> run_batch(const std::filesystem::path& path, const std::filesystem::path& out, const read_line& read,
-                            const std::function<result<void>()>& load) {
+                            const std::function<result<void>()>& load, line_share share) {
+    if (share.of > 1 && path == "-")
+        return failure{errc::invalid_argument,
+                       "--batch -: of several processes one alone has the standard input; give a file"};
     const auto count = check_lines(path, read);
     if (!count) return count.error();
     std::error_code error;
@@ -174,7 +148,9 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
     if (!lines) return lines.error();
     const auto start = std::chrono::steady_clock::now();
     int made = 0, kept = 0;
+    int next = 0; // of the lines
     for (std::string text; lines->next(text);) {
+        if (next++ % share.of != share.mine) continue;
         const auto line = parse(text, lines->where(), read);
         if (!line) return line.error();
         const auto file = out / fmt::format("{:06}.safetensors", lines->number());
@@ -185,8 +161,8 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
             ++kept;
             continue;
         }
-        run_progress progress(line->steps, 1);
-        progress.name(*count > 0 ? fmt::format("{} of {}: {}", made + kept + 1, *count, line->label) : line->label);
+        run_progress progress(line->steps, 1, share.mine == 0);
+        progress.name(*count > 0 ? fmt::format("{} of {}: {}", next, *count, line->label) : line->label);
         auto done_line = line->make(file, settings, progress);
         progress.clear();
         if (interrupt_signal() != 0)
@@ -202,8 +178,10 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
     }
     if (auto r = lines->at_end(); !r) return r.error();
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    fmt::print("{} made{} in {:.2f} s\n", counted(made, "file"),
-               kept > 0 ? fmt::format(", {} there already,", kept) : std::string(), spent.count());
+    fmt::print("{}{} made{} in {:.2f} s\n",
+               share.of > 1 ? fmt::format("rank {} of {}: ", share.mine, share.of) : std::string(),
+               counted(made, "file"), kept > 0 ? fmt::format(", {} there already,", kept) : std::string(),
+               spent.count());
     return done;
 }
 

@@ -34,10 +34,19 @@ void read_optional(io::json_fields& fields, const char* key, std::optional<std::
 result<void> read_sampling_fields(io::json_fields& fields, const std::string& where,
                                   const any_scheduler_config& scheduler, pipeline_options& options);
 
+/// `check(fields, where)` of every line of a file: how many there are, or the first error.
+result<int> for_each_line(const std::filesystem::path& path,
+                          const std::function<result<void>(io::json_fields& fields, const std::string& where)>& check);
+
+/// The lines that a process makes, of several that have the same file: line `mine`, mine + of, ...
+struct line_share {
+    int mine = 0, of = 1;
+};
+
 /// Makes out/<line>.safetensors of each line of `lines`, "-" the standard input; `load` gets the models ready once all lines of
 /// a file have been checked. A file that is there is kept if it was made in the same way, and refused if not; so a run that
 /// was stopped goes on where it was.
 result<exit_code> run_batch(const std::filesystem::path& lines, const std::filesystem::path& out, const read_line& read,
-                            const std::function<result<void>()>& load);
+                            const std::function<result<void>()>& load, line_share share = {});
 
 } // namespace apriori::program

@@ -132,9 +132,10 @@ void add_loras(CLI::App& command, std::vector<std::string>& loras) {
 
 void add_batch(CLI::App& command, std::filesystem::path& batch) {
     command
-        .add_option(
-            "--batch", batch,
-            "Work as lines of JSON, each written to a file in --out DIR as it is done; - reads the standard input")
+        .add_option("--batch", batch,
+                    "Work as lines of JSON, each written to a file in --out DIR as it is done (of sample, too: all to "
+                    "one --out "
+                    "FILE.npy); - reads the standard input")
         ->type_name("FILE")
         ->check(path());
 }
@@ -193,6 +194,9 @@ void add_sample(CLI::App& command, sample_options& o) {
                     ".attention_mask")
         ->type_name("FILE")
         ->check(path());
+    command.add_flag(
+        "--resume", o.resume,
+        "Go on with a --batch into one .npy that was stopped, if there is one; a folder goes on by itself");
     command.add_option("PROMPT", o.names, "Words; with --conditions names in that file, none: all but unconditional");
 }
 

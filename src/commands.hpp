@@ -43,9 +43,16 @@ struct pipeline_options {
 struct sample_options : pipeline_options {
     std::filesystem::path conditions; ///< empty: the names are words
     std::vector<std::string> names;   ///< words, or names in the file of conditions; empty: all of them
+    bool resume = false;              ///< go on with a batch into one .npy that was stopped
+
+    /// Whether a batch goes into one file.
+    bool into_one_file() const { return !batch.empty() && out.extension() == ".npy"; }
 };
-/// Draws image embeddings for prompts.
+/// Draws image embeddings for prompts of the command line or of a file of conditions.
 result<exit_code> run_sample(const sample_options& options);
+class ranks;
+/// Draws those of options.batch, the processes each their lines: into a folder, or all of them into one .npy.
+result<exit_code> run_sample_batch(const sample_options& options, const ranks& all);
 
 /// A text or a file with an image embedding, and its weight.
 using weighted_name = std::pair<std::string, float>;

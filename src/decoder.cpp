@@ -24,6 +24,7 @@ struct linear_layer {
     tensor<float, extents<Out>> bias;
 
     status fill(cpu<>& device, std::span<const float> weights, std::span<const float> values) {
+        if (memory.empty() || bias.data() == nullptr) return {errc::device_error, "no memory for the decoder"};
         std::copy(values.begin(), values.end(), bias.data());
         return device.pack(packed(memory.data(), Out, In), 0, weights);
     }
@@ -111,6 +112,7 @@ result<pictures> decoder::operator()(std::span<const float> embeddings) const {
     const view<float, extents<dyn, pictures::size>> to(out.ink.data(), extents<dyn, pictures::size>(rows));
     cpu<> device;
     const host_buffer memory(plan<cpu<>>(expression).workspace);
+    if (memory.empty()) return failure{errc::device_error, "no memory for the pictures; ask for fewer --samples"};
     if (const status s = assign(device, memory.span(), to, expression); !s.ok()) return to_failure(s);
     return out;
 }

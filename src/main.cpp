@@ -5,12 +5,16 @@
 #include "command_line.hpp"
 #include "interrupt.hpp"
 #include "process.hpp"
+#include "ranks.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <span>
+#include <string_view>
 
 namespace {
 
@@ -18,7 +22,15 @@ using namespace apriori;
 using namespace apriori::program;
 
 result<exit_code> run(const nothing&) { return done; }
-result<exit_code> run(const sample_options& o) { return run_sample(o); }
+int give_up(const failure& f) {
+    fmt::print(stderr, "apriori: {}\n", on_one_line(f.message));
+    return interrupt_signal() != 0 ? 128 + interrupt_signal() : exit_code_of(f);
+}
+
+result<exit_code> run(const sample_options& o) {
+    if (o.batch.empty()) return run_sample(o);
+    return on_all_ranks([&](const ranks& all) { return run_sample_batch(o, all); }, give_up);
+}
 result<exit_code> run(const interpolate_options& o) { return run_interpolate(o); }
 result<exit_code> run(const emb2emb_options& o) { return run_emb2emb(o); }
 result<exit_code> run(const encode_options& o) { return run_encode(o); }
@@ -27,9 +39,12 @@ result<exit_code> run(const info_options& o) { return run_info(o); }
 result<exit_code> run(const pack_options& o) { return run_pack(o); }
 result<exit_code> run(const bench_options& o) { return run_bench(o); }
 
-int give_up(const failure& f) {
-    fmt::print(stderr, "apriori: {}\n", on_one_line(f.message));
-    return interrupt_signal() != 0 ? 128 + interrupt_signal() : exit_code_of(f);
+/// What parse_command_line refused, said once where several processes have the same command line.
+result<exit_code> refuse(const failure& f, std::span<char* const> arguments) {
+    const bool batch =
+        std::any_of(arguments.begin(), arguments.end(), [](std::string_view a) { return a.starts_with("--batch"); });
+    if (!batch || std::string_view(arguments[1]) != "sample") return f;
+    return on_all_ranks([&](const ranks&) -> result<exit_code> { return f; }, give_up);
 }
 
 } // namespace
@@ -40,8 +55,8 @@ int main(int argc, char** argv) {
     catch_bus_errors();
     try {
         const auto command = parse_command_line(argc, argv);
-        if (!command) return give_up(command.error());
-        const auto code = std::visit([](const auto& options) { return run(options); }, *command);
+        const auto code = command ? std::visit([](const auto& options) { return run(options); }, *command)
+                                  : refuse(command.error(), std::span(argv, static_cast<std::size_t>(argc)));
         if (!code) return give_up(code.error());
         if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
             return give_up({errc::io_error, "standard output cannot be written"});

@@ -17,12 +17,13 @@ std::string duration_text(double seconds) {
     return fmt::format("{} h {} min", s / 3600, s % 3600 / 60);
 }
 
-progress::progress(int total, std::string_view unit)
-    : total_(std::max(1, total)), unit_(unit), terminal_(is_terminal(stderr)) {}
+progress::progress(int total, std::string_view unit, bool shown)
+    : total_(std::max(1, total)), unit_(unit), shown_(shown), terminal_(is_terminal(stderr)) {}
 
 void progress::at(int done, std::string_view what) {
     using namespace std::chrono_literals;
     const auto now = clock::now();
+    if (!shown_) return;
     if (now - last_ < (terminal_ ? clock::duration(100ms) : clock::duration(10s))) return;
     last_ = now;
     const double spent = std::chrono::duration<double>(now - start_).count();

@@ -13,7 +13,8 @@ std::string duration_text(double seconds);
 
 class progress {
 public:
-    explicit progress(int total, std::string_view unit = "steps");
+    /// Not `shown` it draws nothing: another process does.
+    explicit progress(int total, std::string_view unit = "steps", bool shown = true);
     ~progress() { clear(); }
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
@@ -28,7 +29,7 @@ private:
 
     int total_;
     std::string_view unit_;
-    bool terminal_;
+    bool shown_, terminal_;
     bool drawn_ = false;
     clock::time_point start_ = clock::now();
     clock::time_point last_ = start_;

@@ -27,7 +27,7 @@ result<void> run_report::add(const std::string& prompt, std::span<const float> e
                 fmt::format("the embedding of {} is not finite: the weights, the conditions or --guidance are "
                             "out of range",
                             io::quote(prompt))};
-    if (!parts_.pictures) return {};
+    if (!parts_.pictures || !shown_) return {};
     auto pictures = (*parts_.pictures)(embeds);
     if (!pictures) return pictures.error();
     const auto hits = parts_.pictures->count_hits(prompt, embeds);

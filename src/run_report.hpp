@@ -18,7 +18,7 @@ namespace apriori::program {
 /// A bar over so many runs of the sampler, each of `steps` steps, and the user's wish to stop.
 class run_progress {
 public:
-    run_progress(int steps, int runs) : steps_(steps), bar_(steps * runs) {}
+    run_progress(int steps, int runs, bool shown = true) : steps_(steps), bar_(steps * runs, "steps", shown) {}
 
     /// For the runs to come: what they are of.
     void name(std::string_view what) { what_ = what; }
@@ -43,8 +43,9 @@ result<void> check_made(const result<Made>& made, run_progress& progress) {
 /// Prints prompts and pictures as they are made, and keeps what the PNG and the last lines need.
 class run_report {
 public:
-    run_report(const pipeline_options& options, const pipeline_parts& parts)
-        : parts_(parts), has_sheet_(!options.png.empty()) {}
+    /// Not `shown` it prints no pictures: those of several processes would mix.
+    run_report(const pipeline_options& options, const pipeline_parts& parts, bool shown = true)
+        : parts_(parts), has_sheet_(!options.png.empty()), shown_(shown) {}
 
     /// The samples [rows, width] of a prompt. invalid_argument where one of them is not a finite number. Counts how many lie
     /// nearest to the digit that the prompt names, where the model has one.
@@ -59,6 +60,7 @@ public:
 private:
     const pipeline_parts& parts_;
     bool has_sheet_; ///< else no pictures are kept: a batch may be of any length
+    bool shown_;
     contact_sheet sheet_;
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     index_t hits_ = 0, of_ = 0;

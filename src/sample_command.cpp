@@ -5,6 +5,15 @@
 #include "commands.hpp"
 #include "conditions.hpp"
 #include "draw_words.hpp"
+#include "line_reader.hpp"
+#include "output_file.hpp"
+#include "ranks.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 
 namespace apriori::program {
 
@@ -81,24 +90,116 @@ result<exit_code> sample_words(const sample_options& options, pipeline_parts& pa
     return report.finish(options, *made, settings_of(options, parts, options.names), options.names.size(), "prompt");
 }
 
-/// A line of a batch is a prompt with a generator of its own.
-result<exit_code> sample_batch(const sample_options& options, pipeline_parts& parts) {
-    run_report report(options, parts);
+/// A line of a batch: a prompt with a generator of its own.
+struct prompt_line {
+    pipeline_options options;
+    std::string prompt;
+
+    static result<prompt_line> read(io::json_fields& fields, const std::string& where, const sample_options& options,
+                                    const pipeline_parts& parts) {
+        prompt_line line{options, {}};
+        read_prompt(fields, line.prompt);
+        read_optional(fields, "negative_prompt", line.options.negative);
+        if (auto r = read_sampling_fields(fields, where, parts.scheduler, line.options); !r) return r.error();
+        return line;
+    }
+    result<made_embeddings> draw(const pipeline_parts& parts, run_progress& progress) const {
+        torch_generator random(options.seed);
+        return draw_words(options, parts, std::span(&prompt, 1), random, progress);
+    }
+};
+
+result<exit_code> sample_into_folder(const sample_options& options, pipeline_parts& parts, const ranks& all) {
+    run_report report(options, parts, all.size() == 1);
     const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
-        pipeline_options line = options;
-        std::string prompt;
-        read_prompt(fields, prompt);
-        read_optional(fields, "negative_prompt", line.negative);
-        if (auto r = read_sampling_fields(fields, where, parts.scheduler, line); !r) return r.error();
-        const std::vector<std::string> prompts{prompt};
+        auto line = prompt_line::read(fields, where, options, parts);
+        if (!line) return line.error();
         return sampled_line(
-            prompt, line.steps, report, [=, &parts] { return settings_of(line, parts, prompts); },
-            [=, &parts](run_progress& progress) {
-                torch_generator random(line.seed);
-                return draw_words(line, parts, prompts, random, progress);
-            });
+            line->prompt, line->options.steps, report,
+            [l = *line, &parts] { return settings_of(l.options, parts, std::span(&l.prompt, 1)); },
+            [l = *line, &parts](run_progress& progress) { return l.draw(parts, progress); });
     };
-    return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); });
+    return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); },
+                     {all.rank(), all.size()});
+}
+
+/// All lines as the rows of one array, each with as many.
+result<exit_code> sample_into_file(const sample_options& options, pipeline_parts& parts, const ranks& all) {
+    int samples = 0;
+    const auto count =
+        for_each_line(options.batch, [&](io::json_fields& fields, const std::string& where) -> result<void> {
+            const auto line = prompt_line::read(fields, where, options, parts);
+            if (!line) return line.error();
+            if (line->options.seed_drawn)
+                return failure{errc::invalid_argument,
+                               where + ": seed -1: rows of one .npy may be made again, so each line "
+                                       "needs a seed of its own, or none"};
+            if (samples == 0) samples = line->options.samples;
+            if (line->options.samples != samples)
+                return failure{
+                    errc::invalid_argument,
+                    fmt::format("{}: num_images_per_prompt {}: all lines of one .npy have as many rows, that of the "
+                                "first {}; give --out a folder",
+                                where, line->options.samples, samples)};
+            return {};
+        });
+    if (!count) return count.error();
+    const auto file = io::mapped_file::open(options.batch);
+    if (!file) return file.error();
+    if (auto r = check_outputs({{"--out", options.out}}, {options.batch, options.packed}); !r) return r.error();
+    if (auto r = load_prior(options, {options.batch}, parts); !r) return r.error();
+
+    io::ordered_rows rows{.out = options.out,
+                          .items = *count,
+                          .rows_of_item = samples,
+                          .width = parts.config.embedding_dim,
+                          .checkpoint = 16,
+                          .resume = options.resume,
+                          .how_to_resume = "--resume"};
+    for (auto& [key, value] : settings_of(options, parts, {}))
+        if (key != "prompts" && key != "apriori") rows.inputs.emplace_back(key, value);
+    rows.inputs.emplace_back("batch", fmt::format("{} lines, hash {:016x}", *count, content_hash(file->bytes())));
+
+    auto lines = line_reader::open(options.batch);
+    if (!lines) return lines.error();
+    const auto start = std::chrono::steady_clock::now();
+    progress bar(static_cast<int>(*count), "prompts", all.rank() == 0);
+    index_t next = 0; // line that the reader gives, counted without those that are empty
+    const auto make = [&](index_t first, index_t n, std::span<float> out) -> result<void> {
+        const std::size_t each = out.size() / static_cast<std::size_t>(n);
+        std::string text;
+        for (; next < first; ++next)
+            if (!lines->next(text)) break;
+        for (index_t i = 0; i < n; ++i, ++next) {
+            if (!lines->next(text)) return failure{errc::io_error, lines->name() + ": has become shorter meanwhile"};
+            auto fields = io::json_fields::parse(text, lines->where());
+            if (!fields) return fields.error();
+            fields->nulls_are_absent();
+            const auto line = prompt_line::read(*fields, lines->where(), options, parts);
+            if (!line) return line.error();
+            run_progress steps(line->options.steps, 1, false);
+            const auto made = line->draw(parts, steps);
+            if (interrupt_signal() != 0)
+                return failure{errc::cancelled, "interrupted; the same command with --resume goes on"};
+            if (!made) return failure{made.error().code, lines->where() + ": " + made.error().message};
+            if (made->image_embeds.size() != each || !std::all_of(made->image_embeds.begin(), made->image_embeds.end(),
+                                                                  [](float x) { return std::isfinite(x); }))
+                return failure{errc::invalid_argument, lines->where() + ": the embedding is not finite: the weights or "
+                                                                        "the guidance are out of range"};
+            std::copy(made->image_embeds.begin(), made->image_embeds.end(),
+                      out.begin() + i * static_cast<index_t>(each));
+            bar.at(static_cast<int>(std::min(first + (i + 1) * all.size(), index_t{*count})), line->prompt);
+        }
+        return {};
+    };
+    if (auto r = io::write_ordered_rows(all, rows, make); !r) return r.error();
+    bar.clear();
+    if (all.rank() == 0) {
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        fmt::print("{} of {} in {:.2f} s\nembeddings: {}\n", counted(samples, "sample"), counted(*count, "prompt"),
+                   spent.count(), options.out.string());
+    }
+    return done;
 }
 
 } // namespace
@@ -108,7 +209,14 @@ result<exit_code> run_sample(const sample_options& options) {
     if (!parts) return parts.error();
     if (!options.conditions.empty()) return sample_conditions(options, *parts);
     if (auto r = open_words(options, *parts); !r) return r.error();
-    return options.batch.empty() ? sample_words(options, *parts) : sample_batch(options, *parts);
+    return sample_words(options, *parts);
+}
+
+result<exit_code> run_sample_batch(const sample_options& options, const ranks& all) {
+    auto parts = open_pipeline(options);
+    if (!parts) return parts.error();
+    if (auto r = open_words(options, *parts); !r) return r.error();
+    return options.into_one_file() ? sample_into_file(options, *parts, all) : sample_into_folder(options, *parts, all);
 }
 
 } // namespace apriori::program

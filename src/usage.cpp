@@ -33,6 +33,10 @@ result<void> check_usage(const sample_options& o) {
     usage u{"sample"};
     const bool conditions = !o.conditions.empty();
     u.check_batch(o.batch, conditions || !o.names.empty(), "words or --conditions", o.out, o.png);
+    u.refuse(o.resume && !o.into_one_file(),
+             "--resume is for a --batch whose --out is one .npy; a folder goes on by itself");
+    u.refuse(o.into_one_file() && o.batch == "-",
+             "--batch - is read once; all its lines in one .npy need a file, which can be read again");
     u.refuse(conditions && (o.negative || o.mask_text_encoder),
              "--negative and --mask-text-encoder are for words; --conditions are encoded already");
     return u.outcome;

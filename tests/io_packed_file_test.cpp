@@ -3,6 +3,7 @@
 #include "apriori/io/packed_file.hpp"
 
 #include "apriori/device/cpu/device.hpp"
+#include "apriori/device/cpu/packing_arch.hpp"
 #include "io_testing.hpp"
 #include "model_testing.hpp"
 
@@ -132,8 +133,36 @@ TEST_F(PackedImage, SaysWhyItIsNotForThisModel) {
     EXPECT_NE(refusal<model<other_config>>(image).find("another configuration"), std::string::npos);
     EXPECT_NE((refusal<model<config, bf16>>(image).find("holds f32 weights, not bf16")), std::string::npos);
     if constexpr (cpu_device::blocking<default_arch>::panel != cpu_device::blocking<scalar_arch>::panel) {
-        EXPECT_NE((refusal<model<config, f32, scalar_arch>>(image).find("pack it again here")), std::string::npos);
+        EXPECT_NE((refusal<model<config, f32, scalar_arch>>(image).find(
+                      "pack it again here, or elsewhere for --target scalar")),
+                  std::string::npos);
     }
+}
+
+TEST(PackingTarget, IsThatOfEachLayout) {
+    using io::packing_target;
+    EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<1>, f32>::layout_name())), "scalar");
+    EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<4>, f32>::layout_name())), "sse2 or neon");
+    EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<8>, bf16>::layout_name())), "avx2");
+    EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<16>, w8a8>::layout_name())), "avx512");
+    EXPECT_EQ(packing_target("another device"), "");
+}
+
+TEST_F(PackedImage, CanBeCopied) {
+    using on_device = model<>;
+    cpu<> device;
+    const auto copied = io::copy_packed_file<on_device>(device, image),
+               mapped = io::open_packed_file<on_device>(device, image);
+    ASSERT_TRUE(copied.ok()) << copied.error().message;
+    ASSERT_TRUE(mapped.ok()) << mapped.error().message;
+    const auto a = copied->weights_block().bytes(), b = mapped->weights_block().bytes();
+    EXPECT_NE(a.data(), b.data());
+    EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+    EXPECT_EQ(copied->weights_block().hash, mapped->weights_block().hash);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(a.data()) % buffer_alignment, 0U);
+    std::filesystem::resize_file(image, 5000); // which a copy does not need
+    EXPECT_EQ(a.back(), copied->weights_block().bytes().back());
+    EXPECT_FALSE(io::copy_packed_file<on_device>(device, image).ok());
 }
 
 TEST_F(PackedImage, VerifyFindsADamagedPayload) {

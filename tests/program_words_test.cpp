@@ -411,6 +411,43 @@ TEST_F(Batch, GoesOnWhereItWasStopped) {
                    "000003.safetensors: was made by another run: its steps is '4', that of this run '7'");
 }
 
+TEST_F(Batch, GoesIntoOneArray) {
+    const std::string lines = "{\"prompt\": \"" + seven + "\", \"seed\": 1}\n\n{\"prompt\": \"" + two + "\"}\n";
+    const path array = folder.path / "all.npy", prompts = folder.path / "prompts.jsonl";
+    const auto run = [&](std::vector<std::string> more, const path& to) {
+        more.insert(more.begin(), {"sample", "--model", (folder.path / "unclip").string(), "--steps", "4", "--samples",
+                                   "2", "--batch", prompts.string(), "--out", to.string()});
+        return command(reference_program, more).run();
+    };
+    ASSERT_EQ(run_batch(lines, {"--steps", "4", "--samples", "2"}).code, 0);
+    const outcome o = run({"--resume"}, array); // there is nothing to go on with
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_NE(o.out.find("2 samples of 2 prompts in "), std::string::npos) << o.out;
+    auto expected = tensor_of(results / "000001.safetensors", "image_embeds");
+    const auto second = tensor_of(results / "000003.safetensors", "image_embeds");
+    const auto width = static_cast<apriori::index_t>(expected.size() / 2);
+    expected.insert(expected.end(), second.begin(), second.end());
+    const auto made = apriori::io::read_npy(array);
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    EXPECT_EQ(made->shape, (std::vector<apriori::index_t>{4, width}));
+    EXPECT_EQ(made->values, expected);
+
+    expect_refused(run({"--resume", "--guidance", "3"}, array),
+                   "all.npy.manifest.json: is of another run: its 'guidance' is '4', that of this run '3'");
+    expect_refused(run({"--resume"}, results), "--resume is for a --batch whose --out is one .npy");
+    expect_refused(run({"--resumee"}, array), "--resumee");
+    expect_refused(run({}, folder.path / "none" / "all.npy"), "--out ");
+    std::filesystem::create_directory(folder.path / "folder.npy");
+    expect_refused(run({}, folder.path / "folder.npy"), "folder.npy");
+    folder.write("all.npy.part", "");
+    expect_refused(run({}, array), "go on with it (--resume), or remove it");
+    folder.write("prompts.jsonl", lines + "{\"prompt\": \"\", \"num_images_per_prompt\": 1}\n");
+    expect_refused(run({"--resume"}, array),
+                   "prompts.jsonl:4: num_images_per_prompt 1: all lines of one .npy have as many rows");
+    folder.write("prompts.jsonl", "{\"prompt\": \"\", \"seed\": -1}\n");
+    expect_refused(run({"--resume"}, array), "prompts.jsonl:1: seed -1: rows of one .npy may be made again");
+}
+
 TEST_F(Batch, NullIsAsGoodAsAbsent) {
     const std::string line = "{\"prompt\": \"" + two + "\"";
     ASSERT_EQ(run_batch(line + "}", {"--steps", "4", "--seed", "7"}).code, 0);
@@ -482,6 +519,7 @@ TEST(BatchOfDigits, TakesTheSameMemoryHoweverLongItIs) {
     const outcome o =
         command(program, {"sample", "--model", digits.string(), "--mask-text-encoder", "--samples", "16", "--steps",
                           "1", "--threads", "1", "--batch", prompts.string(), "--out", results.string()})
+            .with("MALLOC_TRIM_THRESHOLD_=131072") // else glibc keeps what it was given back, more or less of it
             .interrupted_by(SIGTERM, look)
             .run();
     ASSERT_EQ(o.code, 0) << o.err;

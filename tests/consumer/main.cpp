@@ -15,6 +15,12 @@ bool run_model();
 static bool run_model() { return true; }
 #endif
 
+#ifdef CONSUMER_RUNS_RANKS
+int run_ranks(int& argc, char**& argv);
+#else
+static int run_ranks(int&, char**&) { return 0; }
+#endif
+
 #ifdef CONSUMER_LINKS_FILE
 extern "C" const unsigned char linked_config[], linked_config_end[];
 static bool has_its_file() { // with a line's end, or without
@@ -24,10 +30,11 @@ static bool has_its_file() { // with a line's end, or without
 static bool has_its_file() { return true; }
 #endif
 
-int main() {
+int main(int argc, char** argv) {
     std::printf("apriori %s: %d layers, %d wide\n", apriori::version::string, my_prior.num_layers,
                 my_prior.inner_dim());
     if (!run_model()) return 2;
     if (!has_its_file()) return 3;
+    if (run_ranks(argc, argv) != 0) return 4;
     return my_prior.inner_dim() == 256 ? 0 : 1;
 }

@@ -13,7 +13,8 @@ using namespace fuzzing;
 
 // What samples lines and reports about it is never called, and the models behind it are not linked.
 namespace apriori::program {
-progress::progress(int total, std::string_view unit) : total_(total), unit_(unit), terminal_(false) {}
+progress::progress(int total, std::string_view unit, bool shown)
+    : total_(total), unit_(unit), shown_(shown), terminal_(false) {}
 void progress::clear() {}
 int interrupt_signal() noexcept { return 0; }
 std::string printable(std::string_view text) { return std::string(text); }

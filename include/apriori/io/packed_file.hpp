@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apriori/core/content_hash.hpp"
+#include "apriori/core/index.hpp"
 #include "apriori/io/atomic_file.hpp"
 #include "apriori/io/foreign_file.hpp"
 #include "apriori/io/mapped_file.hpp"
@@ -54,6 +55,17 @@ inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload
 }
 
 } // namespace detail
+
+/// What `apriori pack --target` is told for a layout of the device cpu, whose panels are two registers of floats; nothing for others.
+constexpr std::string_view packing_target(std::string_view layout) noexcept {
+    constexpr std::array<std::array<std::string_view, 2>, 4> targets{{{"cpu panels of 2", "scalar"},
+                                                                      {"cpu panels of 8", "sse2 or neon"},
+                                                                      {"cpu panels of 16", "avx2"},
+                                                                      {"cpu panels of 32", "avx512"}}};
+    for (const auto& [name, target] : targets)
+        if (name == layout) return target;
+    return {};
+}
 
 /// The header at the beginning of `bytes`, of a file of `file_bytes` bytes: everything that can be wrong with it alone is
 /// refused. `bytes` hold at least what lies before the payload, or all of a shorter file; `where` opens the messages.
@@ -112,8 +124,11 @@ public:
             return refuse("was packed for another configuration");
         case packed_fault::format:
             return refuse(cat("holds ", format(), " weights, not ", want.format));
-        case packed_fault::layout:
-            return refuse(cat("was packed for ", layout(), ", this device has ", want.layout, "; pack it again here"));
+        case packed_fault::layout: {
+            const std::string_view target = packing_target(want.layout);
+            return refuse(cat("was packed for ", layout(), ", this device has ", want.layout, "; pack it again here",
+                              target.empty() ? "" : ", or elsewhere for --target ", target));
+        }
         case packed_fault::size:
             return refuse("its payload has another size than the model's weights");
         default:
@@ -179,6 +194,35 @@ result<Model> open_packed_file(typename Model::device_type& device, const std::f
     if (!file) return file.error();
     if (auto fits = file->check(packed_kind_of<Model>()); !fits) return fits.error();
     return Model(device, Model::weights::attach(file->payload().data(), file->owner(), file->header().weights_hash));
+}
+
+/// The same of weights in memory of this process alone, filled by the threads of the device, so that it lies where they run. A mapped
+/// file is one copy for all processes of a machine, in the memory of whichever NUMA node read it first; with a process bound to each
+/// node, this is a copy for each.
+template <class Model>
+result<Model> copy_packed_file(typename Model::device_type& device, const std::filesystem::path& path) {
+    using device_type = typename Model::device_type;
+    static_assert(device_type::is_host, "apriori: copy_packed_file: the device computes in memory that the host fills");
+    const auto file = packed_file::open(path);
+    if (!file) return file.error();
+    if (auto fits = file->check(packed_kind_of<Model>()); !fits) return fits.error();
+    const auto from = file->payload();
+    auto storage = std::make_shared<typename device_type::buffer>(device.allocate(from.size()));
+    if (storage->empty())
+        return failure{errc::device_error, cat(path.string(), ": no memory for a copy of ", from.size(),
+                                               " bytes; map the file (open_packed_file)")};
+    constexpr std::size_t piece = std::size_t{1} << 21; // a large page
+    const auto copy = [&](index_t first, index_t last) {
+        const std::size_t at = to_size(first) * piece, end = (std::min)(to_size(last) * piece, from.size());
+        std::memcpy(storage->data() + at, from.data() + at, end - at);
+    };
+    const index_t pieces = ceil_div(index_t(from.size()), index_t(piece));
+    if constexpr (requires { device.concurrently(pieces, copy); })
+        device.concurrently(pieces, copy);
+    else
+        copy(0, pieces);
+    const std::byte* weights = storage->data();
+    return Model(device, Model::weights::attach(weights, std::move(storage), file->header().weights_hash));
 }
 
 /// Reads the whole file and compares its checksums.

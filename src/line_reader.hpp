@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lines of a file or of the standard input, with their numbers.
+#pragma once
+
+#include "apriori/core/result.hpp"
+#include "model_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+namespace apriori::program {
+
+/// Lines of a stream or file, with their numbers from 1; empty ones are passed over.
+class line_reader {
+public:
+    static result<line_reader> open(const std::filesystem::path& path) {
+        line_reader r;
+        r.name_ = path == "-" ? "standard input" : path.string();
+        if (path == "-") return r;
+        if (is_folder(path)) return failure{errc::io_error, r.name_ + ": is a folder; a file of prompts is needed"};
+        r.file_.open(path);
+        if (!r.file_) return failure{errc::not_found, r.name_ + ": cannot be read"};
+        r.is_file_ = true;
+        return r;
+    }
+    bool is_file() const noexcept { return is_file_; }
+    int number() const noexcept { return number_; }
+    std::string where() const { return fmt::format("{}:{}", name_, number_); }
+    const std::string& name() const noexcept { return name_; }
+
+    bool next(std::string& line) {
+        std::istream& in = is_file_ ? file_ : std::cin;
+        while (std::getline(in, line) && !broke_off()) {
+            ++number_;
+            if (line.find_first_not_of(" \t\r") != std::string::npos) return true;
+        }
+        return false;
+    }
+    /// Once there is no next line: that the last one was the input's last, too.
+    result<void> at_end() const {
+        if (!broke_off()) return {};
+        return failure{errc::io_error,
+                       fmt::format("{}: cannot be read to its end: line {} is the last that was read", name_, number_)};
+    }
+
+private:
+    /// A read failed. To a stream over C's standard input that looks like the end.
+    bool broke_off() const { return is_file_ ? file_.bad() : std::cin.bad() || std::ferror(stdin) != 0; }
+
+    std::string name_;
+    std::ifstream file_;
+    bool is_file_ = false;
+    int number_ = 0;
+};
+
+} // namespace apriori::program
