@@ -139,8 +139,8 @@ private:
 
     template <class T, class Context, class Element>
     static void in_chunks(Context& to, T* there, index_t count, Element&& element) {
-        constexpr index_t most = 4096 / sizeof(T);
-        T here[most];
+        constexpr index_t most = 4096 / index_t{sizeof(T)};
+        T here[to_size(most)];
         for (index_t first = 0; first < count; first += most) {
             const index_t n = (std::min)(most, count - first);
             for (index_t i = 0; i < n; ++i) here[i] = element(first + i);
