@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/core/result.hpp"
 #include "apriori/expr/lower.hpp"
 #include "apriori/models/device_array.hpp"
 #include "apriori/models/prior_rows.hpp"
