@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small model on the CUDA device, its kernels run on the host by tests/cuda_emulation: forward, guided steps, and what a sampling
 // asks of the host.
-#include "apriori/core/torch_random.hpp"
-#include "apriori/device/cpu/device.hpp"
-#include "apriori/device/cuda/device.hpp"
 #include "apriori/schedulers/dpmsolver_multistep.hpp"
 #include "apriori/schedulers/heun.hpp"
-#include "reference_sampling.hpp"
-
-#include "tiny.hpp"
+#include "models_cuda_emulated.hpp"
 
 namespace model_testing {
-
-using namespace apriori;
-
-using gpu_type = apriori::cuda<80>;
-using host_type = cpu<scalar_arch>;
-template <class Device, class Format = f32>
-using tiny_on = PriorTransformer<::tiny, Device, Format>;
 
 TEST(models_cuda_emulated, tiny) {
     cuda_emulation::thread_order = cuda_emulation::order::alternating;
@@ -26,52 +14,6 @@ TEST(models_cuda_emulated, tiny) {
     check_variant<::tiny>(gpu, "tiny", chunks::within_rounding);
     check_recorded_sampling<::tiny>(gpu, "tiny");
     EXPECT_GT(cuda_emulation::launches, 100u);
-}
-
-/// Two prompts of the tiny model, as guidance takes them.
-struct two_prompts {
-    std::vector<float> text, pooled;
-    std::vector<std::uint8_t> masks;
-
-    two_prompts() {
-        constexpr auto c = tiny_on<gpu_type>::config;
-        torch_generator random(3);
-        text.resize(to_size(2 * c.num_embeddings * tiny_on<gpu_type>::input::text_width));
-        pooled.resize(to_size(2 * c.embedding_proj_dim));
-        random.randn(text);
-        random.randn(pooled);
-        masks.assign(to_size(2 * c.num_embeddings), 1);
-        masks.back() = 0;
-    }
-    std::vector<prior_prompt> get() const {
-        std::vector<prior_prompt> prompts;
-        for (index_t i = 0; i < 2; ++i) {
-            const auto half = [i]<class T>(const std::vector<T>& both) {
-                return part(std::span<const T>(both), i * std::ssize(both) / 2, std::ssize(both) / 2);
-            };
-            prompts.push_back({half(pooled), half(text), half(masks)});
-        }
-        return prompts;
-    }
-};
-
-/// A sampling of `samples` images, incrementally or by the full forward.
-template <class Model>
-std::vector<float> sampled(const Model& model, const schedule& steps, bool incrementally, index_t samples) {
-    const two_prompts prompts;
-    std::vector<float> latents(to_size(samples * Model::config.embedding_dim)), out(latents.size());
-    torch_generator random(7);
-    random.randn(latents);
-    const auto run = [&](auto denoiser) {
-        ASSERT_TRUE(denoiser) << denoiser.error().message;
-        const auto done = sample(model, *denoiser, steps, latents, [&](std::span<float> z) { random.randn(z); }, out);
-        ASSERT_TRUE(done) << done.error().message;
-    };
-    if (incrementally)
-        run(incremental_denoiser<Model>::make(model, prompts.get(), steps.timesteps(), samples));
-    else
-        run(forward_denoiser<Model>::make(model, prompts.get(), samples));
-    return out;
 }
 
 TEST(models_cuda_emulated, samples_as_the_cpu_does_with_every_kind_of_scheduler) {
@@ -92,31 +34,6 @@ TEST(models_cuda_emulated, samples_as_the_cpu_does_with_every_kind_of_scheduler)
     check(UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});
     check(HeunDiscreteSchedulerConfig{.prediction_type = prediction_kind::sample}); // one history, scaled inputs
     check(DPMSolverMultistepSchedulerConfig{.solver_order = 3});                    // two histories
-}
-
-template <class Format>
-void samples_as_the_cpu_does(double tolerance, double tolerance_of_forward) {
-    SCOPED_TRACE(Format::name);
-    gpu_type gpu;
-    host_type host;
-    const auto there = load_reference<tiny_on<gpu_type, Format>>(gpu, "tiny");
-    const auto here = load_reference<tiny_on<host_type, Format>>(host, "tiny");
-    ASSERT_TRUE(there && here);
-    schedule steps;
-    ASSERT_TRUE(plan_schedule(UnCLIPSchedulerConfig{}, {.num_inference_steps = 3}, steps).ok());
-    for (const bool incrementally : {true, false})
-        EXPECT_TRUE(within(worst_of(sampled(*there, steps, incrementally, 2), sampled(*here, steps, incrementally, 2)),
-                           incrementally ? tolerance : tolerance_of_forward))
-            << (incrementally ? "incrementally" : "by the forward");
-}
-TEST(models_cuda_emulated, samples_as_the_cpu_does_in_every_format) {
-    samples_as_the_cpu_does<f16>(trace_tolerance, trace_tolerance);
-    samples_as_the_cpu_does<bf16>(trace_tolerance, trace_tolerance);
-    samples_as_the_cpu_does<w8>(trace_tolerance, trace_tolerance);
-    samples_as_the_cpu_does<w4>(trace_tolerance, trace_tolerance);
-    // An activation that lies between two bfloat16 numbers may become the other one; and in a forward the CPU rounds what attention
-    // multiplies, too.
-    samples_as_the_cpu_does<bf16a16>(0x1p-8, 0x1p-6);
 }
 
 TEST(models_cuda_emulated, a_step_copies_nothing_and_waits_for_nothing) {
