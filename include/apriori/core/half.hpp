@@ -61,6 +61,15 @@ APRIORI_HD constexpr std::uint16_t float_to_bfloat16(float value) noexcept {
     return static_cast<std::uint16_t>((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded);
 }
 
+/// The first eight binary digits of x, cut off rather than rounded: a bfloat16, and never infinite where x is finite.
+APRIORI_HD constexpr float cut_to_bfloat16(float x) noexcept {
+    return __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, x) & 0xFFFF0000U);
+}
+/// What lies behind them, exactly: nothing of infinity, of NaN a NaN.
+APRIORI_HD constexpr float behind_bfloat16(float x) noexcept {
+    return x == cut_to_bfloat16(x) ? 0.0F : x - cut_to_bfloat16(x);
+}
+
 /// float16 and bfloat16 as elements of tensors: they are stored so, and computed with as floats.
 struct float16 {
     std::uint16_t bits = 0;

@@ -79,8 +79,8 @@ struct fragments<f16> : word_fragments {
             float low = half_to_float(std::uint16_t(words.word[i] & 0xffffu)),
                   high = half_to_float(std::uint16_t(words.word[i] >> 16));
             if (term == 1) {
-                low -= float_of(bits_of(low) & 0xffff0000u);
-                high -= float_of(bits_of(high) & 0xffff0000u);
+                low = behind_bfloat16(low);
+                high = behind_bfloat16(high);
             }
             a.word[i] = word_of(low, high);
         }

@@ -87,18 +87,11 @@ struct activation_source {
                     to = std::uint32_t{float_to_bfloat16(low)} | std::uint32_t{float_to_bfloat16(high)} << 16;
                 else {
                     to = word_of(low, high); // cut off rather than rounded: nothing overflows
-                    low = rest(low);
-                    high = rest(high);
+                    low = behind_bfloat16(low);
+                    high = behind_bfloat16(high);
                 }
             }
         }
-    }
-
-private:
-    /// What is behind the first eight binary digits: nothing of infinity, of NaN a NaN.
-    __device__ static float rest(float x) {
-        const float cut = float_of(bits_of(x) & 0xffff0000u);
-        return x == cut ? 0.0f : x - cut;
     }
 };
 

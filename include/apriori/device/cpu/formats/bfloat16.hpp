@@ -48,15 +48,14 @@ inline void split(const float (&x)[left_slice], std::uint16_t (&to)[1][left_slic
 /// x as the sum of three, cut off rather than rounded: nothing overflows. What is below 2^-126 counts as zero in a matrix unit.
 inline void split(const float (&x)[left_slice], std::uint16_t (&to)[3][left_slice]) noexcept {
     float rest[left_slice];
-    const auto cut = [](float v) { return std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) & 0xffff0000u); };
     const auto upper = [](float v) { return std::uint16_t(std::bit_cast<std::uint32_t>(v) >> 16); };
     for (index_t j = 0; j < left_slice; ++j) {
         to[0][j] = upper(x[j]);
-        rest[j] = x[j] == cut(x[j]) ? 0.0f : x[j] - cut(x[j]); // of infinity nothing is left, of NaN a NaN
+        rest[j] = behind_bfloat16(x[j]);
     }
     for (index_t j = 0; j < left_slice; ++j) {
         to[1][j] = upper(rest[j]);
-        to[2][j] = upper(rest[j] - cut(rest[j]));
+        to[2][j] = upper(rest[j] - cut_to_bfloat16(rest[j]));
     }
 }
 
