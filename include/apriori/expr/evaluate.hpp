@@ -14,11 +14,10 @@ namespace apriori {
 /// host memory. Errors: those of assign, and device_error where there is no memory.
 template <class Device, expression X>
 result<tensor<element_of<X>, extents_of<X>>> evaluate(Device& device, const X& x) {
-    constexpr bool in_host_memory = requires { requires Device::is_host; };
-    static_assert(in_host_memory,
+    static_assert(detail::in_host_memory<Device>,
                   "apriori: evaluate: the device does not work in host memory; assign to a view of its memory");
     tensor<element_of<X>, extents_of<X>> out(as_node(x).ext());
-    if constexpr (in_host_memory) {
+    if constexpr (detail::in_host_memory<Device>) {
         constexpr auto no_memory = "evaluate: no memory for the result";
         if (out.data() == nullptr) return failure{errc::device_error, no_memory};
         const host_buffer temporaries(workspace_of<Device>([&](auto& to) { to(out) = x; }));

@@ -20,6 +20,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
+namespace detail {
+
+/// Whether the host can read the memory that a device works with.
+template <class Device>
+inline constexpr bool in_host_memory = requires { requires Device::is_host; };
+
+} // namespace detail
+
 /// Compile error for an operation that a device does not have.
 template <class Device, class Op, bool Supported>
 struct device_operation {
@@ -200,7 +208,7 @@ public:
     }
     /// True where launches run and the host reads their memory.
     constexpr bool reads_memory() const {
-        if constexpr (requires { Device::is_host; })
+        if constexpr (detail::in_host_memory<Device>)
             return runs_here() && state;
         else
             return false;
@@ -286,7 +294,7 @@ private:
             return status::invalid(
                 "assign: the destination overlaps an operand that is read in another order; write the "
                 "expression to a temporary first");
-        if constexpr (requires { Device::is_host; })
+        if constexpr (detail::in_host_memory<Device>)
             return detail::check_indices(x);
         else
             return {};

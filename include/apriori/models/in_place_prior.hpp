@@ -33,7 +33,7 @@ class in_place_prior {
 public:
     using device_type = typename Model::device_type;
     static constexpr auto config = Model::config;
-    static_assert(requires { requires device_type::is_host; }, "apriori: in_place_prior works in the host's memory");
+    static_assert(detail::in_host_memory<device_type>, "apriori: in_place_prior works in the host's memory");
     static_assert(Model::has_step,
                   "apriori: in_place_prior needs a model that takes steps, with its device's own attention");
 

@@ -112,16 +112,14 @@ result<void> check_sampling(const sampled_model<Device>& m, std::span<const step
 /// drawn and copied before the first step, so that no step waits for the host.
 template <class Device>
 class step_noise {
-    static constexpr bool in_host_memory = requires { requires Device::is_host; };
-
 public:
     step_noise(device_staging<Device>& on, const sampled_model<Device>& m, std::span<const step_coefficients> steps,
                std::span<float> host)
         : rows_(m.rows), width_(m.width) {
         index_t draws = std::count_if(steps.begin(), steps.end(), [](const auto& c) { return c.draws_noise; });
-        if (in_host_memory) draws = (std::min)(draws, index_t{1});
+        if (in_host_memory<Device>) draws = (std::min)(draws, index_t{1});
         memory_ = on.floats(draws * std::ssize(host));
-        if constexpr (!in_host_memory)
+        if constexpr (!in_host_memory<Device>)
             for (index_t i = 0; i < draws && on.state; ++i) {
                 m.noise(host);
                 on.write(memory_, std::span<const float>(host), i * std::ssize(host));
@@ -131,12 +129,12 @@ public:
     /// The noise of the next step that draws any; `host` may be overwritten.
     status next(const sampled_model<Device>& m, std::span<float> host) {
         ++drawn_;
-        if constexpr (!in_host_memory) return {};
+        if constexpr (!in_host_memory<Device>) return {};
         m.noise(host);
         return memory_.write(host);
     }
     latents_view now() const noexcept {
-        const index_t i = in_host_memory || drawn_ == 0 ? 0 : drawn_ - 1;
+        const index_t i = in_host_memory<Device> || drawn_ == 0 ? 0 : drawn_ - 1;
         return {memory_.data() + i * rows_ * width_, extents<dyn, dyn>(rows_, width_)};
     }
 
@@ -153,13 +151,14 @@ result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_c
 
     device_staging<Device> on(m.device, "no memory for the latents; ask for fewer samples");
     std::array<device_array<float, Device>, 3 + max_history_slots> memory;
-    std::array<latents_view, 3 + max_history_slots> views; // latents, next latents, model input, histories
+    std::array<latents_view, 3 + max_history_slots>
+        views; // latents, model input; with histories next latents, histories
     std::vector<float> host(latents.size(), 0.0f);
-    for (std::size_t i = 0; i < 3 + to_size(histories); ++i) {
+    for (std::size_t i = 0; i < (histories > 0 ? 3 + to_size(histories) : 2); ++i) {
         memory[i] = on.copy(host); // histories that are not yet written count as zero
         views[i] = latents_view(memory[i].data(), extents<dyn, dyn>(m.rows, m.width));
     }
-    const auto x = views[0], next = views[1], scaled = views[2];
+    const auto x = views[0], scaled = views[1], next = views[2];
     const std::span<const latents_view> history(views.data() + 3, to_size(histories));
     step_noise<Device> noise(on, m, steps, host);
     for (std::size_t i = 0; i < host.size(); ++i) host[i] = latents[i] * initial_scale;
