@@ -18,13 +18,8 @@ namespace apriori::program {
 
 namespace {
 
-result<io::json_fields> parse(const std::string& text, const std::string& where) {
-    auto fields = io::json_fields::parse(text, where);
-    if (fields) fields->nulls_are_absent(); // as Python's None of an argument
-    return fields;
-}
 result<batch_line> parse(const std::string& text, const std::string& where, const read_line& read) {
-    auto fields = parse(text, where);
+    auto fields = parse_line(text, where);
     if (!fields) return fields.error();
     return read(*fields, where);
 }
@@ -113,13 +108,19 @@ result<void> read_sampling_fields(io::json_fields& fields, const std::string& wh
     return {};
 }
 
+result<io::json_fields> parse_line(const std::string& text, const std::string& where) {
+    auto fields = io::json_fields::parse(text, where);
+    if (fields) fields->nulls_are_absent(); // as Python's None of an argument
+    return fields;
+}
+
 result<int> for_each_line(const std::filesystem::path& path,
                           const std::function<result<void>(io::json_fields& fields, const std::string& where)>& check) {
     auto lines = line_reader::open(path);
     if (!lines) return lines.error();
     int count = 0;
     for (std::string text; lines->next(text); ++count) {
-        auto fields = parse(text, lines->where());
+        auto fields = parse_line(text, lines->where());
         if (!fields) return fields.error();
         if (auto r = check(*fields, lines->where()); !r) return r.error();
     }

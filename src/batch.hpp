@@ -34,6 +34,9 @@ void read_optional(io::json_fields& fields, const char* key, std::optional<std::
 result<void> read_sampling_fields(io::json_fields& fields, const std::string& where,
                                   const any_scheduler_config& scheduler, pipeline_options& options);
 
+/// The fields of a line.
+result<io::json_fields> parse_line(const std::string& text, const std::string& where);
+
 /// `check(fields, where)` of every line of a file: how many there are, or the first error.
 result<int> for_each_line(const std::filesystem::path& path,
                           const std::function<result<void>(io::json_fields& fields, const std::string& where)>& check);

@@ -172,9 +172,8 @@ result<exit_code> sample_into_file(const sample_options& options, pipeline_parts
             if (!lines->next(text)) break;
         for (index_t i = 0; i < n; ++i, ++next) {
             if (!lines->next(text)) return failure{errc::io_error, lines->name() + ": has become shorter meanwhile"};
-            auto fields = io::json_fields::parse(text, lines->where());
+            auto fields = parse_line(text, lines->where());
             if (!fields) return fields.error();
-            fields->nulls_are_absent();
             const auto line = prompt_line::read(*fields, lines->where(), options, parts);
             if (!line) return line.error();
             run_progress steps(line->options.steps, 1, false);

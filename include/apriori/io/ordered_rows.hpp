@@ -37,6 +37,23 @@ constexpr item_range part_of(item_range all, int rank, int size) noexcept {
     return {all.first + rank * each + (rank < more ? rank : more), each + (rank < more ? 1 : 0)};
 }
 
+namespace detail {
+
+/// Writes all of `bytes` at an offset of an open file.
+inline result<void> write_at(int fd, std::uint64_t offset, std::span<const std::byte> bytes,
+                             const std::filesystem::path& path) {
+    while (!bytes.empty()) {
+        const auto n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<::off_t>(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return system_failure(path, "cannot write", errno);
+        bytes = bytes.subspan(static_cast<std::size_t>(n));
+        offset += static_cast<std::uint64_t>(n);
+    }
+    return {};
+}
+
+} // namespace detail
+
 /// One process as a team of its own; mpi::communicator is a team of several.
 struct alone {
     static constexpr int rank() noexcept { return 0; }
@@ -65,13 +82,7 @@ struct alone {
         }
         /// Collective: each process its values, durable when this returns.
         result<void> write(std::uint64_t offset, std::span<const float> values) {
-            for (auto bytes = std::as_bytes(values); !bytes.empty();) {
-                const auto n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<::off_t>(offset));
-                if (n < 0 && errno == EINTR) continue;
-                if (n < 0) return system_failure(path_, "cannot write", errno);
-                bytes = bytes.subspan(static_cast<std::size_t>(n));
-                offset += static_cast<std::uint64_t>(n);
-            }
+            if (auto r = detail::write_at(fd_, offset, std::as_bytes(values), path_); !r) return r;
             if (::fsync(fd_) != 0) return system_failure(path_, "cannot write", errno);
             return {};
         }
@@ -201,11 +212,7 @@ private:
         if (auto r = checkpoint(0); !r) return r.error();
         if (::ftruncate(lock_, 0) != 0 || ::ftruncate(lock_, static_cast<::off_t>(offset_of(run_.items))) != 0)
             return system_failure(part_, "cannot be made as long as the array", errno);
-        for (std::size_t at = 0; at < head_.size();) {
-            const auto n = ::pwrite(lock_, head_.data() + at, head_.size() - at, static_cast<::off_t>(at));
-            if (n < 0) return system_failure(part_, "cannot write", errno);
-            at += static_cast<std::size_t>(n);
-        }
+        if (auto r = write_at(lock_, 0, std::as_bytes(std::span(head_)), part_); !r) return r.error();
         if (::fsync(lock_) != 0) return system_failure(part_, "cannot write", errno);
         return index_t{0};
     }
