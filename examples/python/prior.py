@@ -46,7 +46,7 @@ class Config(dict):
 
 
 class PriorTransformerOutput(tuple):
-    """What forward returns where diffusers is not imported: predicted_image_embedding, and nothing else."""
+    """What forward returns without diffusers: predicted_image_embedding, and nothing else."""
 
     def __new__(cls, predicted_image_embedding):
         return super().__new__(cls, (predicted_image_embedding,))
@@ -109,7 +109,7 @@ class PriorTransformer:
 
     @property
     def dtype(self):
-        """torch.float32; numpy's where torch is not installed."""
+        """torch.float32, or numpy's without torch."""
         try:
             import torch as library
         except ImportError:
@@ -118,7 +118,7 @@ class PriorTransformer:
 
     @property
     def device(self):
-        """torch.device("cpu"); the text where torch is not installed."""
+        """torch.device("cpu"), or without torch the text "cpu"."""
         try:
             import torch
         except ImportError:
