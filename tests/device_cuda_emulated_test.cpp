@@ -47,6 +47,20 @@ TEST(device_cuda_emulated, a_launch_that_fails_is_the_status) {
     EXPECT_TRUE(assign(gpu, {}, x, x + 1.0f).ok());
 }
 
+__global__ void takes_what_is_there(float* out) {
+    float& kept = cuda_kernels::in_shared_memory<float>();
+    if (threadIdx.x == 0) {
+        out[blockIdx.x] = kept;
+        kept = 1;
+    }
+}
+
+TEST(device_cuda_emulated, a_block_does_not_see_what_another_left_in_shared_memory) {
+    float seen[3] = {};
+    ASSERT_TRUE(cuda_kernels::launch(nullptr, 3, 32, takes_what_is_there, +seen).ok());
+    for (const float v : seen) EXPECT_TRUE(std::isnan(v));
+}
+
 TEST(device_cuda_emulated, nothing_is_launched_for_no_rows) {
     cuda<80> gpu;
     const std::size_t before = cuda_emulation::launches;

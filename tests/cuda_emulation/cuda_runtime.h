@@ -3,7 +3,8 @@
 // turns the kernels of device/cuda into plain C++. Blocks run one after the other; the threads of a block are fibers. A
 // warp runs as far ahead of the others as barriers let it, the first or the last one first: a barrier that is missing
 // shows as a wrong result in one order or the other, one that not all threads reach as an abort. Device memory is the
-// heap, filled with NaNs, so that a sanitizer sees accesses out of bounds. It says nothing about speed.
+// heap, so that a sanitizer sees accesses out of bounds. Memory is filled with NaNs when it is allocated, and a block's shared memory
+// when the block starts. It says nothing about speed.
 #pragma once
 
 #include <ucontext.h>
@@ -25,7 +26,6 @@
 #define __global__
 #define __device__
 #define __host__
-#define __shared__ static
 #define __grid_constant__
 #define __launch_bounds__(...)
 
@@ -261,6 +261,20 @@ inline void __syncwarp() { cuda_emulation::block::current().wait_warp(); }
 
 namespace cuda_emulation {
 
+/// The shared memory of kernels, for each type that they asked for: filled with NaNs when a block starts.
+inline std::vector<std::pair<void*, std::size_t>> shared;
+template <class T>
+T& in_shared_memory() {
+    static_assert(std::is_trivially_default_constructible_v<T>, "a GPU does not run constructors there");
+    static T& object = []() -> T& {
+        static T memory;
+        std::memset(static_cast<void*>(&memory), 0xff, sizeof(T));
+        shared.emplace_back(&memory, sizeof(T));
+        return memory;
+    }();
+    return object;
+}
+
 inline std::vector<unsigned char> dynamic; ///< of the block that runs, filled with NaNs when it starts
 /// As alignas(16) has it on a GPU.
 inline std::byte* dynamic_memory() {
@@ -312,13 +326,14 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
         std::apply(kernel, values);
     };
     const std::function<void()> run = [grid = config->gridDim, threads = config->blockDim,
-                                       shared = config->dynamicSmemBytes, body] {
+                                       bytes = config->dynamicSmemBytes, body] {
         ++cuda_emulation::launches;
         gridDim = grid;
         blockDim = threads;
         for (unsigned b = 0; b < grid.x; ++b) {
             blockIdx.x = b;
-            cuda_emulation::dynamic.assign(shared + 15, 0xff);
+            for (const auto& [memory, size] : cuda_emulation::shared) std::memset(memory, 0xff, size);
+            cuda_emulation::dynamic.assign(bytes + 15, 0xff);
             cuda_emulation::block::current().run(static_cast<int>(threads.x), body);
         }
     };

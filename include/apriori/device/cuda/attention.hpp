@@ -25,8 +25,13 @@ struct attention_tile {
     struct alignas(16) matrix {
         float at[rows][Dim + 4];
     };
-    struct weights {
+    struct weight_matrix {
         float at[rows][rows + 1];
+    };
+    struct memory {
+        matrix queries;
+        matrix keys; ///< and values: one after the other
+        weight_matrix weights;
     };
 };
 
@@ -55,9 +60,7 @@ template <int Dim, class Op>
 __global__ void __launch_bounds__(block_threads) attention(const __grid_constant__ Op op, bool aligned) {
     using tile = attention_tile<Dim>;
     constexpr int rows = tile::rows, each = tile::each, quads = tile::quads;
-    __shared__ typename tile::matrix queries;
-    __shared__ typename tile::matrix keys; // and values: one after the other
-    __shared__ typename tile::weights weights;
+    auto& [queries, keys, weights] = in_shared_memory<typename tile::memory>();
     const int x = thread_index() % 16, y = thread_index() / 16;
 
     const index_t tokens = op.sequences.tokens, tiles = ceil_div(tokens, rows);

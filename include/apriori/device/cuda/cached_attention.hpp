@@ -51,9 +51,14 @@ __device__ inline index_t group_of_row(const attention_groups& groups, index_t r
 }
 
 template <int Dim>
+struct cached_attention_memory {
+    index_t group;
+    float tops[block_warps], totals[block_warps], sums[block_warps][Dim]; // of each warp's keys
+};
+
+template <int Dim>
 __global__ void __launch_bounds__(block_threads) cached_attention(const __grid_constant__ ops::cached_attention op) {
-    __shared__ index_t found;
-    __shared__ float tops[block_warps], totals[block_warps], sums[block_warps][Dim];
+    auto& [found, tops, totals, sums] = in_shared_memory<cached_attention_memory<Dim>>();
     const block_place place(op.heads);
     const index_t row = place.row, head = place.column, group = group_of_row(op.groups, row, found);
     if (group < 0) return; // all threads or none

@@ -12,8 +12,7 @@ namespace apriori::cuda_kernels {
 /// A block a tile of the output; neighbouring blocks read the same weights.
 template <class Tile, class Op>
 __global__ void __launch_bounds__(block_threads) many_rows(const __grid_constant__ Op op, bool aligned) {
-    __shared__ panel<Tile::rows, Tile::depth> pa;
-    __shared__ panel<Tile::cols, Tile::depth> pb;
+    auto& [pa, pb] = in_shared_memory<tile_panels<Tile>>();
     const block_place place(ceil_div(op.rows, Tile::rows));
     const index_t row0 = place.column * Tile::rows, col0 = place.row * Tile::cols;
 

@@ -42,6 +42,17 @@ struct target {
     int processors; ///< multiprocessors of the GPU
 };
 
+/// The block's shared memory for one T, uninitialised: the same object wherever a kernel asks for that type.
+template <class T>
+__device__ T& in_shared_memory() {
+#ifdef __CUDACC__
+    __shared__ T memory;
+    return memory;
+#else
+    return cuda_emulation::in_shared_memory<T>();
+#endif
+}
+
 /// The shared memory that a kernel is launched with, aligned to 16.
 __device__ inline std::byte* dynamic_memory() {
 #ifdef __CUDACC__

@@ -8,8 +8,7 @@ namespace apriori::cuda_kernels {
 
 template <class Tile, class Op>
 __global__ void __launch_bounds__(block_threads) matmul(const __grid_constant__ Op op) {
-    __shared__ panel<Tile::rows, Tile::depth> pa;
-    __shared__ panel<Tile::cols, Tile::depth> pb;
+    auto& [pa, pb] = in_shared_memory<tile_panels<Tile>>();
     const index_t row_tiles = ceil_div(op.m, Tile::rows), col_tiles = ceil_div(op.n, Tile::cols);
     const block_place place(row_tiles * col_tiles);
     const index_t item = place.row;

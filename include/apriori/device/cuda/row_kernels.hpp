@@ -102,7 +102,7 @@ using block_row_of =
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant__ Op op) {
-    __shared__ typename block_row_of<Op>::memory results;
+    auto& results = in_shared_memory<typename block_row_of<Op>::memory>();
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
     const block_row_of<Op> row{inner, op.cols, results};
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) reduce(const __grid_constant__ Op op) {
-    __shared__ typename block_row_of<Op>::memory results;
+    auto& results = in_shared_memory<typename block_row_of<Op>::memory>();
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
     const auto v = op.input.policy.reduce(block_row_of<Op>{inner, op.cols, results}, op.cols);

@@ -22,6 +22,11 @@ template <int Side, int Depth>
 struct alignas(16) panel {
     float at[Depth][Side + 4];
 };
+template <class Tile>
+struct tile_panels {
+    panel<Tile::rows, Tile::depth> a;
+    panel<Tile::cols, Tile::depth> b;
+};
 
 inline bool aligned_to_quads(const float* p, index_t a = 0, index_t b = 0, index_t c = 0) noexcept {
     return reinterpret_cast<std::uintptr_t>(p) % 16 == 0 && a % 4 == 0 && b % 4 == 0 && c % 4 == 0;
