@@ -6,8 +6,8 @@
 #     extern "C" const unsigned char <symbol>[], <symbol>_end[];
 #
 # io::linked_source reads weights from a safetensors file that is linked so, and io::linked_image uses a packed file where it lies.
-# The assembler reads the file (.incbin), by gcc and clang alike, for ELF: it costs no time to compile however large it is. A file
-# that the build makes is made first. SECTION is for a linker script to place; .rodata.<symbol> otherwise.
+# The assembler reads the file (.incbin), by gcc and clang alike, for ELF and WebAssembly: it costs no time to compile however large
+# it is. A file that the build makes is made first. SECTION is for a linker script to place; .rodata.<symbol> otherwise.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 
@@ -31,7 +31,15 @@ function(apriori_link_file target symbol file)
     set(source "${CMAKE_CURRENT_BINARY_DIR}/${target}_linked/${symbol}.cpp")
     file(CONFIGURE OUTPUT "${source}" @ONLY CONTENT [[
 // Written by apriori_link_file; do not edit.
+#ifdef __wasm__ // whose symbols of data say that they are, and how large
+asm(".section @section@,\"\",@\n"
+    ".type @symbol@,@object\n"
+    ".type @symbol@_end,@object\n"
+    ".size @symbol@,@symbol@_end-@symbol@\n"
+    ".size @symbol@_end,1\n"
+#else
 asm(".section @section@,\"a\",%progbits\n"
+#endif
     ".balign 64\n"
     ".global @symbol@\n"
     ".hidden @symbol@\n"
@@ -41,7 +49,10 @@ asm(".section @section@,\"a\",%progbits\n"
     ".incbin \"@file@\"\n"
     "@symbol@_end:\n"
     ".byte 0\n"
-    ".previous\n");
+#ifndef __wasm__
+    ".previous\n"
+#endif
+);
 ]])
     set_property(SOURCE "${source}" APPEND PROPERTY OBJECT_DEPENDS "${file}")
     target_sources(${target} PRIVATE "${source}")

@@ -17,7 +17,7 @@ struct target {
     std::string_view name;
     int lanes;
 };
-constexpr target targets[] = {{"scalar", 1}, {"sse2", 4}, {"neon", 4}, {"avx2", 8}, {"avx512", 16}};
+constexpr target targets[] = {{"scalar", 1}, {"sse2", 4}, {"neon", 4}, {"wasm", 4}, {"avx2", 8}, {"avx512", 16}};
 
 template <int Lanes, class Format>
 result<target_weights> packed_as(const PriorConfig& config, const any_source& source, int count) {

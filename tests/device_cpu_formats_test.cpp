@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weight formats of the CPU: a product with packed weights is the product with the weights that the format stands for.
 #include "apriori/device/cpu/device.hpp"
+#include "apriori/device/cpu/vector_arch.hpp"
 #include "apriori/expr/plan.hpp"
 #include "weight_formats.hpp"
 
@@ -91,6 +92,7 @@ TYPED_TEST_SUITE(Formats, formats);
 
 TYPED_TEST(Formats, ProductsAreThoseOfTheWeightsTheyKeep) { all_products<default_arch, TypeParam>(); }
 TYPED_TEST(Formats, ProductsOfOneLane) { all_products<scalar_arch, TypeParam>(); }
+TYPED_TEST(Formats, ProductsOfTheCompilersVectors) { all_products<vector_arch<4>, TypeParam>(); }
 
 // ---- w8a8: activations in integers too -----------------------------------------------------------------------------------
 

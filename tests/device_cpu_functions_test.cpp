@@ -3,6 +3,7 @@
 // machine has. The bounds are those that docs/devices.md states.
 #include "apriori/core/floats.hpp"
 #include "apriori/device/cpu/library_functions.hpp"
+#include "apriori/device/cpu/vector_arch.hpp"
 #include "apriori/expr/functions.hpp"
 
 #include <bit>
@@ -96,6 +97,7 @@ void all_functions() {
 }
 
 TEST(CpuFunctions, ErrAsStated) { all_functions<cpu_device::value_t<default_arch>>(); }
+TEST(CpuFunctions, ErrAsStatedInTheCompilersVectors) { all_functions<cpu_device::value_t<vector_arch<4>>>(); }
 #ifdef __SSE2__
 TEST(CpuFunctions, ErrAsStatedOnSse2) { all_functions<cpu_device::value_t<xsimd::sse2>>(); }
 #endif

@@ -142,7 +142,7 @@ TEST_F(PackedImage, SaysWhyItIsNotForThisModel) {
 TEST(PackingTarget, IsThatOfEachLayout) {
     using io::packing_target;
     EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<1>, f32>::layout_name())), "scalar");
-    EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<4>, f32>::layout_name())), "sse2 or neon");
+    EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<4>, f32>::layout_name())), "sse2, neon or wasm");
     EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<8>, bf16>::layout_name())), "avx2");
     EXPECT_EQ((packing_target(cpu_device::packed<packing_arch<16>, w8a8>::layout_name())), "avx512");
     EXPECT_EQ(packing_target("another device"), "");

@@ -2,6 +2,7 @@
 // Packing for another machine: the bytes that the machine itself packs, whatever this one is.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/cpu/packing_arch.hpp"
+#include "apriori/device/cpu/vector_arch.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "apriori/models/packed_prior.hpp"
 #include "apriori/models/prior_transformer.hpp"
@@ -52,6 +53,7 @@ void packs_the_same_in_every_format() {
 }
 TEST(Packing, ForThisMachine) { packs_the_same_in_every_format<default_arch>(); }
 TEST(Packing, ForPlainFloats) { packs_the_same_in_every_format<scalar_arch>(); }
+TEST(Packing, ForTheCompilersVectors) { packs_the_same_in_every_format<vector_arch<4>>(); }
 #if defined(__SSE2__)
 TEST(Packing, ForAnOlderMachine) { packs_the_same_in_every_format<xsimd::sse2>(); }
 #endif

@@ -86,7 +86,7 @@ TEST(pack, for_another_machine) {
     expect_refused(run(sample({"--packed", scalar.string(), "--weights", narrow(), "seven"})),
                    "was packed for cpu panels of 2, this device has");
     expect_refused(pack({"--target", "vax"}, scalar),
-                   "'vax' is not allowed; allowed: scalar, sse2, neon, avx2, avx512");
+                   "'vax' is not allowed; allowed: scalar, sse2, neon, wasm, avx2, avx512");
     expect_refused(pack({"--target", "scalar", "--arch", "baseline"}, scalar), "--arch and --device are of this one");
 }
 

@@ -48,6 +48,13 @@
 #endif
 #define APRIORI_BEGIN_EXACT_MATH
 #define APRIORI_END_EXACT_MATH
+#elif defined(__wasm__) // of which clang has no such pragma, and no instruction that contracts
+#if APRIORI_FAST_MATH
+#error                                                                                                                 \
+    "apriori: WebAssembly is compiled with -ffast-math or parts of it, which no pragma takes back; leave that flag out"
+#endif
+#define APRIORI_BEGIN_EXACT_MATH
+#define APRIORI_END_EXACT_MATH
 #elif defined(__clang__)
 #if __clang_major__ >= 17 && defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #error                                                                                                                 \

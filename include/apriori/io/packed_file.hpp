@@ -59,7 +59,7 @@ inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload
 /// What `apriori pack --target` is told for a layout of the device cpu, whose panels are two registers of floats; nothing for others.
 constexpr std::string_view packing_target(std::string_view layout) noexcept {
     constexpr std::array<std::array<std::string_view, 2>, 4> targets{{{"cpu panels of 2", "scalar"},
-                                                                      {"cpu panels of 8", "sse2 or neon"},
+                                                                      {"cpu panels of 8", "sse2, neon or wasm"},
                                                                       {"cpu panels of 16", "avx2"},
                                                                       {"cpu panels of 32", "avx512"}}};
     for (const auto& [name, target] : targets)

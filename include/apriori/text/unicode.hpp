@@ -71,14 +71,14 @@ inline std::u32string nfc(std::u32string_view text) {
     if (std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x300; })) return std::u32string(text);
 
     constexpr auto options = utf8proc_option_t(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
-    std::basic_string<utf8proc_int32_t> points;
+    std::vector<utf8proc_int32_t> points;
     points.reserve(text.size() + text.size() / 2);
     for (const char32_t c : text) {
         std::array<utf8proc_int32_t, 32> parts{}; // a canonical decomposition has at most four
         int boundary = 0;
         const auto n =
             utf8proc_decompose_char(utf8proc_int32_t(c), parts.data(), std::ssize(parts), options, &boundary);
-        points.append(parts.data(), std::size_t(n));
+        points.insert(points.end(), parts.data(), parts.data() + n);
     }
     // utf8proc sorts marks by exchanging neighbours, in quadratic time; these are untrusted.
     const auto rank = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };

@@ -11,7 +11,7 @@ namespace apriori {
 /// An architecture of registers of `Lanes` floats that this machine need not have: cpu<packing_arch<4>> packs, to the byte, what a
 /// machine with such registers packs. It computes nothing.
 ///     1    scalar_arch
-///     4    SSE2, NEON
+///     4    SSE2, NEON, WebAssembly
 ///     8    AVX2
 ///     16   AVX-512
 template <int Lanes>

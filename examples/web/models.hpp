@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The models of the page, as WebAssembly has them and as host/pack.cpp packs them.
+#pragma once
+
+#include "apriori/device/cpu/device.hpp"
+#include "apriori/device/cpu/vector_arch.hpp"
+#include "apriori/models/clip_text_model.hpp"
+#include "apriori/models/prior_transformer.hpp"
+
+#include <type_traits>
+
+using arch = std::conditional_t<(DIGITS_LANES > 1), apriori::vector_arch<(DIGITS_LANES > 1 ? DIGITS_LANES : 2)>,
+                                apriori::scalar_arch>;
+using device_type = apriori::cpu<arch>;
+using Prior = apriori::PriorTransformer<apriori::presets::digits, device_type, apriori::DIGITS_WEIGHTS>;
+using TextEncoder = apriori::CLIPTextModelWithProjection<apriori::presets::digits_text, device_type>;
+
+inline constexpr int width = 64, pixels = 64;
+
+/// The decoder that draws an embedding: two linear layers, row-major as in its safetensors file.
+struct decoder_weights {
+    static constexpr int hidden = 256;
+    float hidden_weight[hidden * width], hidden_bias[hidden], pixel_weight[pixels * hidden], pixel_bias[pixels];
+};
