@@ -4,6 +4,7 @@
 #include "board.hpp"
 
 #include "apriori/device/cpu/dot.hpp"
+#include "apriori/device/cpu/vector_arch.hpp"
 #include "apriori/tensor/host_buffer.hpp"
 
 #include <array>
@@ -55,6 +56,35 @@ void products_are_exact() {
     }
 }
 
+/// Rows times a panel of an architecture: words of 0x80 less are signed bytes, the extremes of both among them.
+template <class Arch, int M>
+void panels_are_exact() {
+    using V = cpu_device::value_t<Arch>;
+    using dot = cpu_device::byte_dot<V>;
+    constexpr int words = 32, P = cpu_device::blocking<Arch>::panel;
+    static cpu_device::byte_quad left[words][M];
+    static std::uint32_t expanded[words][M][dot::left_words], panel[words][P];
+    for (int i = 0; i < words; ++i) {
+        for (int m = 0; m < M; ++m) {
+            for (auto& x : left[i][m]) x = std::int8_t(i == 0 ? -127 : std::int32_t(random() % 255) - 127);
+            dot::expand(left[i][m], expanded[i][m]);
+        }
+        for (auto& w : panel[i]) w = i == 0 ? 0xff00ff00U : random();
+    }
+    std::int32_t sums[M][P], expected[M][P];
+    for (int m = 0; m < M; ++m)
+        for (int p = 0; p < P; ++p) {
+            sums[m][p] = expected[m][p] = std::int32_t(random()) / 2;
+            for (int i = 0; i < words; ++i) expected[m][p] += product(left[i][m], panel[i][p]);
+        }
+    if constexpr (requires { &dot::template multiply<M>; })
+        dot::template multiply<M>(expanded[0][0], panel[0], words, sums[0], true, {});
+    else
+        cpu_device::multiply_words<Arch, dot, M>(expanded[0][0], panel[0], words, sums[0], true, {});
+    for (int m = 0; m < M; ++m)
+        for (int p = 0; p < P; ++p) expect(sums[m][p] == expected[m][p], "a panel of bytes");
+}
+
 void memory_that_is_not_there_is_a_value() {
     const host_buffer some(1000);
     expect(!some.empty() && reinterpret_cast<std::uintptr_t>(some.data()) % buffer_alignment == 0, "a buffer");
@@ -78,6 +108,9 @@ extern "C" void* _sbrk(std::ptrdiff_t bytes) {
 
 int main() {
     products_are_exact();
+    panels_are_exact<scalar_arch, 2>();
+    panels_are_exact<vector_arch<4>, 1>();
+    panels_are_exact<vector_arch<4>, 2>();
     memory_that_is_not_there_is_a_value();
     board::print(failures == 0 ? "all checks passed\n" : "some checks failed\n");
     return failures;

@@ -12,15 +12,21 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
+/// How many vector registers kernels may count on.
+template <class Arch>
+inline constexpr int register_count = lanes<value_t<Arch>>::count == 16 ? 32 : 16;
+
 /// A kernel keeps `rows` x `vectors` accumulators in registers, `vectors` of weights, and one broadcast value: at most
-/// 16 registers where there are 16 (SSE, AVX), 32 where there are 32 (AVX-512, NEON).
+/// 16 registers where there are 16 (SSE, AVX), 32 where there are 32 (AVX-512), 8 where there are 8 (Helium).
 template <class Arch>
 struct blocking {
     using V = value_t<Arch>;
-    static constexpr bool many_registers = lanes<V>::count == 16;
-    static constexpr int vectors = 2;                       ///< registers across the outputs of a panel
-    static constexpr int rows = many_registers ? 12 : 6;    ///< rows of the left operand at a time
-    static constexpr int panel = vectors * lanes<V>::count; ///< outputs of a panel
+    static constexpr bool many_registers = register_count<Arch> == 32;
+    static constexpr int vectors = 2; ///< registers across the outputs of a panel
+    static constexpr int rows = many_registers               ? 12
+                                : register_count<Arch> == 16 ? 6
+                                                             : 2; ///< rows of the left operand at a time
+    static constexpr int panel = vectors * lanes<V>::count;       ///< outputs of a panel
     static constexpr index_t depth = 512; ///< of a panel that is processed while it is in the L1 cache
     static constexpr index_t chunk = 96;  ///< rows whose results wait on the stack for their epilogue
     static_assert(chunk >= rows);

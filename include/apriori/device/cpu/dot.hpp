@@ -20,7 +20,7 @@ using byte_quad = std::array<std::int8_t, 4>;
 /// expand() writes a quad of activations as `left_words` words. Nothing is saturated: a product is at most 255 * 127, and
 /// 65536 of them fit into 32 bits.
 template <class V>
-struct byte_dot : integer_sums<V> {
+struct plain_byte_dot : integer_sums<V> {
     using weights = int_lanes<V>;
     using integers = typename int_lanes<V>::integers;
     static constexpr int left_words = 1;
@@ -35,6 +35,8 @@ struct byte_dot : integer_sums<V> {
         return sum + integers(x >> 24) * w.right(24).as_integers();
     }
 };
+template <class V>
+struct byte_dot : plain_byte_dot<V> {};
 
 /// By an instruction that multiplies pairs of 16-bit integers and adds them in 32 bits.
 template <class Arch>

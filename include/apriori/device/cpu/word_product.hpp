@@ -32,6 +32,7 @@ struct float_sums {
 ///     left_words                        words of the left operand for a word of weights
 ///     prepare(w)                        a register of weights as add() takes it
 ///     add(sum, left, prepared)          sum + the products of one word
+/// and may have multiply<M>, which is taken in place of this function.
 template <class Arch, class Dot, int M>
 void multiply_words(const std::uint32_t* a, const std::uint32_t* w, index_t words, typename Dot::number* sums,
                     bool accumulate, block_turn block) noexcept {
@@ -67,8 +68,12 @@ void multiply_word_blocks(const std::uint32_t* a, index_t count, index_t block, 
     constexpr index_t P = blocking<Arch>::panel, depth = 1024;
     using kernel =
         void (*)(const std::uint32_t*, const std::uint32_t*, index_t, typename Dot::number*, bool, block_turn) noexcept;
-    static constexpr auto kernels =
-        by_row_count<blocking<Arch>::rows>([]<int M>() -> kernel { return multiply_words<Arch, Dot, M>; });
+    static constexpr auto kernels = by_row_count<blocking<Arch>::rows>([]<int M>() -> kernel {
+        if constexpr (requires { &Dot::template multiply<M>; })
+            return Dot::template multiply<M>; // its own loop
+        else
+            return multiply_words<Arch, Dot, M>;
+    });
     for (index_t w0 = 0; w0 < words || w0 == 0; w0 += depth) {
         const index_t n = (std::min)(words - w0, depth);
         for_each_block(count, block, [&](index_t r, index_t m, block_turn turn) {
