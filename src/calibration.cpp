@@ -57,9 +57,10 @@ public:
     explicit calibration(pipeline_parts parts) : parts_(std::move(parts)) {}
 
     result<void> read_prompts(const pack_options& from, const pipeline_options& base) {
-        const auto count = for_each_line(
-            from.calibrate, [&](io::json_fields& fields, const std::string& where) -> result<void> {
+        const auto count =
+            for_each_line(from.calibrate, [&](io::json_fields& fields, const std::string& where) -> result<void> {
                 pipeline_options o = base;
+                o.seed = prompts_.size(); // unless the line has one: the same latents for all would be few
                 std::string text;
                 read_prompt(fields, text);
                 read_optional(fields, "negative_prompt", o.negative);
@@ -73,7 +74,8 @@ public:
             const std::string_view both[] = {texts_[i].first, texts_[i].second};
             const auto encoded =
                 encode_texts(parts_.words->tokenizer, parts_.words->text, both, {from.mask_text_encoder});
-            if (!encoded) return failure{encoded.error().code, from.calibrate.string() + ": " + encoded.error().message};
+            if (!encoded)
+                return failure{encoded.error().code, from.calibrate.string() + ": " + encoded.error().message};
             prompts_[i].conditional = condition_of((*encoded)[0]);
             prompts_[i].unconditional = condition_of((*encoded)[1]);
         }
@@ -89,7 +91,9 @@ public:
             if (name == conditions_file::unconditional) continue;
             auto c = file->read(name, parts_.config);
             if (!c) return c.error();
-            if (auto r = add(base); !r) return r.error();
+            pipeline_options o = base;
+            o.seed = prompts_.size();
+            if (auto r = add(o); !r) return r.error();
             texts_.push_back({name, {}});
             prompts_.back().conditional = std::move(*c);
             prompts_.back().unconditional = *unconditional;
@@ -165,14 +169,13 @@ private:
                 if (step < p.steps.steps().size()) keep();
                 return interrupt_signal() == 0;
             };
-            const auto made = model.sample({.steps = &p.steps,
-                                            .prompts = branches,
-                                            .samples = p.options.samples,
-                                            .latents = latents,
-                                            .noise = [&random](std::span<float> z) { random.randn(z); },
-                                            .options = {.guidance_scale = p.options.guidance,
-                                                        .latents_for_callback = true,
-                                                        .on_step = on_step}});
+            const auto made = model.sample(
+                {.steps = &p.steps,
+                 .prompts = branches,
+                 .samples = p.options.samples,
+                 .latents = latents,
+                 .noise = [&random](std::span<float> z) { random.randn(z); },
+                 .options = {.guidance_scale = p.options.guidance, .latents_for_callback = true, .on_step = on_step}});
             if (!made) return made.error();
         }
         return inputs;
@@ -195,8 +198,7 @@ result<std::function<result<nibble_source>(const any_source&)>> open_calibration
     auto parts = open_pipeline(base);
     if (!parts) return parts.error();
     const auto made = std::make_shared<calibration>(std::move(*parts));
-    auto read =
-        options.calibrate.empty() ? made->read_conditions(options, base) : made->read_prompts(options, base);
+    auto read = options.calibrate.empty() ? made->read_conditions(options, base) : made->read_prompts(options, base);
     if (!read) return read.error();
     return std::function<result<nibble_source>(const any_source&)>(
         [made, options](const any_source& weights) { return (*made)(weights, options); });

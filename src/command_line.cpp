@@ -262,9 +262,10 @@ void add_pack(CLI::App& command, pack_options& o) {
         ->type_name("NAME")
         ->check(allowed(known_targets(), [](const std::string& text) { return is_target(text); }));
     command
-        .add_option("--calibrate", o.calibrate,
-                    "Prompts as lines of JSON, as sample --batch reads them: they are sampled, and weights of w4 and w4a8 "
-                    "rounded for what the model's layers are given then")
+        .add_option(
+            "--calibrate", o.calibrate,
+            "Prompts as lines of JSON, as sample --batch reads them: they are sampled, and weights of w4 and w4a8 "
+            "rounded for what the model's layers are given then")
         ->type_name("FILE")
         ->check(path());
     command

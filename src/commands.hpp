@@ -104,7 +104,8 @@ struct pack_options {
     std::string preset;             ///< with synthetic weights; empty: the folder
     std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::string target;             ///< the instruction set to pack for; empty: that of this machine
-    std::filesystem::path calibrate;  ///< prompts, as in a batch, with which weights of four bits are rounded; empty: none
+    std::filesystem::path
+        calibrate; ///< prompts, as in a batch, with which weights of four bits are rounded; empty: none
     std::filesystem::path conditions; ///< the same as text-encoder outputs
     bool mask_text_encoder = false;
 

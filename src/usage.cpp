@@ -75,7 +75,8 @@ result<void> check_usage(const pack_options& o) {
     u.refuse(o.calibrates() && o.model.empty(),
              "--calibrate and --conditions sample the model; give --model, with a scheduler, and not --preset");
     u.refuse(o.calibrates() && o.on.device != "cpu", "--calibrate and --conditions run on --device cpu alone");
-    u.refuse(o.calibrate == "-", "--calibrate - is read once; the prompts are checked before they are sampled; give a file");
+    u.refuse(o.calibrate == "-",
+             "--calibrate - is read once; the prompts are checked before they are sampled; give a file");
     u.refuse(o.mask_text_encoder && o.calibrate.empty(), "--mask-text-encoder is for the prompts of --calibrate");
     return u.outcome;
 }

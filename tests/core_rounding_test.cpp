@@ -159,10 +159,10 @@ TEST(core_rounding, makes_up_for_what_was_lost_before) {
 TEST(core_rounding, packing_finds_the_same_integers_and_scales) {
     for (const index_t k : {7, 64, 90}) {
         floats w = weights(33, k, 8);
-        for (index_t c = 0; c < (std::min)(k, index_t{32}); ++c) at(w, c) = 0;              // a group of zeros
-        for (index_t c = 0; c < k; ++c) at(w, k + c) = c % 2 == 0 ? 0.25f : -0.25f;         // one magnitude
-        for (index_t c = 0; c < k; ++c) at(w, 2 * k + c) = c == k / 2 ? 3.0f : 1e-30f;      // one weight alone
-        for (index_t c = 0; c < k; ++c) at(w, 3 * k + c) = std::abs(at(w, 3 * k + c));      // of one sign
+        for (index_t c = 0; c < (std::min)(k, index_t{32}); ++c) at(w, c) = 0;         // a group of zeros
+        for (index_t c = 0; c < k; ++c) at(w, k + c) = c % 2 == 0 ? 0.25f : -0.25f;    // one magnitude
+        for (index_t c = 0; c < k; ++c) at(w, 2 * k + c) = c == k / 2 ? 3.0f : 1e-30f; // one weight alone
+        for (index_t c = 0; c < k; ++c) at(w, 3 * k + c) = std::abs(at(w, 3 * k + c)); // of one sign
         for (const int scales : {0, 16}) {
             const floats q = rounded(factored_moments(moments(inputs(2 * k, k, 9), k), k, 0.01), w, scales);
             EXPECT_EQ(nearest(q, k), q) << k;

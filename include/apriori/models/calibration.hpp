@@ -49,6 +49,9 @@ public:
         for (const auto& p : layout.all()) count_ += p.packed ? (p.in_block ? table.layers : 1) : 0;
     }
 
+    slot_rounding(const slot_rounding&) = delete; // its runner refers to it
+    slot_rounding& operator=(const slot_rounding&) = delete;
+
     /// The rounded rows of the slot of a product.
     result<std::span<const float>> operator()(const auto& product) {
         const auto [place, layer] = slot_at(product.weights - base_);
