@@ -7,6 +7,8 @@
 #include "any_source.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/expr/launch.hpp"
+#include "apriori/models/calibration_inputs.hpp"
+#include "apriori/models/nibble_source.hpp"
 #include "apriori/models/prior_config.hpp"
 #include "apriori/models/prior_prompt.hpp"
 #include "apriori/pipelines/sampler.hpp"
@@ -37,6 +39,13 @@ struct sampling_task {
     std::span<const float> latents{};              ///< [prompts, samples, embedding_dim] standard normal
     std::function<void(std::span<float>)> noise{}; ///< fills as many, once for each step that draws
     sampling_options options{};
+};
+
+/// What calibrate() (models/calibration.hpp) is given: the weights that the model was loaded from, and inputs.
+struct calibration_task {
+    const any_source* weights = nullptr;
+    const calibration_inputs* inputs = nullptr;
+    std::function<bool(index_t done, index_t count, std::string_view slot)> on_matrix{}; ///< false stops
 };
 
 /// What apriori bench asks of a model: a guided sampling of one prompt, and forwards of so many rows.
@@ -79,6 +88,9 @@ public:
 
     /// Image embeddings, post-processed: [prompts, samples, clip_embed_dim].
     virtual result<std::vector<float>> sample(const sampling_task& task) = 0;
+
+    /// The weights rounded to four bits for those inputs; the source refers to the task's weights. unsupported but for f32 on cpu.
+    virtual result<nibble_source> calibrate(const calibration_task& task) = 0;
 
     /// The work that apriori bench times, in this order; the task's conditions and schedule must outlive it.
     virtual result<std::vector<timed_work>> works(const bench_task& task) = 0;

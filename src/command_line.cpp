@@ -261,6 +261,19 @@ void add_pack(CLI::App& command, pack_options& o) {
     command.add_option("--target", o.target, "Pack for another machine: " + known_targets())
         ->type_name("NAME")
         ->check(allowed(known_targets(), [](const std::string& text) { return is_target(text); }));
+    command
+        .add_option(
+            "--calibrate", o.calibrate,
+            "Prompts as lines of JSON, as sample --batch reads them: they are sampled, and weights of w4 and w4a8 "
+            "rounded for what the model's layers are given then")
+        ->type_name("FILE")
+        ->check(path());
+    command
+        .add_option("--conditions", o.conditions,
+                    "The same with text-encoder outputs by name, as sample --conditions reads them, instead of prompts")
+        ->type_name("FILE")
+        ->check(path());
+    add_mask(command, o.mask_text_encoder);
     command.add_option("--out", o.out, "The packed file to write")->type_name("FILE")->check(path());
     command.add_option("--verify", o.verify, "A packed file to read whole, and compare with its checksums, instead")
         ->type_name("FILE")

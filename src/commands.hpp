@@ -104,6 +104,12 @@ struct pack_options {
     std::string preset;             ///< with synthetic weights; empty: the folder
     std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::string target;             ///< the instruction set to pack for; empty: that of this machine
+    std::filesystem::path
+        calibrate; ///< prompts, as in a batch, with which weights of four bits are rounded; empty: none
+    std::filesystem::path conditions; ///< the same as text-encoder outputs
+    bool mask_text_encoder = false;
+
+    bool calibrates() const { return !calibrate.empty() || !conditions.empty(); }
     std::filesystem::path out;
     std::filesystem::path verify; ///< a packed file to read instead
 };

@@ -45,10 +45,19 @@ result<subject> find_subject(const catalogue& models, const device_options& on, 
 namespace {
 
 /// The same of a subject's own weights, or synthetic ones.
-auto with_weights_of(const subject& s, const auto& use, std::function<void(std::int64_t)> on_read) {
-    if (s.weights) return with_merged(*s.weights, s.loras, use, std::move(on_read));
+template <class Use>
+std::invoke_result_t<Use, const any_source&> with_weights_of(const subject& s, const Use& use,
+                                                             std::function<void(std::int64_t)> on_read) {
+    const auto use_rounded = [&](const any_source& exact) -> std::invoke_result_t<Use, const any_source&> {
+        if (!s.calibrate) return use(exact);
+        const auto rounded = s.calibrate(exact);
+        if (!rounded) return rounded.error();
+        return use(any_source(*rounded, on_read));
+    };
+    const auto exact_read = s.calibrate ? nullptr : on_read; // while it calibrates, nothing is packed
+    if (s.weights) return with_merged(*s.weights, s.loras, use_rounded, exact_read);
     const io::synthetic_source synthetic(tensor_list(s.entry->config).infos());
-    return with_merged(synthetic, s.loras, use, std::move(on_read));
+    return with_merged(synthetic, s.loras, use_rounded, exact_read);
 }
 
 } // namespace

@@ -24,6 +24,8 @@ struct subject {
     std::filesystem::path config_file{};         ///< empty: a preset
     std::optional<io::weights_source> weights{}; ///< none: synthetic ones
     std::vector<io::weighted_lora> loras{};      ///< merged when the weights are packed
+    /// Rounds the weights, with their LoRAs, before they are packed; none: they are packed as they are.
+    std::function<result<nibble_source>(const any_source&)> calibrate{};
 
     /// Opens the weights beside the file; not_found where there are none.
     result<void> open_weights();

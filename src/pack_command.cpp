@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // apriori pack: weights as a device holds them, in a file that is mapped; or such a file read whole and compared.
 #include "apriori/models/prior_parameters.hpp"
+#include "calibration.hpp"
 #include "commands.hpp"
 #include "instances.hpp"
 #include "interrupt.hpp"
@@ -76,7 +77,15 @@ result<exit_code> write_packed(const pack_options& options) {
     what->loras = std::move(*loras);
     const prior_entry& entry = *what->entry;
     if (const auto kind = packed_kind_of(entry); !kind) return kind.error();
-    if (auto r = check_outputs({{"--out", options.out}}, what->files()); !r) return r.error();
+    auto inputs = what->files();
+    for (const auto& file : {options.calibrate, options.conditions})
+        if (!file.empty()) inputs.push_back(file);
+    if (auto r = check_outputs({{"--out", options.out}}, inputs); !r) return r.error();
+    if (options.calibrates()) {
+        auto calibrate = open_calibration(options);
+        if (!calibrate) return calibrate.error();
+        what->calibrate = std::move(*calibrate);
+    }
 
     const std::int64_t read = 4 * parameter_count(entry.config);
     megabytes done{progress(total_of(read + static_cast<std::int64_t>(entry.weight_bytes)), "MB")};

@@ -14,6 +14,7 @@ namespace apriori::program {
 class cpu_platform {
 public:
     using device_type = cpu<default_arch, threads>;
+    static constexpr bool calibrates = true; ///< see prior_instance
 
     static result<std::unique_ptr<cpu_platform>> open(int count) {
         return std::unique_ptr<cpu_platform>(new cpu_platform(count));

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "any_prior.hpp"
+#include "apriori/device/calibrating.hpp"
+#include "apriori/models/calibration.hpp"
 #include "apriori/models/prior_transformer.hpp"
 #include "apriori/pipelines/sample_prompts.hpp"
 #include "check_arguments.hpp"
@@ -92,6 +94,14 @@ public:
         }
     }
 
+    result<nibble_source> calibrate(const calibration_task& task) override {
+        if constexpr (calibrates)
+            return apriori::calibrate<calibrating<device_type>>(model_, *task.weights, *task.inputs,
+                                                                {.on_matrix = task.on_matrix});
+        else
+            return failure{errc::unsupported, "a calibration needs f32 weights on cpu, and a model that is sampled"};
+    }
+
     result<std::vector<timed_work>> works(const bench_task& task) override {
         return prior_works<model_type>::make(model_, task);
     }
@@ -115,6 +125,10 @@ public:
 private:
     /// Whether the device's packed weights can be stored and mapped.
     static constexpr bool has_images = requires { model_type::weights::packed::layout_name(); };
+    /// Whether it can be sampled, and its weights rounded for that.
+    static constexpr bool calibrates = requires { Platform::calibrates; } && std::is_same_v<Format, f32> &&
+                                       config.clip_embed_dim == config.embedding_dim && input_type::has_prd &&
+                                       config.time_embedding;
     /// The task's noise as a generator.
     struct noise_of {
         const sampling_task* task;

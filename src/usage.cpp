@@ -62,11 +62,22 @@ result<void> check_usage(const encode_options& o) {
 
 result<void> check_usage(const pack_options& o) {
     usage u{"pack"};
-    const bool work = !o.model.empty() || !o.preset.empty() || !o.out.empty() || !o.loras.empty() || !o.target.empty();
+    const bool work = !o.model.empty() || !o.preset.empty() || !o.out.empty() || !o.loras.empty() ||
+                      !o.target.empty() || o.calibrates() || o.mask_text_encoder;
     u.refuse(o.verify.empty() ? o.model.empty() == o.preset.empty() || o.out.empty() : work,
              "needs --model or --preset, and --out; or --verify alone");
     u.refuse(!o.target.empty() && (!o.on.arch.empty() || o.on.device != "cpu"),
              "--target is another machine's instruction set; --arch and --device are of this one");
+    u.refuse(!o.calibrate.empty() && !o.conditions.empty(),
+             "--calibrate has prompts and --conditions what an encoder made of them; one is enough");
+    u.refuse(o.calibrates() && o.on.weights != "w4" && o.on.weights != "w4a8",
+             "--calibrate and --conditions round weights to four bits; add --weights w4 or --weights w4a8");
+    u.refuse(o.calibrates() && o.model.empty(),
+             "--calibrate and --conditions sample the model; give --model, with a scheduler, and not --preset");
+    u.refuse(o.calibrates() && o.on.device != "cpu", "--calibrate and --conditions run on --device cpu alone");
+    u.refuse(o.calibrate == "-",
+             "--calibrate - is read once; the prompts are checked before they are sampled; give a file");
+    u.refuse(o.mask_text_encoder && o.calibrate.empty(), "--mask-text-encoder is for the prompts of --calibrate");
     return u.outcome;
 }
 

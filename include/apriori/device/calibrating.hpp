@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device that computes everything twice: with the weights as they are, and with weights that are rounded when they are first used.
+#pragma once
+
+#include "apriori/core/function_ref.hpp"
+#include "apriori/core/macros.hpp"
+#include "apriori/core/result.hpp"
+#include "apriori/device/concept.hpp"
+#include "apriori/expr/ops.hpp"
+
+#include <algorithm>
+#include <vector>
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori {
+
+/// A contraction with packed weights, and what goes into it.
+struct calibrated_product {
+    const std::byte* weights; ///< where they lie
+    index_t rows, n, k;
+    std::span<const float> x;    ///< [rows, k] what the rounded weights multiply
+    std::span<const float> lost; ///< [rows, n] outputs of the exact weights for the exact inputs, less those for x
+};
+
+/// Runs expressions of 2 B rows on `Inner`, a device in the host's memory. The first B rows are computed as they are. The others are computed
+/// with the rows [n, k] of weights that `round` gives for each contraction, so that it sees inputs as they are when all weights before it
+/// have been rounded. Where it gives none, the weights stay as they are. Each contraction must have an even number of rows, the second half for the second B.
+template <device Inner>
+class calibrating {
+public:
+    static_assert(Inner::is_host, "apriori: calibrating: the device must work in the host's memory");
+    static constexpr const char* name = Inner::name;
+    static constexpr bool fuses_prologue = Inner::fuses_prologue, is_host = true;
+    using buffer = typename Inner::buffer;
+    template <class Format>
+    using packed = typename Inner::template packed<Format>;
+    using rounding = function_ref<result<std::span<const float>>(const calibrated_product&)>;
+
+    /// Both must outlive it.
+    calibrating(Inner& inner, rounding round) : inner_(&inner), round_(round) {}
+
+    buffer allocate(std::size_t bytes) { return inner_->allocate(bytes); }
+    status upload(void* to, const void* from, std::size_t bytes) { return inner_->upload(to, from, bytes); }
+    status download(void* to, const void* from, std::size_t bytes) { return inner_->download(to, from, bytes); }
+    template <class P>
+    status pack(P w, index_t first, std::span<const float> rows) {
+        return inner_->pack(w, first, rows);
+    }
+    status synchronize() { return inner_->synchronize(); }
+
+    template <class Op>
+    static constexpr std::size_t scratch_bytes(const Op& op) {
+        return Inner::scratch_bytes(op);
+    }
+    template <class Op>
+    requires runs<Inner, Op>
+    status run(const Op& op) {
+        return run_on(*inner_, op);
+    }
+    /// Allocates; `failed` has the error of `round`, which ends the expression.
+    template <class In, class P, class E>
+    requires runs<Inner, ops::contraction<In, P, E>>
+    status run(const ops::contraction<In, P, E>& op) {
+        const index_t half = op.rows / 2;
+        x_.resize(to_size(op.rows * op.k));
+        if (const status s = compute(op.input, op.rows, op.k); !s) return s;
+        lost_.resize(to_size(half * op.n));
+        for (index_t i = 0; i < half * op.k; ++i) at(x_, i) -= at(x_, half * op.k + i);
+        if (const status s = multiply(op, half); !s) return s;
+        const auto rounded =
+            round_({op.weights.data, half, op.n, op.k, part(std::as_const(x_), half * op.k, half * op.k), lost_});
+        if (!rounded) {
+            failed = rounded.error();
+            return {failed.code, "calibration stopped"};
+        }
+        if (rounded->empty()) return run_on(*inner_, op);
+
+        // the first half is computed with the weights as they are, after the other has been, from what was there
+        buffer memory = inner_->allocate(P::stored_bytes(op.n, op.k));
+        if (memory.empty()) return {errc::device_error, "no memory for rounded weights"};
+        ops::contraction<In, P, E> later = op;
+        later.weights = P(memory.data(), op.n, op.k);
+        if (const status s = inner_->pack(later.weights, 0, *rounded); !s) return s;
+        for (index_t r = 0; r < half; ++r) std::copy_n(op.out.row(r), op.n, lost_.data() + r * op.n);
+        if (const status s = run_on(*inner_, later); !s) return s;
+        for (index_t r = 0; r < half; ++r) std::copy_n(lost_.data() + r * op.n, op.n, op.out.row(r));
+        ops::contraction<In, P, E> exact = op;
+        exact.rows = half;
+        return run_on(*inner_, exact);
+    }
+
+    failure failed{errc::ok, ""};
+
+private:
+    ops::output rows_of(std::vector<float>& to, index_t width) const { return {to.data(), row_map{.inner = width}}; }
+    /// The left operand, into x_.
+    template <class Program>
+    status compute(const ops::mapped<Program>& in, index_t rows, index_t k) {
+        return run_on(*inner_, ops::map<Program>{in.program, rows_of(x_, k), rows, k});
+    }
+    template <class Policy, class In, class Outer>
+    status compute(const ops::normalized<Policy, In, Outer>& in, index_t rows, index_t k) {
+        return run_on(*inner_, ops::normalize<Policy, In, Outer>{in, rows_of(x_, k), rows, k});
+    }
+    /// The first rows of x_ by an op's weights, into lost_.
+    template <class In, class P, class E>
+    status multiply(const ops::contraction<In, P, E>& op, index_t rows) {
+        using plain = ops::contraction<ops::mapped<el::matrix>, P, el::acc>;
+        plain p{{{x_.data(), row_map{.inner = op.k}}}, op.weights, {}, rows_of(lost_, op.n), rows, op.n, op.k};
+        const buffer scratch = inner_->allocate((std::max)(scratch_bytes(p), std::size_t{1}));
+        if (scratch.empty()) return {errc::device_error, "no memory for a calibration"};
+        p.scratch = scratch.data();
+        return run_on(*inner_, p);
+    }
+
+    Inner* inner_;
+    rounding round_;
+    std::vector<float> x_, lost_;
+};
+
+} // namespace apriori
+APRIORI_END_EXACT_MATH
