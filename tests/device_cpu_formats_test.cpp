@@ -87,12 +87,18 @@ void all_products() {
 
 template <class F>
 class Formats : public testing::Test {};
+#ifdef APRIORI_TEST_FORMATS // tests/cross, where instructions differ
+using formats = testing::Types<APRIORI_TEST_FORMATS>;
+#else
 using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w4>;
+#endif
 TYPED_TEST_SUITE(Formats, formats);
 
 TYPED_TEST(Formats, ProductsAreThoseOfTheWeightsTheyKeep) { all_products<default_arch, TypeParam>(); }
+#ifndef APRIORI_TEST_FORMATS
 TYPED_TEST(Formats, ProductsOfOneLane) { all_products<scalar_arch, TypeParam>(); }
 TYPED_TEST(Formats, ProductsOfTheCompilersVectors) { all_products<vector_arch<4>, TypeParam>(); }
+#endif
 
 // ---- w8a8: activations in integers too -----------------------------------------------------------------------------------
 
@@ -204,6 +210,19 @@ TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
     products_err_by_half_a_step<w8a8, w8>();
     products_err_by_half_a_step<w4a8, w4>();
     products_err_by_half_a_step<w4a8, w4, scalar_arch>();
+}
+
+TEST(FormatsOfIntegers, ProductsAreThoseOfOneLaneToTheBit) {
+    constexpr index_t N = 40, K = 301, rows = 7;
+    std::mt19937 engine(5);
+    const auto number = [&] { return static_cast<float>(static_cast<int>(engine() % 2001) - 1000) * 1e-3f; };
+    std::vector<std::vector<float>> w(N, std::vector<float>(K));
+    for (auto& row : w)
+        for (float& v : row) v = number();
+    std::vector<float> x(rows * K);
+    for (float& v : x) v = number();
+    EXPECT_EQ((product_of<default_arch, w8a8, N, K>(x, w)), (product_of<scalar_arch, w8a8, N, K>(x, w)));
+    EXPECT_EQ((product_of<default_arch, w4a8, N, K>(x, w)), (product_of<scalar_arch, w4a8, N, K>(x, w)));
 }
 
 TEST(FormatsOfIntegers, WhatIsNoNumberStaysInItsRow) {

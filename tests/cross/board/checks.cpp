@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 
 using namespace apriori;
 
@@ -56,7 +57,7 @@ void products_are_exact() {
     }
 }
 
-/// Rows times a panel of an architecture: words of 0x80 less are signed bytes, the extremes of both among them.
+/// Rows times a panel of an architecture, the extremes of both among them.
 template <class Arch, int M>
 void panels_are_exact() {
     using V = cpu_device::value_t<Arch>;
@@ -75,7 +76,9 @@ void panels_are_exact() {
     for (int m = 0; m < M; ++m)
         for (int p = 0; p < P; ++p) {
             sums[m][p] = expected[m][p] = std::int32_t(random()) / 2;
-            for (int i = 0; i < words; ++i) expected[m][p] += product(left[i][m], panel[i][p]);
+            for (int i = 0; i < words; ++i)
+                expected[m][p] += product(left[i][m], panel[i][p]) -
+                                  dot::taken_off * std::accumulate(left[i][m].begin(), left[i][m].end(), 0);
         }
     if constexpr (requires { &dot::template multiply<M>; })
         dot::template multiply<M>(expanded[0][0], panel[0], words, sums[0], true, {});

@@ -97,8 +97,8 @@ product_chains chains_of() {
                 return {tile_chains<matrix_unit<Arch>, bfloat16_tiles<1>>, of_tiles * 32 / (rounded ? 1 : 3)};
         }
     if constexpr ((bytes || nibbles) && (digits == 1 || multiplies_bytes<Arch>))
-        return {word_chains<Arch, byte_dot<value_t<Arch>>>, 12.0 * 8 * L / digits};
-    else if constexpr (rounded && has_bfloat16_pairs<L> && !has_matrix_unit<Arch>)
+        return {word_chains<Arch, byte_dot<value_t<Arch>, nibbles ? 4 : 8>>, 12.0 * 8 * L / digits};
+    else if constexpr (rounded && has_bfloat16_dot<value_t<Arch>> && !has_matrix_unit<Arch>)
         return {word_chains<Arch, bfloat16_dot<value_t<Arch>>>, 12.0 * 4 * L};
     else
         return {multiply_add_chains<Arch>, 12.0 * 2 * L};

@@ -5,7 +5,9 @@
 
 #include "apriori/device/cpu/dot/avx512vnni.hpp"
 #include "apriori/device/cpu/dot/pairs_x86.hpp"
+#include "apriori/device/cpu/dot/sdot_arm.hpp"
 #include "apriori/device/cpu/dot/smlad_arm.hpp"
+#include "apriori/device/cpu/dot/usdot_arm.hpp"
 #include "apriori/device/cpu/word_product.hpp"
 
 #include <array>
@@ -16,11 +18,22 @@ namespace apriori::cpu_device {
 /// Four inputs of a row, -127 .. 127.
 using byte_quad = std::array<std::int8_t, 4>;
 
-/// Sums of as many outputs as V has lanes. A word of weights holds four inputs of an output, each a byte of value 0 .. 255;
-/// expand() writes a quad of activations as `left_words` words. Nothing is saturated: a product is at most 255 * 127, and
-/// 65536 of them fit into 32 bits.
+/// Whether V's bytes are multiplied four at a time.
 template <class V>
-struct plain_byte_dot : integer_sums<V> {
+inline constexpr bool multiplies_quads = false;
+template <class Arch>
+requires(has_quads<simd<Arch>::size> || has_signed_quads<simd<Arch>::size>)
+inline constexpr bool multiplies_quads<simd<Arch>> = true;
+
+template <class V>
+struct byte_sums : integer_sums<V> {
+    static constexpr int taken_off = 0;
+};
+/// Sums of as many outputs as V has lanes. A word of weights holds four inputs of an output, each a byte of `Bits` bits, 0 .. 255 or
+/// 0 .. 15; expand() writes a quad of activations as `left_words` words. The products are those of the weights less `taken_off`. Nothing
+/// is saturated: a product is at most 255 * 127, and 65536 of them fit into 32 bits.
+template <class V, int Bits = 8>
+struct byte_dot : byte_sums<V> {
     using weights = int_lanes<V>;
     using integers = typename int_lanes<V>::integers;
     static constexpr int left_words = 1;
@@ -35,13 +48,11 @@ struct plain_byte_dot : integer_sums<V> {
         return sum + integers(x >> 24) * w.right(24).as_integers();
     }
 };
-template <class V>
-struct byte_dot : plain_byte_dot<V> {};
 
 /// By an instruction that multiplies pairs of 16-bit integers and adds them in 32 bits.
-template <class Arch>
+template <class Arch, int Bits>
 requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>)
-struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
+struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {
     using V = simd<Arch>;
     struct weights {
         int_lanes<V> even, odd; ///< inputs 0 and 2, 1 and 3 of each output
@@ -67,9 +78,9 @@ struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
 };
 
 /// The same on one word, which is a register of its own.
-template <class V>
+template <class V, int Bits>
 requires(has_word_pairs && std::is_same_v<V, float>)
-struct byte_dot<V> : integer_sums<V> {
+struct byte_dot<V, Bits> : byte_sums<V> {
     struct weights {
         std::uint32_t even, odd; ///< inputs 0 and 2, 1 and 3
     };
@@ -89,9 +100,9 @@ struct byte_dot<V> : integer_sums<V> {
 };
 
 /// By an instruction that multiplies quads of bytes and adds them in 32 bits.
-template <class Arch>
+template <class Arch, int Bits>
 requires(has_quads<simd<Arch>::size>)
-struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
+struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {
     using weights = int_lanes<simd<Arch>>;
     using integers = typename weights::integers;
     static constexpr int left_words = 1;
@@ -100,6 +111,24 @@ struct byte_dot<simd<Arch>> : integer_sums<simd<Arch>> {
     static APRIORI_INLINE weights prepare(weights w) noexcept { return w; }
     static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
         return integers(add_quads(sum, w.v, weights::set(*quad).v));
+    }
+};
+
+/// The same where both are signed: weights of eight bits become so.
+template <class Arch, int Bits>
+requires(has_signed_quads<simd<Arch>::size> && !has_quads<simd<Arch>::size>)
+struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {
+    using weights = int_lanes<simd<Arch>>;
+    using integers = typename weights::integers;
+    static constexpr int taken_off = Bits == 8 ? 128 : 0;
+    static constexpr int left_words = 1;
+
+    static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
+    static APRIORI_INLINE weights prepare(weights w) noexcept {
+        return taken_off == 0 ? w : w.flipped(weights::set(0x80808080u));
+    }
+    static APRIORI_INLINE integers add(integers sum, const std::uint32_t* quad, weights w) noexcept {
+        return integers(add_signed_quads(sum, w.v, weights::set(*quad).v));
     }
 };
 

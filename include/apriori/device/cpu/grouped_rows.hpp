@@ -26,7 +26,7 @@ void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, inde
                             block_turn block) noexcept {
     using format = panel_format<Arch, w4>;
     using V = value_t<Arch>;
-    using dot = byte_dot<V>;
+    using dot = byte_dot<V, 4>;
     using integers = typename dot::integers;
     constexpr index_t P = blocking<Arch>::panel;
     constexpr int N = Count, L = lanes<V>::count, M = R * Terms, W = dot::left_words;
@@ -133,7 +133,7 @@ public:
 
 private:
     using V = value_t<Arch>;
-    using dot = byte_dot<V>;
+    using dot = byte_dot<V, 4>;
     static constexpr index_t G = w4::group, group_words = 1 + G / 4 * dot::left_words; ///< of a row and term
     static constexpr index_t groups(index_t k) { return ceil_div(k, G); }
     static constexpr index_t row_words(index_t k) { return groups(k) * Terms * group_words; }

@@ -21,7 +21,10 @@ APRIORI_INLINE vectors<4> multiply_add(vectors<4> a, vectors<4> b, vectors<4> c)
 
 /// By VMLADAVA: sixteen inputs of one output, gathered from four words of the panel.
 template <>
-struct byte_dot<vectors<4>> : plain_byte_dot<vectors<4>> {
+struct byte_dot<vectors<4>, 8> : integer_sums<vectors<4>> {
+    static constexpr int taken_off = 128, left_words = 1; // the instruction takes signed bytes
+
+    static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
     /// In place of multiply_words. `words` is a multiple of four.
     template <int M>
     static void multiply(const std::uint32_t* a, const std::uint32_t* w, index_t words, std::int32_t* sums,
@@ -32,17 +35,12 @@ struct byte_dot<vectors<4>> : plain_byte_dot<vectors<4>> {
         const auto left = [&](index_t i, int m) {
             return vreinterpretq_s8_u32(vldrwq_gather_offset_u32(a + i * M + m, rows));
         };
-        // A byte of weights is 128 more than the signed one that the instruction takes.
-        std::int32_t total[to_size(M)] = {};
-        for (index_t i = 0; i < words; i += 4)
-#pragma GCC unroll 2
-            for (int m = 0; m < M; ++m) total[m] = vaddvaq_s8(total[m], left(i, m));
         for (int n0 = 0; n0 < P; n0 += outputs) {
             std::int32_t sum[to_size(M)][to_size(outputs)];
 #pragma GCC unroll 2
             for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
-                for (int n = 0; n < outputs; ++n) sum[m][n] = (accumulate ? sums[m * P + n0 + n] : 0) + 128 * total[m];
+                for (int n = 0; n < outputs; ++n) sum[m][n] = accumulate ? sums[m * P + n0 + n] : 0;
             for (index_t i = 0; i < words; i += 4) {
                 int8x16_t x[to_size(M)];
 #pragma GCC unroll 2

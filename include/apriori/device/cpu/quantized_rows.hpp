@@ -21,7 +21,7 @@ namespace apriori::cpu_device {
 
 /// Whether bytes are multiplied four at a time, so that activations of four digits cost less than integers made floats.
 template <class Arch>
-inline constexpr bool multiplies_bytes = has_matrix_unit<Arch> || has_quads<lanes<value_t<Arch>>::count>;
+inline constexpr bool multiplies_bytes = has_matrix_unit<Arch> || multiplies_quads<value_t<Arch>>;
 
 /// What a row of integers stands for: the sum of digits of term t, times 128^(Terms - 1 - t), times the scale.
 template <int Terms>
@@ -100,7 +100,7 @@ quantized_row<Terms> quantize_row(const auto& in, index_t r, index_t k, auto&& s
     return row;
 }
 
-/// Sums of digits to floats. sums(r, t) is where those of row r and term t lie, [panel]; a weight's byte is its integer + zero.
+/// Sums of digits to floats. sums(r, t) is where those of row r and term t lie, [panel]; what was multiplied is a weight's integer + zero.
 template <class Arch, int Terms>
 void scale_sums(const float* scales, int zero, const quantized_row<Terms>* rows, index_t count, const auto& sums,
                 float* tile) noexcept {
@@ -163,7 +163,7 @@ public:
         multiply_word_blocks<Arch, dot>(words_ + first * Terms * row_words(k_), count * Terms, block_ * Terms,
                                         format::words_of(panel), quads(k_), sums);
         scale_sums<Arch, Terms>(
-            format::scales(panel), format::zero, rows_ + first, count,
+            format::scales(panel), format::zero - dot::taken_off, rows_ + first, count,
             [&](index_t r, int t) { return sums + (r * Terms + t) * P; }, tile);
     }
 

@@ -3,16 +3,13 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/dot/available.hpp"
 
 #if defined(__AVX512BF16__)
 #include <immintrin.h>
 #endif
 
 namespace apriori::cpu_device {
-
-/// Whether registers of `Lanes` words have the instruction.
-template <int Lanes>
-inline constexpr bool has_bfloat16_pairs = false;
 
 #if defined(__AVX512BF16__)
 template <>

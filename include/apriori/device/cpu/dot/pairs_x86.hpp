@@ -4,16 +4,13 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
+#include "apriori/device/cpu/dot/available.hpp"
 
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
 namespace apriori::cpu_device {
-
-/// Whether registers of `Lanes` words have the instruction.
-template <int Lanes>
-inline constexpr bool has_pairs = false;
 
 #if defined(__SSE2__)
 template <>

@@ -7,6 +7,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/dot/avx512bf16.hpp"
+#include "apriori/device/cpu/dot/bfdot_arm.hpp"
 #include "apriori/device/cpu/panel_product.hpp"
 #include "apriori/device/cpu/tiles.hpp"
 #include "apriori/device/cpu/word_product.hpp"
@@ -15,6 +16,13 @@
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
+
+/// Whether V has an instruction that multiplies pairs of bfloat16.
+template <class V>
+inline constexpr bool has_bfloat16_dot = false;
+template <class Arch>
+requires(has_bfloat16_pairs<simd<Arch>::size>)
+inline constexpr bool has_bfloat16_dot<simd<Arch>> = true;
 
 /// x rounded to bfloat16: to nearest, halves to even. A NaN stays one.
 APRIORI_INLINE float rounded_to_bfloat16(float x) noexcept { return bfloat16_to_float(float_to_bfloat16(x)); }
@@ -29,7 +37,7 @@ APRIORI_EXACT_INLINE simd<Arch> rounded_to_bfloat16(simd<Arch> x) noexcept {
 template <class Arch>
 APRIORI_INLINE simd<Arch> store_rounded(std::byte* to, simd<Arch> x) noexcept {
     constexpr index_t L = lanes<simd<Arch>>::count;
-    if constexpr (has_bfloat16_pairs<L>)
+    if constexpr (has_bfloat16_dot<simd<Arch>>)
         return simd<Arch>(typename simd<Arch>::batch(store_bfloat16(to, x.v)));
     else {
         const simd<Arch> rounded = rounded_to_bfloat16(x);
@@ -126,7 +134,7 @@ public:
     }
 };
 
-/// Pairs of bfloat16 by an instruction that multiplies them.
+/// Pairs of bfloat16 by that instruction.
 template <class V>
 struct bfloat16_dot;
 template <class Arch>
@@ -190,7 +198,7 @@ struct panel_format<Arch, bf16> : half_panel<Arch, bf16_codec> {
 template <class Arch>
 struct panel_format<Arch, bf16a16> : half_panel<Arch, bf16_codec> {
     // beside a matrix unit the instruction for pairs has half the speed of multiply-adds
-    static constexpr bool by_pairs = has_bfloat16_pairs<lanes<value_t<Arch>>::count> && !has_matrix_unit<Arch>;
+    static constexpr bool by_pairs = has_bfloat16_dot<value_t<Arch>> && !has_matrix_unit<Arch>;
     using plain = std::conditional_t<by_pairs, paired_rows<Arch>, rounded_rows<Arch>>;
     using left = left_for_unit<Arch, bfloat16_rows<Arch, matrix_unit<Arch>, 1>, plain>;
 };

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which instructions that compute a product in fewer steps there are, for registers of so many words. Each has a file beside this one.
+#pragma once
+
+namespace apriori::cpu_device {
+
+/// Pairs of 16-bit integers, two products added in 32 bits: multiply_pairs(a, b).
+template <int Lanes>
+inline constexpr bool has_pairs = false;
+/// Quads of bytes, unsigned times signed, four products added to 32 bits: add_quads(sum, bytes, signed_bytes).
+template <int Lanes>
+inline constexpr bool has_quads = false;
+/// The same, signed times signed: add_signed_quads(sum, signed_bytes, signed_bytes).
+template <int Lanes>
+inline constexpr bool has_signed_quads = false;
+/// Pairs of bfloat16, two products added to float32: add_bfloat16_pairs(sum, a, b), and store_bfloat16(to, x).
+template <int Lanes>
+inline constexpr bool has_bfloat16_pairs = false;
+
+} // namespace apriori::cpu_device
