@@ -87,7 +87,7 @@ void all_products() {
 
 template <class F>
 class Formats : public testing::Test {};
-#ifdef APRIORI_TEST_FORMATS // tests/cross, where instructions differ
+#ifdef APRIORI_TEST_FORMATS // by tests/cross: those whose instructions differ
 using formats = testing::Types<APRIORI_TEST_FORMATS>;
 #else
 using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w4>;
@@ -95,7 +95,7 @@ using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w4>;
 TYPED_TEST_SUITE(Formats, formats);
 
 TYPED_TEST(Formats, ProductsAreThoseOfTheWeightsTheyKeep) { all_products<default_arch, TypeParam>(); }
-#ifndef APRIORI_TEST_FORMATS
+#ifndef APRIORI_TEST_EMULATED
 TYPED_TEST(Formats, ProductsOfOneLane) { all_products<scalar_arch, TypeParam>(); }
 TYPED_TEST(Formats, ProductsOfTheCompilersVectors) { all_products<vector_arch<4>, TypeParam>(); }
 #endif

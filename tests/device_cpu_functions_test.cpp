@@ -24,7 +24,11 @@ APRIORI_BEGIN_EXACT_MATH // the test is compiled with -ffast-math too, as are th
     template <class V, class F, class Exact, class Bound, class Wanted>
     void compare(const char* name, F f, Exact r, Bound bound, Wanted wanted) {
     constexpr int L = lanes<V>::count;
+#ifdef APRIORI_TEST_EMULATED // by tests/cross: one in 64 of them
+    constexpr std::uint64_t stride = 65521;
+#else
     constexpr std::uint64_t stride = 1021;
+#endif
     float in[L], out[L];
     double worst = 0;
     float at = 0;
@@ -97,7 +101,9 @@ void all_functions() {
 }
 
 TEST(CpuFunctions, ErrAsStated) { all_functions<cpu_device::value_t<default_arch>>(); }
+#ifndef APRIORI_TEST_EMULATED
 TEST(CpuFunctions, ErrAsStatedInTheCompilersVectors) { all_functions<cpu_device::value_t<vector_arch<4>>>(); }
+#endif
 #ifdef __SSE2__
 TEST(CpuFunctions, ErrAsStatedOnSse2) { all_functions<cpu_device::value_t<xsimd::sse2>>(); }
 #endif
@@ -141,6 +147,9 @@ TEST(CpuFunctions, AtTheEnds) {
     EXPECT_EQ(one(l, 0.0f), -inf);
     EXPECT_EQ(one(l, inf), inf);
     EXPECT_TRUE(is_nan(one(l, -1.0f)));
+    const auto root = [](V x) { return sqrt(x); };
+    EXPECT_EQ(one(root, inf), inf);
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(one(root, -0.0f)), 0x80000000u);
     const auto t = [](V x) { return tanh(x); };
     EXPECT_EQ(one(t, inf), 1.0f);
     EXPECT_EQ(one(t, -inf), -1.0f);

@@ -187,6 +187,9 @@ APRIORI_EXACT_INLINE simd<Arch, T> sqrt(simd<Arch, T> x) noexcept {
 #endif
         return x;
     }
+#elif defined(__aarch64__) // xsimd 8 estimates it: of infinity NaN, of -0 0
+    if constexpr (std::is_same_v<decltype(x.v.data), float32x4_t>)
+        return typename simd<Arch, T>::batch(vsqrtq_f32(x.v.data));
 #endif
     return xsimd::sqrt(x.v);
 }
