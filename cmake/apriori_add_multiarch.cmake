@@ -8,9 +8,11 @@
 #     avx512       AVX-512 F, CD, DQ, BW and VL
 #     avx512vnni   the same with VNNI and BF16
 #     amx          the same with matrix units: AMX-TILE, AMX-BF16 and AMX-INT8
+#     dotprod      on 64-bit Arm: Armv8.2 with dot products of bytes, SDOT
+#     i8mm         the same with I8MM and BF16, which Armv8.6 has: USDOT and BFDOT
 #     native       everything that the compiling machine has: for programs that stay there
 #
-# The default is all but native. The source, which may be generated, defines
+# The default is all that the processor's kind has, but native. The source, which may be generated, defines
 #
 #     extern "C" const void* <function>() { ... }     // returns a table of functions, say
 #
@@ -21,8 +23,8 @@
 #
 # Each build is linked into one object that has that one symbol: inline functions of the library and of std, compiled for a
 # newer instruction set, cannot take the place of the same functions elsewhere in the program. The target's property
-# APRIORI_MULTIARCH_OBJECTS lists these objects. Where baseline or native is the only one, nothing needs closing. On machines
-# other than x86-64 there are baseline and native alone.
+# APRIORI_MULTIARCH_OBJECTS lists these objects. Where baseline or native is the only one, nothing needs closing. Instruction
+# sets of another kind of processor are left out; where that leaves none, there is the baseline.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 
@@ -37,17 +39,27 @@ function(apriori_add_multiarch target source)
     if(NOT CMAKE_OBJCOPY OR NOT CMAKE_LINKER)
         message(FATAL_ERROR "apriori_add_multiarch: needs ld and objcopy (Debian: apt install binutils)")
     endif()
-    set(known baseline avx2 avx512 avx512vnni amx native)
+    set(of_x86 avx2 avx512 avx512vnni amx)
+    set(of_arm dotprod i8mm)
+    set(known baseline ${of_x86} ${of_arm} native)
     set(flags_baseline "")
     set(flags_avx2 -mavx2 -mfma)
     set(flags_avx512 ${flags_avx2} -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl)
     set(flags_avx512vnni ${flags_avx512} -mavx512vnni -mavx512bf16)
     set(flags_amx ${flags_avx512vnni} -mamx-tile -mamx-bf16 -mamx-int8)
+    set(flags_dotprod -march=armv8.2-a+dotprod)
+    set(flags_i8mm ${flags_dotprod}+i8mm+bf16)
     set(flags_native -march=native)
     if(NOT arg_ARCHS)
-        set(arg_ARCHS baseline avx2 avx512 avx512vnni amx)
+        set(arg_ARCHS baseline ${of_x86} ${of_arm})
     endif()
-    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND NOT arg_ARCHS STREQUAL "native")
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+        list(REMOVE_ITEM arg_ARCHS ${of_x86})
+    endif()
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+        list(REMOVE_ITEM arg_ARCHS ${of_arm})
+    endif()
+    if(NOT arg_ARCHS)
         set(arg_ARCHS baseline)
     endif()
 

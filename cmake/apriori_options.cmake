@@ -63,6 +63,9 @@ set(APRIORI_TEXT_ENCODER_digits digits_text)
 
 # The program's instruction sets, the oldest first, and weight formats (core/weight_format.hpp): adding one is a word here.
 set(APRIORI_ARCH_NAMES baseline avx2 avx512 avx512vnni amx)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    set(APRIORI_ARCH_NAMES baseline dotprod i8mm)
+endif()
 set(APRIORI_WEIGHT_NAMES f32 f16 bf16 bf16a16 w8 w8a8 w4 w4a8)
 
 string(TOUPPER "${APRIORI_CUDA}" APRIORI_CUDA)

@@ -10,11 +10,16 @@
 #include <string>
 #include <string_view>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 namespace apriori {
 
 /// A build of a translation unit: `entry` is its one symbol, and returns what the unit offers, a table of functions say.
 struct arch_entry {
-    const char* name; ///< baseline, avx2, avx512, avx512vnni, amx, or native: what the machine that compiled it has
+    const char*
+        name; ///< baseline; avx2, avx512, avx512vnni, amx; dotprod, i8mm; or native: what the machine that compiled it has
     const void* (*entry)();
 };
 
@@ -32,6 +37,12 @@ inline bool machine_runs(std::string_view name) noexcept {
     const bool avx512vnni = avx512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
     if (name == "avx512vnni") return avx512vnni;
     if (name == "amx") return avx512vnni && amx_permitted();
+#elif defined(__aarch64__) && defined(__linux__)
+    // HWCAP_ASIMDDP, and HWCAP_ATOMICS of Armv8.1; HWCAP2_I8MM and HWCAP2_BF16, which older headers do not name
+    constexpr unsigned long dot_products = 1ul << 20 | 1ul << 8, matrices = 1ul << 13 | 1ul << 14;
+    const bool dotprod = (getauxval(AT_HWCAP) & dot_products) == dot_products;
+    if (name == "dotprod") return dotprod;
+    if (name == "i8mm") return dotprod && (getauxval(AT_HWCAP2) & matrices) == matrices;
 #endif
     return false;
 }
