@@ -2,6 +2,8 @@
 // Which instructions that compute a product in fewer steps there are, for registers of so many words. Each has a file beside this one.
 #pragma once
 
+#include "apriori/core/macros.hpp"
+
 namespace apriori::cpu_device {
 
 /// Pairs of 16-bit integers, two products added in 32 bits: multiply_pairs(a, b).
