@@ -5,7 +5,7 @@
 #include "apriori/core/function_ref.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
-#include "apriori/device/concept.hpp"
+#include "apriori/device/around.hpp"
 #include "apriori/expr/ops.hpp"
 
 #include <algorithm>
@@ -26,32 +26,16 @@ struct calibrated_product {
 /// with the rows [n, k] of weights that `round` gives for each contraction, so that it sees inputs as they are when all weights before it
 /// have been rounded. Where it gives none, the weights stay as they are. Each contraction must have an even number of rows, the second half for the second B.
 template <device Inner>
-class calibrating {
+class calibrating : public device_around<Inner> {
 public:
     static_assert(Inner::is_host, "apriori: calibrating: the device must work in the host's memory");
-    static constexpr const char* name = Inner::name;
-    static constexpr bool fuses_prologue = Inner::fuses_prologue, is_host = true;
-    using buffer = typename Inner::buffer;
-    template <class Format>
-    using packed = typename Inner::template packed<Format>;
+    static constexpr bool is_host = true;
+    using typename device_around<Inner>::buffer;
     using rounding = function_ref<result<std::span<const float>>(const calibrated_product&)>;
 
     /// Both must outlive it.
-    calibrating(Inner& inner, rounding round) : inner_(&inner), round_(round) {}
+    calibrating(Inner& inner, rounding round) : device_around<Inner>(inner), round_(round) {}
 
-    buffer allocate(std::size_t bytes) { return inner_->allocate(bytes); }
-    status upload(void* to, const void* from, std::size_t bytes) { return inner_->upload(to, from, bytes); }
-    status download(void* to, const void* from, std::size_t bytes) { return inner_->download(to, from, bytes); }
-    template <class P>
-    status pack(P w, index_t first, std::span<const float> rows) {
-        return inner_->pack(w, first, rows);
-    }
-    status synchronize() { return inner_->synchronize(); }
-
-    template <class Op>
-    static constexpr std::size_t scratch_bytes(const Op& op) {
-        return Inner::scratch_bytes(op);
-    }
     template <class Op>
     requires runs<Inner, Op>
     status run(const Op& op) {
@@ -107,13 +91,14 @@ private:
     status multiply(const ops::contraction<In, P, E>& op, index_t rows) {
         using plain = ops::contraction<ops::mapped<el::matrix>, P, el::acc>;
         plain p{{{x_.data(), row_map{.inner = op.k}}}, op.weights, {}, rows_of(lost_, op.n), rows, op.n, op.k};
-        const buffer scratch = inner_->allocate((std::max)(scratch_bytes(p), std::size_t{1}));
+        const buffer scratch = inner_->allocate((std::max)(Inner::scratch_bytes(p), std::size_t{1}));
         if (scratch.empty()) return {errc::device_error, "no memory for a calibration"};
         p.scratch = scratch.data();
         return run_on(*inner_, p);
     }
 
-    Inner* inner_;
+    using device_around<Inner>::inner_;
+
     rounding round_;
     std::vector<float> x_, lost_;
 };

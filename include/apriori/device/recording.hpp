@@ -3,7 +3,7 @@
 #pragma once
 
 #include "apriori/core/macros.hpp"
-#include "apriori/device/concept.hpp"
+#include "apriori/device/around.hpp"
 
 #include <vector>
 
@@ -11,40 +11,18 @@ APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 template <device Inner>
-class recording {
+class recording : public device_around<Inner> {
 public:
-    static constexpr const char* name = Inner::name;
-    static constexpr bool fuses_prologue = Inner::fuses_prologue;
-    using buffer = typename Inner::buffer;
-    template <class Format>
-    using packed = typename Inner::template packed<Format>;
+    explicit recording(Inner& inner) : device_around<Inner>(inner) {}
 
-    explicit recording(Inner& inner) : inner_(&inner) {}
-
-    buffer allocate(std::size_t bytes) { return inner_->allocate(bytes); }
-    status upload(void* to, const void* from, std::size_t bytes) { return inner_->upload(to, from, bytes); }
-    status download(void* to, const void* from, std::size_t bytes) { return inner_->download(to, from, bytes); }
-    template <class P>
-    status pack(P w, index_t first, std::span<const float> rows) {
-        return inner_->pack(w, first, rows);
-    }
-    status synchronize() { return inner_->synchronize(); }
-
-    template <class Op>
-    static constexpr std::size_t scratch_bytes(const Op& op) {
-        return Inner::scratch_bytes(op);
-    }
     template <class Op>
     requires runs<Inner, Op>
     status run(const Op& op) {
         launches.push_back(op.describe());
-        return run_on(*inner_, op);
+        return run_on(*this->inner_, op);
     }
 
     std::vector<launch> launches;
-
-private:
-    Inner* inner_;
 };
 
 } // namespace apriori
