@@ -9,12 +9,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 using weights_format = apriori::DIGITS_WEIGHTS; // f32, w8a8, w4 ...: an option of CMakeLists.txt
-using arch = std::conditional_t<(DIGITS_LANES > 1), apriori::vector_arch<(DIGITS_LANES > 1 ? DIGITS_LANES : 2)>,
-                                apriori::scalar_arch>;
-using device_type = apriori::cpu<arch>;
+using device_type = apriori::cpu<apriori::arch_of_lanes<DIGITS_LANES>>;
 using Model = apriori::PriorTransformer<apriori::presets::digits, device_type, weights_format>;
 using packed_matrix_type = device_type::packed<weights_format>;
 

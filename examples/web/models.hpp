@@ -7,11 +7,7 @@
 #include "apriori/models/clip_text_model.hpp"
 #include "apriori/models/prior_transformer.hpp"
 
-#include <type_traits>
-
-using arch = std::conditional_t<(DIGITS_LANES > 1), apriori::vector_arch<(DIGITS_LANES > 1 ? DIGITS_LANES : 2)>,
-                                apriori::scalar_arch>;
-using device_type = apriori::cpu<arch>;
+using device_type = apriori::cpu<apriori::arch_of_lanes<DIGITS_LANES>>;
 using Prior = apriori::PriorTransformer<apriori::presets::digits, device_type, apriori::DIGITS_WEIGHTS>;
 using TextEncoder = apriori::CLIPTextModelWithProjection<apriori::presets::digits_text, device_type>;
 

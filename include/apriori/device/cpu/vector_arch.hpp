@@ -4,3 +4,24 @@
 
 #include "apriori/device/cpu/helium.hpp"
 #include "apriori/device/cpu/vector_lanes.hpp"
+
+namespace apriori {
+
+namespace detail {
+
+template <int Lanes>
+struct arch_of_lanes {
+    using type = vector_arch<Lanes>;
+};
+template <>
+struct arch_of_lanes<1> {
+    using type = scalar_arch;
+};
+
+} // namespace detail
+
+/// vector_arch<Lanes>, or of one lane scalar_arch.
+template <int Lanes>
+using arch_of_lanes = typename detail::arch_of_lanes<Lanes>::type;
+
+} // namespace apriori
