@@ -76,6 +76,10 @@ CLI::Validator path() {
     return allowed("a path", [](const std::string& text) { return !text.empty() && !text.starts_with("--"); });
 }
 
+CLI::Option* add_file(CLI::App& command, const char* name, std::filesystem::path& file, const std::string& what) {
+    return command.add_option(name, file, what)->type_name("FILE")->check(path());
+}
+
 CLI::Validator device() {
     return allowed("cpu, eigen, cuda",
                    [](const std::string& text) { return text == "cpu" || text == "eigen" || text == "cuda"; });
@@ -131,23 +135,17 @@ void add_loras(CLI::App& command, std::vector<std::string>& loras) {
 }
 
 void add_batch(CLI::App& command, std::filesystem::path& batch) {
-    command
-        .add_option("--batch", batch,
-                    "Work as lines of JSON, each written to a file in --out DIR as it is done (of sample, too: all to "
-                    "one --out "
-                    "FILE.npy); - reads the standard input")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--batch", batch,
+             "Work as lines of JSON, each written to a file in --out DIR as it is done (of sample, too: all to "
+             "one --out "
+             "FILE.npy); - reads the standard input");
 }
 
 /// What all commands that sample have.
 void add_pipeline(CLI::App& command, pipeline_options& o) {
     add_model(command, o.model);
-    command
-        .add_option("--packed", o.packed,
-                    "A packed file of the model, as pack writes it: mapped instead of its weights")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--packed", o.packed,
+             "A packed file of the model, as pack writes it: mapped instead of its weights");
     add_loras(command, o.loras);
     command.add_option("--samples", o.samples, "Samples of each prompt")
         ->type_name("N")
@@ -170,12 +168,8 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
         ->transform(between<std::uint64_t>(0, ~std::uint64_t{0}))
         ->capture_default_str();
     add_device(command, o.on);
-    command.add_option("--out", o.out, "Writes the embeddings: image_embeds [rows, dim], safetensors; or a .npy")
-        ->type_name("FILE")
-        ->check(path());
-    command.add_option("--png", o.png, "Draws the pictures, up to 16 of a prompt, if the model has a decoder for them")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--out", o.out, "Writes the embeddings: image_embeds [rows, dim], safetensors; or a .npy");
+    add_file(command, "--png", o.png, "Draws the pictures, up to 16 of a prompt, if the model has a decoder for them");
     add_mask(command, o.mask_text_encoder);
     add_batch(command, o.batch);
 }
@@ -188,12 +182,9 @@ void add_negative(CLI::App& command, pipeline_options& o) {
 void add_sample(CLI::App& command, sample_options& o) {
     add_pipeline(command, o);
     add_negative(command, o);
-    command
-        .add_option("--conditions", o.conditions,
-                    "Text-encoder outputs by name instead of words: <NAME>.text_embeds, .last_hidden_state, "
-                    ".attention_mask")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--conditions", o.conditions,
+             "Text-encoder outputs by name instead of words: <NAME>.text_embeds, .last_hidden_state, "
+             ".attention_mask");
     command.add_flag(
         "--resume", o.resume,
         "Go on with a --batch into one .npy that was stopped, if there is one; a folder goes on by itself");
@@ -221,9 +212,7 @@ void add_interpolate(CLI::App& command, interpolate_options& o) {
 void add_emb2emb(CLI::App& command, emb2emb_options& o) {
     add_pipeline(command, o);
     add_negative(command, o);
-    command.add_option("--image", o.image, "Image embeddings to start from: one, or one for each text")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--image", o.image, "Image embeddings to start from: one, or one for each text");
     command.add_option("--strength", o.strength, "The share of the steps that is taken: above 0, to 1")
         ->type_name("S")
         ->transform(between(1e-6, 1.0))
@@ -235,10 +224,7 @@ void add_encode(CLI::App& command, encode_options& o) {
     add_model(command, o.model);
     add_mask(command, o.mask_text_encoder);
     add_device(command, o.on);
-    command.add_option("--out", o.out, "The file of conditions to write, safetensors")
-        ->type_name("FILE")
-        ->check(path())
-        ->required();
+    add_file(command, "--out", o.out, "The file of conditions to write, safetensors")->required();
     add_batch(command, o.batch);
     command.add_option("TEXT", o.texts, "Words");
 }
@@ -261,23 +247,14 @@ void add_pack(CLI::App& command, pack_options& o) {
     command.add_option("--target", o.target, "Pack for another machine: " + known_targets())
         ->type_name("NAME")
         ->check(allowed(known_targets(), [](const std::string& text) { return is_target(text); }));
-    command
-        .add_option(
-            "--calibrate", o.calibrate,
-            "Prompts as lines of JSON, as sample --batch reads them: they are sampled, and weights of w4 and w4a8 "
-            "rounded for what the model's layers are given then")
-        ->type_name("FILE")
-        ->check(path());
-    command
-        .add_option("--conditions", o.conditions,
-                    "The same with text-encoder outputs by name, as sample --conditions reads them, instead of prompts")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--calibrate", o.calibrate,
+             "Prompts as lines of JSON, as sample --batch reads them: they are sampled, and weights of w4 and w4a8 "
+             "rounded for what the model's layers are given then");
+    add_file(command, "--conditions", o.conditions,
+             "The same with text-encoder outputs by name, as sample --conditions reads them, instead of prompts");
     add_mask(command, o.mask_text_encoder);
-    command.add_option("--out", o.out, "The packed file to write")->type_name("FILE")->check(path());
-    command.add_option("--verify", o.verify, "A packed file to read whole, and compare with its checksums, instead")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--out", o.out, "The packed file to write");
+    add_file(command, "--verify", o.verify, "A packed file to read whole, and compare with its checksums, instead");
 }
 
 void add_bench(CLI::App& command, bench_options& o) {
@@ -287,9 +264,7 @@ void add_bench(CLI::App& command, bench_options& o) {
     command.add_option("--preset", o.preset, "A preset, with synthetic weights")
         ->type_name("NAME")
         ->check(preset_name());
-    command.add_option("--packed", o.packed, "A packed file of the model: its weights")
-        ->type_name("FILE")
-        ->check(path());
+    add_file(command, "--packed", o.packed, "A packed file of the model: its weights");
     add_loras(command, o.loras);
     command.add_option("--tokens", o.tokens, "Live tokens of the prompt; the unconditional one has 2")
         ->type_name("N")
