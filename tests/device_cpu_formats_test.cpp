@@ -173,17 +173,27 @@ TEST(FormatsOfIntegers, SumsAreExact) {
 #endif
 }
 
+struct operands {
+    std::vector<std::vector<float>> w; ///< [n][k]
+    std::vector<float> x;              ///< [rows, k]
+};
+/// Multiples of a thousandth from -1 to 1.
+operands random_operands(unsigned seed, index_t rows, index_t n, index_t k) {
+    std::mt19937 engine(seed);
+    const auto number = [&] { return static_cast<float>(static_cast<int>(engine() % 2001) - 1000) * 1e-3f; };
+    operands o{{static_cast<std::size_t>(n), std::vector<float>(static_cast<std::size_t>(k))},
+               std::vector<float>(static_cast<std::size_t>(rows * k))};
+    for (auto& row : o.w)
+        for (float& v : row) v = number();
+    for (float& v : o.x) v = number();
+    return o;
+}
+
 /// F keeps weights as Weights does.
 template <class F, class Weights, class Arch = default_arch>
 void products_err_by_half_a_step() {
     constexpr index_t N = 40, K = 301, rows = 7;
-    std::mt19937 engine(3);
-    const auto number = [&] { return static_cast<float>(static_cast<int>(engine() % 2001) - 1000) * 1e-3f; };
-    std::vector<std::vector<float>> w(N, std::vector<float>(K));
-    for (auto& row : w)
-        for (float& v : row) v = number();
-    std::vector<float> x(rows * K);
-    for (float& v : x) v = number();
+    auto [w, x] = random_operands(3, rows, N, K);
     for (index_t i = 0; i < K; ++i) x[static_cast<std::size_t>(2 * K + i)] = 0.0f; // a row of nothing
     x[3 * K] = 100.0f;                                                             // a row whose scale is one number's
     const auto y = product_of<Arch, F, N, K>(x, w);
@@ -214,13 +224,7 @@ TEST(FormatsOfIntegers, ProductsErrByHalfAStepOfEachActivation) {
 
 TEST(FormatsOfIntegers, ProductsAreThoseOfOneLaneToTheBit) {
     constexpr index_t N = 40, K = 301, rows = 7;
-    std::mt19937 engine(5);
-    const auto number = [&] { return static_cast<float>(static_cast<int>(engine() % 2001) - 1000) * 1e-3f; };
-    std::vector<std::vector<float>> w(N, std::vector<float>(K));
-    for (auto& row : w)
-        for (float& v : row) v = number();
-    std::vector<float> x(rows * K);
-    for (float& v : x) v = number();
+    const auto [w, x] = random_operands(5, rows, N, K);
     EXPECT_EQ((product_of<default_arch, w8a8, N, K>(x, w)), (product_of<scalar_arch, w8a8, N, K>(x, w)));
     EXPECT_EQ((product_of<default_arch, w4a8, N, K>(x, w)), (product_of<scalar_arch, w4a8, N, K>(x, w)));
 }
