@@ -8,7 +8,7 @@ from contestant import Contestant, Gone
 from program import LOOSE, Failed, Program, Run
 from progress import Progress
 from results import NOT_PEERS, Results
-from works import FORMATS, IMAGES, MODELS, PEERS, ROOT, STEPS, works_of
+from works import FORMATS, IMAGES, INT8, MODELS, PEERS, ROOT, STEPS, works_of
 
 HERE = pathlib.Path(__file__).parent
 PRESETS = {"karlo": "karlo_v1_alpha", "shap_e": "shap_e", "digits": "digits"}
@@ -77,7 +77,8 @@ class Race:
 
     def exports(self, model):
         needs = set(self.peers(model))
-        return [f"{model}: onnx"] * bool(needs & {"onnxruntime", "openvino", "openvino-bf16", "onnxruntime-int8"}) + [f"{model}: onnx-int8"] * ("onnxruntime-int8" in needs)
+        of_onnx = needs & {"onnxruntime", "openvino", "openvino-bf16", *INT8}
+        return [f"{model}: onnx"] * bool(of_onnx) + [f"{model}: {p}" for p in INT8 if p in needs]
 
     def narrow(self, model):
         return [f for f in self.ours.formats if f != "f32"] if model == "karlo" else []
@@ -168,7 +169,7 @@ class Race:
                 except (Gone, Failed) as e:
                     self.missed(model, e)
         shutil.rmtree(self.folders[model] / "diffusers", ignore_errors=True)
-        for f in ("onnx", "onnx-int8"): shutil.rmtree(self.folders[model] / f, ignore_errors=True)
+        for f in ("onnx", *INT8): shutil.rmtree(self.folders[model] / f, ignore_errors=True)
 
     def go(self):
         self.lay_out()

@@ -19,7 +19,7 @@ def machine():
 
 
 def versions():
-    names = ("torch", "diffusers", "onnxruntime", "onnx", "openvino", "numpy")
+    names = ("torch", "diffusers", "onnxruntime", "onnx", "openvino", "nncf", "numpy")
     found = {n: importlib.metadata.version(n) for n in names}
     compiler = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True)
     return {"python": platform.python_version(), **found, "compiler": compiler.stdout.partition("\n")[0]}

@@ -25,7 +25,7 @@ class OnnxRuntime:
 
 
 class OnnxRuntimeInt8(OnnxRuntime):
-    folder = "onnx-int8"
+    folder = "onnxruntime-int8"
 
     def __init__(self, folder, model, threads):
         super().__init__(folder, model, threads)

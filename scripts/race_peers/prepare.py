@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what the contestants load: one model's synthetic weights and its ONNX files. A process of its own: it needs memory.
 
-    python prepare.py MODEL_DIR weights|onnx|onnx-int8
+    python prepare.py MODEL_DIR weights|onnx|onnxruntime-int8|openvino-int8|openvino-w8
 """
 import json, pathlib, shutil, sys, warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -58,16 +58,35 @@ def gather(folder):
     onnx.save(graph, folder / "onnx" / "model.onnx", save_as_external_data=True, location="model.data", size_threshold=1024)
 
 
-def onnx_int8(folder):
+def onnxruntime_int8(folder):
     """ONNX Runtime's own dynamic quantization: int8 weights, a scale per output, activations as they come."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    out = folder / "onnx-int8"
+    out = folder / "onnxruntime-int8"
     out.mkdir(exist_ok=True)
     quantize_dynamic(folder / "onnx" / "model.onnx", out / "model.onnx", weight_type=QuantType.QInt8, per_channel=True,
                      use_external_data_format=True, extra_options={"MatMulConstBOnly": True})
 
 
+def openvino_int8(folder):
+    """NNCF's full quantization: int8 weights and activations, calibrated on the inputs of the race's forwards."""
+    import nncf, openvino
+    model = works.load_model(folder)
+    examples = [inputs(model, name) for name, work in model.works.items() if not work.sampling and work.rows <= 2]
+    quantized = nncf.quantize(openvino.Core().read_model(folder / "onnx" / "model.onnx"), nncf.Dataset(examples),
+                              model_type=nncf.ModelType.TRANSFORMER, subset_size=len(examples))
+    openvino.save_model(quantized, folder / "openvino-int8" / "model.xml", compress_to_fp16=False)
+
+
+def openvino_w8(folder):
+    """NNCF's weight compression: int8 weights, a scale per output."""
+    import nncf, openvino
+    compressed = nncf.compress_weights(openvino.Core().read_model(folder / "onnx" / "model.onnx"), mode=nncf.CompressWeightsMode.INT8_SYM)
+    openvino.save_model(compressed, folder / "openvino-w8" / "model.xml", compress_to_fp16=False)
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     where = pathlib.Path(sys.argv[1])
-    {"weights": weights, "onnx": lambda f: (onnx(f), gather(f)), "onnx-int8": onnx_int8}[sys.argv[2]](where)
+    makers = {"weights": weights, "onnx": lambda f: (onnx(f), gather(f)), "onnxruntime-int8": onnxruntime_int8,
+              "openvino-int8": openvino_int8, "openvino-w8": openvino_w8}
+    makers[sys.argv[2]](where)

@@ -7,7 +7,7 @@ from works import FORMATS, ROOT
 
 # How far a narrow format's (or peer's) forward may be from ours in float32, as a share of the largest number: enough to
 # show that it is the same model. f32 is held to the tolerance of `apriori verify`.
-LOOSE = {"f16": 0.02, "bf16": 0.1, "bf16a16": 0.1, "w8": 0.1, "w8a8": 0.2, "w4": 0.8, "w4a8": 0.8, "onnxruntime-int8": 0.2,
+LOOSE = {"f16": 0.02, "bf16": 0.1, "bf16a16": 0.1, "w8": 0.1, "w8a8": 0.2, "w4": 0.8, "w4a8": 0.8, "onnxruntime-int8": 0.2, "openvino-int8": 0.2, "openvino-w8": 0.2,
          "eager-bf16": 0.1, "compile-bf16": 0.1, "openvino-bf16": 0.1}
 
 

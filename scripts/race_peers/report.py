@@ -10,6 +10,7 @@ from works import IMAGES, MODELS, STEPS
 
 TITLES = {"eager": "torch eager (diffusers)", "compile": "torch.compile", "onnxruntime": "ONNX Runtime",
           "onnxruntime-int8": "ONNX Runtime, dynamic int8", "openvino": "OpenVINO", "incremental": "our algorithm in torch",
+          "openvino-int8": "OpenVINO int8 (NNCF)", "openvino-w8": "OpenVINO, int8 weights (NNCF)",
           "eager-bf16": "torch eager, bfloat16", "compile-bf16": "torch.compile, bfloat16", "openvino-bf16": "OpenVINO, bfloat16"}
 QUIET = 0.5  # cores busy with other work that a published page stands
 

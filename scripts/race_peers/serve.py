@@ -12,6 +12,7 @@ CONTESTANTS = {"eager": ("peer_torch", "Eager"), "compile": ("peer_torch", "Comp
                "onnxruntime": ("peer_onnxruntime", "OnnxRuntime"), "onnxruntime-int8": ("peer_onnxruntime", "OnnxRuntimeInt8"),
                "openvino": ("peer_openvino", "OpenVino"), "eager-bf16": ("peer_torch", "EagerBfloat16"),
                "compile-bf16": ("peer_torch", "CompiledBfloat16"), "openvino-bf16": ("peer_openvino", "OpenVinoBfloat16"),
+               "openvino-int8": ("peer_openvino", "OpenVinoInt8"), "openvino-w8": ("peer_openvino", "OpenVinoWeights8"),
                "incremental": ("peer_incremental", "Incremental")}
 
 

@@ -12,7 +12,9 @@ CLASSES = ("float32", "16 bit", "8 bit", "4 bit")
 FORMATS = {"f32": "float32", "f16": "16 bit", "bf16": "16 bit", "bf16a16": "16 bit", "w8": "8 bit", "w8a8": "8 bit", "w4": "4 bit",
            "w4a8": "4 bit"}
 PEERS = {"eager": "float32", "compile": "float32", "onnxruntime": "float32", "openvino": "float32", "incremental": "float32",
-         "eager-bf16": "16 bit", "compile-bf16": "16 bit", "openvino-bf16": "16 bit", "onnxruntime-int8": "8 bit"}
+         "eager-bf16": "16 bit", "compile-bf16": "16 bit", "openvino-bf16": "16 bit", "onnxruntime-int8": "8 bit", "openvino-int8": "8 bit",
+         "openvino-w8": "8 bit"}
+INT8 = ("onnxruntime-int8", "openvino-int8", "openvino-w8")  # quantized from the exported model
 UNCONDITIONAL = 2  # live tokens of the empty prompt: its two marks
 
 KARLO = dict(num_attention_heads=32, attention_head_dim=64, num_layers=20, embedding_dim=768, num_embeddings=77,
@@ -61,14 +63,15 @@ class Model:
 MODELS = {
     "karlo": Model("the default model (Karlo, Kandinsky 2.1, Stable unCLIP)", KARLO,
                    ("onnxruntime", "openvino", "compile", "eager", "incremental", "openvino-bf16", "compile-bf16", "eager-bf16",
-                    "onnxruntime-int8"), {
+                    *INT8), {
         "forward_1": Work("a forward of one row, 77 live tokens", 1),
         "forward_2": Work("a forward of two rows (one guided step), 77 live tokens", 2),
         "guided_12": Work("a forward of two rows, 2 and 12 live tokens", 2, (UNCONDITIONAL, 12)),
         "guided_images": Work(f"one guided step of {IMAGES} images", 2 * IMAGES, (UNCONDITIONAL, 12), rounds=1),
         "sample_12": Work(f"{STEPS} guided steps, 12 live tokens", 2, (UNCONDITIONAL, 12), sampling=True),
         "sample_77": Work(f"{STEPS} guided steps, 77 live tokens", 2, (UNCONDITIONAL, 77), sampling=True)}),
-    "shap_e": Model("Shap-E", SHAP_E, ("onnxruntime", "openvino", "compile", "eager", "openvino-bf16", "compile-bf16", "eager-bf16"), {
+    "shap_e": Model("Shap-E", SHAP_E, ("onnxruntime", "openvino", "compile", "eager", "openvino-bf16", "compile-bf16", "eager-bf16",
+                               *INT8), {
         "forward_1": Work("a forward of one row, 1,026 tokens", 1)}),
     "digits": Model("the digits", DIGITS, ("eager", "compile", "incremental"), {
         "forward_2": Work("a forward of two rows, 16 live tokens", 2, (16,)),
