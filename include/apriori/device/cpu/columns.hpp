@@ -32,7 +32,7 @@ struct program_columns {
     X& threads;
     double cost; ///< of a reduction whose parts are shared among threads; 0: they are not
 
-    value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
+    APRIORI_INLINE value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
     value product(auto f) const noexcept { return joined(T{1}, f, fn::multiply{}); }
     value(max)(auto f) const noexcept { return joined(apriori::detail::lowest_or_infinity<T>, f, fn::maximum{}); }
     APRIORI_INLINE value element(index_t i) const noexcept {
@@ -51,10 +51,14 @@ struct program_columns {
     }
 
 private:
+    // inlined, so that the registers stay such
     template <class F, class Join>
-    value joined(T start, F f, Join join) const noexcept {
+    APRIORI_INLINE value joined(T start, F f, Join join) const noexcept {
         const index_t parts = parts_of_column(depth);
-        if (parts == 1) return joined_rows(0, depth, start, f, join);
+        return parts == 1 ? joined_rows(0, depth, start, f, join) : joined_parts(parts, start, f, join);
+    }
+    template <class F, class Join>
+    APRIORI_NOINLINE value joined_parts(index_t parts, T start, F f, Join join) const noexcept {
         value part[to_size(column_parts)];
         parallel_ranges(threads, parts, cost, [&](index_t from, index_t to) {
             for (index_t p = from; p < to; ++p)
@@ -65,7 +69,7 @@ private:
         return all;
     }
     template <class F, class Join>
-    value joined_rows(index_t from, index_t to, T start, F f, Join join) const noexcept {
+    APRIORI_INLINE value joined_rows(index_t from, index_t to, T start, F f, Join join) const noexcept {
         value all = lanes<value>::set(start);
         for (index_t i = from; i < to; ++i) all = join(all, f(element(i)));
         return all;

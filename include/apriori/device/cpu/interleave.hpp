@@ -67,31 +67,56 @@ struct operand_blocks {
     }
 };
 
-/// A program whose operands lie side by side.
+/// Every second element of a row, such as the real parts of complex numbers.
+template <class T>
+struct every_second_of {
+    using value = computed_t<T>;
+    const T* p;
+    every_second_of row(index_t) const noexcept { return *this; }
+    template <class V>
+    APRIORI_INLINE auto at(index_t c, V) const noexcept {
+        return lanes<el::value_beside<V, value>>::load_strided(p + 2 * c, 2);
+    }
+};
+/// The row whose operands with gaps are read where they lie.
+struct pairs_of_row {
+    index_t row;
+};
+
+/// A program whose operands lie side by side, or in pairs.
 template <class P>
 struct without_gaps {
     static constexpr int operands = 0; ///< with gaps
+    static bool in_pairs(const P&) noexcept { return true; }
     template <class V>
-    static P of(const P& p, auto&) noexcept {
+    static P of(const P& p, auto&&) noexcept {
         return p;
     }
 };
 template <class T, class Map>
 struct without_gaps<el::strided_of<T, Map>> {
     static constexpr int operands = 1;
-    template <class V>
-    static block_of<T> of(const el::strided_of<T, Map>& p, auto& blocks) noexcept {
+    static bool in_pairs(const el::strided_of<T, Map>& p) noexcept { return p.stride == 2; }
+    template <class V, int N>
+    static block_of<T> of(const el::strided_of<T, Map>& p, operand_blocks<N>& blocks) noexcept {
         return {blocks.template bring<V>(p.p + p.map(blocks.row), p.stride), blocks.first};
+    }
+    template <class V>
+    static every_second_of<T> of(const el::strided_of<T, Map>& p, pairs_of_row r) noexcept {
+        return {p.p + p.map(r.row)};
     }
 };
 template <class F, class... P>
 struct without_gaps<el::apply<F, P...>> {
     static constexpr int operands = (0 + ... + without_gaps<P>::operands);
+    static bool in_pairs(const el::apply<F, P...>& p) noexcept {
+        return el::unpack([](const P&... x) { return (without_gaps<P>::in_pairs(x) && ...); }, p.programs);
+    }
     template <class V>
-    static auto of(const el::apply<F, P...>& p, auto& blocks) noexcept {
+    static auto of(const el::apply<F, P...>& p, auto&& operands) noexcept {
         return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-            return el::apply<F, decltype(without_gaps<P>::template of<V>(el::get<Is>(p.programs), blocks))...>{
-                p.f, {{without_gaps<P>::template of<V>(el::get<Is>(p.programs), blocks)}...}};
+            return el::apply<F, decltype(without_gaps<P>::template of<V>(el::get<Is>(p.programs), operands))...>{
+                p.f, {{without_gaps<P>::template of<V>(el::get<Is>(p.programs), operands)}...}};
         }(std::index_sequence_for<P...>{});
     }
 };
@@ -119,19 +144,27 @@ template <class Arch, executor X, class Out, class... P>
 void run(X& x, const ops::map_interleaved<Out, P...>& op) {
     using V = value_for<Arch, P...>;
     using blocks = operand_blocks<(0 + ... + without_gaps<P>::operands)>;
+    const bool in_pairs = el::unpack([](const P&... p) { return (without_gaps<P>::in_pairs(p) && ...); }, op.programs);
     const index_t parts = ceil_div(op.cols, blocks::size);
     const double cost = 16 * operations(sizeof...(P), op.rows, op.cols);
     parallel_ranges(x, op.rows * parts, cost, [&](index_t first, index_t last) {
         for (index_t i = first; i < last; ++i) {
             const index_t r = i / parts, c = i % parts * blocks::size, end = (std::min)(c + blocks::size, op.cols);
-            blocks operands;
-            operands.row = r, operands.first = c, operands.count = end - c;
-            el::unpack(
-                [&](const auto&... p) {
-                    interleave_block<V>(op.out.row(r), op.stride, c, end,
-                                        without_gaps<P>::template of<V>(p, operands).row(r)...);
-                },
-                op.programs);
+            const auto write = [&](auto&& operands) {
+                el::unpack(
+                    [&](const auto&... p) {
+                        interleave_block<V>(op.out.row(r), op.stride, c, end,
+                                            without_gaps<P>::template of<V>(p, operands).row(r)...);
+                    },
+                    op.programs);
+            };
+            if (in_pairs) {
+                write(pairs_of_row{r});
+            } else {
+                blocks operands;
+                operands.row = r, operands.first = c, operands.count = end - c;
+                write(operands);
+            }
         }
     });
 }

@@ -76,6 +76,54 @@ void multiply_tiny(const ops::matmul<E>& op, index_t first, index_t last) noexce
     }
 }
 
+/// Registers of floats whose lanes the compiler shuffles, four rows of four or two of them.
+template <class V>
+concept holds_rows_of_four = V::native && (lanes<V>::count == 8 || lanes<V>::count == 16);
+
+/// The lanes 4 J .. 4 J + 3 again and again.
+template <int J, holds_rows_of_four V>
+APRIORI_INLINE V repeated_four(V x) noexcept {
+    return [&]<int... Ls>(std::integer_sequence<int, Ls...>) __attribute__((always_inline)) {
+        return V(typename V::batch(__builtin_shufflevector(x.v.data, x.v.data, (4 * J + Ls % 4)...)));
+    }(std::make_integer_sequence<int, lanes<V>::count>{});
+}
+/// Number J of each four lanes, in all four.
+template <int J, holds_rows_of_four V>
+APRIORI_INLINE V spread_in_fours(V x) noexcept {
+    return [&]<int... Ls>(std::integer_sequence<int, Ls...>) __attribute__((always_inline)) {
+        return V(typename V::batch(__builtin_shufflevector(x.v.data, x.v.data, (Ls / 4 * 4 + J)...)));
+    }(std::make_integer_sequence<int, lanes<V>::count>{});
+}
+
+/// Items first .. last of a batch of plain products [4, 4] [4, 4] that lie in order: a register holds all rows of a result, or two.
+template <holds_rows_of_four V, class E>
+void multiply_fours(const ops::matmul<E>& op, index_t first, index_t last) noexcept {
+    constexpr int L = lanes<V>::count;
+    for (index_t i = first; i < last; ++i) {
+        const float *a = op.a.p + op.a.batch(i), *b = op.b.p + op.b.batch(i);
+        const auto row_of_b = [b]<int R>(std::integral_constant<int, R>) __attribute__((always_inline)) {
+            return repeated_four<R % (L / 4)>(lanes<V>::load(b + R / (L / 4) * L));
+        };
+        const V b0 = row_of_b(std::integral_constant<int, 0>{}), b1 = row_of_b(std::integral_constant<int, 1>{}),
+                b2 = row_of_b(std::integral_constant<int, 2>{}), b3 = row_of_b(std::integral_constant<int, 3>{});
+#pragma GCC unroll 2
+        for (int r = 0; r < 16; r += L) {
+            const V x = lanes<V>::load(a + r);
+            V sum = spread_in_fours<0>(x) * b0;
+            sum = multiply_add(spread_in_fours<1>(x), b1, sum);
+            sum = multiply_add(spread_in_fours<2>(x), b2, sum);
+            store(op.out.p + 16 * i + r, multiply_add(spread_in_fours<3>(x), b3, sum));
+        }
+    }
+}
+/// Whether a batch is such products.
+template <class E>
+bool are_fours(const ops::matmul<E>& op) noexcept {
+    const auto dense = [](const ops::batched_matrix& x) { return x.row == 4 && x.col == 1; };
+    return std::is_same_v<E, el::acc> && op.m == 4 && op.n == 4 && op.k == 4 && dense(op.a) && dense(op.b) &&
+           op.out.map.uniform() && op.out.map.inner == 4;
+}
+
 /// Runs a batch of products whose right operands have 2 to 8 rows and as many columns; false for others.
 template <class Arch, class E, class Map, executor X>
 bool run_tiny(X&, const ops::matmul<E, float, Map>&) {
@@ -95,6 +143,12 @@ bool run_tiny(X& x, const ops::matmul<E>& op) {
             });
         return lanes<V>::count >= N;
     };
+    if constexpr (holds_rows_of_four<value_t<Arch>>)
+        if (are_fours(op)) {
+            parallel_ranges(x, op.batch, operations(8, op.batch, 4, 4, 4),
+                            [&](index_t first, index_t last) { multiply_fours<value_t<Arch>>(op, first, last); });
+            return true;
+        }
     switch (op.n) {
     case 2:
         return run.template operator()<2>();
