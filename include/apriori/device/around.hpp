@@ -14,6 +14,7 @@ class device_around {
 public:
     static constexpr const char* name = Inner::name;
     static constexpr bool fuses_prologue = Inner::fuses_prologue;
+    static constexpr bool fuses_rows = detail::fuses_rows<Inner>;
     using buffer = typename Inner::buffer;
     template <class Format>
     using packed = typename Inner::template packed<Format>;

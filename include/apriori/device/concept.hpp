@@ -28,6 +28,7 @@ concept packed_matrix =
 /// memory that the lowering hands to `run` in `op.scratch`. run neither allocates nor throws (Eigen's may allocate).
 ///   name                       for messages and the command line
 ///   fuses_prologue             true: contractions take mapped and normalised inputs; false: only rows in memory
+///   fuses_rows                 may be left out; true: map and reduce take reductions of rows (expr/row_reduction.hpp)
 ///   buffer                     owning, movable device memory aligned to buffer_alignment: data(), size(), empty()
 ///   allocate(bytes)            a buffer; empty() where there is no memory
 ///   upload(to, from, bytes)    host to device;  download(to, from, bytes)  device to host; both complete when they return

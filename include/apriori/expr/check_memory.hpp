@@ -5,6 +5,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/expr/anchors.hpp"
+#include "apriori/expr/row_reduction.hpp"
 #include "apriori/expr/shape_ops.hpp"
 
 #include <array>
@@ -184,6 +185,33 @@ bool spoils(const byte_view& out, const X& x) {
     else if constexpr (First == Root) {
         bool any = false;
         for_inputs(x, [&](const auto& v) { any = any || spoils_leaf(out, v, requires { X::is_prologue; }); });
+        return any;
+    } else
+        return false;
+}
+
+/// body(leaf) for each leaf of a reduction that is part of a kernel with a result of shape R.
+template <class R, class X, class Body>
+void for_reduced_leaves(const X& x, const Body& body) {
+    if constexpr (leaf<X>)
+        body(x);
+    else if constexpr (is_elementwise<X>)
+        for_children(x, [&](const auto& a) { for_reduced_leaves<R>(a, body); });
+    else if constexpr (is_row_reduction<X, R>)
+        for_reduced_leaves<R>(x.x, body);
+}
+/// True where writing `out` spoils a row of a result of shape R that is reduced on the way. That the row itself is written is no harm: it
+/// is reduced before.
+template <class R, int Root, int First = 0, class X>
+bool spoils_reduced_rows(const byte_view& out, const X& x) {
+    if constexpr (is_elementwise<X>)
+        return
+            [&]<class F, class... A, int... Is>(const elementwise_node<F, A...>& e, std::integer_sequence<int, Is...>) {
+                return (spoils_reduced_rows<R, Root, First + first_anchor<Is, A...>>(out, el::get<Is>(e.args)) || ...);
+            }(x, std::make_integer_sequence<int, argument_count<X>>{});
+    else if constexpr (is_row_reduction<X, R>) {
+        bool any = false;
+        for_reduced_leaves<R>(x.x, [&](const auto& v) { any = any || spoils_leaf(out, v, First != Root); });
         return any;
     } else
         return false;

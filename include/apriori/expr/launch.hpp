@@ -45,6 +45,13 @@ constexpr std::int64_t bytes_of(const auto& p, index_t rows, index_t cols) {
     else
         return 0;
 }
+/// The operations of reductions in a program, which go through rows of their own.
+constexpr std::int64_t row_flops_of(const auto& p, index_t rows) {
+    if constexpr (requires { p.row_flops(rows); })
+        return p.row_flops(rows);
+    else
+        return 0;
+}
 template <class Program>
 constexpr void add_names(name_list& list) {
     if constexpr (requires { Program::names(list); }) Program::names(list);
@@ -66,7 +73,7 @@ struct launch {
     template <class Program>
     constexpr void add(const Program& p, name_list& list, index_t program_rows, index_t program_cols) {
         add_names<Program>(list);
-        flops += flops_of<Program> * program_rows * program_cols;
+        flops += flops_of<Program> * program_rows * program_cols + row_flops_of(p, program_rows);
         bytes += bytes_of(p, program_rows, program_cols);
     }
     /// The same of the program behind the primitive, whose result is written as elements T.
@@ -80,6 +87,14 @@ struct launch {
 /// True where a device has a primitive: by its own run(op), or by run_on(device) of one that comes from outside of the library.
 template <class Device, class Op>
 concept runs = requires(Device& d, const Op& op) { d.run(op); } || requires(Device& d, const Op& op) { op.run_on(d); };
+
+namespace detail {
+
+/// True for a device whose kernels go through rows one by one, so that a row can be reduced on the way (expr/row_reduction.hpp).
+template <class Device>
+inline constexpr bool fuses_rows = requires { requires Device::fuses_rows; };
+
+} // namespace detail
 
 /// Launches a primitive on a device that has it.
 template <class Device, class Op>

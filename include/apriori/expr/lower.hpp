@@ -14,6 +14,7 @@
 #include "apriori/expr/interleave.hpp"
 #include "apriori/expr/linear.hpp"
 #include "apriori/expr/normalize.hpp"
+#include "apriori/expr/row_reduction.hpp"
 #include "apriori/expr/strided.hpp"
 #include "apriori/expr/workspace.hpp"
 
@@ -125,10 +126,14 @@ public:
 
     /// x in a result of that shape as a program: its element-wise part, with kernels below it written to temporaries.
     constexpr auto program(const auto& x, const auto& result) { return program_around<-1>(x, result); }
-    /// The same with values of T.
-    template <class T, int Root = -1>
+    /// The same for a kernel that asks for each row once: with reductions of it, on a device that makes them on the way.
+    constexpr auto program_of_rows(const auto& x, const auto& result) {
+        return program_around<-1, 0, detail::fuses_rows<Device>>(x, result);
+    }
+    /// The same with values of T. Rows: for a kernel that goes through rows one by one, so that reductions of them are part of it.
+    template <class T, int Root = -1, bool Rows = false>
     constexpr auto program_as(const auto& x, const auto& result) {
-        const auto p = program_around<Root>(x, result);
+        const auto p = program_around<Root, 0, Rows>(x, result);
         using P = std::remove_const_t<decltype(p)>;
         if constexpr (std::is_same_v<el::value_of<P>, computed_t<T>>)
             return p;
@@ -136,14 +141,17 @@ public:
             return el::apply<fn::cast<computed_t<T>>, P>{{}, {{p}}};
     }
     /// The same with the anchor numbered Root as what the kernel computes; the anchors of x are numbered from First on.
-    template <int Root, int First = 0, class X, class R>
+    template <int Root, int First = 0, bool Rows = false, class X, class R>
     constexpr auto program_around(const X& x, const R& result) {
         if constexpr (leaf<X>)
             return detail::leaf_program(x, result);
         else if constexpr (detail::is_elementwise<X>)
-            return program_of_args<Root, First>(x, result);
+            return program_of_args<Root, First, Rows>(x, result);
         else if constexpr (First == Root)
             return el::acc_of<computed_t<element_of<X>>>{};
+        else if constexpr (Rows && detail::is_row_reduction<X, R>)
+            return reduction_of_rows(x.policy, program_around<-1, 0, true>(x.x, detail::reduced_extents(x.x, result)),
+                                     x.x.ext().cols());
         else
             return detail::leaf_program(in_memory(x), result);
     }
@@ -288,8 +296,8 @@ private:
     APRIORI_NOINLINE static status check_memory(const Out& out, const X& x) {
         if (out.data == nullptr && out.size() > 0)
             return status::invalid("assign: the destination has no memory", 0, out.size());
-        if (detail::spoils<detail::root_anchor<X, extents_of<Out>, detail::output_of_t<Out>>, 0>(detail::byte_view(out),
-                                                                                                 x) ||
+        constexpr int root = detail::root_anchor<X, extents_of<Out>, detail::output_of_t<Out>>;
+        if (detail::spoils<root, 0>(detail::byte_view(out), x) || spoils_reduced_rows<root>(out, x) ||
             detail::spoils_a_later_part(out, x))
             return status::invalid(
                 "assign: the destination overlaps an operand that is read in another order; write the "
@@ -298,6 +306,25 @@ private:
             return detail::check_indices(x);
         else
             return {};
+    }
+
+    /// Whether the reductions of rows around the anchor numbered Root, or in a map where that is -1, are part of its kernel.
+    template <int Root, class X>
+    static constexpr bool takes_reductions = [] {
+        if constexpr (!detail::fuses_rows<Device> || detail::anchor_count<X> == 0)
+            return false;
+        else if constexpr (Root < 0)
+            return true;
+        else
+            return detail::is_reduction_of_rows<
+                std::remove_cvref_t<decltype(detail::find_anchor<Root>(std::declval<const X&>()))>>;
+    }();
+    template <int Root, class Out, class X>
+    static bool spoils_reduced_rows(const Out& out, const X& x) {
+        if constexpr (takes_reductions<Root, X>)
+            return detail::spoils_reduced_rows<extents_of<Out>, Root>(detail::byte_view(out), x);
+        else
+            return false;
     }
 
     template <class Out, class X>
@@ -310,25 +337,30 @@ private:
                 same_sizes(anchor.ext(), out.ext()),
                 "assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first",
                 anchor.ext().size(), out.ext().size()));
-            anchor.lower(*this, out, program_as<T, root>(x, out.ext()));
+            anchor.lower(*this, out, program_as<T, root, takes_reductions<root, X>>(x, out.ext()));
         } else if constexpr (detail::anchor<X> && detail::epilogue_worth<X> == 0 &&
                              detail::same_extents<extents_of<X>, extents_of<Out>> &&
                              detail::writes_to<X, detail::output_of_t<Out>>) {
             x.lower(*this, out);
         } else {
-            using P = std::remove_const_t<decltype(program_as<T>(x, out.ext()))>;
-            run(ops::map<P, detail::output_of_t<Out>>{program_as<T>(x, out.ext()), detail::output_of(out),
-                                                      out.ext().rows(), out.ext().cols()});
+            using P = std::remove_const_t<decltype(program_as<T, -1, takes_reductions<-1, X>>(x, out.ext()))>;
+            run(ops::map<P, detail::output_of_t<Out>>{program_as<T, -1, takes_reductions<-1, X>>(x, out.ext()),
+                                                      detail::output_of(out), out.ext().rows(), out.ext().cols()});
         }
     }
 
-    template <int Root, int First, class F, class... A, class R>
+    template <class Policy, class P>
+    static constexpr el::reduced<Policy, P> reduction_of_rows(const Policy& policy, const P& program, index_t cols) {
+        return {policy, program, cols};
+    }
+    template <int Root, int First, bool Rows, class F, class... A, class R>
     constexpr auto program_of_args(const elementwise_node<F, A...>& x, const R& result) {
         return [&]<int... Is>(std::integer_sequence<int, Is...>) {
             // braces: operands are lowered left to right, as the anchors are counted
-            return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<Is, A...>>(
+            return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<Is, A...>, Rows>(
                                     el::get<Is>(x.args), result))...>{
-                x.f, {{program_around<Root, First + detail::first_anchor<Is, A...>>(el::get<Is>(x.args), result)}...}};
+                x.f,
+                {{program_around<Root, First + detail::first_anchor<Is, A...>, Rows>(el::get<Is>(x.args), result)}...}};
         }(std::make_integer_sequence<int, int(sizeof...(A))>{});
     }
 };

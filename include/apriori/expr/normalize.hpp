@@ -66,15 +66,18 @@ struct reduce_node {
 
     template <class Context, class Out, class E>
     constexpr void lower(Context& to, const Out& out, const E& epilogue) const {
-        const auto inner = to.program(x, x.ext());
-        using Inner = std::remove_const_t<decltype(inner)>;
         using To = detail::output_of_t<Out>;
-        if constexpr (Columns)
+        if constexpr (Columns) {
+            const auto inner = to.program(x, x.ext());
+            using Inner = std::remove_const_t<decltype(inner)>;
             to.run(ops::reduce_columns<Policy, Inner, E, To>{
                 {policy, inner, epilogue}, detail::output_of(out), detail::column_groups_of(x.ext())});
-        else
+        } else {
+            const auto inner = to.program_of_rows(x, x.ext());
+            using Inner = std::remove_const_t<decltype(inner)>;
             to.run(ops::reduce<Policy, Inner, E, To>{
                 {policy, inner, epilogue}, detail::output_of(out), out.ext().rows(), x.ext().cols()});
+        }
     }
 };
 

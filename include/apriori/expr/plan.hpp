@@ -37,6 +37,7 @@ struct launch_plan {
 template <class Device, int Capacity>
 struct planner {
     static constexpr bool fuses_prologue = Device::fuses_prologue;
+    static constexpr bool fuses_rows = detail::fuses_rows<Device>;
     static constexpr const char* name = Device::name;
     static constexpr bool is_planner = true; ///< views have no memory
 

@@ -194,6 +194,9 @@ struct apply {
     constexpr std::int64_t bytes(index_t rows, index_t cols) const {
         return unpack([&](const P&... p) { return (std::int64_t{0} + ... + bytes_of(p, rows, cols)); }, programs);
     }
+    constexpr std::int64_t row_flops(index_t rows) const {
+        return unpack([&](const P&... p) { return (std::int64_t{0} + ... + row_flops_of(p, rows)); }, programs);
+    }
 };
 
 } // namespace apriori::el

@@ -26,6 +26,7 @@ class cpu : public host_memory {
 public:
     static constexpr const char* name = "cpu";
     static constexpr bool fuses_prologue = true;
+    static constexpr bool fuses_rows = true;
     using arch = Arch;
     template <class Format>
     using packed = cpu_device::packed<Arch, Format>;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reductions of rows; few long ones are shared among threads in parts.
+// Reductions of rows, alone and inside of element-wise programs: there a row is reduced where it is asked for, and is in the cache when
+// its elements are computed. Few long ones are shared among threads in parts.
 #pragma once
 
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/row_kernels.hpp"
+#include "apriori/expr/row_reduction.hpp"
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
@@ -47,18 +49,53 @@ private:
     }
 };
 
+/// A reduction by registers of Arch; few long rows are reduced in parts that threads share.
+template <class Arch, executor X, class Policy, class P>
+struct reduced_in_registers {
+    using reduction = el::reduced<Policy, P>;
+    using value = typename reduction::value;
+    static constexpr bool wide = reduction::wide;
+
+    reduction of;
+    X* threads;
+    double cost; ///< of a row whose parts are shared among threads; 0: they are not
+
+    auto row(index_t r) const noexcept {
+        using cursor = decltype(of.program.row(r));
+        using part = row_in_parts<value_for<Arch, P>, cursor, typename reduction::number, X>;
+        return of.of(part{{of.program.row(r), of.cols}, *threads, cost});
+    }
+};
+
+/// The program with its reductions in registers. `shared`: among threads.
+template <class Arch, executor X, class P>
+auto in_registers(X& threads, const P& p, bool shared) noexcept {
+    return el::with_leaves(p, [&]<class Leaf>(const Leaf& leaf) {
+        if constexpr (el::reduces_rows<Leaf>) {
+            const auto inner = in_registers<Arch>(threads, leaf.program, shared);
+            using Policy = decltype(Leaf::policy);
+            return reduced_in_registers<Arch, X, Policy, std::remove_const_t<decltype(inner)>>{
+                {leaf.policy, inner, leaf.cols}, &threads, shared ? 4 * operations(Policy::flops, leaf.cols) : 0};
+        } else
+            return leaf;
+    });
+}
+
 template <class Arch, executor X, class P, class In, class Outer, class Out>
 void run(X& x, const ops::reduce<P, In, Outer, Out>& op) {
     using V = value_for<Arch, In>;
     using T = typename decltype(op.input)::number;
-    using cursor = std::remove_const_t<decltype(op.input.inner.row(0))>;
     const bool shared = op.rows < x.concurrency() && op.cols > reduced_part;
-    const double cost = 4 * operations(P::flops, op.rows, op.cols);
+    const double cost = 4 * (operations(P::flops, op.rows, op.cols) + double(row_flops_of(op.input.inner, op.rows)) +
+                             double(row_flops_of(op.input.outer, op.rows)));
     const double row_cost = shared ? cost / double(op.rows) : 0;
+    const auto inner = in_registers<Arch>(x, op.input.inner, shared);
+    const auto outer = in_registers<Arch>(x, op.input.outer, shared);
+    using cursor = decltype(inner.row(0));
     const auto reduce = [&](index_t first, index_t last) {
         for (index_t r = first; r < last; ++r) {
-            const row_in_parts<V, cursor, T, X> row{{op.input.inner.row(r), op.cols}, x, row_cost};
-            store(op.out.row(r), op.input.outer.row(r).at(0, op.input.policy.reduce(row, op.cols)));
+            const row_in_parts<V, cursor, T, X> row{{inner.row(r), op.cols}, x, row_cost};
+            store(op.out.row(r), outer.row(r).at(0, op.input.policy.reduce(row, op.cols)));
         }
     };
     if (shared)

@@ -5,7 +5,7 @@
 
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/one_operand.hpp"
-#include "apriori/device/cpu/row_kernels.hpp"
+#include "apriori/device/cpu/reduce.hpp"
 #include "apriori/expr/strided.hpp"
 #include "apriori/tensor/host_buffer.hpp"
 
@@ -81,27 +81,33 @@ constexpr index_t rows_to_join(index_t rows, index_t cols) noexcept {
 /// Columns of a row that a thread takes where there are few rows; and of a row that is worth sharing.
 inline constexpr index_t row_part = 8192, long_row = 4 * row_part;
 
-/// The columns of a row that fill no vector, apart from the loop over vectors, which needs the registers.
-template <class P, class Out>
-APRIORI_NOINLINE void map_rest(const P& program, const Out& out, index_t r, index_t first, index_t last) noexcept {
-    using W = one_lane_t<value_t<scalar_arch, std::conditional_t<el::is_wide<P>, double, float>>>;
-    const auto row = program.row(r);
-    auto* to = out.row(r);
+/// Columns of a row one by one, apart from the loop over vectors, which needs the registers: with a copy of the row.
+template <class W, class Row, class T>
+APRIORI_NOINLINE void map_rest(Row row, T* to, index_t first, index_t last) noexcept {
     for (index_t c = first; c < last; ++c) store(to + c, row.at(c, W{}));
 }
-/// out[r, c] = program[r, c] of rows r0 .. r1 and columns c0 .. c1: the one loop of all maps of a program.
+/// to[c] = row[c] of columns c0 .. c1: the one loop of all maps. It ends with a vector that overlaps the one before it, and is computed
+/// first, for `to` may be an operand, too.
+template <class V, class Row, class T>
+APRIORI_INLINE void map_row(const Row& row, T* to, index_t c0, index_t c1) noexcept {
+    constexpr index_t L = lanes<V>::count;
+    const index_t vectors = c0 + (c1 - c0) / L * L, rest = c1 - vectors;
+    const bool overlaps = rest > 1 && vectors > c0;
+    T end[to_size(L)];
+    if (L > 1 && overlaps) store(end, row.at(c1 - L, V{}));
+    for (index_t c = c0; c < vectors; c += L) store(to + c, row.at(c, V{}));
+    if constexpr (L > 1) {
+        if (overlaps)
+            std::memcpy(to + (c1 - L), end, sizeof(end));
+        else if (rest > 0)
+            map_rest<one_lane_t<V>>(row, to, vectors, c1);
+    }
+}
+/// out[r, c] = program[r, c] of rows r0 .. r1 and columns c0 .. c1.
 template <class V, class P, class Out>
 APRIORI_NOINLINE void map_rows(const P& program, const Out& out, index_t r0, index_t r1, index_t c0,
                                index_t c1) noexcept {
-    constexpr index_t L = lanes<V>::count;
-    const index_t vectors = c0 + (c1 - c0) / L * L;
-    for (index_t r = r0; r < r1; ++r) {
-        const auto row = program.row(r);
-        auto* to = out.row(r);
-        for (index_t c = c0; c < vectors; c += L) store(to + c, row.at(c, V{}));
-        if constexpr (L > 1)
-            if (vectors < c1) map_rest(program, out, r, vectors, c1);
-    }
+    for (index_t r = r0; r < r1; ++r) map_row<V>(program.row(r), out.row(r), c0, c1);
 }
 
 /// Runs a map whose rows can be joined; false where they can't.
@@ -143,9 +149,29 @@ bool run_loading_once(X& x, const ops::map<P, Out>& op) {
     } else
         return false;
 }
+/// Runs a map that reduces rows: each is reduced once, whichever threads compute its elements.
+template <class Arch, executor X, class P, class Out>
+void run_reducing(X& x, const ops::map<P, Out>& op) {
+    using V = value_for<Arch, P>;
+    const bool shared = op.rows < x.concurrency();
+    const auto program = in_registers<Arch>(x, op.program, shared);
+    const double cost = 16 * operations(1, op.rows, op.cols) + 4 * double(row_flops_of(op.program, op.rows));
+    if (!shared)
+        return parallel_ranges(x, op.rows, cost, [&](index_t first, index_t last) {
+            map_rows<V>(program, op.out, first, last, 0, op.cols);
+        });
+    for (index_t r = 0; r < op.rows; ++r) {
+        const auto row = program.row(r);
+        auto* const to = op.out.row(r);
+        parallel_ranges(x, ceil_div(op.cols, row_part), 16 * operations(1, op.cols), [&](index_t first, index_t last) {
+            map_row<V>(row, to, first * row_part, (std::min)(last * row_part, op.cols));
+        });
+    }
+}
 template <class Arch, executor X, class P, class Out>
 void run(X& x, const ops::map<P, Out>& op) {
     using V = value_for<Arch, P>;
+    if constexpr (el::reduces_rows<P>) return run_reducing<Arch>(x, op);
     if constexpr (requires { run_joined<Arch>(x, op); })
         if (op.rows > 1 && run_joined<Arch>(x, op)) return;
     if (run_loading_once<Arch>(x, op)) return;

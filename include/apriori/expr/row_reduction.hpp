@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reductions inside of element-wise programs: x / sum(x) goes through a row twice while it is in the cache, in one launch, on a device
+// that says so (`fuses_rows`).
+#pragma once
+
+#include "apriori/core/macros.hpp"
+#include "apriori/expr/normalize.hpp"
+#include "apriori/expr/plain_row.hpp"
+
+APRIORI_BEGIN_EXACT_MATH
+namespace apriori {
+
+namespace el {
+
+/// A reduction of each row of a program, of so many columns, by a policy of expr/norms.hpp: one number in the whole row. A device may
+/// compute it in a way of its own.
+template <class Policy, class P>
+struct reduced {
+    using number = norms::computed_in<Policy, value_of<P>>; ///< what the policy computes in
+    using value = norms::result_t<Policy, value_of<P>>;
+    static constexpr bool wide = is_wide<P> || sizeof(number) == 8 || sizeof(value) == 8;
+
+    Policy policy;
+    P program;
+    index_t cols;
+
+    APRIORI_HD constexpr scalar_of<value> row(index_t r) const noexcept {
+        const auto cursor = program.row(r);
+        return of(plain_row<decltype(program.row(r)), number>(cursor, cols));
+    }
+    /// The reduction of a row that a device made.
+    APRIORI_HD constexpr scalar_of<value> of(const auto& elements) const noexcept {
+        return {element_cast<value>(number_in(policy.reduce(elements, cols)))};
+    }
+
+    static constexpr void names(name_list& l) {
+        add_names<P>(l);
+        l.add(Policy::name);
+    }
+    constexpr std::int64_t bytes(index_t rows, index_t) const { return bytes_of(program, rows, cols); }
+    constexpr std::int64_t row_flops(index_t rows) const {
+        return rows * cols * (Policy::flops + flops_of<P>)+row_flops_of(program, rows);
+    }
+};
+
+/// The program with f(leaf) in place of each leaf.
+template <class P>
+constexpr auto with_leaves(const P& p, const auto& f) {
+    return f(p);
+}
+template <class F, class... P>
+constexpr auto with_leaves(const apply<F, P...>& p, const auto& f) {
+    return unpack(
+        [&](const P&... part) { return apply<F, decltype(with_leaves(part, f))...>{p.f, {{with_leaves(part, f)}...}}; },
+        p.programs);
+}
+
+/// Whether a program reduces rows.
+template <class P>
+inline constexpr bool reduces_rows = false;
+template <class Policy, class P>
+inline constexpr bool reduces_rows<reduced<Policy, P>> = true;
+template <class F, class... P>
+inline constexpr bool reduces_rows<apply<F, P...>> = (reduces_rows<P> || ...);
+
+} // namespace el
+
+namespace detail {
+
+/// True for a reduction of the last axis in a result of shape R, for each row of which it has one number.
+template <class X, class R>
+inline constexpr bool is_row_reduction = false;
+template <class Policy, class X, class R>
+inline constexpr bool is_row_reduction<reduce_node<Policy, X>, R> = [] {
+    using E = extents_of<X>;
+    bool same = E::rank == R::rank;
+    for (int i = 0; same && i < E::rank - 1; ++i) same = E::fixed(i) == R::fixed(i);
+    return same;
+}();
+
+/// The shape of what is reduced to the numbers of a result of shape R, which it may be broadcast to: its rows, of `cols` columns.
+template <class X, class R>
+constexpr auto reduced_extents(const X& x, const R& result) {
+    using type = typename with_extent<R, R::rank - 1, extents_of<X>::fixed(R::rank - 1)>::type;
+    auto sizes = result.sizes;
+    at(sizes, R::rank - 1) = x.ext().cols();
+    return extents_of_sizes<type>(sizes);
+}
+
+/// What an anchor's epilogue is evaluated for: each row once.
+template <class X>
+inline constexpr bool is_reduction_of_rows = false;
+template <class Policy, class X>
+inline constexpr bool is_reduction_of_rows<reduce_node<Policy, X>> = true;
+
+} // namespace detail
+
+} // namespace apriori
+APRIORI_END_EXACT_MATH
