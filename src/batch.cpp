@@ -59,6 +59,30 @@ result<bool> is_made(const std::filesystem::path& path, const run_settings& sett
     return true;
 }
 
+/// Makes lines of one kind and says so; `next` lines of `count` are read, 0: no one knows how many there are.
+result<void> make_lines(std::span<const waiting_line> lines, int next, int count, bool shown) {
+    const waiting_line& first = lines.front();
+    run_progress progress(first.line.steps, 1, shown);
+    const std::string label =
+        lines.size() > 1 ? fmt::format("{} lines from {} on", lines.size(), first.where) : first.line.label;
+    progress.name(count > 0 ? fmt::format("{} of {}: {}", next, count, label) : label);
+    auto done = lines.size() > 1 ? first.line.make_together(lines, progress)
+                                 : first.line.make(first.file, first.settings, progress);
+    progress.clear();
+    if (interrupt_signal() != 0)
+        return failure{errc::cancelled,
+                       fmt::format("interrupted before {} was done; the same command goes on there", first.where)};
+    if (!done)
+        return lines.size() > 1 ? done.error() : failure{done.error().code, first.where + ": " + done.error().message};
+    for (const waiting_line& w : lines) {
+        const std::string* drawn = value_of(w.settings, "seed_drawn") ? value_of(w.settings, "seed") : nullptr;
+        fmt::print("{}  {}{}\n", w.file.filename().string(), printable(w.line.label),
+                   drawn != nullptr ? ", seed " + *drawn : std::string());
+    }
+    std::fflush(stdout);
+    return {};
+}
+
 } // namespace
 
 batch_line sampled_line(std::string label, int steps, run_report& report, std::function<run_settings()> settings,
@@ -150,34 +174,35 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
     const auto start = std::chrono::steady_clock::now();
     int made = 0, kept = 0;
     int next = 0; // of the lines
+    std::vector<waiting_line> waiting;
+    const auto make_waiting = [&]() -> result<void> {
+        if (waiting.empty()) return {};
+        auto r = make_lines(waiting, next, *count, share.mine == 0);
+        made += static_cast<int>(waiting.size());
+        waiting.clear();
+        return r;
+    };
     for (std::string text; lines->next(text);) {
         if (next++ % share.of != share.mine) continue;
-        const auto line = parse(text, lines->where(), read);
+        auto line = parse(text, lines->where(), read);
         if (!line) return line.error();
-        const auto file = out / fmt::format("{:06}.safetensors", lines->number());
-        const run_settings settings = line->settings();
-        const auto there = is_made(file, settings);
+        waiting_line w{std::move(*line), out / fmt::format("{:06}.safetensors", lines->number()), {}, lines->where()};
+        w.settings = w.line.settings();
+        const auto there = is_made(w.file, w.settings);
         if (!there) return there.error();
         if (*there) {
             ++kept;
             continue;
         }
-        run_progress progress(line->steps, 1, share.mine == 0);
-        progress.name(*count > 0 ? fmt::format("{} of {}: {}", next, *count, line->label) : line->label);
-        auto done_line = line->make(file, settings, progress);
-        progress.clear();
-        if (interrupt_signal() != 0)
-            return failure{
-                errc::cancelled,
-                fmt::format("interrupted before {} was done; the same command goes on there", lines->where())};
-        if (!done_line) return failure{done_line.error().code, lines->where() + ": " + done_line.error().message};
-        const bool drawn = value_of(settings, "seed_drawn") != nullptr;
-        fmt::print("{}  {}{}\n", file.filename().string(), printable(line->label),
-                   drawn ? ", seed " + *value_of(settings, "seed") : std::string());
-        std::fflush(stdout);
-        ++made;
+        if (!waiting.empty() && !joins(waiting.size(), waiting.front().line.kind, w.line.kind, w.line.rows))
+            if (auto r = make_waiting(); !r) return r.error();
+        waiting.push_back(std::move(w));
+        // those of a stream are made as they arrive
+        if (*count == 0 || waiting.back().line.kind.empty())
+            if (auto r = make_waiting(); !r) return r.error();
     }
     if (auto r = lines->at_end(); !r) return r.error();
+    if (auto r = make_waiting(); !r) return r.error();
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     fmt::print("{}{} made{} in {:.2f} s\n",
                share.of > 1 ? fmt::format("rank {} of {}: ", share.mine, share.of) : std::string(),

@@ -6,21 +6,43 @@
 #include "embeddings_file.hpp"
 #include "run_report.hpp"
 
+#include <any>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace apriori::program {
 
+struct waiting_line;
 /// What a command makes of a line.
 struct batch_line {
     std::string label;                      ///< for people
     int steps = 0;                          ///< that it samples, in all
     std::function<run_settings()> settings; ///< all that the file depends on; called once the models are there
     std::function<result<void>(const std::filesystem::path& file, const run_settings& settings, run_progress& progress)>
-        make;
+        make{};
+
+    /// Lines of one kind may be made together, by the function of the first, which finds its own in their `work`, and whose errors name the
+    /// line. Empty: each alone.
+    std::string kind{};
+    int rows = 1; ///< of the batch that they are
+    std::any work{};
+    std::function<result<void>(std::span<const waiting_line> lines, run_progress& progress)> make_together{};
 };
+/// A line whose file is still to be made.
+struct waiting_line {
+    batch_line line;
+    std::filesystem::path file;
+    run_settings settings;
+    std::string where;
+};
+/// Whether a line of so many rows is made with `waiting` ones of another kind or its own: of 16 rows at most, for more gain little.
+inline bool joins(std::size_t waiting, const std::string& their_kind, const std::string& kind, int rows) {
+    return waiting > 0 && !kind.empty() && kind == their_kind && (static_cast<int>(waiting) + 1) * rows <= 16;
+}
+
 /// The line of a command that samples: its embeddings are reported under its label, and written.
 batch_line sampled_line(std::string label, int steps, run_report& report, std::function<run_settings()> settings,
                         std::function<result<made_embeddings>(run_progress&)> draw);

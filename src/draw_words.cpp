@@ -22,10 +22,15 @@ embedding_options embedding_options_of(const pipeline_options& options, std::spa
             .callback_on_step_end = progress.on_step()};
 }
 
+void generators_of_parts::randn(std::span<float> out) {
+    const std::size_t each = out.size() / parts_.size();
+    for (std::size_t i = 0; i < parts_.size(); ++i) parts_[i].randn(out.subspan(i * each, each));
+}
+
 result<made_embeddings> draw_words(const pipeline_options& options, const pipeline_parts& parts,
-                                   std::span<const std::string> texts, torch_generator& random,
-                                   run_progress& progress) {
-    const std::vector<std::string_view> words = views_of(texts), negative = negatives_of(options, texts.size());
+                                   std::span<const std::string> texts, std::span<const std::string_view> negative,
+                                   generators_of_parts random, run_progress& progress) {
+    const std::vector<std::string_view> words = views_of(texts);
     const embedding_options each = embedding_options_of(options, negative, progress);
     const index_t tokens = parts.words->tokenizer.model_max_length();
     if (parts.is_kandinsky()) {

@@ -16,9 +16,20 @@ std::vector<std::string_view> negatives_of(const pipeline_options& options, std:
 embedding_options embedding_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
                                        run_progress& progress);
 
-/// Samples texts as one batch, from one generator in diffusers' order: UnCLIPPipeline's, or, where the folder has an image
-/// encoder, KandinskyV22PriorPipeline's. What did not fit is reported on stderr.
+/// Generators of parts of a batch that are as long: each gives its part the numbers that it would give it alone.
+class generators_of_parts {
+public:
+    explicit generators_of_parts(std::span<const std::uint64_t> seeds) : parts_(seeds.begin(), seeds.end()) {}
+    void randn(std::span<float> out);
+
+private:
+    std::vector<torch_generator> parts_;
+};
+
+/// Samples texts as one batch, each with its negative one or all without, in diffusers' order: UnCLIPPipeline's, or, where the folder has
+/// an image encoder, KandinskyV22PriorPipeline's. What did not fit is reported on stderr.
 result<made_embeddings> draw_words(const pipeline_options& options, const pipeline_parts& parts,
-                                   std::span<const std::string> texts, torch_generator& random, run_progress& progress);
+                                   std::span<const std::string> texts, std::span<const std::string_view> negative,
+                                   generators_of_parts random, run_progress& progress);
 
 } // namespace apriori::program

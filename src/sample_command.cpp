@@ -81,10 +81,10 @@ result<exit_code> sample_conditions(const sample_options& options, pipeline_part
 result<exit_code> sample_words(const sample_options& options, pipeline_parts& parts) {
     if (auto r = load_prior(options, {}, parts); !r) return r.error();
     run_report report(options, parts);
-    torch_generator random(options.seed);
     run_progress progress(static_cast<int>(parts.steps.steps().size()), 1);
     progress.name(counted(static_cast<std::int64_t>(options.names.size()), "prompt"));
-    const auto made = draw_words(options, parts, options.names, random, progress);
+    const auto made = draw_words(options, parts, options.names, negatives_of(options, options.names.size()),
+                                 generators_of_parts({&options.seed, 1}), progress);
     if (!made) return made.error();
     if (auto r = report.add_each(options.names, made->image_embeds); !r) return r.error();
     return report.finish(options, *made, settings_of(options, parts, options.names), options.names.size(), "prompt");
@@ -103,9 +103,41 @@ struct prompt_line {
         if (auto r = read_sampling_fields(fields, where, parts.scheduler, line.options); !r) return r.error();
         return line;
     }
+    /// Lines of one kind can be one batch: on cpu, where the numbers of a row do not depend on the others. Kandinsky's pipeline
+    /// samples a negative prompt behind the prompt, from the same generator.
+    std::string kind(const pipeline_parts& parts) const {
+        if (options.on.device != "cpu" || (options.negative && parts.is_kandinsky())) return {};
+        return fmt::format("{} {} {} {}", options.steps, options.samples, options.guidance,
+                           options.negative.has_value());
+    }
+    /// Lines of one kind as one batch; each draws from a generator of its own.
+    static result<std::vector<made_embeddings>> draw(std::span<const prompt_line* const> lines,
+                                                     const pipeline_parts& parts, run_progress& progress) {
+        std::vector<std::string> prompts;
+        std::vector<std::string_view> negative;
+        std::vector<std::uint64_t> seeds;
+        for (const prompt_line* l : lines) {
+            prompts.push_back(l->prompt);
+            seeds.push_back(l->options.seed);
+            if (l->options.negative) negative.push_back(*l->options.negative);
+        }
+        auto made = draw_words(lines.front()->options, parts, prompts, negative, generators_of_parts(seeds), progress);
+        if (!made) return made.error();
+        std::vector<made_embeddings> each;
+        const auto part_of = [n = lines.size()](const std::vector<float>& x, std::size_t i) {
+            const std::size_t size = x.size() / n;
+            return std::vector<float>(x.begin() + static_cast<std::ptrdiff_t>(i * size),
+                                      x.begin() + static_cast<std::ptrdiff_t>((i + 1) * size));
+        };
+        for (std::size_t i = 0; i < lines.size(); ++i)
+            each.push_back({made->width, part_of(made->image_embeds, i), part_of(made->negative_image_embeds, i)});
+        return each;
+    }
     result<made_embeddings> draw(const pipeline_parts& parts, run_progress& progress) const {
-        torch_generator random(options.seed);
-        return draw_words(options, parts, std::span(&prompt, 1), random, progress);
+        const prompt_line* const alone = this;
+        auto made = draw({&alone, 1}, parts, progress);
+        if (!made) return made.error();
+        return std::move(made->front());
     }
 };
 
@@ -114,14 +146,64 @@ result<exit_code> sample_into_folder(const sample_options& options, pipeline_par
     const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
         auto line = prompt_line::read(fields, where, options, parts);
         if (!line) return line.error();
-        return sampled_line(
+        batch_line b = sampled_line(
             line->prompt, line->options.steps, report,
             [l = *line, &parts] { return settings_of(l.options, parts, std::span(&l.prompt, 1)); },
             [l = *line, &parts](run_progress& progress) { return l.draw(parts, progress); });
+        b.kind = line->kind(parts);
+        b.rows = line->options.samples;
+        b.work = std::move(*line);
+        b.make_together = [&](std::span<const waiting_line> lines, run_progress& progress) -> result<void> {
+            std::vector<const prompt_line*> prompts;
+            for (const waiting_line& w : lines) prompts.push_back(std::any_cast<prompt_line>(&w.line.work));
+            const auto at = [&](std::size_t i, const failure& f) {
+                return failure{f.code, lines[i].where + ": " + f.message};
+            };
+            const auto made = prompt_line::draw(prompts, parts, progress);
+            if (!made) return at(0, made.error());
+            for (std::size_t i = 0; i < lines.size(); ++i) {
+                if (auto r = report.add(lines[i].line.label, (*made)[i].image_embeds); !r) return at(i, r.error());
+                if (auto r = write_embeddings(lines[i].file, (*made)[i], lines[i].settings); !r)
+                    return at(i, r.error());
+            }
+            return {};
+        };
+        return b;
     };
     return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); },
                      {all.rank(), all.size()});
 }
+
+/// Lines that will be one batch, and where they are in their file.
+struct lines_together {
+    std::vector<prompt_line> lines{};
+    std::vector<std::string> where{};
+
+    bool joins(const prompt_line& line, const pipeline_parts& parts) const {
+        return program::joins(lines.size(), lines.front().kind(parts), line.kind(parts), line.options.samples);
+    }
+    /// Their rows, `each` numbers of each line; no line is left.
+    result<void> draw(const pipeline_parts& parts, std::size_t each, std::span<float>::iterator out) {
+        std::vector<const prompt_line*> prompts;
+        for (const prompt_line& l : lines) prompts.push_back(&l);
+        run_progress steps(lines.front().options.steps, 1, false);
+        const auto made = prompt_line::draw(prompts, parts, steps);
+        if (interrupt_signal() != 0)
+            return failure{errc::cancelled, "interrupted; the same command with --resume goes on"};
+        if (!made) return failure{made.error().code, where.front() + ": " + made.error().message};
+        for (std::size_t i = 0; i < made->size(); ++i) {
+            const std::vector<float>& embeds = (*made)[i].image_embeds;
+            if (embeds.size() != each ||
+                !std::all_of(embeds.begin(), embeds.end(), [](float x) { return std::isfinite(x); }))
+                return failure{errc::invalid_argument, where[i] + ": the embedding is not finite: the weights or the "
+                                                                  "guidance are out of range"};
+            out = std::copy(embeds.begin(), embeds.end(), out);
+        }
+        lines.clear();
+        where.clear();
+        return {};
+    }
+};
 
 /// All lines as the rows of one array, each with as many.
 result<exit_code> sample_into_file(const sample_options& options, pipeline_parts& parts, const ranks& all) {
@@ -170,25 +252,26 @@ result<exit_code> sample_into_file(const sample_options& options, pipeline_parts
         std::string text;
         for (; next < first; ++next)
             if (!lines->next(text)) break;
+        lines_together together;
+        const auto draw = [&](index_t made) -> result<void> { // so many of these lines, the last of them together
+            const auto label = together.lines.back().prompt;
+            const auto from = made - std::ssize(together.lines);
+            if (auto r = together.draw(parts, each, out.begin() + from * static_cast<index_t>(each)); !r) return r;
+            bar.at(static_cast<int>(std::min(first + made * all.size(), index_t{*count})), label);
+            return {};
+        };
         for (index_t i = 0; i < n; ++i, ++next) {
             if (!lines->next(text)) return failure{errc::io_error, lines->name() + ": has become shorter meanwhile"};
             auto fields = parse_line(text, lines->where());
             if (!fields) return fields.error();
-            const auto line = prompt_line::read(*fields, lines->where(), options, parts);
+            auto line = prompt_line::read(*fields, lines->where(), options, parts);
             if (!line) return line.error();
-            run_progress steps(line->options.steps, 1, false);
-            const auto made = line->draw(parts, steps);
-            if (interrupt_signal() != 0)
-                return failure{errc::cancelled, "interrupted; the same command with --resume goes on"};
-            if (!made) return failure{made.error().code, lines->where() + ": " + made.error().message};
-            if (made->image_embeds.size() != each || !std::all_of(made->image_embeds.begin(), made->image_embeds.end(),
-                                                                  [](float x) { return std::isfinite(x); }))
-                return failure{errc::invalid_argument, lines->where() + ": the embedding is not finite: the weights or "
-                                                                        "the guidance are out of range"};
-            std::copy(made->image_embeds.begin(), made->image_embeds.end(),
-                      out.begin() + i * static_cast<index_t>(each));
-            bar.at(static_cast<int>(std::min(first + (i + 1) * all.size(), index_t{*count})), line->prompt);
+            if (!together.lines.empty() && !together.joins(*line, parts))
+                if (auto r = draw(i); !r) return r;
+            together.lines.push_back(std::move(*line));
+            together.where.push_back(lines->where());
         }
+        if (auto r = draw(n); !r) return r;
         return {};
     };
     if (auto r = io::write_ordered_rows(all, rows, make); !r) return r.error();
