@@ -4,18 +4,12 @@
 // of each allocation through a hook.
 #pragma once
 
+#include "sanitizers.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define APRIORI_TEST_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define APRIORI_TEST_ASAN
-#endif
-#endif
 
 #ifdef APRIORI_TEST_ASAN
 #include <sanitizer/allocator_interface.h>

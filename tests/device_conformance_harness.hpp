@@ -6,6 +6,7 @@
 #include "apriori/device/recording.hpp"
 #include "apriori/expr.hpp"
 #include "device_oracle.hpp"
+#include "sanitizers.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "io_testing.hpp"
+#include "sanitizers.hpp"
 
 #include <chrono>
 #include <csignal>

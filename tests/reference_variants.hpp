@@ -4,6 +4,7 @@
 #pragma once
 
 #include "reference_sampling.hpp"
+#include "sanitizers.hpp"
 
 #include "eclipse.hpp"
 #include "medium.hpp"
@@ -51,6 +52,8 @@ private:
         variant(std::string name, std::string why_not) : name_(std::move(name)), why_not_(std::move(why_not)) {}
         void TestBody() override {
             if (!why_not_.empty()) GTEST_SKIP() << why_not_;
+            if (sanitized && name_ == "medium")
+                GTEST_SKIP() << "minutes under the address sanitizer; the small ones run the same code";
             Device device;
             check_variant<Config>(device, name_, Promise);
             constexpr PriorConfig c = apriori::canonical(Config);
