@@ -199,5 +199,17 @@ struct apply {
     }
 };
 
+/// The program with f(leaf) in place of each leaf.
+template <class P>
+constexpr auto with_leaves(const P& p, const auto& f) {
+    return f(p);
+}
+template <class F, class... P>
+constexpr auto with_leaves(const apply<F, P...>& p, const auto& f) {
+    return unpack(
+        [&](const P&... part) { return apply<F, decltype(with_leaves(part, f))...>{p.f, {{with_leaves(part, f)}...}}; },
+        p.programs);
+}
+
 } // namespace apriori::el
 APRIORI_END_EXACT_MATH

@@ -43,18 +43,6 @@ struct reduced {
     }
 };
 
-/// The program with f(leaf) in place of each leaf.
-template <class P>
-constexpr auto with_leaves(const P& p, const auto& f) {
-    return f(p);
-}
-template <class F, class... P>
-constexpr auto with_leaves(const apply<F, P...>& p, const auto& f) {
-    return unpack(
-        [&](const P&... part) { return apply<F, decltype(with_leaves(part, f))...>{p.f, {{with_leaves(part, f)}...}}; },
-        p.programs);
-}
-
 /// Whether a program reduces rows.
 template <class P>
 inline constexpr bool reduces_rows = false;

@@ -83,43 +83,40 @@ struct pairs_of_row {
     index_t row;
 };
 
-/// A program whose operands lie side by side, or in pairs.
+/// How many operands of a program have gaps, and whether all of these are read in pairs.
 template <class P>
-struct without_gaps {
-    static constexpr int operands = 0; ///< with gaps
-    static bool in_pairs(const P&) noexcept { return true; }
-    template <class V>
-    static P of(const P& p, auto&&) noexcept {
-        return p;
-    }
-};
+inline constexpr int operands_with_gaps = 0;
 template <class T, class Map>
-struct without_gaps<el::strided_of<T, Map>> {
-    static constexpr int operands = 1;
-    static bool in_pairs(const el::strided_of<T, Map>& p) noexcept { return p.stride == 2; }
-    template <class V, int N>
-    static block_of<T> of(const el::strided_of<T, Map>& p, operand_blocks<N>& blocks) noexcept {
-        return {blocks.template bring<V>(p.p + p.map(blocks.row), p.stride), blocks.first};
-    }
-    template <class V>
-    static every_second_of<T> of(const el::strided_of<T, Map>& p, pairs_of_row r) noexcept {
-        return {p.p + p.map(r.row)};
-    }
-};
+inline constexpr int operands_with_gaps<el::strided_of<T, Map>> = 1;
 template <class F, class... P>
-struct without_gaps<el::apply<F, P...>> {
-    static constexpr int operands = (0 + ... + without_gaps<P>::operands);
-    static bool in_pairs(const el::apply<F, P...>& p) noexcept {
-        return el::unpack([](const P&... x) { return (without_gaps<P>::in_pairs(x) && ...); }, p.programs);
-    }
-    template <class V>
-    static auto of(const el::apply<F, P...>& p, auto&& operands) noexcept {
-        return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-            return el::apply<F, decltype(without_gaps<P>::template of<V>(el::get<Is>(p.programs), operands))...>{
-                p.f, {{without_gaps<P>::template of<V>(el::get<Is>(p.programs), operands)}...}};
-        }(std::index_sequence_for<P...>{});
-    }
-};
+inline constexpr int operands_with_gaps<el::apply<F, P...>> = (0 + ... + operands_with_gaps<P>);
+
+template <class P>
+bool in_pairs(const P&) noexcept {
+    return true;
+}
+template <class T, class Map>
+bool in_pairs(const el::strided_of<T, Map>& p) noexcept {
+    return p.stride == 2;
+}
+template <class F, class... P>
+bool in_pairs(const el::apply<F, P...>& p) noexcept {
+    return el::unpack([](const P&... part) { return (in_pairs(part) && ...); }, p.programs);
+}
+
+/// A leaf without gaps: of a block that is brought side by side, or in pairs.
+template <class V, class P>
+P without_gaps(const P& p, const auto&) noexcept {
+    return p;
+}
+template <class V, class T, class Map, int N>
+block_of<T> without_gaps(const el::strided_of<T, Map>& p, operand_blocks<N>& blocks) noexcept {
+    return {blocks.template bring<V>(p.p + p.map(blocks.row), p.stride), blocks.first};
+}
+template <class V, class T, class Map>
+every_second_of<T> without_gaps(const el::strided_of<T, Map>& p, pairs_of_row& r) noexcept {
+    return {p.p + p.map(r.row)};
+}
 
 /// Columns c .. last of a row of programs.
 template <class V, class T, class... Row>
@@ -143,25 +140,26 @@ APRIORI_NOINLINE void interleave_block(T* to, index_t stride, index_t c, index_t
 template <class Arch, executor X, class Out, class... P>
 void run(X& x, const ops::map_interleaved<Out, P...>& op) {
     using V = value_for<Arch, P...>;
-    using blocks = operand_blocks<(0 + ... + without_gaps<P>::operands)>;
-    const bool in_pairs = el::unpack([](const P&... p) { return (without_gaps<P>::in_pairs(p) && ...); }, op.programs);
+    using blocks = operand_blocks<(0 + ... + operands_with_gaps<P>)>;
+    const bool pairs = el::unpack([](const P&... p) { return (in_pairs(p) && ...); }, op.programs);
     const index_t parts = ceil_div(op.cols, blocks::size);
     const double cost = 16 * operations(sizeof...(P), op.rows, op.cols);
     parallel_ranges(x, op.rows * parts, cost, [&](index_t first, index_t last) {
         for (index_t i = first; i < last; ++i) {
             const index_t r = i / parts, c = i % parts * blocks::size, end = (std::min)(c + blocks::size, op.cols);
-            const auto write = [&](auto&& operands) {
+            const auto write = [&](auto& operands) {
+                const auto leaf = [&](const auto& l) { return without_gaps<V>(l, operands); };
                 el::unpack(
-                    [&](const auto&... p) {
-                        interleave_block<V>(op.out.row(r), op.stride, c, end,
-                                            without_gaps<P>::template of<V>(p, operands).row(r)...);
+                    [&](const P&... p) {
+                        interleave_block<V>(op.out.row(r), op.stride, c, end, el::with_leaves(p, leaf).row(r)...);
                     },
                     op.programs);
             };
-            if (in_pairs) {
-                write(pairs_of_row{r});
+            if (pairs) {
+                pairs_of_row operands{r};
+                write(operands);
             } else {
-                blocks operands;
+                blocks operands; // whose memory is not set
                 operands.row = r, operands.first = c, operands.count = end - c;
                 write(operands);
             }

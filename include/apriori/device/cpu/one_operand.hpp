@@ -97,12 +97,7 @@ struct operands_of<Leaf, el::apply<F, P...>> {
         return found;
     }
     static auto without(const el::apply<F, P...>& p) noexcept {
-        return el::unpack(
-            [&](const P&... part) {
-                return el::apply<F, decltype(operands_of<Leaf, P>::without(part))...>{
-                    p.f, {{operands_of<Leaf, P>::without(part)}...}};
-            },
-            p.programs);
+        return el::with_leaves(p, []<class L>(const L& leaf) { return operands_of<Leaf, L>::without(leaf); });
     }
 };
 
