@@ -301,6 +301,22 @@ TYPED_TEST_P(device_matmul, of_expressions) {
     });
 }
 
-REGISTER_TYPED_TEST_SUITE_P(device_matmul, sizes, of_transposed_operands, of_batches, of_heads, of_expressions);
+// Batches of rotations and the like, whose rows or whole items are in a register.
+TYPED_TEST_P(device_matmul, of_small_squares) {
+    const auto of = [this]<index_t N>(std::integral_constant<index_t, N>) {
+        for (index_t batch : {1, 2, 7}) {
+            const auto items = extents<dyn, N, N>(batch);
+            this->expect([=](auto& in) { return matmul(in.tensor(items), in.tensor(items)); }, N, batch);
+            this->expect([=](auto& in) { return matmul(in.tensor(items), in.tensor(extents<N, N>{})); }, N, batch);
+            this->expect([=](auto& in) { return matmul(transpose<1, 2>(in.tensor(items)), in.tensor(items)) + 1.0f; },
+                         N, batch);
+        }
+    };
+    of(std::integral_constant<index_t, 3>{});
+    of(std::integral_constant<index_t, 4>{});
+}
+
+REGISTER_TYPED_TEST_SUITE_P(device_matmul, sizes, of_transposed_operands, of_batches, of_heads, of_expressions,
+                            of_small_squares);
 
 } // namespace conformance

@@ -20,7 +20,7 @@ if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize") # which have an allocator of their 
         target_compile_features(${_fault} PRIVATE cxx_std_20)
     endforeach()
 endif()
-apriori_test(program ${_digits} program_arch_test.cpp program_bad_input_test.cpp program_bench_test.cpp
+apriori_test(program ${_digits} program_arch_test.cpp program_bad_input_test.cpp program_batch_test.cpp program_bench_test.cpp
              ${_faults} program_lora_test.cpp program_pack_test.cpp program_sample_test.cpp program_verify_test.cpp
              program_words_test.cpp LIBS apriori::io)
 if(TARGET program_test)
