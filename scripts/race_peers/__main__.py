@@ -11,6 +11,7 @@ from results import NOT_PEERS, Results
 from works import FORMATS, IMAGES, INT8, MODELS, PEERS, ROOT, STEPS, works_of
 
 HERE = pathlib.Path(__file__).parent
+FAST = {"float32": ["f32"], "16 bit": ["bf16", "bf16a16"], "8 bit": ["w8a8"]}  # of ours, what each class of peers is raced with
 PRESETS = {"karlo": "karlo_v1_alpha", "shap_e": "shap_e", "digits": "digits"}
 
 
@@ -55,11 +56,8 @@ class Race:
     def runs(self, model, peer):
         """What of ours runs in turn with a peer; `None` for the rematch of the fastest."""
         if peer is not None:
-            fast = {"float32": ["f32"], "16 bit": ["bf16", "bf16a16"], "8 bit": ["w8a8"]}[PEERS[peer]]
-            runs = [Run(f) for f in fast if f in self.ours.formats] or [Run()]
-            of_many = PEERS[peer] == "16 bit" and model == "karlo"
-            return runs + ([Run(runs[-1].weights, samples=IMAGES, rounds=1)] if of_many else [])
-        return [Run(tokens=77), Run(samples=IMAGES, rounds=1)] + [Run(f) for f in self.ours.formats if f != "f32"]
+            return [Run(f) for f in FAST[PEERS[peer]] if f in self.ours.formats] or [Run()]
+        return [Run(tokens=77)] + [Run(f) for f in self.ours.formats if f != "f32"]
 
     def rematch(self, model):
         return model == "karlo" and any(PEERS[p] == "float32" and p not in NOT_PEERS for p in self.peers(model))
@@ -72,8 +70,14 @@ class Race:
             for peer in self.peers(model) + ([None] if self.rematch(model) else []):
                 kinds += [f"{model}: {peer or 'rematch'} starts"] + [f"{model}: {peer} agrees"] * bool(peer)
                 for r in range(self.a.rounds):
-                    kinds += [f"{model}: {peer or 'rematch'}"] + [f"{model}: {run.name}" for run in self.runs(model, peer) if r < run.rounds]
+                    kinds += [f"{model}: {peer or 'rematch'}"] + [f"{model}: {run.name}" for run in self.runs(model, peer)]
+            kinds += [f"{model}: images"] * len(self.classes(model))
         return kinds
+
+    def classes(self, model):
+        """Those whose fastest peer computes many images, too: minutes for each."""
+        raced = {PEERS[p] for p in self.peers(model) if p not in NOT_PEERS}
+        return [c for c in FAST if c in raced] if "guided_images" in MODELS[model].works else []
 
     def exports(self, model):
         needs = set(self.peers(model))
@@ -103,8 +107,10 @@ class Race:
         if not found.ok: self.failed.append(f"{model}: {c.name} does not agree with ours")
         return found
 
-    def match(self, model, peer, runs, kind, again=None):
-        """A peer and us in turn. The first time, the peer's numbers are compared with ours."""
+    def match(self, model, peer, runs, kind, again=None, works=None, rounds=None):
+        """A peer and us in turn: all works but that of many images, or those given. The first time, the peer's numbers are compared with
+        ours."""
+        works = works or [w for w in works_of(model, peer) if w != "guided_images"]
         log = self.a.work / "logs" / f"{model}-{peer}.log"
         self.data["busy"].append(machine.busy())
         with self.progress.run(f"{model}: {kind} starts", lambda: Contestant(peer, self.folders[model], self.a.threads, log)) as c:
@@ -112,13 +118,11 @@ class Race:
             found = {"peer": peer, "settings": c.settings, "agreement": agreement, "rounds": []}
             self.data["models"][model]["matches"].append(found)
             if not agreement["ok"]: return
-            for r in range(self.a.rounds):
-                works = [w for w in works_of(model, peer) if r < MODELS[model].works[w].rounds and not (again and w == "guided_images")]
+            for _ in range(rounds or self.a.rounds):
                 theirs = self.progress.run(f"{model}: {kind}", lambda: {w: c.measure(w) for w in works})
                 this = {"peer": theirs, "ours": []}
                 found["rounds"].append(this)
-                for run in runs:
-                    if r < run.rounds: this["ours"].append(self.progress.run(f"{model}: {run.name}", lambda: self.bench(model, run)))
+                for run in runs: this["ours"].append(self.progress.run(f"{model}: {run.name}", lambda: self.bench(model, run)))
                 self.save()
 
     def formats(self, model):
@@ -157,19 +161,26 @@ class Race:
                     narrow_done = True
             except (Gone, Failed) as e:
                 self.missed(model, e)
-        results = Results(self.data)
         if self.rematch(model):
-            times = {p: min((s for _, s in results.peer_seconds(model, p, "sample_12")), default=None) for p in results.peers(model)}
-            times = {p: s for p, s in times.items() if s is not None}
-            if times:
-                fastest = min(times, key=times.get)
-                first = next(m for m in results.matches(model) if m["peer"] == fastest)
-                try:
-                    self.match(model, fastest, self.runs(model, None), "rematch", again=first["agreement"])
-                except (Gone, Failed) as e:
-                    self.missed(model, e)
+            self.again(model, "float32", self.runs(model, None), "rematch")
+        for c in self.classes(model):
+            runs = [Run(f, samples=IMAGES) for f in FAST[c][-1:] if f in self.ours.formats]
+            self.again(model, c, runs, "images", works=["guided_images"], rounds=1)
         shutil.rmtree(self.folders[model] / "diffusers", ignore_errors=True)
         for f in ("onnx", *INT8): shutil.rmtree(self.folders[model] / f, ignore_errors=True)
+
+    def again(self, model, kind, runs, name, **how):
+        """Another match of the peer of a class that was fastest in sampling."""
+        results = Results(self.data)
+        times = {p: min((s for _, s in results.peer_seconds(model, p, "sample_12")), default=None) for p in results.peers(model, kind)}
+        times = {p: s for p, s in times.items() if s is not None}
+        if not times: return
+        fastest = min(times, key=times.get)
+        first = next(m for m in results.matches(model) if m["peer"] == fastest)
+        try:
+            self.match(model, fastest, runs, name, again=first["agreement"], **how)
+        except (Gone, Failed) as e:
+            self.missed(model, e)
 
     def go(self):
         self.lay_out()

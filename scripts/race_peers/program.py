@@ -40,7 +40,6 @@ class Run:
     weights: str = "f32"
     tokens: int = 12
     samples: int = 1
-    rounds: int = 1000  # the most rounds that it is worth
 
     @property
     def name(self):

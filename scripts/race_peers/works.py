@@ -33,7 +33,6 @@ class Work:
     rows: int
     live: tuple = (77,)
     sampling: bool = False
-    rounds: int = 1000  # the most rounds that it is worth
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ MODELS = {
         "forward_1": Work("a forward of one row, 77 live tokens", 1),
         "forward_2": Work("a forward of two rows (one guided step), 77 live tokens", 2),
         "guided_12": Work("a forward of two rows, 2 and 12 live tokens", 2, (UNCONDITIONAL, 12)),
-        "guided_images": Work(f"one guided step of {IMAGES} images", 2 * IMAGES, (UNCONDITIONAL, 12), rounds=1),
+        "guided_images": Work(f"one guided step of {IMAGES} images", 2 * IMAGES, (UNCONDITIONAL, 12)),  # for the fastest peers alone
         "sample_12": Work(f"{STEPS} guided steps, 12 live tokens", 2, (UNCONDITIONAL, 12), sampling=True),
         "sample_77": Work(f"{STEPS} guided steps, 77 live tokens", 2, (UNCONDITIONAL, 77), sampling=True)}),
     "shap_e": Model("Shap-E", SHAP_E, ("onnxruntime", "openvino", "compile", "eager", "openvino-bf16", "compile-bf16", "eager-bf16",
