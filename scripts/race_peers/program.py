@@ -63,9 +63,10 @@ class Program:
     def __init__(self, path, threads):
         self.path, self.threads = pathlib.Path(path).resolve(), threads
         said = " ".join(call([self.path, "bench", "--help"]).stdout.split())
-        listed = re.search(r"Weight format of cpu, of ([a-z0-9, ]+);", said)
+        self.chooses = "--weights" in said  # else it was built for one
+        listed = re.search(r"Weight format of [a-z, ]+, of ([a-z0-9, ]+);", said)
+        if self.chooses and not listed: raise Failed(f"{self.path}: its bench --help does not list the weight formats")
         self.formats = [f for f in FORMATS if f in (listed[1].split(", ") if listed else ["f32"])]
-        self.chooses = listed is not None
         self.packs = re.search(r"\bpack\b", call([self.path, "--help"]).stdout) is not None
 
     def _weights(self, name):
