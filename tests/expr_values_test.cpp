@@ -246,6 +246,26 @@ TYPED_TEST(expr_values, multiplies) {
     EXPECT_EQ(this->values(matmul(batch, columns)), (list{17, 53}));
 }
 
+// Rows of a map begin and end where no vector does: each element is written once with its value, also in place, and none beside it.
+TYPED_TEST(expr_values, maps_at_any_place) {
+    constexpr index_t room = 320, guard = 20;
+    for (const index_t n : {1, 15, 16, 17, 31, 127, 128, 129, 145, 271})
+        for (index_t first = 0; first < guard; ++first)
+            for (const bool in_place : {false, true}) {
+                std::vector<float> x(to_size(room)), y(to_size(room), -1.0f);
+                std::iota(x.begin(), x.end(), 0.0f);
+                if (in_place) y = x;
+                const auto shape = extents<dyn>(n);
+                const view<const float, extents<dyn>> from((in_place ? y : x).data() + first, shape);
+                ASSERT_TRUE(assign(this->device, {}, view<float, extents<dyn>>(y.data() + first, shape), from * 2.0f + 1.0f));
+                for (index_t i = 0; i < room; ++i) {
+                    const float outside = in_place ? float(i) : -1.0f;
+                    ASSERT_EQ(at(y, i), i < first || i >= first + n ? outside : 2.0f * float(i) + 1.0f)
+                        << n << " from " << first << ", element " << i;
+                }
+            }
+}
+
 // Softmax of equal numbers, a norm of (-1, 1) and of (3, 4), attention to equal keys: exact on paper.
 TYPED_TEST(expr_values, normalises_rows) {
     const auto pairs = of<2, 2>({5, 5, -3, -3}), neighbours = of<2, 2>({-1, 1, 2, 4});
