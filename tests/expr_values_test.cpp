@@ -257,7 +257,8 @@ TYPED_TEST(expr_values, maps_at_any_place) {
                 if (in_place) y = x;
                 const auto shape = extents<dyn>(n);
                 const view<const float, extents<dyn>> from((in_place ? y : x).data() + first, shape);
-                ASSERT_TRUE(assign(this->device, {}, view<float, extents<dyn>>(y.data() + first, shape), from * 2.0f + 1.0f));
+                ASSERT_TRUE(
+                    assign(this->device, {}, view<float, extents<dyn>>(y.data() + first, shape), from * 2.0f + 1.0f));
                 for (index_t i = 0; i < room; ++i) {
                     const float outside = in_place ? float(i) : -1.0f;
                     ASSERT_EQ(at(y, i), i < first || i >= first + n ? outside : 2.0f * float(i) + 1.0f)
