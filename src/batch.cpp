@@ -74,16 +74,18 @@ result<void> make_lines(std::span<const waiting_line> lines, int next, int count
                        fmt::format("interrupted before {} was done; the same command goes on there", first.where)};
     if (!done)
         return lines.size() > 1 ? done.error() : failure{done.error().code, first.where + ": " + done.error().message};
-    for (const waiting_line& w : lines) {
-        const std::string* drawn = value_of(w.settings, "seed_drawn") ? value_of(w.settings, "seed") : nullptr;
-        fmt::print("{}  {}{}\n", w.file.filename().string(), printable(w.line.label),
-                   drawn != nullptr ? ", seed " + *drawn : std::string());
-    }
-    std::fflush(stdout);
+    if (lines.size() == 1) say_made(first);
     return {};
 }
 
 } // namespace
+
+void say_made(const waiting_line& line) {
+    const std::string* drawn = value_of(line.settings, "seed_drawn") ? value_of(line.settings, "seed") : nullptr;
+    fmt::print("{}  {}{}\n", line.file.filename().string(), printable(line.line.label),
+               drawn != nullptr ? ", seed " + *drawn : std::string());
+    std::fflush(stdout);
+}
 
 batch_line sampled_line(std::string label, int steps, run_report& report, std::function<run_settings()> settings,
                         std::function<result<made_embeddings>(run_progress&)> draw) {

@@ -24,8 +24,8 @@ struct batch_line {
     std::function<result<void>(const std::filesystem::path& file, const run_settings& settings, run_progress& progress)>
         make{};
 
-    /// Lines of one kind may be made together, by the function of the first, which finds its own in their `work`, and whose errors name the
-    /// line. Empty: each alone.
+    /// Lines of one kind may be made together, by the function of the first, which finds its own in their `work`, says what it made, and
+    /// names the line in errors. Empty: each alone.
     std::string kind{};
     int rows = 1; ///< of the batch that they are
     std::any work{};
@@ -38,6 +38,8 @@ struct waiting_line {
     run_settings settings;
     std::string where;
 };
+/// Names a file that is made.
+void say_made(const waiting_line& line);
 /// Whether a line of so many rows is made with `waiting` ones of another kind or its own: of 16 rows at most, for more gain little.
 inline bool joins(std::size_t waiting, const std::string& their_kind, const std::string& kind, int rows) {
     return waiting > 0 && !kind.empty() && kind == their_kind && (static_cast<int>(waiting) + 1) * rows <= 16;

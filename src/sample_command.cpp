@@ -165,6 +165,7 @@ result<exit_code> sample_into_folder(const sample_options& options, pipeline_par
                 if (auto r = report.add(lines[i].line.label, (*made)[i].image_embeds); !r) return at(i, r.error());
                 if (auto r = write_embeddings(lines[i].file, (*made)[i], lines[i].settings); !r)
                     return at(i, r.error());
+                say_made(lines[i]);
             }
             return {};
         };
