@@ -59,43 +59,45 @@ result<bool> is_made(const std::filesystem::path& path, const run_settings& sett
     return true;
 }
 
-/// Makes lines of one kind and says so; `next` lines of `count` are read, 0: no one knows how many there are.
+/// Makes lines of one kind; `next` lines of `count` are read, 0: no one knows how many there are.
 result<void> make_lines(std::span<const waiting_line> lines, int next, int count, bool shown) {
     const waiting_line& first = lines.front();
     run_progress progress(first.line.steps, 1, shown);
     const std::string label =
         lines.size() > 1 ? fmt::format("{} lines from {} on", lines.size(), first.where) : first.line.label;
     progress.name(count > 0 ? fmt::format("{} of {}: {}", next, count, label) : label);
-    auto done = lines.size() > 1 ? first.line.make_together(lines, progress)
-                                 : first.line.make(first.file, first.settings, progress);
+    auto done = first.line.make(lines, progress);
     progress.clear();
     if (interrupt_signal() != 0)
         return failure{errc::cancelled,
                        fmt::format("interrupted before {} was done; the same command goes on there", first.where)};
-    if (!done)
-        return lines.size() > 1 ? done.error() : failure{done.error().code, first.where + ": " + done.error().message};
-    if (lines.size() == 1) say_made(first);
-    return {};
+    return done;
 }
 
 } // namespace
 
-void say_made(const waiting_line& line) {
-    const std::string* drawn = value_of(line.settings, "seed_drawn") ? value_of(line.settings, "seed") : nullptr;
-    fmt::print("{}  {}{}\n", line.file.filename().string(), printable(line.line.label),
-               drawn != nullptr ? ", seed " + *drawn : std::string());
-    std::fflush(stdout);
+result<void> write_each(std::span<const waiting_line> lines, const std::function<result<void>(std::size_t i)>& write) {
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const waiting_line& w = lines[i];
+        if (auto r = write(i); !r) return w.at(r.error());
+        const std::string* drawn = value_of(w.settings, "seed_drawn") ? value_of(w.settings, "seed") : nullptr;
+        fmt::print("{}  {}{}\n", w.file.filename().string(), printable(w.line.label),
+                   drawn != nullptr ? ", seed " + *drawn : std::string());
+        std::fflush(stdout);
+    }
+    return {};
 }
 
 batch_line sampled_line(std::string label, int steps, run_report& report, std::function<run_settings()> settings,
                         std::function<result<made_embeddings>(run_progress&)> draw) {
     return {label, steps, std::move(settings),
-            [label, &report, draw = std::move(draw)](const std::filesystem::path& file, const run_settings& how,
-                                                     run_progress& progress) -> result<void> {
-                const auto made = draw(progress);
-                if (!made) return made.error();
-                if (auto r = report.add(label, made->image_embeds); !r) return r;
-                return write_embeddings(file, *made, how);
+            [&report, draw = std::move(draw)](std::span<const waiting_line> lines, run_progress& progress) {
+                return write_each(lines, [&](std::size_t i) -> result<void> {
+                    const auto made = draw(progress);
+                    if (!made) return made.error();
+                    if (auto r = report.add(lines[i].line.label, made->image_embeds); !r) return r;
+                    return write_embeddings(lines[i].file, *made, lines[i].settings);
+                });
             }};
 }
 

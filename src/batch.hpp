@@ -21,15 +21,12 @@ struct batch_line {
     std::string label;                      ///< for people
     int steps = 0;                          ///< that it samples, in all
     std::function<run_settings()> settings; ///< all that the file depends on; called once the models are there
-    std::function<result<void>(const std::filesystem::path& file, const run_settings& settings, run_progress& progress)>
-        make{};
+    /// Writes the files of lines of one kind, this one the first of them, by write_each; errors name the line.
+    std::function<result<void>(std::span<const waiting_line> lines, run_progress& progress)> make{};
 
-    /// Lines of one kind may be made together, by the function of the first, which finds its own in their `work`, says what it made, and
-    /// names the line in errors. Empty: each alone.
-    std::string kind{};
-    int rows = 1; ///< of the batch that they are
-    std::any work{};
-    std::function<result<void>(std::span<const waiting_line> lines, run_progress& progress)> make_together{};
+    std::string kind{}; ///< lines of one kind may be made together; empty: each alone
+    int rows = 1;       ///< of the batch that they are
+    std::any work{};    ///< what `make` of another line needs of this one
 };
 /// A line whose file is still to be made.
 struct waiting_line {
@@ -37,10 +34,12 @@ struct waiting_line {
     std::filesystem::path file;
     run_settings settings;
     std::string where;
+
+    failure at(const failure& f) const { return {f.code, where + ": " + f.message}; }
 };
-/// Names a file that is made.
-void say_made(const waiting_line& line);
-/// Whether a line of so many rows is made with `waiting` ones of another kind or its own: of 16 rows at most, for more gain little.
+/// write(i) of each line, whose file is then named; an error names the line.
+result<void> write_each(std::span<const waiting_line> lines, const std::function<result<void>(std::size_t i)>& write);
+/// Whether a line of a kind and of so many rows is made with `waiting` ones of their kind: of 16 rows at most, for more gain little.
 inline bool joins(std::size_t waiting, const std::string& their_kind, const std::string& kind, int rows) {
     return waiting > 0 && !kind.empty() && kind == their_kind && (static_cast<int>(waiting) + 1) * rows <= 16;
 }

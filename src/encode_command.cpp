@@ -97,11 +97,12 @@ result<exit_code> run_encode(const encode_options& options) {
             if (auto r = fields.finish("a line"); !r) return r.error();
             if (auto r = check_text(texts.front()); !r)
                 return failure{r.error().code, where + ": " + r.error().message};
-            return batch_line{
-                texts.front(), 0, [=, &options, &parts] { return settings_of(options, *parts, texts); },
-                [=, &options, &parts](const std::filesystem::path& file, const run_settings& settings, run_progress&) {
-                    return write_conditions(file, settings, options, *parts, texts);
-                }};
+            return batch_line{texts.front(), 0, [=, &options, &parts] { return settings_of(options, *parts, texts); },
+                              [=, &options, &parts](std::span<const waiting_line> lines, run_progress&) {
+                                  return write_each(lines, [&](std::size_t i) {
+                                      return write_conditions(lines[i].file, lines[i].settings, options, *parts, texts);
+                                  });
+                              }};
         };
         return run_batch(options.batch, options.out, read, [] { return result<void>(); });
     }

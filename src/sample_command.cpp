@@ -133,12 +133,6 @@ struct prompt_line {
             each.push_back({made->width, part_of(made->image_embeds, i), part_of(made->negative_image_embeds, i)});
         return each;
     }
-    result<made_embeddings> draw(const pipeline_parts& parts, run_progress& progress) const {
-        const prompt_line* const alone = this;
-        auto made = draw({&alone, 1}, parts, progress);
-        if (!made) return made.error();
-        return std::move(made->front());
-    }
 };
 
 result<exit_code> sample_into_folder(const sample_options& options, pipeline_parts& parts, const ranks& all) {
@@ -146,30 +140,23 @@ result<exit_code> sample_into_folder(const sample_options& options, pipeline_par
     const auto read = [&](io::json_fields& fields, const std::string& where) -> result<batch_line> {
         auto line = prompt_line::read(fields, where, options, parts);
         if (!line) return line.error();
-        batch_line b = sampled_line(
-            line->prompt, line->options.steps, report,
-            [l = *line, &parts] { return settings_of(l.options, parts, std::span(&l.prompt, 1)); },
-            [l = *line, &parts](run_progress& progress) { return l.draw(parts, progress); });
-        b.kind = line->kind(parts);
-        b.rows = line->options.samples;
-        b.work = std::move(*line);
-        b.make_together = [&](std::span<const waiting_line> lines, run_progress& progress) -> result<void> {
+        const auto make = [&](std::span<const waiting_line> lines, run_progress& progress) -> result<void> {
             std::vector<const prompt_line*> prompts;
             for (const waiting_line& w : lines) prompts.push_back(std::any_cast<prompt_line>(&w.line.work));
-            const auto at = [&](std::size_t i, const failure& f) {
-                return failure{f.code, lines[i].where + ": " + f.message};
-            };
             const auto made = prompt_line::draw(prompts, parts, progress);
-            if (!made) return at(0, made.error());
-            for (std::size_t i = 0; i < lines.size(); ++i) {
-                if (auto r = report.add(lines[i].line.label, (*made)[i].image_embeds); !r) return at(i, r.error());
-                if (auto r = write_embeddings(lines[i].file, (*made)[i], lines[i].settings); !r)
-                    return at(i, r.error());
-                say_made(lines[i]);
-            }
-            return {};
+            if (!made) return lines.front().at(made.error());
+            return write_each(lines, [&](std::size_t i) -> result<void> {
+                if (auto r = report.add(lines[i].line.label, (*made)[i].image_embeds); !r) return r;
+                return write_embeddings(lines[i].file, (*made)[i], lines[i].settings);
+            });
         };
-        return b;
+        return batch_line{line->prompt,
+                          line->options.steps,
+                          [l = *line, &parts] { return settings_of(l.options, parts, std::span(&l.prompt, 1)); },
+                          make,
+                          line->kind(parts),
+                          line->options.samples,
+                          *line};
     };
     return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); },
                      {all.rank(), all.size()});

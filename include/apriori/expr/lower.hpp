@@ -316,7 +316,7 @@ private:
         else if constexpr (Root < 0)
             return true;
         else
-            return detail::is_reduction_of_rows<
+            return detail::reduces_last_axis<
                 std::remove_cvref_t<decltype(detail::find_anchor<Root>(std::declval<const X&>()))>>;
     }();
     template <int Root, class Out, class X>

@@ -55,14 +55,21 @@ inline constexpr bool reduces_rows<apply<F, P...>> = (reduces_rows<P> || ...);
 
 namespace detail {
 
-/// True for a reduction of the last axis in a result of shape R, for each row of which it has one number.
+/// True for a reduction of the last axis: its kernel asks for each row once, also of what is around it.
+template <class X>
+inline constexpr bool reduces_last_axis = false;
+template <class Policy, class X>
+inline constexpr bool reduces_last_axis<reduce_node<Policy, X>> = true;
+
+/// True for one with a number for each row of a result of shape R.
 template <class X, class R>
-inline constexpr bool is_row_reduction = false;
-template <class Policy, class X, class R>
-inline constexpr bool is_row_reduction<reduce_node<Policy, X>, R> = [] {
-    using E = extents_of<X>;
-    bool same = E::rank == R::rank;
-    for (int i = 0; same && i < E::rank - 1; ++i) same = E::fixed(i) == R::fixed(i);
+inline constexpr bool is_row_reduction = [] {
+    bool same = false;
+    if constexpr (reduces_last_axis<X>) {
+        using E = extents_of<X>;
+        same = E::rank == R::rank;
+        for (int i = 0; same && i < E::rank - 1; ++i) same = E::fixed(i) == R::fixed(i);
+    }
     return same;
 }();
 
@@ -74,12 +81,6 @@ constexpr auto reduced_extents(const X& x, const R& result) {
     at(sizes, R::rank - 1) = x.ext().cols();
     return extents_of_sizes<type>(sizes);
 }
-
-/// What an anchor's epilogue is evaluated for: each row once.
-template <class X>
-inline constexpr bool is_reduction_of_rows = false;
-template <class Policy, class X>
-inline constexpr bool is_reduction_of_rows<reduce_node<Policy, X>> = true;
 
 } // namespace detail
 

@@ -78,10 +78,6 @@ struct every_second_of {
         return lanes<el::value_beside<V, value>>::load_strided(p + 2 * c, 2);
     }
 };
-/// The row whose operands with gaps are read where they lie.
-struct pairs_of_row {
-    index_t row;
-};
 
 /// How many operands of a program have gaps, and whether all of these are read in pairs.
 template <class P>
@@ -104,7 +100,7 @@ bool in_pairs(const el::apply<F, P...>& p) noexcept {
     return el::unpack([](const P&... part) { return (in_pairs(part) && ...); }, p.programs);
 }
 
-/// A leaf without gaps: of a block that is brought side by side, or in pairs.
+/// A leaf without gaps: of a block that is brought side by side.
 template <class V, class P>
 P without_gaps(const P& p, const auto&) noexcept {
     return p;
@@ -113,9 +109,15 @@ template <class V, class T, class Map, int N>
 block_of<T> without_gaps(const el::strided_of<T, Map>& p, operand_blocks<N>& blocks) noexcept {
     return {blocks.template bring<V>(p.p + p.map(blocks.row), p.stride), blocks.first};
 }
-template <class V, class T, class Map>
-every_second_of<T> without_gaps(const el::strided_of<T, Map>& p, pairs_of_row& r) noexcept {
-    return {p.p + p.map(r.row)};
+
+/// The same of row r, read where it lies, in pairs.
+template <class P>
+P pairs_of(const P& p, index_t) noexcept {
+    return p;
+}
+template <class T, class Map>
+every_second_of<T> pairs_of(const el::strided_of<T, Map>& p, index_t r) noexcept {
+    return {p.p + p.map(r)};
 }
 
 /// Columns c .. last of a row of programs.
@@ -147,22 +149,18 @@ void run(X& x, const ops::map_interleaved<Out, P...>& op) {
     parallel_ranges(x, op.rows * parts, cost, [&](index_t first, index_t last) {
         for (index_t i = first; i < last; ++i) {
             const index_t r = i / parts, c = i % parts * blocks::size, end = (std::min)(c + blocks::size, op.cols);
-            const auto write = [&](auto& operands) {
-                const auto leaf = [&](const auto& l) { return without_gaps<V>(l, operands); };
-                el::unpack(
-                    [&](const P&... p) {
-                        interleave_block<V>(op.out.row(r), op.stride, c, end, el::with_leaves(p, leaf).row(r)...);
-                    },
-                    op.programs);
+            const auto write = [&](const auto&... row) {
+                interleave_block<V>(op.out.row(r), op.stride, c, end, row...);
             };
             if (pairs) {
-                pairs_of_row operands{r};
-                write(operands);
-            } else {
-                blocks operands; // whose memory is not set
-                operands.row = r, operands.first = c, operands.count = end - c;
-                write(operands);
+                const auto leaf = [r](const auto& l) { return pairs_of(l, r); };
+                el::unpack([&](const P&... p) { write(el::with_leaves(p, leaf).row(r)...); }, op.programs);
+                continue;
             }
+            blocks operands;
+            operands.row = r, operands.first = c, operands.count = end - c;
+            const auto leaf = [&](const auto& l) { return without_gaps<V>(l, operands); };
+            el::unpack([&](const P&... p) { write(el::with_leaves(p, leaf).row(r)...); }, op.programs);
         }
     });
 }
