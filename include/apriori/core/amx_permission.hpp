@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether this process may use AMX, Intel's matrix unit: the processor must have it, and Linux must be asked for its registers.
+// Whether this process may use AMX, Intel's matrix unit: the processor must have it, and Linux must permit its
+// registers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +13,7 @@
 
 namespace apriori {
 
-/// The first call asks, for the whole process. An older kernel, or one that is told to, refuses.
+/// The first call asks Linux, for the whole process. An older kernel refuses, and so does one that is configured to.
 inline bool amx_permitted() noexcept {
 #if defined(__x86_64__) && defined(__linux__)
     static const bool permitted = [] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several builds of one translation unit for different instruction sets, and the choice among them at run time. Compiled for
-// the baseline: nothing here needs more than the oldest machine has. cmake/apriori_add_multiarch.cmake makes the builds.
+// Several builds of one translation unit for different instruction sets, and the choice among them at run time. This
+// header is compiled for the baseline: it needs no more than the oldest machine has. cmake/apriori_add_multiarch.cmake
+// makes the builds.
 #pragma once
 
 #include "apriori/core/amx_permission.hpp"
@@ -16,14 +17,15 @@
 
 namespace apriori {
 
-/// A build of a translation unit: `entry` is its one symbol, and returns what the unit offers, a table of functions say.
+/// A build of a translation unit. `entry` is its only symbol and returns what the unit offers, for example a table of
+/// functions.
 struct arch_entry {
-    const char*
-        name; ///< baseline; avx2, avx512, avx512vnni, amx; dotprod, i8mm; or native: what the machine that compiled it has
+    /// baseline; avx2, avx512, avx512vnni, amx; dotprod, i8mm; or native: what the compiling machine has
+    const char* name;
     const void* (*entry)();
 };
 
-/// Whether this machine executes what a build of that name contains.
+/// Whether this machine can run a build of that name.
 inline bool machine_runs(std::string_view name) noexcept {
     if (name == "baseline" || name == "native") return true;
 #if defined(__x86_64__)
@@ -38,7 +40,7 @@ inline bool machine_runs(std::string_view name) noexcept {
     if (name == "avx512vnni") return avx512vnni;
     if (name == "amx") return avx512vnni && amx_permitted();
 #elif defined(__aarch64__) && defined(__linux__)
-    // HWCAP_ASIMDDP, and HWCAP_ATOMICS of Armv8.1; HWCAP2_I8MM and HWCAP2_BF16, which older headers do not name
+    // HWCAP_ASIMDDP, and HWCAP_ATOMICS of Armv8.1; HWCAP2_I8MM and HWCAP2_BF16, which older headers do not define
     constexpr unsigned long dot_products = 1ul << 20 | 1ul << 8, matrices = 1ul << 13 | 1ul << 14;
     const bool dotprod = (getauxval(AT_HWCAP) & dot_products) == dot_products;
     if (name == "dotprod") return dotprod;
@@ -47,8 +49,9 @@ inline bool machine_runs(std::string_view name) noexcept {
     return false;
 }
 
-/// The last of `builds` (from the oldest instruction set to the newest) that this machine runs; or the one called `wanted`,
-/// unless that is empty. Fails where there is none, and says what there is.
+/// The last of `builds` (ordered from the oldest instruction set to the newest) that this machine runs; or the one
+/// called `wanted`, unless that is empty. unsupported if there is none, with the names of all builds, or if this
+/// machine does not run it.
 inline result<const arch_entry*> choose_arch(std::span<const arch_entry> builds, std::string_view wanted = {}) {
     const arch_entry* best = nullptr;
     std::string there;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a source holds exactly the tensors a model expects.
+// Checks that a source has exactly the tensors that a model expects.
 #pragma once
 
 #include "apriori/core/decimal.hpp"
@@ -22,7 +22,7 @@ namespace apriori {
 
 namespace detail {
 
-/// "2 missing tensors: a, b": at most `most` of them, then "and N more".
+/// "2 missing tensors: a, b": at most `most` names, then "and N more".
 class bounded_list {
 public:
     static constexpr std::size_t most = 20;
@@ -31,7 +31,7 @@ public:
         if (++count_ > most) return;
         if (count_ > 1) text_ += ", ";
         std::size_t end = std::min<std::size_t>(t.name.size(), 200);
-        while (end > 0 && end < t.name.size() && (t.name[end] & 0xC0) == 0x80) --end; // not within a character
+        while (end > 0 && end < t.name.size() && (t.name[end] & 0xC0) == 0x80) --end; // do not cut a UTF-8 character
         text_ += t.name.substr(0, end);
         text_ += detail;
     }
@@ -65,7 +65,7 @@ inline std::string shape_text(const tensor_info& t) {
     return out += ']';
 }
 
-/// "[3, 5] is nan": element `i` of a tensor, row-major, and what it is.
+/// "[3, 5] is NaN": element `i` of a tensor, row-major, and its value.
 inline std::string number_and_place(const tensor_info& t, index_t i, float value) {
     std::string place;
     for (int d = t.rank - 1; d >= 0; --d) {
@@ -82,12 +82,11 @@ inline std::string number_and_place(const tensor_info& t, index_t i, float value
 
 } // namespace detail
 
-/// Compares what a source holds with `expected`, by name and exact shape. All missing, unexpected and misshapen tensors
-/// are in one message, up to 20 of each by name: not_found if any is missing, else shape_mismatch if any has another
-/// shape, else invalid_argument.
-/// Gives where each of `expected` is in `held`.
+/// Compares the tensors of a source, `held`, with `expected`, by name and exact shape. Returns the index in `held` of
+/// each of `expected`. Otherwise one message lists all missing, unexpected and misshapen tensors, up to 20 of each by
+/// name. The error is not_found if any is missing, else shape_mismatch if any has another shape, else invalid_argument.
 result<std::vector<std::size_t>> find_tensors(std::span<const tensor_info> held, std::span<const tensor_info> expected);
-/// The same of a source.
+/// The same check for a source.
 template <tensor_source S>
 result<void> check_tensors(const S& source, std::span<const tensor_info> expected) {
     if (const auto found = find_tensors(infos_of(source), expected); !found) return found.error();

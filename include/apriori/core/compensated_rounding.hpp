@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights rounded to four bits so that the errors of a row's weights make up for each other: GPTQ (Frantar et al. 2022,
+// Weights rounded to four bits so that the errors in a row compensate each other: GPTQ (Frantar et al. 2022,
 // arXiv 2210.17323).
 //
-// Rounding W [n, k] to Q costs tr((W - Q) H (W - Q)^T), the squared error of the outputs for inputs X whose second moments are
-// H = X^T X [k, k]. With H = A D A^T, A unit upper triangular and D diagonal, the cost of a row is the sum over its columns c of
+// Rounding W [n, k] to Q costs tr((W - Q) H (W - Q)^T), the squared error of the outputs for inputs X with second
+// moments H = X^T X [k, k]. With H = A D A^T, A unit upper triangular and D diagonal, the cost of a row is the sum over
+// its columns c of
 //     D_c (t_c - q_c)^2,    t_c = w_c + sum over j < c of (w_j - q_j) A_jc
-// so columns are rounded in order, each to what is nearest to t_c. A takes the place of the Cholesky factor of H's inverse: the
-// numbers are the same (Chee et al. 2023, arXiv 2307.13304, theorem 6), and no inverse is computed.
+// so columns are rounded in order, each to the number nearest to t_c. A replaces the Cholesky factor of H's inverse:
+// the results are the same (Chee et al. 2023, arXiv 2307.13304, theorem 6), and no inverse is computed.
 #pragma once
 
 #include "apriori/core/floats.hpp"
@@ -23,19 +24,21 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Calls body(first, last) for ranges that make up 0 .. count, on several threads where it has some.
+/// Calls body(first, last) for ranges that together cover 0 .. count, on several threads if it has them.
 using range_runner = function_ref<void(index_t count, function_ref<void(index_t first, index_t last)> body)>;
+/// Covers 0 .. count in one call, on the calling thread.
 struct serial_ranges {
     void operator()(index_t count, function_ref<void(index_t, index_t)> body) const { body(0, count); }
 };
 inline constexpr serial_ranges run_serially{};
 
-/// Second moments of a matrix's inputs, factored: H = A D A^T.
+/// The second moments of a matrix's inputs, factored: H = A D A^T.
 class factored_moments {
 public:
-    /// Of the upper triangle of h [k, k], row-major, with `damping` times the mean of its diagonal added to the diagonal: where inputs
-    /// were few or alike, this keeps errors from being moved to weights that seem free. The paper has 0.01. Takes k^3 / 6
-    /// multiplications. Where h is zero, as where there was no input, all weights count alike. The factors are NaN where h is.
+    /// Factors the matrix whose upper triangle is h [k, k], row-major, with `damping` times the mean of its diagonal
+    /// added to the diagonal. If inputs were few or alike, this keeps errors from being moved to weights that seem
+    /// free; the paper uses 0.01. Takes k^3 / 6 multiplications. If h is zero, as without inputs, all weights count
+    /// alike. If h contains NaN, so do the factors.
     factored_moments(std::vector<double> h, index_t k, double damping, range_runner run = run_serially)
         : factors_(std::move(h)), k_(k) {
         double mean = 0;
@@ -56,7 +59,7 @@ public:
     index_t inputs() const noexcept { return k_; }
     double diagonal(index_t c) const noexcept { return at(factors_, c * k_ + c); }   ///< D_c
     const double* row(index_t r) const noexcept { return factors_.data() + r * k_; } ///< A_rc for c > r
-    /// Whether they can be computed with: not where inputs were NaN or infinite.
+    /// Whether the factors can be used: not if inputs were NaN or infinite.
     bool usable() const noexcept {
         for (index_t c = 0; c < k_; ++c)
             if (!(diagonal(c) > 0 && diagonal(c) < (std::numeric_limits<double>::max)())) return false;
@@ -66,7 +69,8 @@ public:
 private:
     static constexpr index_t block = 64;
 
-    /// Columns c0 .. c1 of D and A, for which the columns behind them have been subtracted; of A as rows in `panel`, too.
+    /// Computes columns c0 .. c1 of D and A, after the columns to their right have been subtracted. Also writes those
+    /// of A to `panel`, as rows.
     void factor_columns(index_t c0, index_t c1, double* panel) noexcept {
         for (index_t c = c1 - 1; c >= c0; --c) {
             double* const column = panel + (c - c0) * k_;
@@ -76,9 +80,9 @@ private:
                 for (index_t j = (std::max)(r, c0); j < c; ++j) at(factors_, r * k_ + j) -= column[r] * d * column[j];
         }
     }
-    /// Subtracts A D A^T of columns c0 .. c1 from rows r0 .. r1 of columns before c0.
+    /// Subtracts the contribution of columns c0 .. c1 to A D A^T from rows r0 .. r1 of the columns before c0.
     void subtract_columns(index_t c0, index_t c1, index_t r0, index_t r1, const double* panel) noexcept {
-        constexpr index_t slice = 512; // columns, of which the panel's stay in the cache for all rows
+        constexpr index_t slice = 512; // columns; the panel's part of them stays in the cache for all rows
         for (index_t j0 = r0; j0 < c0; j0 += slice) {
             const index_t j1 = (std::min)(j0 + slice, c0);
             for (index_t r = r0; r < r1; ++r) {
@@ -111,9 +115,10 @@ private:
 
 namespace detail {
 
-/// Columns c0 .. c0 + n of a row, a group of w4 or the rest of one, rounded to `best` [n], with t [n] as the columns before them leave it.
-/// One of the integers is always -8, so that the packer finds the same scale in the result. Of `scales` sizes of the scale, for -8 at
-/// either end of the group, that of least cost is taken; of 0 the packer's.
+/// Rounds columns c0 .. c0 + n of a row, a group of w4 or the rest of one, to `best` [n]; t [n] is w plus the errors
+/// that the columns before have left. One of the integers is always -8, so that the packer finds the same scale in the
+/// result. Tries `scales` sizes of the scale, with -8 at either end of the group, and the packer's own scale, and keeps
+/// the one of least cost. 0 scales: only the packer's.
 inline void round_group(const factored_moments& m, index_t c0, index_t n, const double* t, const float* w, int scales,
                         float* best) noexcept {
     constexpr index_t most = w4::group;
@@ -144,7 +149,7 @@ inline void round_group(const factored_moments& m, index_t c0, index_t n, const 
         std::copy_n(q, n, best);
     };
     if (scales == 0) return attempt(largest, 1);
-    for (int s = 0; s < scales; ++s) { // from 1.15 down to 0.7 of what the number at the end asks for
+    for (int s = 0; s < scales; ++s) { // from 1.15 down to 0.7 of the size that maps the number at the end to -8
         const float size = 1.15f - 0.45f * float(s) / float((std::max)(scales - 1, 1));
         attempt(high, size);
         if (low != high) attempt(low, size);
@@ -152,7 +157,7 @@ inline void round_group(const factored_moments& m, index_t c0, index_t n, const 
     attempt(largest, 1);
 }
 
-/// Rows of a matrix, together so that A is read once for all of them.
+/// Rounds several rows of a matrix together, so that A is read once for all of them.
 class row_rounding {
 public:
     static constexpr index_t rows = 16;
@@ -160,7 +165,7 @@ public:
     row_rounding(const factored_moments& m, int scales)
         : m_(m), k_(m.inputs()), scales_(scales), t_(to_size(rows * k_)), errors_(to_size(rows * w4::group)) {}
 
-    /// `count` rows of w to q; pull as in round_to_nibbles, or null.
+    /// Rounds `count` rows of w to q; `pull` is as in round_to_nibbles, or null.
     void operator()(const float* w, const float* pull, float* q, index_t count) noexcept {
         for (index_t i = 0; i < count * k_; ++i) at(t_, i) = pull ? double(pull[i]) : 0;
         if (pull) solve(count);
@@ -186,14 +191,14 @@ private:
     static void add(double* __restrict to, const double* __restrict a, double x, index_t first, index_t last) noexcept {
         for (index_t i = first; i < last; ++i) to[i] += x * a[i];
     }
-    /// b (D A^T)^-1 in place of each row b: from the last column to the first.
+    /// Replaces each row b by b (D A^T)^-1, from the last column to the first.
     void solve(index_t count) noexcept {
         for (index_t c = k_ - 1; c >= 0; --c)
             for (index_t r = 0; r < count; ++r) t(r)[c] -= dot(m_.row(c), t(r), c + 1, k_);
         for (index_t r = 0; r < count; ++r)
             for (index_t c = 0; c < k_; ++c) t(r)[c] /= m_.diagonal(c);
     }
-    /// In eight sums, a register's worth.
+    /// The dot product over first .. last, in eight sums: a register's worth.
     static double dot(const double* a, const double* b, index_t first, index_t last) noexcept {
         double sums[8] = {};
         index_t i = first;
@@ -211,10 +216,12 @@ private:
 
 } // namespace detail
 
-/// Rounds w [n, k] to q [n, k], which w4 holds exactly: packing finds these integers and scales again. m, of inputs X, is usable.
-///   pull    R^T X [n, k], where the outputs of w are to be those of w plus R [rows, n]: what rounding before this matrix has taken from
-///           them. Empty: nothing.
-///   scales  tried for each group of inputs, see round_group; 0: the packer's own, with which identical moments give what it would store
+/// Rounds w [n, k] to q [n, k], which w4 holds exactly: packing finds these integers and scales again. m must be
+/// usable; its inputs are called X.
+///   pull    R^T X [n, k], if the outputs are to be those of w plus R [rows, n]: what earlier rounding has taken from
+///           them; empty: no R
+///   scales  how many scales are tried for each group of inputs, see round_group; 0: only the packer's own, which gives
+///           what packing would store if the moments are a multiple of the identity
 inline void round_to_nibbles(const factored_moments& m, std::span<const float> w, std::span<const float> pull,
                              int scales, std::span<float> q, range_runner run = run_serially) {
     const index_t k = m.inputs(), n = std::ssize(w) / k;

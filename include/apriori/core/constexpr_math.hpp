@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Square root, exponential, logarithm, power and cosine in double precision, usable in constant expressions (std's are
-// not before C++26). The same code runs at compile time and at run time, so that a table is the same bits either way.
+// not before C++26). The same code runs at compile time and at run time, so a table has the same bits either way.
 #pragma once
 
 #include "apriori/core/floats.hpp"
@@ -36,18 +36,19 @@ constexpr double round_half_even(double x) noexcept {
     return double(x < 0.0 ? whole - 1 : whole + 1);
 }
 
-/// Square root; NaN below zero. Newton's iteration; at most one unit in the last place off.
+/// Square root; NaN below zero. Newton's iteration, off by at most one unit in the last place.
 constexpr double sqrt(double x) noexcept {
     if (is_nan(x) || x < 0.0) return nan;
     if (x == 0.0 || x == infinity) return x;
     if (x < 0x1p-1000) return sqrt(x * 0x1p200) * 0x1p-100;
-    // Halving the exponent gives a start within 6 %: four steps double the right bits to more than 53.
+    // Halving the exponent gives a start within 6 %. Four steps then reach more than 53 correct bits; the loop makes
+    // one more.
     double y = std::bit_cast<double>((std::bit_cast<std::uint64_t>(x) >> 1) + (std::uint64_t{1023} << 51));
     for (int i = 0; i < 5; ++i) y = 0.5 * (y + x / y);
     return y;
 }
 
-/// e^x. x = k ln 2 + r with |r| <= ln 2 / 2, Taylor's series for e^r.
+/// e^x: x = k ln 2 + r with |r| <= ln 2 / 2, and the Taylor series of e^r.
 constexpr double exp(double x) noexcept {
     if (is_nan(x)) return nan;
     if (x > 709.782712893384) return infinity;
@@ -87,7 +88,7 @@ constexpr double log(double x) noexcept {
 /// x^y for x > 0.
 constexpr double pow(double x, double y) noexcept { return exp(y * log(x)); }
 
-/// cos x for |x| up to about 10^5: x = q pi/2 + r with pi/2 in three parts, Taylor's series in |r| <= pi/4.
+/// cos x for |x| < 10^5, otherwise NaN: x = q pi/2 + r with pi/2 in three parts, and the Taylor series for |r| <= pi/4.
 constexpr double cos(double x) noexcept {
     if (!(abs(x) < 1.0e5)) return nan;
     const double q = round_half_even(x * 0.6366197723675814);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A fast hash of bytes that detects damaged or changed data.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,8 +11,9 @@
 
 namespace apriori {
 
-/// A 64-bit hash of bytes, continuing from `seed`. It tells damaged or different data from equal data, at memory speed; it
-/// is no defence against someone who wants two contents to collide. Four lanes of FNV-1a over 64-bit words, joined.
+/// A 64-bit hash of bytes, continuing from `seed`, at memory speed. It tells damaged or different data from equal data,
+/// but does not resist someone who constructs collisions. Four lanes of 64-bit words, each hashed much like FNV-1a, are
+/// combined at the end.
 inline std::uint64_t content_hash(std::span<const std::byte> bytes, std::uint64_t seed = 0xcbf29ce484222325u) noexcept {
     constexpr std::uint64_t prime = 0x9e3779b97f4a7c15u;
     std::uint64_t lane[4] = {seed, seed ^ 1, seed ^ 2, seed ^ 3};

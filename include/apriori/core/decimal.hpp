@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decimal numbers in constant expressions: text to double, correctly rounded, and back in as few digits as read the same.
+// Decimal numbers in constant expressions: text to double, correctly rounded, and float to text, with the fewest digits
+// that read back the same.
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -59,7 +60,7 @@ constexpr double from_decimal(std::uint64_t digits, int exponent) noexcept {
     return std::bit_cast<double>(bits < infinite ? bits : infinite);
 }
 
-/// The value of a JSON number, or of Python's Infinity, -Infinity and NaN. Digits behind the 19th do not count.
+/// The value of a JSON number, or of Python's Infinity, -Infinity and NaN. Digits after the 19th do not count.
 constexpr double parse_decimal(std::string_view s) noexcept {
     const double sign = s.starts_with('-') ? -1.0 : 1.0;
     if (sign < 0.0) s.remove_prefix(1);
@@ -85,7 +86,7 @@ constexpr double parse_decimal(std::string_view s) noexcept {
     return sign * from_decimal(digits, exponent + (negative ? -written : written));
 }
 
-/// Appends `x` as Python writes it: the fewest digits that read back as the same number, with a point or an exponent.
+/// Appends `x` as Python writes it: the fewest digits that read back as the same float, with a point or an exponent.
 template <std::size_t N>
 constexpr void add_decimal(short_text<N>& to, float x) noexcept {
     if (is_nan(x)) return to.add("NaN");
@@ -117,7 +118,7 @@ constexpr void add_decimal(short_text<N>& to, float x) noexcept {
         to.add(e < 10 ? "0" : "", e);
         return;
     }
-    const auto before = to_size(power < 0 ? 0 : power + 1); // digits in front of the point
+    const auto before = to_size(power < 0 ? 0 : power + 1); // digits before the point
     to.add(power < 0 ? "0" : digits.substr(0, before));
     for (std::size_t i = digits.size(); i < before; ++i) to.add('0');
     to.add('.');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The types of elements, which of them an operation on two takes, and how one becomes another.
+// Element types: which type an operation on two of them computes in, and how they are converted.
 #pragma once
 
 #include "apriori/core/floats.hpp"
@@ -13,7 +13,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What an element is: a truth value, an integer or a real number; each can be converted to those after it without being asked.
+/// The kind of an element type: a truth value, an integer or a real number. Each converts implicitly to those after it.
 enum class element_kind { none, mask, integer, real };
 
 template <class T>
@@ -35,11 +35,11 @@ inline constexpr element_kind kind_of<float> = element_kind::real;
 template <>
 inline constexpr element_kind kind_of<double> = element_kind::real;
 
-/// A type of elements that expressions take.
+/// An element type that expressions accept.
 template <class T>
 concept element = kind_of<T> != element_kind::none;
 
-/// What is computed in: float for the 16-bit floats, else the type itself.
+/// The type that elements are computed in: float for the 16-bit floats, otherwise the type itself.
 template <class T>
 using computed_t = std::conditional_t<kind_of<T> == element_kind::real && sizeof(T) == 2, float, T>;
 
@@ -68,17 +68,20 @@ struct promotion_of<A, B, Rest...> {
 
 } // namespace detail
 
-/// The type in which an operation on elements of these types computes, as NumPy has it: the wider of a kind; a number if the other is
-/// a mask; double for an integer of 32 bits or more with a real number. 16-bit floats count as floats.
+/// The type in which an operation on elements of these types computes, as in NumPy: the wider of two types of one kind;
+/// the number type if the other is a mask; double for an integer of 32 bits or more with a real number. 16-bit floats
+/// count as float.
 template <class... T>
 using promoted_t = typename detail::promotion_of<computed_t<T>...>::type;
-/// The same for a tensor's type T and a number S, which takes the tensor's type where that is of its kind.
+/// The same for a tensor of T and a number of type S: T if the kind of S converts to that of T. Otherwise int64 for an
+/// integer; for a real number, S with elements of one byte and double with larger ones.
 template <class T, class S>
 using promoted_with_number_t = std::conditional_t<
     std::is_same_v<S, bool> || (std::is_integral_v<S> && kind_of<T> != element_kind::mask) ||
         kind_of<T> == element_kind::real,
     T, std::conditional_t<std::is_integral_v<S>, std::int64_t, std::conditional_t<sizeof(T) == 1, S, double>>>;
-/// What functions of real numbers compute in: integers of 32 bits or more become double, others and masks float.
+/// The type that functions of real numbers compute in: integers of 32 bits or more become double, smaller ones and
+/// masks float.
 template <class T>
 using real_t =
     std::conditional_t<kind_of<T> == element_kind::real, T, std::conditional_t<(sizeof(T) > 1), double, float>>;
@@ -92,8 +95,9 @@ inline constexpr T least = std::numeric_limits<T>::lowest();
 
 } // namespace detail
 
-/// x as a To: a mask is 1 or 0, and true where a number is not 0; a real number loses what is behind its point, and becomes the nearest
-/// integer that there is where it is past all, 0 where it is NaN; an integer that is too wide loses its upper bits.
+/// x as a To. A mask becomes 1 or 0; a number becomes true unless it is 0. A real number loses its fraction as an
+/// integer; if it is out of range it becomes the nearest integer in range, and NaN becomes 0. An integer that is too
+/// wide loses its upper bits.
 template <class To, class From>
 APRIORI_HD constexpr To element_cast(From x) noexcept {
     if constexpr (std::is_same_v<To, From>)
@@ -108,7 +112,7 @@ APRIORI_HD constexpr To element_cast(From x) noexcept {
     } else if constexpr (kind_of<From> == element_kind::real) {
         const auto number = computed_t<From>(x);
         if (is_nan(number)) return To{0};
-        // the largest To may round up to a number that is none
+        // as a real number, the largest To may round up to one that To cannot hold
         if (number >= decltype(number)(detail::largest<To>)) return detail::largest<To>;
         if (number <= decltype(number)(detail::least<To>)) return detail::least<To>;
         return To(number);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configurations describe themselves: one table of fields for each struct, by which it is checked, hashed, compared, read and
-// written.
+// Configurations that describe themselves: each struct has one table of fields, by which it is checked, hashed,
+// compared, read and written.
 //
 //     struct Config {
 //         int num_layers = 20;
@@ -13,7 +13,7 @@
 //             return std::array{f::integer<&Config::num_layers>("num_layers", 1),
 //                               f::flag<&Config::time_embedding>("time_embedding")};
 //         }
-//         constexpr status together() const noexcept; // what fields must be together, when each alone is right
+//         constexpr status together() const noexcept; // checks valid fields against each other
 //     };
 #pragma once
 
@@ -34,11 +34,12 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What becomes of fields that the class of a file does not have. They change nothing, as in diffusers and in transformers; diffusers
-/// warns of them. Those whose names begin with '_' are notes in any case.
+/// What happens to fields of a file that its class does not have. They change nothing, as in diffusers and
+/// transformers; diffusers warns about them. Names that begin with '_' are always ignored.
 enum class other_fields : bool { warned, ignored };
 
-/// One spelling of an enumerator in JSON. A null `text` stands for JSON's null. Of several the first is written.
+/// One spelling of an enumerator in JSON. A null `text` stands for JSON's null. If there are several, the first is
+/// written.
 struct spelling {
     const char* text;
     int value;
@@ -46,11 +47,11 @@ struct spelling {
     constexpr spelling(const char* t, auto v) noexcept : text(t), value(int(v)) {}
 };
 
-/// Largest extent of a model: far above any, and products of two fit into 64 bits.
+/// Largest extent of a model: far above any real one, and the product of two fits in 64 bits.
 inline constexpr int most_extent = 1 << 20;
 
-/// A field: its name as in JSON, its member, and what it may hold. A value of any type is a double, which holds all of them
-/// exactly.
+/// A field: its name in JSON, its member, and the values that it may hold. Values of all types are passed as double,
+/// which holds each of them exactly.
 template <class Config>
 struct field {
     enum class kind : std::uint8_t {
@@ -58,21 +59,21 @@ struct field {
         real,
         flag,
         choice,
-        only,   ///< no member: some values of it are supported, and change nothing here
+        only,   ///< no member: only some values are supported, and they change nothing here
         ignored ///< no member: changes nothing here
     };
 
     std::string_view name;
     kind what = kind::ignored;
-    bool nullable = false; ///< integer: null and 0 are 0, as diffusers' `time_embed_dim or inner_dim` has it
+    bool nullable = false; ///< integer: null and 0 mean 0, as in diffusers' `time_embed_dim or inner_dim`
     bool inert = false;    ///< changes nothing at inference
-    bool ours = false;     ///< diffusers does not know it: written where it is not the default
+    bool ours = false;     ///< not in diffusers: written only if it is not the default
     letters match = letters::exact;
     double least = 0, most = 0;
-    std::string_view from{}, to{}; ///< real: the range as it is written; only: what is supported, in `from`, by ", "
+    std::string_view from{}, to{}; ///< real: the range as written; only: the supported values, in `from`, by ", "
     std::span<const spelling> spellings{};
-    bool Config::* condition = nullptr;                 ///< the field is not read where this flag is false
-    bool (Config::*applies)() const noexcept = nullptr; ///< only: nor where this says no, by the fields before it
+    bool Config::* condition = nullptr;                 ///< where this flag is false, the field is not used
+    bool (Config::*applies)() const noexcept = nullptr; ///< only: read only if this is true for the fields before it
     double (*get)(const Config&) = [](const Config&) { return 0.0; };
     void (*set)(Config&, double) = [](Config&, double) {};
 
@@ -82,14 +83,14 @@ struct field {
     static constexpr field integer(std::string_view name, int least, int most = most_extent) noexcept {
         return with<Member>({.name = name, .what = kind::integer, .least = double(least), .most = double(most)});
     }
-    /// A dimension that null leaves to the class.
+    /// A dimension of 1 or more; null leaves it to the class.
     template <auto Member>
     static constexpr field integer_or_null(std::string_view name) noexcept {
         field f = integer<Member>(name, 1);
         f.nullable = true;
         return f;
     }
-    /// The range is given as JSON writes it.
+    /// The bounds are written as in JSON.
     template <auto Member>
     static constexpr field real(std::string_view name, std::string_view from, std::string_view to) noexcept {
         return with<Member>({.name = name,
@@ -108,7 +109,7 @@ struct field {
                                   letters match = letters::exact) noexcept {
         return with<Member>({.name = name, .what = kind::choice, .match = match, .spellings = spellings});
     }
-    /// `values` are JSON without blanks, with ", " between them.
+    /// `values` are JSON without white space, separated by ", ".
     static constexpr field only(std::string_view name, std::string_view values) noexcept {
         return {.name = name, .what = kind::only, .from = values};
     }
@@ -130,7 +131,7 @@ struct field {
         return *this;
     }
 
-    // ---- what it holds ----
+    // ---- its values ----
 
     constexpr bool has_member() const noexcept { return what < kind::only; }
 
@@ -140,11 +141,12 @@ struct field {
             if (s.value == value) return true;
         return false;
     }
-    /// Whether a configuration's value is one that the field may hold, or is not read.
+    /// Whether a configuration's value is one that the field may hold, or is not used.
     constexpr bool fits(const Config& c) const noexcept {
         return holds(get(c)) || (condition != nullptr && !(c.*condition));
     }
-    /// A value of JSON; NaN if it is of another type or none of the spellings. Without a member: 0 if it is supported.
+    /// The value of a JSON token; NaN if it has the wrong type or is none of the spellings. Without a member: 0 if it
+    /// is supported.
     constexpr double parse(const json_token& token) const noexcept {
         constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
         switch (what) {
@@ -167,7 +169,7 @@ struct field {
         }
         return 0;
     }
-    /// Appends the value as JSON writes it.
+    /// Appends the value as in JSON.
     template <std::size_t N>
     constexpr void add_value(short_text<N>& out, double value) const noexcept {
         for (const spelling& s : spellings)
@@ -181,7 +183,7 @@ struct field {
         else
             out.add(std::int64_t(value));
     }
-    /// Appends what is allowed, for people.
+    /// Appends the allowed values, for messages.
     template <std::size_t N>
     constexpr void add_allowed(short_text<N>& out) const noexcept {
         switch (what) {
@@ -225,26 +227,26 @@ private:
     }
 };
 
-/// The message of a status, with its two numbers when it carries any; nothing for success.
+/// Appends the message of a status, with its two numbers if it has any; nothing for success.
 template <std::size_t N>
 constexpr void add_status(short_text<N>& out, const status& s) noexcept {
     out.add(s.what);
     if (s.got != 0 || s.limit != 0) out.add(" (got ", s.got, ", limit ", s.limit, ")");
 }
 
-/// The fields of a configuration, in their order.
+/// The fields of a configuration, in order.
 template <class Config>
 inline constexpr auto fields_of = Config::fields();
 
-/// Calls f(field) for each field that is a member.
+/// Calls f(field) for each field that has a member.
 template <class Config, class F>
 constexpr void for_each_field(F&& f) {
     for (const field<Config>& each : fields_of<Config>)
         if (each.has_member()) f(each);
 }
 
-/// The one spelling of a configuration: fields without effect are those of the class. Configurations that mean the same are the same
-/// type through it; one with more to say has an overload.
+/// The canonical form of a configuration: fields without effect have their defaults. It gives configurations that mean
+/// the same the same type. A configuration with further rules has its own overload.
 template <class Config>
 requires requires { Config::fields(); }
 constexpr Config canonical(const Config& config) noexcept {
@@ -254,8 +256,8 @@ constexpr Config canonical(const Config& config) noexcept {
     return c;
 }
 
-/// A number for what a configuration means; equal meanings have equal ones. It is that of the fields that would mean something
-/// else if they had the default of the class, so that a field that a class gains later changes none.
+/// A hash of the meaning of a configuration: equal meanings have equal hashes. It covers only fields for which the
+/// default would mean something else, so a field that a class gains later changes no hash.
 template <class Config>
 constexpr std::uint64_t config_hash(const Config& config) noexcept {
     std::uint64_t h = 0xcbf29ce484222325u; // FNV-1a
@@ -276,13 +278,13 @@ constexpr std::uint64_t config_hash(const Config& config) noexcept {
     return h;
 }
 
-/// A field in which two configurations differ, and what each has, as JSON writes it; no name where they are equal.
+/// A field in which two configurations differ, and the value of each as in JSON; the name is empty if they are equal.
 struct field_difference {
     std::string_view name{};
     short_text<64> first{}, second{};
 };
 
-/// The first field in which two configurations mean something else.
+/// The first field in which two configurations differ in meaning.
 template <class Config>
 constexpr field_difference first_difference(const Config& first, const Config& second) noexcept {
     field_difference out;
@@ -299,7 +301,7 @@ constexpr field_difference first_difference(const Config& first, const Config& s
 
 namespace detail {
 
-/// The first field that holds what it may not; nullptr if there is none.
+/// The first field with a value that it may not hold; nullptr if there is none.
 template <class Config>
 constexpr const field<Config>* first_unfit(const Config& c) noexcept {
     for (const field<Config>& f : fields_of<Config>)
@@ -307,7 +309,7 @@ constexpr const field<Config>* first_unfit(const Config& c) noexcept {
     return nullptr;
 }
 
-/// "num_layers must be an integer from 1 to 1048576", of each field.
+/// "num_layers must be an integer from 1 to 1048576", for each field.
 template <class Config>
 inline constexpr auto field_sentences = [] {
     std::array<short_text<160>, fields_of<Config>.size()> out{};
@@ -320,7 +322,8 @@ inline constexpr auto field_sentences = [] {
 
 } // namespace detail
 
-/// What is wrong with a configuration: the first field that holds what it may not, or what fields are not together.
+/// The error in a configuration: the first field with a value that it may not hold, or valid fields that do not fit
+/// together.
 template <class Config>
 requires requires { Config::fields(); }
 constexpr status validate(const Config& c) noexcept {
@@ -330,7 +333,7 @@ constexpr status validate(const Config& c) noexcept {
     if (f->what != field<Config>::kind::integer) return status::invalid(sentence.text);
     return status::invalid(sentence.text, std::int64_t(f->get(c)), std::int64_t(f->most));
 }
-/// The same as text that shows the value; empty if nothing is wrong.
+/// The same as text with the value; empty if nothing is wrong.
 template <class Config>
 constexpr short_text<512> refusal(const Config& c) noexcept {
     short_text<512> out;

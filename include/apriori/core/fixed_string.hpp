@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text in constant expressions: as a template argument, in compile errors and as the names of weights, and put together there.
+// Fixed-size text for constant expressions: template arguments, compile errors and the names of weights. It can be
+// concatenated at compile time.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,16 +13,17 @@
 
 namespace apriori {
 
+/// A string of N - 1 characters and a terminating zero, usable as a template argument.
 template <std::size_t N>
 struct fixed_string {
     char text[N]{};
 
     constexpr fixed_string() = default;
     constexpr fixed_string(const char (&s)[N]) { std::copy_n(s, N, text); }
-    /// As much of `s` as there is room for.
+    /// Copies as much of `s` as fits.
     constexpr explicit fixed_string(std::string_view s) {
         std::copy_n(s.data(), (std::min)(s.size(), N - 1), text);
-        text[N - 1] = '\0'; // written, or clang shows some lengths as a list of numbers
+        text[N - 1] = '\0'; // explicit, or clang prints some lengths as a list of numbers
     }
     constexpr std::string_view view() const { return {text, N - 1}; }
     constexpr bool operator==(const fixed_string&) const = default;
@@ -35,7 +37,7 @@ struct fixed_string {
     }
 };
 
-/// The name of a type F that has a `name`, as long as it is.
+/// `F::name` as a fixed_string of its exact length.
 template <class F>
 inline constexpr auto name_of = fixed_string<std::string_view(F::name).size() + 1>(std::string_view(F::name));
 
@@ -50,10 +52,10 @@ consteval weight_name<Text> operator""_w() {
     return {};
 }
 
-/// Text of at most N - 1 characters; what is beyond is cut off. It allocates nothing.
+/// Text of at most N - 1 characters; the rest is cut off. Does not allocate.
 template <std::size_t N>
 struct short_text {
-    char text[N]{}; ///< with a zero behind
+    char text[N]{}; ///< zero-terminated
     std::size_t size = 0;
 
     constexpr std::string_view view() const noexcept { return {text, size}; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a number is one, by its bits: comparisons and <cmath> may be told by a compiler's flags that all numbers are finite.
+// Tests for NaN and infinity by bits: compiler flags may let comparisons and <cmath> assume that all numbers are
+// finite.
 #pragma once
 
 #include "apriori/core/macros.hpp"

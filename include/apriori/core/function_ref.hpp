@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A callable that somebody else owns, behind one type: std::function_ref of C++26.
+// A non-owning reference to a callable, behind one type: C++26's std::function_ref.
 #pragma once
 
 #include "apriori/core/macros.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading JSON in constant expressions and at run time: one pass over the text, nothing allocated.
+// Reads JSON in constant expressions and at run time, in one pass over the text and without allocation.
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -12,13 +12,13 @@ namespace apriori {
 
 enum class json_kind : std::uint8_t { absent, null, boolean, number, string, array, object };
 
-/// A value as it stands in the text: a string with its quotes and escapes, a container with all that is in it.
+/// A value as written in the text: a string with its quotes and escapes, a container with everything in it.
 struct json_token {
     json_kind kind = json_kind::absent;
     std::string_view text{};
 
     constexpr bool is(json_kind k) const noexcept { return kind == k; }
-    /// Whether it is there.
+    /// Whether it is present.
     constexpr explicit operator bool() const noexcept { return kind != json_kind::absent; }
 };
 
@@ -32,7 +32,7 @@ constexpr int hex_digit(char c) noexcept {
 
 } // namespace detail
 
-/// A place in a JSON text. The first error is kept, and nothing is read after it.
+/// A position in a JSON text. The first error is kept, and nothing is read after it.
 ///
 ///     json_reader reader(R"({"a": 1, "b": [2]})");
 ///     reader.members([&](std::string_view key, const json_token& value) { ... });
@@ -40,19 +40,19 @@ constexpr int hex_digit(char c) noexcept {
 class json_reader {
 public:
     static constexpr int max_depth = 32;
-    /// Python's bare Infinity, -Infinity and NaN: JSON has none of them.
+    /// `python` also accepts bare Infinity, -Infinity and NaN, which JSON does not have.
     enum class dialect : bool { json, python };
 
     constexpr explicit json_reader(std::string_view text, dialect d = dialect::json) noexcept
         : text_(text), python_(d == dialect::python) {}
 
-    /// What is wrong, and the offset of the first character that is; nullptr while nothing is.
+    /// What is wrong, nullptr if nothing is; and the offset of the first wrong character.
     constexpr const char* error() const noexcept { return error_; }
     constexpr std::size_t position() const noexcept { return at_; }
-    /// How many values have been read, those inside of others too.
+    /// How many values have been read, including nested ones.
     constexpr std::size_t values() const noexcept { return values_; }
 
-    /// The members of the object or array that comes next: f(key, value), where those of an array have the key "".
+    /// Calls f(key, value) for each member of the object or array that comes next; in an array the keys are "".
     constexpr void members(auto&& f) {
         const char close = look() == '{' ? '}' : ']';
         ++at_;
@@ -76,7 +76,7 @@ public:
         --depth_;
     }
 
-    /// The value that comes next, well-formed throughout.
+    /// The value that comes next, checked throughout.
     constexpr json_token value() noexcept {
         space();
         ++values_;
@@ -108,7 +108,7 @@ public:
         token.text = text_.substr(from, at_ - from);
         return token;
     }
-    /// Nothing but blanks may be left.
+    /// Fails if anything but white space is left.
     constexpr void end() noexcept {
         space();
         if (at_ != text_.size()) fail();
@@ -151,7 +151,8 @@ private:
             if (!digits()) fail();
         }
     }
-    /// The four digits behind \u, which comes next; leaves the last of them. -1 where there are fewer.
+    /// The value of the four digits after the `u` that comes next; stops at the last of them. Fails and returns -1 if
+    /// there are fewer.
     constexpr int code_unit() noexcept {
         int c = 0;
         for (int i = 0; i < 4; ++i) {
@@ -165,16 +166,16 @@ private:
         }
         return c;
     }
-    /// What stands between the quotes.
+    /// The text between the quotes.
     constexpr std::string_view string() noexcept {
         expect('"');
         const std::size_t from = at_;
         for (; look() != '"'; ++at_) {
-            if ((look() & 0xFF) < 0x20) fail(); // also at the end
+            if ((look() & 0xFF) < 0x20) fail(); // also at the end of the text
             if (look() == '\\') {
                 ++at_;
                 if (look() == 'u') {
-                    // Half of a surrogate pair is no character.
+                    // Half of a surrogate pair is not a character.
                     const int first = code_unit();
                     if (first >= 0xDC00 && first < 0xE000) fail();
                     if (first >= 0xD800 && first < 0xDC00) {
@@ -199,7 +200,7 @@ private:
     const char* error_ = nullptr;
 };
 
-/// ":3:14", the line and the column of a place in a text.
+/// Appends the line and column of a position in a text: ":3:14".
 template <std::size_t N>
 constexpr void add_place(short_text<N>& to, std::string_view text, std::size_t position) noexcept {
     std::size_t line = 1, column = 1;
@@ -213,7 +214,7 @@ constexpr void add_place(short_text<N>& to, std::string_view text, std::size_t p
 /// Whether the case of letters matters.
 enum class letters : bool { exact, any_case };
 
-/// Whether the inside of a JSON string says `plain`, which is ASCII.
+/// Whether the inside of a JSON string, with its escapes, equals `plain`, which is ASCII.
 constexpr bool json_says(std::string_view inside, std::string_view plain, letters match = letters::exact) noexcept {
     const auto lower = [match](int c) {
         return match == letters::any_case && c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
@@ -240,8 +241,8 @@ constexpr bool json_says(const json_token& value, std::string_view plain, letter
     return value.is(json_kind::string) && json_says(value.text.substr(1, value.text.size() - 2), plain, match);
 }
 
-/// A text from a file for a message: printable ASCII, everything else as `\xNN`, no blanks but those that are `quoted`, and cut
-/// to `most` characters.
+/// Appends text from a file for use in a message: printable ASCII as it is, other bytes as `\xNN`, cut to `most`
+/// characters. White space is dropped outside quotes; `quoted` says whether the text begins inside them.
 template <std::size_t N>
 constexpr void add_untrusted(short_text<N>& to, std::string_view text, std::size_t most, bool quoted) noexcept {
     constexpr std::string_view digits = "0123456789abcdef";
@@ -263,7 +264,8 @@ constexpr void add_untrusted(short_text<N>& to, std::string_view text, std::size
         to.add(out.view());
 }
 
-/// A value for a message: as it stands, without blanks, in at most 60 characters.
+/// Appends a value for use in a message: as written, without white space, at most 60 characters. Objects and arrays of
+/// more than 16 values are only named.
 template <std::size_t N>
 constexpr void add_shown(short_text<N>& to, const json_token& value) noexcept {
     if (value.is(json_kind::object)) return to.add("an object");
@@ -274,7 +276,7 @@ constexpr void add_shown(short_text<N>& to, const json_token& value) noexcept {
     add_untrusted(to, value.text, 60, false);
 }
 
-/// The member `key` of the object that `text` is; absent if there is none, or the text is no object.
+/// The member `key` of the object in `text`; absent if there is none, or if the text is not an object.
 constexpr json_token json_member(std::string_view text, std::string_view key,
                                  json_reader::dialect d = json_reader::dialect::json) noexcept {
     json_token found;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few macros: what no template or attribute of the standard can say.
+// The library's few macros, for what no template or standard attribute can express.
 #pragma once
 
 #if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 202002L
@@ -8,7 +8,7 @@
 #include <see the error above> // no such file: the compiler stops here
 #endif
 
-#if defined(APRIORI_SINGLE_HEADER) // of scripts/amalgamate
+#if defined(APRIORI_SINGLE_HEADER) // defined by scripts/amalgamate
 #error                                                                                                                 \
     "apriori: headers in apriori/ are included behind a single header, which has the same contents; include one or the other"
 #include <see the error above>
@@ -21,20 +21,21 @@
 #define APRIORI_HD
 #endif
 
-/// Inlined whatever the optimiser's budget: the inner functions of a kernel.
+/// Inlined regardless of the optimiser's budget: for the inner functions of a kernel.
 #if defined(__GNUC__) || defined(__clang__)
 #define APRIORI_INLINE inline __attribute__((always_inline))
 #else
 #define APRIORI_INLINE inline
 #endif
 
-/// Between these two, arithmetic is IEEE 754's whatever flags the user compiles with (-ffast-math, -Ofast, /fp:fast and their
-/// parts): numbers round as written, NaN and infinity exist. Every header that computes with floats has its code between them;
-/// scripts/check_layers looks. APRIORI_FAST_MATH is 1 where the compiler says that there are such flags; clang says so of some.
+/// Between these two, arithmetic follows IEEE 754 whatever flags the user compiles with (-ffast-math, -Ofast, /fp:fast
+/// and parts of them): numbers round as written, and NaN and infinity exist. Every header that computes with floats has
+/// its code between them; scripts/check_layers checks this. APRIORI_FAST_MATH is 1 if the compiler reports such flags;
+/// clang reports only some of them.
 ///
-/// gcc's pragma is needed, and costs time to compile, only with such flags. clang's is always there. What gcc inlines early into
-/// a caller's function, as it does with always_inline, takes the caller's flags: functions that depend on rounding and that
-/// users call in their own function objects are APRIORI_EXACT_INLINE.
+/// gcc's pragma is used only with such flags, because it costs compile time; clang's is always used. Functions that gcc
+/// inlines early into a user's function, such as always_inline ones, take the flags of that function. Those that depend
+/// on rounding and that users call in their own function objects are therefore APRIORI_EXACT_INLINE.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) ||                         \
     (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #define APRIORI_FAST_MATH 1
@@ -48,7 +49,7 @@
 #endif
 #define APRIORI_BEGIN_EXACT_MATH
 #define APRIORI_END_EXACT_MATH
-#elif defined(__wasm__) // of which clang has no such pragma, and no instruction that contracts
+#elif defined(__wasm__) // clang has no such pragma for wasm, and wasm has no instruction that contracts
 #if APRIORI_FAST_MATH
 #error                                                                                                                 \
     "apriori: WebAssembly is compiled with -ffast-math or parts of it, which no pragma takes back; leave that flag out"
@@ -75,8 +76,9 @@
 #define APRIORI_END_EXACT_MATH
 #endif
 
-/// A function that apriori::compiled has compiled: with its APRIORI_COMPILED, headers declare it and leave out the definition, which
-/// is there where APRIORI_DEFINITIONS is 1. Each is the entrance to much code that knows no configuration.
+/// A function that apriori::compiled contains in compiled form. If its APRIORI_COMPILED is defined, headers declare the
+/// function and leave out the definition, which is present only where APRIORI_DEFINITIONS is 1. Each such function is
+/// the entry point to much code that depends on no configuration.
 #if defined(APRIORI_COMPILED)
 #define APRIORI_FUNCTION
 #else
@@ -88,14 +90,15 @@
 #define APRIORI_DEFINITIONS 0
 #endif
 
-/// Ends the program: in a kernel of a GPU as well.
+/// Ends the program, also from a GPU kernel.
 #if defined(__CUDA_ARCH__)
 #define APRIORI_TRAP() __trap()
 #else
 #define APRIORI_TRAP() __builtin_trap()
 #endif
 
-/// Never inlined: one copy, and none of gcc's -Warray-bounds guesses about the caller's arrays in branches not taken.
+/// Never inlined: keeps one copy of the code, and avoids gcc's -Warray-bounds guesses about the caller's arrays in
+/// branches that are not taken.
 #if defined(__GNUC__) || defined(__clang__)
 #define APRIORI_NOINLINE __attribute__((noinline))
 #else

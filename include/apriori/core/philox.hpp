@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A counter-based generator: number i of a seed is a function of (seed, stream, i) alone, so that any split of a batch,
-// any number of threads and any device draw the same numbers.
+// A counter-based generator: number i depends only on (seed, stream, i), so the numbers are the same for any split of a
+// batch, any number of threads and any device.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,7 +13,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Four values; std::array's functions are not for device code.
+/// Four values; std::array's functions cannot be used in device code.
 template <class T>
 struct four {
     T at[4];
@@ -46,13 +46,13 @@ APRIORI_HD constexpr four<std::uint32_t> philox4x32(four<std::uint32_t> counter,
 
 namespace detail {
 
-// Every product below is inside an fma or feeds only products and fmas, so that no compiler can contract it in another
-// way: the same bits with and without fused instructions, on host and device.
+// Every product below is inside an fma or feeds only products and fmas, so no compiler can contract it differently: the
+// result has the same bits with and without fused instructions, on host and device.
 
 /// -2 ln u for u in (0, 1]: u = 2^e m, m in [sqrt(1/2), sqrt 2), ln m = 2 atanh((m - 1) / (m + 1)).
 APRIORI_HD inline float minus_two_log(float u) noexcept {
     const auto bits = __builtin_bit_cast(std::uint32_t, u);
-    // 0x3f3504f3 is sqrt(1/2): what is above it counts for the exponent, what is below for the mantissa.
+    // 0x3f3504f3 is sqrt(1/2): subtracting it first chooses the exponent that puts m in [sqrt(1/2), sqrt 2).
     const std::int32_t exponent = std::int32_t(bits - 0x3f3504f3U) >> 23;
     const float m = __builtin_bit_cast(float, bits - (std::uint32_t(exponent) << 23));
     const float s = (m - 1.0f) / (m + 1.0f), z = s * s;
@@ -69,7 +69,7 @@ struct direction {
     float cos, sin;
 };
 
-/// cos and sin of 2 pi turns / 2^32.
+/// cos and sin of 2 pi * turns / 2^32.
 APRIORI_HD inline direction cos_sin_turns(std::uint32_t turns) noexcept {
     const std::uint32_t quadrant = (turns + 0x20000000U) >> 30;       // nearest quarter turn
     const auto rest = std::int32_t(turns - (quadrant << 30));         // at most an eighth of a turn to either side
@@ -95,7 +95,8 @@ APRIORI_HD constexpr four<std::uint32_t> philox_words4(std::uint64_t seed, std::
     return philox4x32({{low_word(block), high_word(block), low_word(stream), high_word(stream)}}, seed);
 }
 
-/// Standard normal numbers 4 * block to 4 * block + 3 of a stream of a seed: Box and Muller's transform of one counter.
+/// Standard normal numbers 4 * block to 4 * block + 3 of a stream of a seed: the Box-Muller transform of one counter's
+/// words.
 APRIORI_HD inline four<float> philox_normal4(std::uint64_t seed, std::uint64_t stream, std::uint64_t block) noexcept {
     const auto words = philox_words4(seed, stream, block);
     four<float> out{};
@@ -103,7 +104,7 @@ APRIORI_HD inline four<float> philox_normal4(std::uint64_t seed, std::uint64_t s
         const float u = std::fma(float(words.at[pair]), 0x1p-32f, 0x1p-33f); // (0, 1]
         const float radius = std::sqrt(detail::minus_two_log(u));
         const detail::direction d = detail::cos_sin_turns(words.at[pair + 1]);
-        out.at[pair] = std::fma(radius, d.cos, 0.0f); // not a product that the caller's sum could swallow
+        out.at[pair] = std::fma(radius, d.cos, 0.0f); // an fma, so that it cannot be contracted with the caller's sum
         out.at[pair + 1] = std::fma(radius, d.sin, 0.0f);
     }
     return out;
@@ -114,27 +115,28 @@ APRIORI_HD inline float philox_normal(std::uint64_t seed, std::uint64_t stream, 
     return philox_normal4(seed, stream, i / 4).at[i % 4];
 }
 
-/// The same numbers one span after the other. Streams of one seed are independent: one for each prompt or row, say.
+/// Draws these numbers span by span. The streams of one seed are independent: use one for each prompt or row, for
+/// example.
 class philox_generator {
 public:
     explicit constexpr philox_generator(std::uint64_t seed, std::uint64_t stream = 0) noexcept
         : seed_(seed), stream_(stream) {}
 
-    /// Fills `out` with the next numbers of the stream; how they are split into calls does not matter.
+    /// Fills `out` with the next standard normal numbers of the stream; how they are split into calls does not matter.
     void randn(std::span<float> out) noexcept {
         fill(out, philox_normal4, [](float x) { return x; });
     }
-    /// The same of numbers of equal chance in 0 .. 1, 1 excluded: multiples of 2^-24.
+    /// The same with uniform numbers in [0, 1): multiples of 2^-24.
     void rand(std::span<float> out) noexcept {
         fill(out, philox_words4, [](std::uint32_t word) { return float(word >> 8) * 0x1p-24f; });
     }
 
-    /// The index of the next number, and moving there.
+    /// The index of the next number; seek() sets it.
     constexpr std::uint64_t position() const noexcept { return position_; }
     constexpr void seek(std::uint64_t position) noexcept { position_ = position; }
 
 private:
-    /// The next numbers, of four(seed, stream, block) one by one.
+    /// Takes the next numbers, one by one, from four_of_block(seed, stream, block).
     void fill(std::span<float> out, auto four_of_block, auto number) noexcept {
         for (std::size_t i = 0; i < out.size();) {
             const auto values = four_of_block(seed_, stream_, position_ / 4);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A configuration from the text of its JSON file, in constant expressions and at run time, by the table of its class.
+// Reads a configuration from the text of its JSON file by its table of fields, in constant expressions and at run time.
 #pragma once
 
 #include "apriori/core/field.hpp"
@@ -15,7 +15,7 @@ namespace apriori {
 
 namespace detail {
 
-/// Whether a list of names in JSON holds one.
+/// Whether a list of names in JSON contains one.
 constexpr bool json_lists(const json_token& list, std::string_view name) noexcept {
     bool found = false;
     if (list.is(json_kind::array))
@@ -25,25 +25,25 @@ constexpr bool json_lists(const json_token& list, std::string_view name) noexcep
 
 } // namespace detail
 
-/// A configuration, or what is wrong with its file.
+/// A configuration, or the error in its file.
 template <class Config>
 struct config_reading {
     Config config{};
     errc code = errc::ok;
-    short_text<1024> message{}; ///< what follows the name of the file: ": field 'num_layers' is 0; allowed: ..."
-    short_text<512> warning{};  ///< the same, of fields that change nothing; empty if there are none
+    short_text<1024> message{}; ///< the text after the file's name: ": field 'num_layers' is 0; allowed: ..."
+    short_text<512> warning{};  ///< the same for fields that change nothing; empty if there are none
 
     constexpr bool ok() const noexcept { return code == errc::ok; }
     constexpr explicit operator bool() const noexcept { return ok(); }
 
-    /// Reports an error, unless there is one.
+    /// Reports an error, unless there already is one.
     template <class... Parts>
     constexpr void refuse(errc why, const Parts&... parts) noexcept {
         if (!ok()) return;
         code = why;
         message.add(": ", parts...);
     }
-    /// Reports that `text` is no JSON.
+    /// Reports that `text` is not well-formed JSON, in place of any other error.
     constexpr void malformed(std::string_view text, const json_reader& reader) noexcept {
         code = errc::bad_format;
         message = {};
@@ -52,10 +52,10 @@ struct config_reading {
     }
 };
 
-/// The configuration in `text`. Absent fields are those of `c`, and so are the fields that the list `_use_default_values` of
-/// diffusers names. bad_format for what is no JSON object or has a field twice; unsupported for what `only` other values of a
-/// field mean, as of `_class_name`; else invalid_argument. Unknown fields are a warning, unless `related` names them: the fields of
-/// classes that this one may be made of.
+/// The configuration in `text`. Absent fields keep their values in `c`, and so do those in diffusers' list
+/// `_use_default_values`. bad_format if the text is not a JSON object or has a field twice; unsupported for a field
+/// that is `only` supported with other values, such as `_class_name`; otherwise invalid_argument. Unknown fields cause
+/// a warning, unless `related` names them: the fields of classes from which this one may be made.
 template <class Config>
 constexpr config_reading<Config> read_config(std::string_view text, const Config& c = {},
                                              other_fields others = Config::others,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a program that could not go on: a line for people, and an exit code for scripts.
+// How a program ends after an error: a message for people and an exit code for scripts.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,7 +11,7 @@
 
 namespace apriori {
 
-/// 0 for ok; 2: an argument, a file or a model that cannot be used; 3: the device or the memory gave out; 130: cancelled.
+/// 0: ok; 2: an argument, a file or a model cannot be used; 3: the device failed or memory ran out; 130: cancelled.
 constexpr int exit_code_of(errc code) noexcept {
     switch (code) {
     case errc::ok:
@@ -26,7 +26,7 @@ constexpr int exit_code_of(errc code) noexcept {
     }
 }
 
-/// `text` on one line: control characters, as a path may hold them, as `\xNN`.
+/// `text` on one line: control characters, which a path may contain, become `\xNN`.
 std::string on_one_line(std::string_view text);
 
 /// Prints "error: MESSAGE" to stderr, and returns the exit code.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value or an error with a message for people. (std::expected is C++23.)
+// A value, or an error with a message. (std::expected is C++23.)
 #pragma once
 
 #include "apriori/core/status.hpp"
@@ -13,13 +13,13 @@
 
 namespace apriori {
 
-/// What went wrong, where, what is allowed and what to do: one line, no trailing full stop or newline.
+/// What went wrong and where, what is allowed and what to do: one line, without a full stop or line break at the end.
 struct failure {
     errc code = errc::invalid_argument;
     std::string message{};
 
     failure() = default;
-    /// The message is the parts in sequence, texts and numbers.
+    /// The message consists of the parts, texts and numbers, in sequence.
     template <class... Parts>
     requires(sizeof...(Parts) > 0)
     failure(errc c, const Parts&... parts) : code(c) {
@@ -36,7 +36,7 @@ private:
     }
 };
 
-/// The message of a status, with its two numbers when it carries any.
+/// The message of a status, with its two numbers if it has any.
 inline failure to_failure(const status& s) {
     if (s.got == 0 && s.limit == 0) return {s.code, s.what};
     return {s.code, s.what, " (got ", s.got, ", limit ", s.limit, ")"};
@@ -46,7 +46,7 @@ inline failure to_failure(const status& s) {
 template <class T>
 class [[nodiscard]] result {
 public:
-    // Two, not one by value: nvcc moves a returned variable only into a parameter that is a reference.
+    // Two constructors instead of one by value: nvcc moves a returned variable only into a reference parameter.
     result(T&& value) : state_(std::in_place_index<0>, std::move(value)) {}
     result(const T& value)
     requires std::copy_constructible<T>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where weights come from. Models and packers see this concept, never a file format.
+// Where weights come from. Models and packers use this concept, never a file format.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -37,12 +37,12 @@ struct tensor_info {
     }
 };
 
-/// A set of named tensors that can be read in pieces, as float32 whatever they are stored as.
-///   size()               how many tensors there are
+/// A set of named tensors that can be read in pieces, as float32 whatever type they are stored in.
+///   size()               the number of tensors
 ///   info(i)              name and shape of tensor i; the name lives as long as the source
-///   read(i, first, out)  elements first .. first + out.size() of tensor i, row-major, converted to float32
-/// and may have
-///   concurrent_reads()   true where several threads may read at once
+///   read(i, first, out)  reads elements first .. first + out.size() of tensor i, row-major, converted to float32
+/// and, optionally,
+///   concurrent_reads()   true if several threads may read at once
 template <class S>
 concept tensor_source = requires(const S& s, std::size_t i, std::int64_t first, std::span<float> out) {
     { s.size() } -> std::convertible_to<std::size_t>;
@@ -50,7 +50,7 @@ concept tensor_source = requires(const S& s, std::size_t i, std::int64_t first, 
     { s.read(i, first, out) } -> std::same_as<status>;
 };
 
-/// Any source, which must outlive it, behind one type.
+/// A reference to a source of any type, which must outlive it.
 class tensor_source_ref {
 public:
     template <tensor_source S>
@@ -78,7 +78,7 @@ private:
     bool concurrent_reads_ = false;
 };
 
-/// Names and shapes of a source's tensors, in its order.
+/// Names and shapes of a source's tensors, in order.
 inline std::vector<tensor_info> infos_of(tensor_source_ref source) {
     std::vector<tensor_info> out;
     for (std::size_t i = 0; i < source.size(); ++i) out.push_back(source.info(i));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The normal numbers that torch draws on the CPU, so that a seed names the same picture here and in diffusers.
+// The normal numbers that torch draws on the CPU, so that a seed gives the same picture here and in diffusers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -14,11 +14,11 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// torch.Generator() on the CPU: the Mersenne twister MT19937 and torch.randn's two ways of filling a float32 tensor.
-/// Values agree with torch's to about 1e-6: its vector code approximates logarithm, sine and cosine.
+/// torch.Generator() on the CPU: the Mersenne twister MT19937, and torch.randn's two ways of filling a float32 tensor.
+/// Values agree with torch's to about 1e-6, because torch's vector code approximates logarithm, sine and cosine.
 class torch_generator {
 public:
-    /// manual_seed. Of the 64 bits torch uses the lower 32.
+    /// manual_seed. Like torch, it uses only the lower 32 of the 64 bits.
     explicit torch_generator(std::uint64_t seed) noexcept { manual_seed(seed); }
 
     void manual_seed(std::uint64_t seed) noexcept {
@@ -38,7 +38,7 @@ public:
         return y ^ (y >> 18);
     }
 
-    /// torch.randn(out.size(), generator=...): the numbers depend on how many are drawn at once, as they do in torch.
+    /// torch.randn(out.size(), generator=...). As in torch, the numbers depend on how many are drawn at once.
     void randn(std::span<float> out) noexcept;
 
 private:
@@ -61,7 +61,7 @@ private:
         return double(((high << 32) | low) & 0x1fffffffffffffULL) * 0x1p-53;
     }
 
-    /// Box and Muller's transform in double, one pair at a time; the second of a pair waits for the next call.
+    /// The Box-Muller transform in double, one pair at a time; the second number of a pair is kept for the next call.
     double normal() noexcept {
         if (kept_) {
             const double x = *kept_;
@@ -73,7 +73,7 @@ private:
         return radius * std::cos(angle);
     }
 
-    /// Box and Muller's transform of 16 uniform numbers: 0 to 7 give radii, 8 to 15 angles.
+    /// The Box-Muller transform of 16 uniform numbers: 0 to 7 give radii, 8 to 15 angles.
     static void to_normal(std::span<float, block> x) noexcept {
         for (std::size_t i = 0; i < block / 2; ++i) {
             const float radius = std::sqrt(-2.0f * std::log(1.0f - x[i]));
@@ -98,7 +98,7 @@ APRIORI_FUNCTION void torch_generator::randn(std::span<float> out) noexcept {
     }
     for (float& x : out) x = uniform();
     for (std::size_t i = 0; i + block <= out.size(); i += block) to_normal(out.subspan(i).first<block>());
-    if (out.size() % block != 0) { // the last 16 are drawn anew, over what was there
+    if (out.size() % block != 0) { // the last 16 are drawn again, overwriting some
         const auto tail = out.last<block>();
         for (float& x : tail) x = uniform();
         to_normal(tail);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Warnings: what a file holds that changes no number here, as one line for people; and where these lines go.
+// Warnings about contents of files that change no result: one line of text each, passed to a handler.
 #pragma once
 
 #include "apriori/core/report.hpp"
@@ -16,7 +16,7 @@ namespace apriori {
 
 namespace detail {
 
-/// One thread at a time has one. Not a mutex, which machines without threads lack.
+/// A lock that one thread holds at a time. Not a mutex, which platforms without threads lack.
 class spin_lock {
 public:
     spin_lock() noexcept {
@@ -32,12 +32,12 @@ private:
 
 } // namespace detail
 
-/// Takes a warning: one line of text, without a line break. Several threads may call it at once.
+/// Receives a warning: one line of text, without a line break. Several threads may call it at once.
 using warning_handler = void (*)(std::string_view text);
 
-/// Prints "apriori: warning: TEXT" to stderr, each text once in a process. The handler unless on_warning names another.
+/// The default handler: prints "apriori: warning: TEXT" to stderr, each text once per process.
 inline void print_warning(std::string_view text) {
-    constexpr std::size_t most = 1000; // texts to remember: a process that loads files for ever must not grow
+    constexpr std::size_t most = 1000; // texts to remember: bounded, since a process may load files forever
     static std::set<std::string, std::less<>> said;
     {
         const detail::spin_lock alone;
@@ -51,13 +51,13 @@ namespace detail {
 inline std::atomic<warning_handler> current_warning_handler{&print_warning};
 } // namespace detail
 
-/// Sends warnings to `handler` from now on, or nowhere if it is nullptr. Returns the handler that there was. A unit that is compiled
-/// for several instruction sets (apriori_add_multiarch) is closed, and has its own.
+/// Sends warnings to `handler` from now on, or nowhere if it is nullptr. Returns the previous handler. A unit that is
+/// compiled for several instruction sets (apriori_add_multiarch) is closed and has its own handler.
 inline warning_handler on_warning(warning_handler handler) noexcept {
     return detail::current_warning_handler.exchange(handler);
 }
 
-/// Hands a warning to the handler. Only functions that load files do so: no forward and no step.
+/// Passes a warning to the handler. Only functions that load files do so, never a forward or a step.
 inline void warn(std::string_view text) {
     if (const warning_handler handler = detail::current_warning_handler.load()) handler(text);
 }
