@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eigen's matrices, arrays and maps as views, and views as Eigen::Map, moving no data. Only Eigen/Core is needed. (Tensors of Eigen's
-// Tensor module: device/eigen/bridge.hpp.)
+// Eigen's matrices, arrays and maps as views, and views as Eigen::Map, without moving data. Needs only Eigen/Core. (For
+// tensors of Eigen's Tensor module see device/eigen/bridge.hpp.)
 #pragma once
 
 #include "apriori/tensor/tensor.hpp"
 
-// gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
+// gcc 12 warns in users' code about the undefined registers inside its own AVX-512 intrinsics (gcc bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -24,7 +24,7 @@ template <class D>
 std::true_type is_eigen_dense(const Eigen::DenseBase<D>*);
 std::false_type is_eigen_dense(const void*);
 
-/// True for a type whose elements lie side by side in the order of its type: a matrix, and a map of one without strides.
+/// True for a type whose elements are contiguous in its own storage order: a matrix, or a map of one without strides.
 template <class M>
 inline constexpr bool eigen_without_gaps = std::is_same_v<M, typename M::PlainObject>;
 template <class P, int Options>
@@ -34,14 +34,14 @@ static_assert(dyn == Eigen::Dynamic && std::is_same_v<index_t, Eigen::Index>);
 
 } // namespace detail
 
-/// An Eigen matrix or array, or a map, block or transpose of one: what has its elements in memory.
+/// An Eigen matrix or array, or a map, block or transpose of one: anything with its elements in memory.
 template <class M>
 concept eigen_matrix = decltype(detail::is_eigen_dense(static_cast<std::remove_cvref_t<M>*>(nullptr)))::value &&
                        requires { requires(int{std::remove_cvref_t<M>::Flags} & int{Eigen::DirectAccessBit}) != 0; };
 
-/// An Eigen matrix, array, map or block as a view [rows, columns], of a vector as a view of one axis. Fixed sizes are static
-/// extents. A row-major matrix is dense, one with an outer stride has contiguous rows, and a column-major one is strided. What
-/// owns the elements must outlive the view.
+/// An Eigen matrix, array, map or block as a view [rows, columns], a vector as a view of one axis. Fixed sizes become
+/// static extents. A row-major matrix is dense, one with an outer stride has contiguous rows, and a column-major one is
+/// strided. The owner of the elements must outlive the view.
 template <eigen_matrix M>
 auto from_eigen(M&& m) {
     using matrix = std::remove_cvref_t<M>;
@@ -64,8 +64,9 @@ auto from_eigen(M&& m) {
     }
 }
 
-/// A view of two axes as a map of a matrix, of one axis as a map of a column vector; T may be const. Static extents are fixed
-/// sizes, and `.array()` of the map is the array. Of more axes take parts: `to_eigen_matrix(x[i])`.
+/// A view of two axes as a map of a matrix, or of one axis as a map of a column vector; T may be const. Static extents
+/// become fixed sizes, and `.array()` of the map is the array. For views of more axes, take parts:
+/// `to_eigen_matrix(x[i])`.
 template <class T, class E, layout L>
 auto to_eigen_matrix(const view<T, E, L>& v) {
     static_assert(E::rank == 1 || E::rank == 2, "apriori: to_eigen_matrix: the view has neither one axis nor two");
@@ -79,7 +80,8 @@ auto to_eigen_matrix(const view<T, E, L>& v) {
         else
             return Eigen::Map<mapped, 0, stride>(v.data, v.ext()[0]);
     } else if constexpr (E::rank == 2) {
-        // Eigen has no row-major columns: with one column and a number of rows, rows and columns change places.
+        // Eigen has no row-major columns: a matrix of one column and several rows is mapped as column-major, strides
+        // swapped.
         constexpr bool column = E::fixed(1) == 1 && E::fixed(0) != 1;
         using matrix = Eigen::Matrix<std::remove_const_t<T>, int{E::fixed(0)}, int{E::fixed(1)},
                                      column ? Eigen::ColMajor : Eigen::RowMajor>;

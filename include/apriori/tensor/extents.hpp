@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes: extents known to the compiler, mixed with run-time ones (`dyn`) where a batch or a sequence has them.
+// Shapes: extents known at compile time, mixed with run-time ones (`dyn`), for example for a batch or a sequence.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -9,12 +9,12 @@
 
 namespace apriori {
 
-/// An extent that is known at run time only.
+/// An extent known only at run time.
 inline constexpr index_t dyn = -1;
 
-/// The shape of a tensor of rank sizeof...(E), outermost axis first. Each E is a size, or `dyn`.
-/// Constructed from the run-time sizes alone: `extents<dyn, 2048>(rows)`; without them each is 1. A negative size is kept, so that
-/// an assignment refuses it.
+/// The shape of a tensor of rank sizeof...(E), outermost axis first. Each E is a size, or `dyn`. Constructed from only
+/// the run-time sizes: `extents<dyn, 2048>(rows)`; without arguments each of them is 1. A negative size is kept, so
+/// that an assignment can reject it.
 template <index_t... E>
 struct extents {
     static constexpr int rank = sizeof...(E);
@@ -38,14 +38,14 @@ struct extents {
     constexpr index_t operator[](int axis) const noexcept { return at(sizes, axis); }
     static constexpr index_t fixed(int axis) noexcept { return at(static_sizes, axis); }
 
-    /// Elements in all; of negative or very large extents no number of elements.
+    /// The number of elements; meaningless if an extent is negative or the product overflows.
     constexpr index_t size() const noexcept {
         std::size_t n = 1;
         for (index_t s : sizes) n *= std::size_t(s);
         return index_t(n);
     }
-    /// Bytes of that many elements of `element` bytes: 0 where an extent is negative, and the largest number where there are more
-    /// than memory can hold.
+    /// The bytes of that many elements of `element` bytes each: 0 if an extent is 0 or negative, and the largest
+    /// std::size_t if they are more than memory can hold.
     constexpr std::size_t bytes(std::size_t element) const noexcept {
         std::size_t n = element;
         for (index_t s : sizes)
@@ -63,7 +63,7 @@ struct extents {
         else
             return sizes[rank - 1];
     }
-    /// Product of all extents but the last: every kernel sees a tensor as rows by columns.
+    /// Product of all extents but the last: kernels see every tensor as rows by columns.
     constexpr index_t rows() const noexcept {
         index_t n = 1;
         for (int i = 0; i + 1 < rank; ++i) n *= at(sizes, i);
@@ -74,7 +74,7 @@ struct extents {
 };
 
 namespace detail {
-/// The shape of an element of the first axis: all axes but the first.
+/// The shape without its first axis: that of x[i].
 template <index_t First, index_t... Rest>
 constexpr extents<Rest...> tail(const extents<First, Rest...>& e) noexcept {
     extents<Rest...> rest;
@@ -83,7 +83,7 @@ constexpr extents<Rest...> tail(const extents<First, Rest...>& e) noexcept {
 }
 } // namespace detail
 
-/// True where the sizes of two shapes of equal rank are equal, run-time ones included.
+/// True if two shapes of equal rank have equal sizes, including run-time ones.
 template <index_t... A, index_t... B>
 requires(sizeof...(A) == sizeof...(B))
 constexpr bool same_sizes(const extents<A...>& a, const extents<B...>& b) noexcept {

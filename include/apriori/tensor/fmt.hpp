@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes, views and tensors for {fmt} and for std::format, whichever there are: `{}` gives the text that a std::ostream gets from
-// tensor/print.hpp.
+// Formats shapes, views and tensors with {fmt} and std::format, whichever are available: `{}` gives the text that
+// tensor/print.hpp writes to a std::ostream.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -15,7 +15,7 @@
 #if __has_include(<fmt/format.h>)
 #define APRIORI_HAS_FMT 1
 #include <fmt/format.h>
-#include <fmt/ranges.h> // which takes tensors for ranges, unless it is told otherwise
+#include <fmt/ranges.h> // treats tensors as ranges, unless that is disabled as below
 #else
 #define APRIORI_HAS_FMT 0
 #endif
@@ -27,14 +27,14 @@
 
 namespace apriori::detail {
 
-/// What a std::ostream gets, in the C locale, as formatters have it.
+/// The text that x streams, in the C locale, which formatters use.
 std::string stream_text(const auto& x) {
     std::ostringstream out;
     out.imbue(std::locale::classic());
     out << x;
     return std::move(out).str();
 }
-/// The formatter Text of a library for texts, given what is streamed: it pads and aligns, as with {:>40}.
+/// A library's string formatter, Text, applied to the streamed text, so that padding and alignment work, as in {:>40}.
 template <class Text, class View>
 struct stream_formatter : Text {
     auto format(const auto& x, auto& context) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory on the host: aligned for any vector unit, and in large pages where there is much of it.
+// Host memory, aligned for any vector unit, and in large pages if the buffer is large.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -9,7 +9,7 @@
 #include <new>
 #include <span>
 
-#include <stdlib.h> // says _NEWLIB_VERSION
+#include <stdlib.h> // defines _NEWLIB_VERSION
 #if defined(_NEWLIB_VERSION)
 #include <malloc.h>
 #endif
@@ -19,19 +19,19 @@
 
 namespace apriori {
 
-/// Alignment of every buffer of the library, in bytes: a cache line, and the widest vector there is.
+/// Alignment of every buffer of the library, in bytes: a cache line, and the widest vector register.
 inline constexpr std::size_t buffer_alignment = 64;
 
 namespace detail {
 
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-/// What a large page holds on most machines. Weights that are read front to back at every step come a quarter faster from such
-/// pages: prefetching does not stop at every 4 KiB, and translations are found.
+/// The size of a large page on most machines. Weights that are read front to back at every step load a quarter faster
+/// from such pages: prefetching does not stop every 4 KiB, and address translations stay cached.
 inline constexpr std::size_t large_page = std::size_t{1} << 21;
 #endif
 
 #if defined(_NEWLIB_VERSION)
-// The C++ library over newlib-nano knows no exceptions: its operator new ends the program where there is no memory.
+// The C++ library on newlib-nano has no exceptions: its operator new ends the program if memory runs out.
 inline void* aligned_new(std::size_t bytes, std::size_t alignment) noexcept { return ::memalign(alignment, bytes); }
 inline void aligned_delete(void* p, std::size_t) noexcept { ::free(p); }
 #else
@@ -50,8 +50,8 @@ struct aligned_deleter {
 
 } // namespace detail
 
-/// Bytes on the host, aligned to buffer_alignment; empty() after an allocation that failed, as one of more than half of the
-/// address space does.
+/// Bytes on the host, aligned to buffer_alignment. empty() after a failed allocation, which includes any of more than
+/// half of the address space.
 class host_buffer {
 public:
     host_buffer() = default;
@@ -64,7 +64,7 @@ public:
         bytes_ = {static_cast<std::byte*>(detail::aligned_new(bytes == 0 ? 1 : bytes, alignment)), {alignment}};
         size_ = bytes_ ? bytes : 0;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-        // a hint: where it is not taken, nothing is lost
+        // a hint: nothing is lost if the system ignores it
         if (alignment == detail::large_page && size_ > 0)
             (void)::madvise(bytes_.get(), size_ / detail::large_page * detail::large_page, MADV_HUGEPAGE);
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Other people's arrays as views, and views as theirs, moving no data: pointers, contiguous ranges, std::mdspan and what has its
-// members, DLPack's DLTensor. None of their headers is needed here. (Eigen's matrices: tensor/eigen.hpp; its tensors:
-// device/eigen/bridge.hpp.)
+// Other libraries' arrays as views, and views as theirs, without moving data: pointers, contiguous ranges, std::mdspan
+// and types with its members, DLPack's DLTensor. None of their headers is needed here. (Eigen's matrices:
+// tensor/eigen.hpp; its tensors: device/eigen/bridge.hpp.)
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -20,31 +20,31 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A vector, an array or a span as a view of one axis. What it refers to must outlive the view.
+/// A vector, an array or a span as a view of one axis. The memory that it refers to must outlive the view.
 template <std::ranges::contiguous_range Range>
 requires(std::ranges::sized_range<Range> && std::ranges::borrowed_range<Range>)
 auto as_view(Range&& r) {
     using T = std::remove_reference_t<std::ranges::range_reference_t<Range>>;
     return view<T, extents<dyn>>(std::ranges::data(r), extents<dyn>(std::ranges::ssize(r)));
 }
-/// The same in a shape, row-major. Where there are not as many elements, the first axis has extent -1, and an assignment
-/// refuses the view.
+/// The same in a shape, row-major. If the number of elements differs, the first axis has extent -1, and an assignment
+/// rejects the view.
 template <std::ranges::contiguous_range Range, index_t... S>
 requires(std::ranges::sized_range<Range> && std::ranges::borrowed_range<Range> && sizeof...(S) > 0)
 auto as_view(Range&& r, extents<S...> shape) {
     return reshape_view(as_view(std::forward<Range>(r)), shape);
 }
 
-/// A pointer, which an array is not: it knows its size.
+/// A pointer, but not an array, which knows its size.
 template <class P>
 concept raw_pointer = std::is_pointer_v<std::remove_cvref_t<P>>;
-/// Memory as a row-major view.
+/// Memory as a row-major view of a shape.
 template <raw_pointer P, index_t... S>
 constexpr auto as_view(P&& p, extents<S...> shape) {
     return view<std::remove_pointer_t<std::remove_cvref_t<P>>, extents<S...>>(p, shape);
 }
-/// Memory with a stride for each axis, in elements; a stride may be 0. With `layout::rows` kernels read contiguous columns: where the
-/// last stride is not 1 then, the first axis has extent -1, and an assignment refuses the view.
+/// Memory with a stride for each axis, in elements; a stride may be 0. With `layout::rows` kernels read contiguous
+/// columns: if the last stride is not 1, the first axis has extent -1, and an assignment rejects the view.
 template <layout L = layout::strided, raw_pointer P, index_t... S>
 requires(L != layout::dense && sizeof...(S) > 0)
 constexpr auto as_view(P&& p, extents<S...> shape, std::array<index_t, sizeof...(S)> strides) {
@@ -52,7 +52,7 @@ constexpr auto as_view(P&& p, extents<S...> shape, std::array<index_t, sizeof...
     return view<std::remove_pointer_t<std::remove_cvref_t<P>>, extents<S...>, L>(p, shape, strides);
 }
 
-/// What has the members of std::mdspan, with accessors that are pointers.
+/// A type with the members of std::mdspan, whose data handle is a pointer.
 template <class M>
 concept mdspan_like = requires(const M& m) {
     requires std::is_same_v<std::remove_cvref_t<decltype(m.data_handle())>, typename M::element_type*>;
@@ -61,7 +61,7 @@ concept mdspan_like = requires(const M& m) {
     { m.stride(0) } -> std::convertible_to<index_t>;
     { M::rank() } -> std::convertible_to<std::size_t>;
 };
-/// A std::mdspan of any layout with strides as a view; its static extents stay static.
+/// A std::mdspan of any layout with strides as a view; static extents stay static.
 template <mdspan_like M>
 constexpr auto as_view(const M& m) {
     return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
@@ -77,7 +77,7 @@ constexpr auto as_view(const M& m) {
 
 namespace detail {
 
-/// True for a layout of mdspans that is row-major.
+/// True for a row-major layout of mdspans.
 template <class Layout, template <class, std::size_t...> class Extents>
 inline constexpr bool is_row_major = typename Layout::template mapping<Extents<index_t, 2, 3>>{}.stride(0) == 3;
 
@@ -101,15 +101,16 @@ constexpr auto to_mdspan(const view<T, extents<S...>, L>& v) {
 
 } // namespace detail
 
-/// A view as an mdspan of any implementation, whose static extents stay static:
-/// `to_mdspan<Kokkos::mdspan, Kokkos::extents, Kokkos::layout_stride>(v)`; a dense view also with layout_right.
+/// A view as an mdspan of any implementation; static extents stay static:
+/// `to_mdspan<Kokkos::mdspan, Kokkos::extents, Kokkos::layout_stride>(v)`. For a dense view, layout_right works as
+/// well.
 template <template <class...> class Mdspan, template <class, std::size_t...> class Extents, class Layout, class T,
           class E, layout L>
 constexpr auto to_mdspan(const view<T, E, L>& v) {
     return detail::to_mdspan<Mdspan, Extents, Layout>(v);
 }
 #if defined(__cpp_lib_mdspan)
-/// As a std::mdspan: layout_right of a dense view, otherwise layout_stride.
+/// As a std::mdspan: layout_right for a dense view, otherwise layout_stride.
 template <class T, class E, layout L>
 constexpr auto to_mdspan(const view<T, E, L>& v) {
     return detail::to_mdspan<std::mdspan, std::extents,
@@ -119,7 +120,7 @@ constexpr auto to_mdspan(const view<T, E, L>& v) {
 
 namespace detail {
 
-/// The type code of dlpack.h.
+/// The type code in dlpack.h.
 template <class T>
 inline constexpr int dlpack_code = std::is_floating_point_v<T> ? 2
                                    : std::is_signed_v<T>       ? 0
@@ -128,13 +129,13 @@ inline constexpr int dlpack_cpu = 1; ///< its device type
 
 } // namespace detail
 
-/// The arrays that a DLTensor points to, whose owner is the caller.
+/// The arrays that a DLTensor points to; the caller owns them.
 template <int Rank>
 struct dlpack_axes {
     std::array<std::int64_t, std::size_t{Rank}> shape{}, strides{};
 };
-/// A view as DLPack's DLTensor on the CPU, which holds while the view's memory and `axes` do. Of non-const elements: DLPack has no
-/// others.
+/// A view as DLPack's DLTensor on the CPU, valid as long as the view's memory and `axes`. The elements must be
+/// floating-point numbers or integers, and not const, which DLPack cannot express.
 template <class DLTensor, class T, class E, layout L>
 DLTensor to_dlpack(const view<T, E, L>& v, dlpack_axes<E::rank>& axes) {
     static_assert(!std::is_const_v<T>, "apriori: to_dlpack: DLPack has no tensors of const elements");
@@ -146,7 +147,7 @@ DLTensor to_dlpack(const view<T, E, L>& v, dlpack_axes<E::rank>& axes) {
     }
     DLTensor t{};
     t.data = v.data;
-    t.device.device_type = static_cast<decltype(t.device.device_type)>(detail::dlpack_cpu); // an enumeration of its own
+    t.device.device_type = static_cast<decltype(t.device.device_type)>(detail::dlpack_cpu); // its own enumeration
     t.ndim = E::rank;
     t.dtype.code = detail::dlpack_code<T>;
     t.dtype.bits = 8 * sizeof(T);
@@ -156,8 +157,8 @@ DLTensor to_dlpack(const view<T, E, L>& v, dlpack_axes<E::rank>& axes) {
     return t;
 }
 
-/// DLPack's DLTensor as a view of Rank axes of T, a floating-point number or an integer. Fails for another rank or type, and for
-/// another device than the CPU. What owns it must outlive the view.
+/// DLPack's DLTensor as a view of Rank axes of T, a floating-point number or an integer. shape_mismatch for another
+/// rank, unsupported for another type or a device other than the CPU. The owner of the tensor must outlive the view.
 template <class T, int Rank>
 auto from_dlpack(const auto& t) {
     constexpr int cpu = detail::dlpack_cpu, code = detail::dlpack_code<T>, bits = 8 * int{sizeof(T)};

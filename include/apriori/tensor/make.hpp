@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors with their elements: constants, ranges, random numbers. Named as in NumPy.
+// Functions that make tensors, named as in NumPy: constants, ranges, random numbers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,13 +13,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A tensor of that shape with equal elements.
+/// A tensor of that shape with all elements equal to `value`.
 template <class T = float, index_t... S>
 tensor<T, extents<S...>> full(extents<S...> shape, T value) {
     tensor<T, extents<S...>> x(shape);
     std::fill(x.begin(), x.end(), value);
     return x;
 }
+/// A tensor of that shape with all elements 0 (zeros) or 1 (ones).
 template <class T = float, index_t... S>
 tensor<T, extents<S...>> zeros(extents<S...> shape) {
     return tensor<T, extents<S...>>(shape);
@@ -29,7 +30,7 @@ tensor<T, extents<S...>> ones(extents<S...> shape) {
     return full<T>(shape, T{1});
 }
 
-/// start + i * step for all i for which that lies before stop: ceil((stop - start) / step) elements. A step of 0 has none.
+/// start + i * step for each i for which this lies before stop: ceil((stop - start) / step) elements; none for step 0.
 template <class T = float>
 tensor<T, extents<dyn>> arange(T start, T stop, T step = T{1}) {
     const double count = step == T{0} ? 0 : std::ceil((double(stop) - double(start)) / double(step));
@@ -44,7 +45,8 @@ tensor<T, extents<dyn>> arange(T n) {
     return arange<T>(T{0}, n);
 }
 
-/// `count` numbers at equal distances from start to stop, which is the last; rounded once, from double.
+/// `count` evenly spaced numbers from start to stop inclusive, computed in double and rounded once; for
+/// one number, only start.
 template <class T = float>
 tensor<T, extents<dyn>> linspace(T start, T stop, index_t count) {
     tensor<T, extents<dyn>> x{extents<dyn>(count)};
@@ -64,7 +66,7 @@ tensor<T, extents<Rows, Columns>> identity(extents<Rows, Columns> shape) {
     return x;
 }
 
-/// A tensor of numbers from fill(span), times a factor and with an addend.
+/// A tensor of numbers from fill(span), times `factor` and plus `addend`.
 template <index_t... S>
 tensor<float, extents<S...>> random_tensor(extents<S...> shape, auto&& fill, float factor, float addend) {
     tensor<float, extents<S...>> x(shape);
@@ -86,15 +88,15 @@ tensor<T, extents<dyn, dyn>> eye(index_t n) {
     return detail::identity<T>(extents<dyn, dyn>(n, n));
 }
 
-/// Normal numbers of that mean and deviation, from a stream of a seed (core/philox.hpp).
+/// Normal numbers with that mean and standard deviation, from a stream of a seed (core/philox.hpp).
 template <index_t... S>
 tensor<float, extents<S...>> normal(extents<S...> shape, std::uint64_t seed, float mean = 0, float deviation = 1,
                                     std::uint64_t stream = 0) {
     philox_generator from(seed, stream);
     return detail::random_tensor(shape, [&](std::span<float> to) { from.randn(to); }, deviation, mean);
 }
-/// Numbers of equal chance in low .. high, high excluded but for rounding, from a stream of a seed (core/philox.hpp): multiples
-/// of 2^-24 of the distance.
+/// Uniform numbers from low to high, which is excluded except for rounding, from a stream of a seed (core/philox.hpp):
+/// multiples of 2^-24 of the distance.
 template <index_t... S>
 tensor<float, extents<S...>> uniform(extents<S...> shape, std::uint64_t seed, float low = 0, float high = 1,
                                      std::uint64_t stream = 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes, views and tensors on a std::ostream, as NumPy prints them.
+// Prints shapes, views and tensors to a std::ostream, as NumPy does.
 #pragma once
 
 #include "apriori/tensor/tensor.hpp"
@@ -9,7 +9,7 @@
 
 namespace apriori {
 
-/// [4, 64].
+/// Prints [4, 64].
 template <index_t... S>
 std::ostream& operator<<(std::ostream& out, const extents<S...>& shape) {
     out << '[';
@@ -19,10 +19,10 @@ std::ostream& operator<<(std::ostream& out, const extents<S...>& shape) {
 
 namespace detail {
 
-/// Of more elements than this the first and last three of each axis are printed.
+/// With more elements than this, only the first and last three of each axis are printed.
 inline constexpr index_t printed_whole = 1000;
 
-/// A number, also where it is stored in a byte.
+/// Prints a number, also if it is stored in a byte.
 template <class T>
 void print_number(std::ostream& out, T x) {
     if constexpr (sizeof(T) == 1)
@@ -31,7 +31,7 @@ void print_number(std::ostream& out, T x) {
         out << x;
 }
 
-/// x, `indent` characters from the left. What follows an element is on the same line, or where it is a matrix or more, on another.
+/// Prints x, `indent` characters from the left. Elements of a row share a line; rows and larger parts start new lines.
 template <class T, class E, layout L>
 void print(std::ostream& out, const view<T, E, L>& x, bool whole, int indent) {
     if constexpr (E::rank == 0)
@@ -58,8 +58,8 @@ void print(std::ostream& out, const view<T, E, L>& x, bool whole, int indent) {
 
 } // namespace detail
 
-/// [[1, 2],
-///  [3, 4]], in the stream's format of numbers.
+/// Prints [[1, 2],
+///         [3, 4]], in the stream's number format.
 template <class T, class E, layout L>
 std::ostream& operator<<(std::ostream& out, const view<T, E, L>& x) {
     if (x.data == nullptr && x.size() > 0) return out << "no memory for " << x.ext();

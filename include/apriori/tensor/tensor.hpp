@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors that own their memory, on the heap or in themselves.
+// Tensors that own their memory, on the heap or inside the object.
 #pragma once
 
 #include "apriori/tensor/host_buffer.hpp"
@@ -10,8 +10,8 @@
 
 namespace apriori {
 
-struct on_heap {};  ///< aligned to buffer_alignment; moved, never copied by accident
-struct on_stack {}; ///< in the tensor itself, of a static shape; copied as a struct is, and may be a constant
+struct on_heap {};  ///< aligned to buffer_alignment; moved, never copied implicitly
+struct on_stack {}; ///< inside the tensor, with a static shape; copied like a struct, and may be a constant
 
 namespace detail {
 
@@ -52,8 +52,8 @@ private:
 
 } // namespace detail
 
-/// A row-major tensor in host memory, zero at first. As an operand of an expression it is its view. Where there was
-/// no memory data() is null; then, and where an extent is negative, flat() is empty and an assignment refuses it.
+/// A row-major tensor in host memory, initialised to zero. As an operand of an expression it is its view. If there was
+/// no memory, data() is null; then, and if an extent is negative, flat() is empty and an assignment rejects the tensor.
 template <class T, class E, class Storage = on_heap>
 class tensor {
 public:
@@ -63,7 +63,7 @@ public:
     static constexpr int rank = E::rank;
 
     explicit constexpr tensor(E shape = {}) : memory_(shape) {}
-    /// With the elements of a list, in row-major order: `tensor<float, extents<2, 2>> x({1, 2, 3, 4})`.
+    /// From a list of its elements, in row-major order: `tensor<float, extents<2, 2>> x({1, 2, 3, 4})`.
     template <std::size_t N>
     explicit constexpr tensor(const T (&elements)[N]) : memory_(E{}) {
         static_assert(E::is_static && E{}.bytes(1) == N, "apriori: tensor: a list has as many elements as the shape");
@@ -83,7 +83,7 @@ public:
     /// The element at one index for each axis; unchecked.
     constexpr T& operator()(std::convertible_to<index_t> auto... i) noexcept { return view()(i...); }
     constexpr const T& operator()(std::convertible_to<index_t> auto... i) const noexcept { return view()(i...); }
-    /// Element i of a tensor of one axis; of others a view of all elements whose first index is i. Unchecked.
+    /// Element i of a tensor of one axis; for more axes, a view of all elements whose first index is i. Unchecked.
     constexpr decltype(auto) operator[](index_t i) noexcept { return view()[i]; }
     constexpr decltype(auto) operator[](index_t i) const noexcept { return view()[i]; }
     constexpr T* begin() noexcept { return flat().data(); }
@@ -100,7 +100,7 @@ inline constexpr bool is_tensor = false;
 template <class T, class E, class S>
 inline constexpr bool is_tensor<tensor<T, E, S>> = true;
 
-/// True where both have the same shape and equal elements.
+/// True if both have the same shape and equal elements.
 template <class T, class E, class S, class U, class F, class R>
 constexpr bool operator==(const tensor<T, E, S>& a, const tensor<U, F, R>& b) noexcept {
     return a.view() == b.view();
@@ -110,7 +110,7 @@ constexpr bool operator==(const tensor<T, E, S>& a, const view<U, F, L>& b) noex
     return a.view() == b;
 }
 
-/// A tensor of its own with the elements of a view, in row-major order.
+/// A new tensor with the elements of a view, in row-major order; data() is null if there is no memory.
 template <class T, class E, layout L>
 tensor<std::remove_const_t<T>, E> clone(const view<T, E, L>& x) {
     tensor<std::remove_const_t<T>, E> copy(x.ext());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Non-owning tensors: a pointer, a shape, strides. Slicing, transposing and reshaping a view moves no data.
+// Non-owning tensors: a pointer, a shape and strides. Slicing, transposing and reshaping a view moves no data.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,20 +13,20 @@
 
 namespace apriori {
 
-/// How the elements of a view lie in memory; each allows all that the one before it allows.
+/// How the elements of a view lie in memory. Each layout also covers the ones before it.
 enum class layout {
     dense,   ///< row-major without gaps
     rows,    ///< the last axis is contiguous, the others have run-time strides
     strided, ///< every axis has a run-time stride
 };
 
-/// p + n, and a null pointer stays one: shapes are planned at compile time with views that have no memory.
+/// p + n; a null pointer stays null, because shapes are planned at compile time with views that have no memory.
 template <class T>
 APRIORI_HD constexpr T* advance(T* p, index_t n) noexcept {
     return p == nullptr ? nullptr : p + n;
 }
 
-/// Element `at`, in row-major order, of a view with gaps.
+/// An iterator over a view with gaps: at element `at`, in row-major order.
 template <class View>
 struct element_iterator {
     using value_type = std::remove_const_t<typename View::value_type>;
@@ -55,7 +55,7 @@ struct element_iterator {
     constexpr bool operator==(const element_iterator& o) const noexcept { return at == o.at; }
 };
 
-/// A tensor that lives elsewhere: T is float or const float (index tensors: const std::int32_t).
+/// A tensor whose memory is owned elsewhere. T is an element type (core/element.hpp) or a const one.
 template <class T, class E, layout L = layout::dense>
 struct view {
     using apriori_expression = void;
@@ -75,7 +75,7 @@ struct view {
         : data(p), shape(e) {}
     constexpr view(T* p, E e, sizes_type s) : data(p), shape(e), strides(s) {}
 
-    /// A view of const elements; and a dense view where a strided one is asked for.
+    /// Converts to a view of const elements, and to a more general layout.
     template <class U, layout M>
     requires(std::is_same_v<T, U> || std::is_same_v<T, const U>) && (M <= L)
     constexpr view(const view<U, E, M>& o) : data(o.data), shape(o.shape), strides(o.strides) {}
@@ -84,14 +84,14 @@ struct view {
     constexpr index_t size() const noexcept { return shape.size(); }
     constexpr index_t stride(int axis) const noexcept { return at(strides, axis); }
 
-    /// The elements as a span; dense views only. Empty where an extent is negative.
+    /// The elements as a span; only for dense views. Empty if an extent is negative.
     constexpr std::span<T> flat() const noexcept
     requires(L == layout::dense)
     {
         return {data, shape.bytes(1)};
     }
 
-    /// The element at one index for each axis. Like every access to elements, it does not look whether there is one.
+    /// The element at one index for each axis. Like all access to elements, it is unchecked.
     template <std::convertible_to<index_t>... Index>
     constexpr T& operator()(Index... i) const noexcept {
         static_assert(sizeof...(Index) == std::size_t{rank}, "apriori: an element has one index for each axis");
@@ -100,7 +100,7 @@ struct view {
         ((offset += index_t(i) * strides[axis++]), ...);
         return data[offset];
     }
-    /// Element i of a view of one axis; of others the view of all elements whose first index is i.
+    /// Element i of a view of one axis; for more axes, the view of all elements whose first index is i.
     constexpr decltype(auto) operator[](index_t i) const noexcept
     requires(rank > 0)
     {
@@ -130,7 +130,7 @@ struct view {
 
     static constexpr sizes_type dense_strides(const E& e) noexcept {
         sizes_type s{};
-        std::size_t step = 1; // unsigned: of extents that an assignment refuses the product may be any number
+        std::size_t step = 1; // unsigned: may wrap around for extents that an assignment rejects
         for (int i = rank - 1; i >= 0; --i) {
             at(s, i) = index_t(step);
             step *= std::size_t(e[i]);
@@ -139,13 +139,13 @@ struct view {
     }
 };
 
-/// `count` rows of Width elements, each `stride` elements behind the one before.
+/// `count` rows of Width elements, each `stride` elements after the one before.
 template <index_t Width, class T>
 constexpr view<T, extents<dyn, Width>, layout::rows> rows_of(T* p, index_t count, index_t stride) {
     return {p, extents<dyn, Width>(count), {stride, 1}};
 }
 
-/// True where two views have the same shape and equal elements; NaN is equal to nothing.
+/// True if two views have the same shape and equal elements; NaN equals nothing.
 template <class T, class E, layout L, class U, class F, layout M>
 requires(E::rank == F::rank && std::is_same_v<std::remove_const_t<T>, std::remove_const_t<U>>)
 constexpr bool operator==(const view<T, E, L>& a, const view<U, F, M>& b) noexcept {
@@ -167,7 +167,7 @@ struct with_extent<extents<S...>, Axis, Size> {
     using type = decltype(make(std::make_index_sequence<sizeof...(S)>{}));
 };
 
-/// The shape of a given size on every axis; the static ones must agree (the caller has checked).
+/// The shape E with the given size on every axis; the static ones must agree (the caller has checked).
 template <class E>
 constexpr E extents_of_sizes(const std::array<index_t, std::size_t{E::rank}>& sizes) {
     E e;
@@ -175,8 +175,8 @@ constexpr E extents_of_sizes(const std::array<index_t, std::size_t{E::rank}>& si
     return e;
 }
 
-/// Elements first .. first + Count of an axis. Slicing any axis but the first leaves gaps between rows. Where they are not all
-/// there, the axis has extent -1, and an assignment refuses the view.
+/// Elements first .. first + count of an axis; Count is `count`, or `dyn`. Slicing any axis but the first leaves gaps
+/// between rows. If some of the elements do not exist, the axis has extent -1, and an assignment rejects the view.
 template <int Axis, index_t Count, class T, class E, layout L>
 constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) {
     static_assert(Axis >= 0 && Axis < E::rank, "apriori: slice: no such axis");
@@ -197,7 +197,7 @@ constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) 
     }
 }
 
-/// Two axes exchanged; the last axis may be one of them, its elements are then strided.
+/// Exchanges two axes. If one of them is the last, the result is strided.
 template <int A, int B, class T, index_t... S, layout L>
 constexpr auto transpose_view(const view<T, extents<S...>, L>& v) {
     using E = extents<S...>;
@@ -219,8 +219,8 @@ constexpr auto transpose_view(const view<T, extents<S...>, L>& v) {
     }
 }
 
-/// The same elements in another shape of as many elements; dense views only. Where there are not as many, the first axis has
-/// extent -1, and an assignment refuses the view.
+/// The same elements in another shape with as many elements; only for dense views. If the numbers differ, the first
+/// axis has extent -1, and an assignment rejects the view.
 template <class To, class T, class E>
 constexpr auto reshape_view(const view<T, E, layout::dense>& v, To to) {
     if constexpr (To::is_static && E::is_static)
@@ -230,7 +230,7 @@ constexpr auto reshape_view(const view<T, E, layout::dense>& v, To to) {
     return view<T, To>(v.data, to);
 }
 
-/// Columns of heads as an axis: rows [.., n * d] seen as [.., n, d] without moving data.
+/// Splits the last axis, for example into heads: rows [.., n * d] as [.., n, d], without moving data.
 template <index_t Heads, class T, index_t... S, layout L>
 requires(L != layout::strided)
 constexpr auto split_last(const view<T, extents<S...>, L>& v) {
