@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The front door: pipelines and models from their folders, on the CPU. Needs apriori::cpu, ::io and ::text.
+// The front door: pipelines and models from their folders, on the CPU. Needs apriori::cpu, apriori::io and
+// apriori::text.
 #pragma once
 
 #include "apriori/compiled_parts.hpp"

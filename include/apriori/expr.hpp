@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expression core in one include: tensors, lazy nodes, plans. Printing is apart (expr/print.hpp), as is making tensors
-// (tensor/make.hpp).
+// The expression core in one include: tensors, lazy nodes and plans. Printing (expr/print.hpp) and making tensors
+// (tensor/make.hpp) are separate.
 #pragma once
 
 #include "apriori/expr/axes.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which nodes of an expression need a kernel of their own (its anchors), and into which of them the element-wise nodes around
-// are folded.
+// Which nodes of an expression need their own kernel (its anchors), and into which of them the element-wise nodes
+// around them are folded.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -15,23 +15,23 @@ inline constexpr bool is_elementwise = false;
 template <class F, class... A>
 inline constexpr bool is_elementwise<elementwise_node<F, A...>> = true;
 
-/// Arguments of an element-wise node.
+/// The number of arguments of an element-wise node.
 template <class X>
 inline constexpr int argument_count = 0;
 template <class F, class... A>
 inline constexpr int argument_count<elementwise_node<F, A...>> = sizeof...(A);
 
-/// A node that needs a kernel of its own.
+/// A node that needs its own kernel.
 template <class X>
 concept anchor = !leaf<X> && !is_elementwise<X>;
 
-/// How many anchors element-wise nodes reach from X; they are numbered from left to right.
+/// The number of anchors that element-wise nodes reach from X; they are numbered from left to right.
 template <class X>
 inline constexpr int anchor_count = anchor<X> ? 1 : 0;
 template <class F, class... A>
 inline constexpr int anchor_count<elementwise_node<F, A...>> = (0 + ... + anchor_count<A>);
 
-/// The number of the first anchor in operand I of A.
+/// The number of the first anchor in operand Is of A.
 template <int Is, class... A>
 inline constexpr int first_anchor = [] {
     int n = 0, i = 0;
@@ -39,7 +39,7 @@ inline constexpr int first_anchor = [] {
     return n;
 }();
 
-/// How much is saved by folding what surrounds an anchor into it; 0: it has no epilogue.
+/// How much is saved by folding the nodes around an anchor into it; 0 if it has no epilogue.
 template <class X>
 inline constexpr int epilogue_worth = [] {
     if constexpr (requires { X::epilogue_worth; })
@@ -48,7 +48,7 @@ inline constexpr int epilogue_worth = [] {
         return 0;
 }();
 
-/// True where the kernel of an anchor can write to an Out (ops::output_to): floats, where it does not tell.
+/// True if the kernel of an anchor can write to an Out (ops::output_to); one that does not say so writes only floats.
 template <class X, class Out>
 inline constexpr bool writes_to = [] {
     if constexpr (requires { X::template writes<Out>; })
@@ -57,8 +57,8 @@ inline constexpr bool writes_to = [] {
         return std::is_same_v<Out, ops::output>;
 }();
 
-/// True where a shape A equals that of the result, R, as far as the compiler knows. An extent of 1 that it knows is taken for a
-/// broadcast one where the result's is of run time.
+/// True if a shape A equals that of the result, R, as far as is known at compile time. A static extent of 1 counts as
+/// broadcast if the result's extent is known only at run time.
 template <class A, class R>
 inline constexpr bool same_extents = [] {
     bool same = A::rank == R::rank;
@@ -67,8 +67,8 @@ inline constexpr bool same_extents = [] {
     return same;
 }();
 
-/// Looks for the anchor that takes the rest as its epilogue in a result of shape R that goes to an Out: the most worth, the first of
-/// equals. It has the extents of the result, so that nothing is broadcast on the way.
+/// Finds the anchor that takes the rest as its epilogue in a result of shape R that goes to an Out: the one of most
+/// worth, the first among equals. It must have the extents of the result, so that it is not broadcast.
 template <class R, class Out>
 struct root_search {
     int root = -1, worth = 0, next = 0;
@@ -88,7 +88,7 @@ struct root_search {
         (visit(std::type_identity<A>{}), ...);
     }
 };
-/// The number of that anchor; -1: none can.
+/// The number of that anchor; -1 if there is none.
 template <class X, class R, class Out>
 inline constexpr int root_anchor = [] {
     root_search<R, Out> search;
@@ -109,8 +109,8 @@ constexpr const auto& find_anchor(const elementwise_node<F, A...>& x) {
         return find_anchor<N, Is + 1>(x);
 }
 
-/// True for an expression that is one norm of something element-wise, with element-wise nodes around it: a contraction can
-/// compute it where it reads rows.
+/// True for an expression of one norm of something element-wise, with element-wise nodes around it: a contraction can
+/// compute it while reading rows.
 template <class X>
 inline constexpr bool is_norm_prologue = [] {
     if constexpr (anchor_count<X> == 1 && root_anchor<X, extents_of<X>, ops::output> == 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scaled dot-product attention (Vaswani et al. 2017) as a node, and who attends to whom.
+// Scaled dot-product attention (Vaswani et al. 2017) as a node, and its biases as an operand.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -9,21 +9,21 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The device's own attention kernel: scores never leave it. The default processor.
+/// The device's own attention kernel, which keeps the scores to itself. The default processor.
 struct fused_attention {
     static constexpr const char* name = "fused";
     using products = float;
 };
-/// The same with queries, keys, values and weights rounded to bfloat16 where they are multiplied; sums are float32. `cpu` has it. In
-/// models whose format rounds activations it is what fused_attention means.
+/// The same with queries, keys, values and weights rounded to bfloat16 when they are multiplied; sums are float32.
+/// `cpu` has it. In models whose format rounds activations, fused_attention means this.
 struct bfloat16_attention {
     static constexpr const char* name = "fused, bfloat16";
     using products = bfloat16;
 };
 
-/// softmax(scale q k^T + bias) v for `Heads` heads. Operands are q, k, v [rows, Heads * d] each, or one [rows, 3 * Heads * d]
-/// that holds them side by side. Processor is fused_attention, bfloat16_attention or a composition of
-/// expressions (layers/).
+/// softmax(scale q k^T + bias) v for `Heads` heads -> [rows, Heads * d]. Operands are q, k, v [rows, Heads * d] each,
+/// or one [rows, 3 * Heads * d] that holds them side by side. Processor is fused_attention, bfloat16_attention or a
+/// composition of expressions (layers/).
 template <class Processor, int Heads, class First, class... Rest>
 struct attention_node {
     static_assert(sizeof...(Rest) == 0 || sizeof...(Rest) == 2);
@@ -80,7 +80,7 @@ struct attention_node {
     }
 
 private:
-    /// body(q, k, v) with the three in memory, their columns contiguous.
+    /// Calls body(q, k, v) with the three in memory, with contiguous columns.
     template <class Context, class Body>
     constexpr void with_heads(Context& to, Body&& body) const {
         if constexpr (parts == 1) {
@@ -126,7 +126,7 @@ struct attention_bias {
     attention_rows rows{};
     index_t heads = 1;
     APRIORI_HD cursor row(index_t r) const noexcept { return {&rows, r / (rows.tokens * heads), r % rows.tokens}; }
-    /// Its bytes do not count: a mask is small beside the scores, and a plan is the same with it and without.
+    /// Reports no bytes: a mask is small compared with the scores, and a plan is the same with and without it.
     static constexpr void names(name_list& l) { l.add("attention_bias"); }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Axes in another order, more of them, fewer of them: free on a view, as slices and transposes are.
+// Permutes, adds and removes axes: free on a view, as slices and transposes are.
 #pragma once
 
 #include "apriori/expr/anchors.hpp"
@@ -27,7 +27,7 @@ struct permute_op {
         using result = view<T, extents<E::fixed(Axes)...>, kept>;
         return result(v.data, extents_of_sizes<typename result::extents_type>({v.ext()[Axes]...}), {v.stride(Axes)...});
     }
-    /// The view that the operator makes v of: for destinations.
+    /// The inverse: the view that the operator turns into v. For destinations.
     constexpr auto inverse(const auto& v, const auto&) const {
         constexpr int rank = int{sizeof...(Axes)};
         constexpr auto place = [](int axis) {
@@ -42,7 +42,7 @@ struct permute_op {
     }
 };
 
-/// The axis of extent 1 is left out.
+/// Removes the axis, of extent 1.
 template <int Axis>
 struct squeeze_op {
     static constexpr const char* name = "squeeze";
@@ -56,7 +56,7 @@ struct squeeze_op {
             using result = view<T, extents<extents<S...>::fixed(from(Is))...>, kept>;
             result squeezed(v.data, extents_of_sizes<typename result::extents_type>({v.ext()[from(Is)]...}),
                             {v.stride(from(Is))...});
-            if constexpr (rank > 1) // where it was more than 1, an assignment refuses the view
+            if constexpr (rank > 1) // if it was not 1, an assignment rejects the view
                 if (v.ext()[Axis] != 1) squeezed.shape.sizes[0] = -1;
             return squeezed;
         }(std::make_integer_sequence<int, rank - 1>{});
@@ -66,7 +66,7 @@ struct squeeze_op {
     }
 };
 
-/// A new axis of extent 1.
+/// Adds an axis of extent 1.
 template <int Axis>
 struct expand_dims_op {
     static constexpr const char* name = "expand_dims";
@@ -90,7 +90,7 @@ struct expand_dims_op {
 
 namespace detail {
 
-/// x with new axes of extent 1 in front, up to a rank.
+/// x with new axes of extent 1 before its own, up to a rank of Rank.
 template <int Rank, class X>
 constexpr auto aligned_to_rank(const X& x) {
     if constexpr (extents_of<X>::rank == Rank)
@@ -98,8 +98,8 @@ constexpr auto aligned_to_rank(const X& x) {
     else
         return aligned_to_rank<Rank>(view_op(expand_dims_op<0>{}, x));
 }
-/// True where operands of an element-wise node may be read in another order of axes. An extent of 1 that only run time knows is
-/// broadcast on every axis but the last, so that none may become the last.
+/// True if the operands of an element-wise node may be read in another order of axes. An extent of 1 known only at run
+/// time broadcasts on every axis but the last, so such an axis must not become the last.
 template <int Last, class X>
 inline constexpr bool reads_permuted = false;
 template <int Last, class F, class... A>
@@ -107,7 +107,7 @@ inline constexpr bool reads_permuted<Last, elementwise_node<F, A...>> =
     anchor_count<elementwise_node<F, A...>> == 0 &&
     (Last + 1 == extents_of<elementwise_node<F, A...>>::rank || (extents_of<A>::is_static && ...));
 
-/// x with its axes in another order. What is element-wise reads its operands in that order.
+/// x with its axes in another order. An element-wise node reads its operands in that order.
 template <int... Axes, class X>
 constexpr auto permuted(const X& x) {
     constexpr int order[] = {Axes...};
@@ -159,7 +159,7 @@ constexpr auto transpose(X&& x) {
             return permute<(int{Is} == A ? B : int{Is} == B ? A : int{Is})...>(std::forward<X>(x));
         }(std::make_index_sequence<std::size_t{rank}>{});
 }
-/// x without an axis of extent 1.
+/// x without an axis of extent 1; shape_mismatch if a run-time extent is not 1.
 template <int Axis, expression X>
 constexpr auto squeeze(X&& x) {
     constexpr index_t extent = Axis >= 0 && Axis < extents_of<X>::rank ? extents_of<X>::fixed(Axis) : 0;
@@ -173,7 +173,7 @@ constexpr auto expand_dims(X&& x) {
     if constexpr (Axis >= 0 && Axis <= extents_of<X>::rank)
         return detail::view_op(detail::expand_dims_op<Axis>{}, std::forward<X>(x));
 }
-/// Operands of one shape, in sequence along a new axis.
+/// Operands of one shape, one after the other along a new axis: numpy.stack.
 template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
 constexpr auto stack(Xs&&... xs) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a few rows over keys and values that earlier passes left: what exact incremental sampling runs on.
+// Attention of a few rows to keys and values that earlier passes have stored: the basis of exact incremental sampling.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -8,7 +8,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// softmax(scale q k^T) v for Heads heads. `own` [rows, 3 D] holds q, k and v side by side, D = Heads * d.
+/// softmax(scale q k^T) v for Heads heads -> [groups.out_rows, D], D = Heads * d. `own` [rows, 3 D] holds q, k and v
+/// side by side.
 template <int Heads, class Own>
 struct cached_attention_node {
     static_assert(is_view<Own>, "apriori: cached_attention: the operand is a view; assign an expression first");
@@ -37,7 +38,7 @@ struct cached_attention_node {
     }
 };
 
-/// Attention of the rows of `own` in a layer, over their groups' past in that layer and their own.
+/// Attention of the rows of `own` in a layer, to their groups' past in that layer and to their groups' own rows.
 template <int Heads, class Own>
 constexpr auto cached_attention(const Own& own, const attention_groups& groups, index_t layer, float scale) {
     return cached_attention_node<Heads, node_t<Own>>{groups, layer, scale, as_node(own)};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an assignment checks of the memory it reads and writes, before anything runs: that there is some, that no extent is
+// What an assignment checks about the memory that it reads and writes, before anything runs: that no extent is
 // negative, that the destination overwrites nothing that is still to be read, and that gathered rows exist.
 #pragma once
 
@@ -17,12 +17,12 @@ namespace apriori::detail {
 /// The bytes of a view: `rows` blocks of `width` bytes, `stride` bytes apart.
 struct byte_blocks {
     std::uintptr_t first = 0, width = 0, stride = 0, rows = 0;
-    bool filled = false; ///< each block has no gaps
+    bool filled = false; ///< no block has gaps
 
     constexpr std::uintptr_t last() const { return first + (rows - 1) * stride + width; }
 };
 
-/// A view as bytes, of any type; it refers to the view.
+/// A view of any type, in bytes. Refers to the view.
 struct byte_view {
     std::uintptr_t first;
     std::size_t element;
@@ -40,7 +40,7 @@ struct byte_view {
 
 constexpr index_t magnitude(index_t stride) { return stride < 0 ? -stride : stride; }
 
-/// The first byte of a view in memory: that of the last element on the axes that run backwards.
+/// The lowest address of a view: that of the last element on axes with negative strides.
 inline std::uintptr_t first_byte(const byte_view& v) {
     std::uintptr_t first = v.first;
     for (int i = 0; i < v.rank; ++i)
@@ -49,7 +49,7 @@ inline std::uintptr_t first_byte(const byte_view& v) {
     return first;
 }
 
-/// The blocks along the axis of the largest stride; rows is 0 where there is no element.
+/// Blocks along the axis of largest stride; rows is 0 if there are no elements.
 inline byte_blocks blocks_of(const byte_view& v) {
     byte_blocks b{first_byte(v), v.element, 0, 1, false};
     index_t inside = 1; // elements of a block
@@ -68,15 +68,15 @@ inline byte_blocks blocks_of(const byte_view& v) {
         b.rows = std::uintptr_t(v.extents[outer]);
         b.stride = std::uintptr_t(magnitude(v.strides[outer])) * v.element;
     }
-    if (b.filled && b.stride <= b.width) { // the blocks make one
+    if (b.filled && b.stride <= b.width) { // the blocks form one
         b.width += (b.rows - 1) * b.stride;
         b.rows = 1, b.stride = b.width;
     }
     return b;
 }
 
-/// True where both are sure to share a byte. Interleaved blocks of equal strides, such as columns of one matrix, are told apart;
-/// what has other gaps may share bytes unseen.
+/// True if both certainly share a byte. Interleaved blocks of equal strides, such as columns of one matrix, are told
+/// apart; views with other gaps may share bytes undetected.
 inline bool surely_overlap(const byte_blocks& a, const byte_blocks& b) {
     if (a.rows == 0 || b.rows == 0 || a.first >= b.last() || b.first >= a.last()) return false;
     const auto holds = [](const byte_blocks& one, std::uintptr_t byte) {
@@ -92,7 +92,7 @@ inline bool surely_overlap(const byte_blocks& a, const byte_blocks& b) {
     return (column < low.width && row < low.rows) || (column + high.width > stride && row + 1 < low.rows);
 }
 
-/// True where an element of v, broadcast into a result that out holds, lies where the result's element goes.
+/// True if each element of v, broadcast into the result in `out`, lies where the element of the result is written.
 inline bool at_the_same_place(const byte_view& out, const byte_view& v) {
     const int shift = out.rank - v.rank;
     for (int i = 0; i < out.rank; ++i)
@@ -101,12 +101,12 @@ inline bool at_the_same_place(const byte_view& out, const byte_view& v) {
     return true;
 }
 
-/// True where writing out spoils v. `in_order`: but for elements that are read where they are written.
+/// True if writing out spoils v. `in_order`: elements that are read where they are written do not count.
 bool spoils_view(const byte_view& out, const byte_view& v, bool in_order);
 
 #if APRIORI_DEFINITIONS
 
-/// Behind the last byte of a view; its first where it has no element.
+/// The address past the last byte of a view; its first byte if it has no elements.
 inline std::uintptr_t end_of(const byte_view& v) {
     index_t last = 1;
     for (int i = 0; i < v.rank; ++i) {
@@ -115,7 +115,7 @@ inline std::uintptr_t end_of(const byte_view& v) {
     }
     return first_byte(v) + v.element * std::uintptr_t(last);
 }
-/// The same of views that are not behind one another; apart, so that all others are told quickly.
+/// spoils_view for views whose address ranges overlap. A separate function, so that all others are decided quickly.
 APRIORI_NOINLINE inline bool spoils_entwined(const byte_view& out, const byte_view& v, bool in_order) {
     if (in_order && out.first == v.first && at_the_same_place(out, v)) return false;
     return surely_overlap(blocks_of(out), blocks_of(v));
@@ -127,7 +127,7 @@ APRIORI_FUNCTION bool spoils_view(const byte_view& out, const byte_view& v, bool
 
 #endif
 
-/// body(operand) for each operand of a node.
+/// Calls body(operand) for each operand of a node.
 template <class X, class Body>
 constexpr void for_children(const X& x, const Body& body) {
     const auto each = [&](const auto&... a) { (body(a), ...); };
@@ -142,7 +142,7 @@ constexpr void for_children(const X& x, const Body& body) {
     else if constexpr (requires { x.x; })
         each(x.x);
 }
-/// body(leaf) for each leaf of x; `Fused`: only of those that one kernel reads.
+/// Calls body(leaf) for each leaf of x; `Fused`: only for those that one kernel reads.
 template <bool Fused, class X, class Body>
 constexpr void for_leaves(const X& x, const Body& body) {
     if constexpr (leaf<X>)
@@ -150,13 +150,13 @@ constexpr void for_leaves(const X& x, const Body& body) {
     else if constexpr (!Fused || is_elementwise<X> || requires { requires X::is_prologue; })
         for_children(x, [&](const auto& a) { for_leaves<Fused>(a, body); });
 }
-/// What the kernel of an anchor reads that has memory already: body(leaf) for each.
+/// Calls body(leaf) for each leaf that the kernel of an anchor reads from memory that already exists.
 template <class X, class Body>
 constexpr void for_inputs(const X& anchor, const Body& body) {
     for_children(anchor, [&](const auto& a) { for_leaves<true>(a, body); });
 }
 
-/// True where writing `out` spoils a leaf. `in_order`: but for elements that are read where they are written.
+/// True if writing `out` spoils a leaf. `in_order`: elements that are read where they are written do not count.
 template <class Leaf>
 bool spoils_leaf(const byte_view& out, const Leaf& leaf, bool in_order) {
     if constexpr (is_view<Leaf>)
@@ -174,8 +174,8 @@ APRIORI_INLINE bool spoils_an_operand(const byte_view& out, const elementwise_no
                                       std::integer_sequence<int, Is...>) {
     return (spoils<Root, First + first_anchor<Is, A...>>(out, el::get<Is>(x.args)) || ...);
 }
-/// True where writing `out` spoils an operand of x. The anchor numbered Root is computed with what is around it; others are
-/// written to temporaries before.
+/// True if writing `out` spoils an operand of x. Anchor number Root is computed together with what is around it; other
+/// anchors are written to temporaries before.
 template <int Root, int First, class X>
 bool spoils(const byte_view& out, const X& x) {
     if constexpr (leaf<X>)
@@ -190,7 +190,7 @@ bool spoils(const byte_view& out, const X& x) {
         return false;
 }
 
-/// body(leaf) for each leaf of a reduction that is part of a kernel with a result of shape R.
+/// Calls body(leaf) for each leaf of a reduction that is part of a kernel with a result of shape R.
 template <class R, class X, class Body>
 void for_reduced_leaves(const X& x, const Body& body) {
     if constexpr (leaf<X>)
@@ -200,8 +200,8 @@ void for_reduced_leaves(const X& x, const Body& body) {
     else if constexpr (is_row_reduction<X, R>)
         for_reduced_leaves<R>(x.x, body);
 }
-/// True where writing `out` spoils a row of a result of shape R that is reduced on the way. That the row itself is written is no harm: it
-/// is reduced before.
+/// True if writing `out` spoils a row that a kernel with a result of shape R reduces as well. Writing the row itself
+/// does no harm, because it is reduced before.
 template <class R, int Root, int First = 0, class X>
 bool spoils_reduced_rows(const byte_view& out, const X& x) {
     if constexpr (is_elementwise<X>)
@@ -217,7 +217,7 @@ bool spoils_reduced_rows(const byte_view& out, const X& x) {
         return false;
 }
 
-/// True where a part of a concatenation overwrites what a later part reads.
+/// True if a part of a concatenation overwrites what a later part reads.
 template <class Out, class X>
 bool spoils_a_later_part(const Out& out, const X& x) {
     bool any = false;
@@ -243,14 +243,14 @@ bool spoils_a_later_part(const Out& out, const X& x) {
 
 template <fixed_string Operation>
 inline constexpr auto no_such_row = Operation + ": an index is not a row of the table (axis 0)";
-/// The first of some indices that is below 0 or not below n, as a status. In memory that the host reads.
+/// An error for the first index that is below 0 or not below n. Reads memory on the host.
 template <fixed_string Operation>
 constexpr status check_rows(const auto& rows, index_t n) {
     for (const std::int32_t row : rows.flat())
         if (row < 0 || row >= n) return status::invalid(no_such_row<Operation>.text, row, n);
     return {};
 }
-/// True where a gather of rows is in X: seen from types, which costs less to compile than a walk that finds none.
+/// True if X contains a gather of rows. Decided by types, which costs less to compile than a walk that finds none.
 template <class X>
 inline constexpr bool gathers = [] {
     if constexpr (leaf<X>)
@@ -271,7 +271,7 @@ inline constexpr bool gathers = [] {
 template <std::size_t... Is, class... X>
 inline constexpr bool gathers<el::indexed_pack<std::index_sequence<Is...>, X...>> = (gathers<X> || ...);
 
-/// The same of each gather in x.
+/// The same for each gather in x.
 template <class X>
 status check_indices(const X& x) {
     status s;
@@ -283,7 +283,7 @@ status check_indices(const X& x) {
     return s;
 }
 
-/// A destination's extents are not negative.
+/// An error if an extent of a destination is negative.
 template <class Out>
 constexpr status check_extents_of(const Out& out) {
     for (int i = 0; i < Out::rank; ++i)

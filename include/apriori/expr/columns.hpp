@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and reductions over another axis than the last: columns side by side, read row by row.
+// Norms and reductions over an axis other than the last: columns side by side, read row by row.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +12,7 @@ namespace apriori {
 
 namespace ops {
 
-/// Column c of group g has the elements [g * depth + i, c] of a program, i from 0 to depth.
+/// Column c of group g consists of the elements [g * depth + i, c] of a program, i from 0 to depth - 1.
 struct column_groups {
     index_t groups, depth, cols;
 
@@ -24,7 +24,7 @@ struct column_groups {
     }
 };
 
-/// Column c of group g of an op, as policies see it.
+/// Column c of group g of an op, in the form that policies use.
 template <class Program>
 struct column_cursor {
     Program program;
@@ -41,7 +41,7 @@ APRIORI_HD constexpr auto plain_column(const Op& op, index_t g, index_t c) {
                                                                   op.in.depth);
 }
 
-/// All columns of an op, one after the other.
+/// Runs all columns of an op, one after the other.
 constexpr status run_columns(const auto& op) {
     for (index_t g = 0; g < op.in.groups; ++g)
         for (index_t c = 0; c < op.in.cols; ++c) op.run_column(g, c);
@@ -61,7 +61,7 @@ struct reduce_columns {
             l.template add_epilogue<typename Out::element>(input.outer, in.groups, in.cols);
         });
     }
-    /// Column c of group g in plain loops.
+    /// Computes column c of group g in plain loops.
     APRIORI_HD constexpr void run_column(index_t g, index_t c) const {
         put(out.row(g) + c, input.outer.row(g).at(c, input.policy.reduce(plain_column(*this, g, c), in.depth)));
     }
@@ -116,7 +116,7 @@ constexpr ops::column_groups column_groups_of(const E& x) {
 
 namespace detail {
 
-/// make(y) of y, which is x with Axis before the last, and the result with the axes of x.
+/// Applies make to x with Axis moved before the last axis; the result has the axes of x.
 template <int Axis, class X>
 constexpr auto over_columns(X&& x, const auto& make) {
     constexpr int before = extents_of<X>::rank - 2;

@@ -2,16 +2,16 @@
 // What an expression is, and how the shapes of operands combine.
 //
 // A node is a struct with
-//     apriori_expression           a type, to know it by
-//     extents_type, ext()          its shape, and with run-time extents
-//     value_type                   of its elements (core/element.hpp); where there is none, float
-//     check()                      what is wrong with run-time extents in it and below; where there is nothing, left out
-// and is
+//     apriori_expression           a type that marks it as one
+//     extents_type, ext()          its shape, and the shape with run-time extents
+//     value_type                   the type of its elements (core/element.hpp); float if absent
+//     check()                      the error in run-time extents in it and below; absent if there can be none
+// and is one of
 //     a leaf: is_leaf = true, program(result), how kernels read it in a result of that shape; see expr/leaves.hpp
 //     a function of elements: elementwise_node
-//     or else a kernel: lower(to, out) launches it (expr/lower.hpp). With an `epilogue_worth` above 0 it is
+//     otherwise a kernel: lower(to, out) launches it (expr/lower.hpp). With an `epilogue_worth` above 0 it is
 //     lower(to, out, epilogue), and the element-wise nodes around it are that epilogue.
-// check_in(result) takes the place of check() in a result of another shape, and in_memory(to) gives a view of what needs no
+// check_in(result) replaces check() in a result of another shape. in_memory(to) gives a view for nodes that need no
 // kernel.
 #pragma once
 
@@ -31,7 +31,7 @@ namespace apriori {
 template <class T>
 concept expression = requires { typename std::remove_cvref_t<T>::apriori_expression; };
 
-/// What kernels read as it lies in memory.
+/// A node that kernels read directly: a view, a number, gathered rows, indices.
 template <class X>
 concept leaf = is_view<X> || requires { requires X::is_leaf; };
 
@@ -57,7 +57,7 @@ struct element_type<X> {
 /// The type of an expression's elements.
 template <class X>
 using element_of = typename detail::element_type<std::remove_cvref_t<X>>::type;
-/// The type of the elements of several side by side: their own, or what it is promoted to.
+/// The element type of several expressions side by side: their own if they agree, otherwise what they are promoted to.
 template <class X, class... Rest>
 using joint_element_t = std::conditional_t<(std::is_same_v<element_of<X>, element_of<Rest>> && ...), element_of<X>,
                                            promoted_t<element_of<X>, element_of<Rest>...>>;
@@ -78,7 +78,7 @@ struct require_shapes {
 
 namespace detail {
 
-/// The extent of E on an axis of a result of that rank, 1 where E has none.
+/// The extent of E on an axis of a result of that rank; 1 if E has no such axis.
 template <class E>
 constexpr index_t aligned_extent(int axis, int rank) {
     const int own = axis - (rank - E::rank);
@@ -103,7 +103,7 @@ struct broadcast_two {
     using type = decltype(make(std::make_index_sequence<std::size_t{rank}>{}));
 };
 
-/// Of one operand or more. A member template, since nvcc matches no partial specialisation on a fixed_string.
+/// For one or more operands. A member template, because nvcc matches no partial specialisation on a fixed_string.
 template <fixed_string Operation>
 struct broadcast {
     template <class A, class... Rest>
@@ -118,11 +118,11 @@ struct broadcast {
 
 } // namespace detail
 
-/// The shape that operands take together by NumPy's rules: aligned at the last axis, extents equal or 1.
+/// The common shape of operands by NumPy's rules: aligned at the last axis, extents equal or 1.
 template <fixed_string Operation, class... E>
 using broadcast_t = typename detail::broadcast<Operation>::template all<E...>::type;
 
-/// Run-time sizes of a broadcast; an extent that does not fit is found by `check` later.
+/// The run-time sizes of a broadcast; extents that do not fit are found later, by `check`.
 template <class R, class... E>
 constexpr R broadcast_sizes(const E&... e) {
     R r;
@@ -143,9 +143,9 @@ namespace detail {
 inline constexpr const char* negative_extent = "expression: a view has a negative extent: a slice reached behind the "
                                                "end of its axis, or a shape was made with one";
 
-/// The first axis of a result of shape R on which an operand of shape E cannot be read; -1: none. Each extent is 1 or the
-/// result's. A run-time extent of 1 broadcasts on every axis but the last: kernels read columns side by side, or one number for the
-/// row, and which of them is compiled in.
+/// The first axis of a result of shape R on which an operand of shape E cannot be read; -1 if there is none. Each
+/// extent must be 1 or the result's. A run-time extent of 1 broadcasts on every axis but the last: it is compiled in
+/// whether kernels read columns side by side or one number for the row.
 template <class E, class R>
 constexpr int misfit_axis(const E& e, const R& r) {
     if constexpr (E::rank > R::rank)
@@ -159,7 +159,7 @@ constexpr int misfit_axis(const E& e, const R& r) {
     }
 }
 
-/// True where a shape X broadcasts into a destination E, as far as the compiler knows.
+/// True if a shape X broadcasts into a destination E, as far as is known at compile time.
 template <class E, class X>
 inline constexpr bool assignable = [] {
     if (X::rank > E::rank) return false;
@@ -170,7 +170,7 @@ inline constexpr bool assignable = [] {
     return true;
 }();
 
-/// True where two shapes are equal in rank and in every extent.
+/// True if two shapes are equal in rank and in every extent.
 template <class A, class B>
 constexpr bool equal_extents(const A& a, const B& b) {
     if constexpr (A::rank != B::rank)
@@ -181,7 +181,7 @@ constexpr bool equal_extents(const A& a, const B& b) {
 
 template <class... S>
 constexpr status first_error(const S&... all) {
-    if ((all.ok() && ...)) return {}; // in registers: copies of all of them would wait for one another's stores
+    if ((all.ok() && ...)) return {}; // stays in registers: copies of all of them would wait for earlier stores
     status s;
     ((s = s ? all : s), ...);
     return s;
@@ -191,7 +191,7 @@ constexpr status fitting(bool fit, const char* what, index_t got, index_t limit)
     return fit ? status{} : status::shape(what, got, limit);
 }
 
-/// Whether a span has memory for all elements of a shape.
+/// An error unless a span has memory for all elements of a shape.
 constexpr status room(const auto& span, const auto& shape, const char* what) {
     const std::size_t needed = shape.bytes(1);
     return fitting(span.data() != nullptr && span.size() >= needed, what, index_t(span.size()), index_t(needed));
@@ -199,7 +199,7 @@ constexpr status room(const auto& span, const auto& shape, const char* what) {
 
 } // namespace detail
 
-/// What is wrong with the run-time extents in x and below.
+/// The error in the run-time extents of x and of everything below it.
 constexpr status check_extents(const auto& x) {
     if constexpr (requires { x.check(); })
         return x.check();
@@ -209,7 +209,7 @@ constexpr status check_extents(const auto& x) {
 
 namespace detail {
 
-/// Text with the number of an axis behind it, for each of eight axes.
+/// Text followed by the number of an axis, for each of eight axes.
 template <fixed_string Text>
 inline constexpr auto on_axis = [] {
     std::array<short_text<sizeof(Text.text) + 8>, 8> on;
@@ -220,11 +220,11 @@ inline constexpr auto on_axis = [] {
 template <fixed_string Operation>
 inline constexpr const auto& misfits = on_axis<Operation + ": run-time extents do not fit together on axis ">;
 
-/// What is wrong with an extent that does not fit that of the result. Apart, so that it is no part of every check.
+/// The error for an extent that does not fit that of the result. A separate function, to keep it out of every check.
 APRIORI_NOINLINE constexpr status misfit(const char* text, index_t own, index_t result, int axis) {
     return own < 0 ? status::shape(negative_extent, own, axis) : status::shape(text, own, result);
 }
-/// What is wrong with x as an operand of an operation in a result of that shape. Numbers: its extent, and the result's.
+/// The error in x as an operand of an operation in a result of that shape. Its numbers are the extent and the result's.
 template <fixed_string Operation, class X, class R>
 constexpr status check_operand(const X& x, const R& result) {
     using E = extents_of<X>;
@@ -245,7 +245,7 @@ constexpr status check_operand(const X& x, const R& result) {
 
 } // namespace detail
 
-/// A number as an operand: that of a tensor's type, which it takes over.
+/// A number as an operand; T follows from the type of the tensors beside it.
 template <class T>
 struct scalar_node {
     using apriori_expression = void;
@@ -257,7 +257,7 @@ struct scalar_node {
     constexpr el::scalar_of<T> program(const auto&) const { return {number}; }
 };
 
-/// An operand as it is stored in a node: a tensor as its view, a number as a scalar, anything else as itself.
+/// An operand as it is stored in a node: a tensor as its view, a number as a scalar_node, anything else as it is.
 template <class T, class E, layout L>
 constexpr auto as_node(const view<T, E, L>& v) {
     constexpr bool known = element<std::remove_const_t<T>>;
@@ -280,7 +280,7 @@ requires(!is_view<N> && !is_tensor<N>)
 constexpr const N& as_node(const N& n) {
     return n;
 }
-/// A number for tensors of elements T.
+/// A number for tensors with elements of T.
 template <class T = float, class S>
 requires(!expression<S> && std::convertible_to<S, float>)
 constexpr scalar_node<T> as_node(S s) {
@@ -292,7 +292,8 @@ constexpr scalar_node<T> as_node(S s) {
 
 namespace detail {
 
-/// True where an operand passed as T&& outlives the full expression, as far as its type tells: a temporary tensor does not.
+/// True if an operand passed as T&& outlives the full expression, as far as its type tells: a temporary tensor does
+/// not.
 template <class T>
 inline constexpr bool lasts = std::is_reference_v<T> || !is_tensor<std::remove_cv_t<T>>;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions as products: windows of the input, which are views, times the weights.
+// Convolutions as products of the weights with windows of the input, which are views.
 #pragma once
 
 #include "apriori/expr/einsum.hpp"
@@ -8,8 +8,8 @@
 
 namespace apriori {
 
-/// x [N, C, L] and w [O, C, K] -> [N, O, (L + 2 Padding - K) / Stride + 1]: torch's conv1d, which does not turn w around. x is padded
-/// with zeros.
+/// x [N, C, L] and w [O, C, K] -> [N, O, (L + 2 Padding - K) / Stride + 1]: torch's conv1d, which does not flip w. x is
+/// padded with zeros.
 template <index_t Stride = 1, index_t Padding = 0, expression X, expression W>
 constexpr auto conv1d(X&& x, W&& w) {
     constexpr bool fits = extents_of<X>::rank == 3 && extents_of<W>::rank == 3 && extents_of<W>::fixed(2) != dyn;
@@ -23,7 +23,8 @@ constexpr auto conv1d(X&& x, W&& w) {
     }
 }
 
-/// x [N, C, H, W] and w [O, C, K, J] -> [N, O, (H + 2 Padding - K) / Stride + 1, (W + 2 Padding - J) / Stride + 1]: torch's conv2d.
+/// x [N, C, H, W] and w [O, C, K, J] -> [N, O, (H + 2 Padding - K) / Stride + 1, (W + 2 Padding - J) / Stride + 1]:
+/// torch's conv2d.
 template <index_t Stride = 1, index_t Padding = 0, expression X, expression W>
 constexpr auto conv2d(X&& x, W&& w) {
     using E = extents_of<W>;

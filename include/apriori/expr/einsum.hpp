@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of two tensors by the names of their axes: einsum<"bij,bjk->bik">(a, b). It becomes one matmul of views where the axes
-// allow it; axes that are multiplied or summed together are brought side by side first.
+// Products of two tensors by the names of their axes: einsum<"bij,bjk->bik">(a, b). This becomes one matmul of views if
+// the axes allow it; axes that are multiplied or summed together are first brought side by side.
 #pragma once
 
 #include "apriori/expr/axes.hpp"
@@ -14,7 +14,7 @@ namespace apriori {
 
 namespace detail {
 
-/// Letters of axes, in order.
+/// The letters of axes, in order.
 struct axis_names {
     std::array<char, 16> letters{};
     int count = 0;
@@ -53,7 +53,7 @@ struct axis_names {
     }
 };
 
-/// "a,b->c" in its three parts, and the axes by what becomes of them.
+/// "a,b->c" in its three parts, and the axes grouped by what happens to them.
 struct einsum_parts {
     axis_names a{}, b{}, out{};
     bool well_formed = true;
@@ -82,7 +82,7 @@ struct einsum_parts {
     constexpr axis_names contracted() const {
         return a.those([this](char c) { return b.has(c) && !out.has(c); });
     }
-    constexpr axis_names rows() const { // of the product: those of a alone
+    constexpr axis_names rows() const { // of the product: those of only a
         return out.those([this](char c) { return a.has(c) && !b.has(c); });
     }
     constexpr axis_names columns() const {
@@ -101,7 +101,7 @@ constexpr auto axes_in_order(const X& x) {
         }(std::make_index_sequence<std::size_t{To.count}>{});
 }
 
-/// x without the axes that To lacks, which are summed.
+/// x summed over the axes that To lacks.
 template <axis_names From, axis_names To, class X>
 constexpr auto summed(const X& x) {
     constexpr axis_names extra = From.those([](char c) { return !To.has(c); });
@@ -115,7 +115,8 @@ constexpr auto summed(const X& x) {
     }
 }
 
-/// Whether the axes called Names have the same extents in a, whose axes are called A, and in b, as far as the compiler knows.
+/// Whether the axes called Names have equal extents in a, whose axes are called A, and in b, as far as is known at
+/// compile time.
 template <axis_names Names, axis_names A, axis_names B, class EA, class EB>
 inline constexpr bool fixed_extents_fit = [] {
     for (int i = 0; i < Names.count; ++i) {
@@ -124,7 +125,7 @@ inline constexpr bool fixed_extents_fit = [] {
     }
     return true;
 }();
-/// The same at run time: the first misfit.
+/// The same at run time: an error for the first misfit.
 template <axis_names Names, axis_names A, axis_names B>
 constexpr status extents_fit(const auto& a, const auto& b) {
     status s;
@@ -134,7 +135,7 @@ constexpr status extents_fit(const auto& a, const auto& b) {
     }
     return s;
 }
-/// A view as it is, where a check has found nothing wrong: of axes that are one by now.
+/// Returns a view unchanged and reports the result of an earlier check: for axes that have been merged since.
 struct checked_op {
     static constexpr const char* name = "einsum";
     status found;
@@ -142,7 +143,7 @@ struct checked_op {
     constexpr status check(const auto&) const { return found; }
 };
 
-/// The sizes of a shape with the Count axes from First on as one.
+/// The sizes of a shape with the Count axes from First merged into one.
 template <std::size_t First, std::size_t Count, std::size_t Rank>
 constexpr auto merged_sizes(const std::array<index_t, Rank>& sizes) {
     std::array<index_t, Rank - Count + 1> merged{};
@@ -153,7 +154,7 @@ constexpr auto merged_sizes(const std::array<index_t, Rank>& sizes) {
     }
     return merged;
 }
-/// The Count axes from First on as one: none is a new one of extent 1.
+/// x with the Count axes from First merged into one; if Count is 0, with a new one of extent 1.
 template <int First, int Count, class X>
 constexpr auto merged(const X& x) {
     using E = extents_of<X>;
@@ -171,7 +172,7 @@ constexpr auto merged(const X& x) {
     }
 }
 
-/// x with Count new axes of extent 1 from First on.
+/// x with Count new axes of extent 1 from First.
 template <int First, int Count, class X>
 constexpr auto with_new_axes(const X& x) {
     if constexpr (Count == 0)
@@ -203,8 +204,8 @@ constexpr auto extents_called(const EA& a, const EB& b) {
 
 } // namespace detail
 
-/// The product of a and b whose axes have the letters of Spec, as numpy.einsum has it: "bij,bjk->bik". Axes that the result lacks
-/// are summed over. A letter occurs once in an operand.
+/// The product of a and b, whose axes have the letters of Spec, as in numpy.einsum: "bij,bjk->bik". Axes that the
+/// result lacks are summed over. A letter may occur only once in an operand.
 template <fixed_string Spec, expression A, expression B>
 constexpr auto einsum(A&& a, B&& b) {
     using detail::axis_names;
@@ -237,7 +238,7 @@ constexpr auto einsum(A&& a, B&& b) {
             const auto uv = [&] {
                 if constexpr (contracted.count == 1)
                     return matmul(u, v);
-                else { // which sees the merged axes' product alone
+                else { // matmul sees only the product of the merged axes
                     using checked = view_op_node<detail::checked_op, std::remove_const_t<decltype(u)>>;
                     return matmul(checked{{detail::extents_fit<contracted, parts.a, parts.b>(p.ext(), q.ext())}, u}, v);
                 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise nodes: a function of operands that broadcast against each other, and the operators that build them.
+// Element-wise nodes: functions of operands that broadcast against each other, and the operators that build them.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -37,11 +37,11 @@ struct elementwise_node {
 
 namespace detail {
 
-/// The type of A's elements; of a number bool, which all others are promoted from.
+/// The type of A's elements; bool for a number, because it promotes to every other type.
 template <class A>
 using element_or_mask =
     typename std::conditional_t<expression<A>, element_type<std::remove_cvref_t<A>>, std::type_identity<bool>>::type;
-/// What the expressions among a function's operands are promoted to; of a choice without its condition.
+/// What the expressions among a function's operands are promoted to; for a choice, without its condition.
 template <class F, class... A>
 struct promoted_expressions;
 template <class F, class First, class... Rest>
@@ -51,7 +51,7 @@ struct promoted_expressions<F, First, Rest...> {
         promoted_t<std::conditional_t<first_is_condition, bool, element_or_mask<First>>, element_or_mask<Rest>...>;
 };
 
-/// An operand of a function whose expressions are promoted to T.
+/// An operand, as a node, of a function whose expressions are promoted to T.
 template <class T, class A>
 constexpr decltype(auto) operand_node(A&& a) {
     using plain = std::remove_cvref_t<A>;
@@ -65,7 +65,7 @@ using operand_node_t = std::remove_cvref_t<decltype(operand_node<T>(std::declval
 
 } // namespace detail
 
-/// Applies a function object to operands that broadcast.
+/// Applies a function object, as in expr/functions.hpp, to operands that broadcast.
 template <class F, operand... Args>
 constexpr auto elementwise(F f, Args&&... args) {
     static_assert((detail::lasts<Args> && ...), "apriori: an expression keeps views: an operand is a temporary tensor, "
@@ -89,10 +89,11 @@ constexpr auto elementwise(F f, Args&&... args) {
     }
 }
 
-/// An operand that makes an expression with A: one of the two is an expression, not a number.
+/// An operand that makes an expression together with A: one of the two is an expression, not a number.
 template <class B, class A>
 concept operand_with = operand<B> && (expression<A> || expression<B>);
 
+/// Arithmetic, element by element. Operands broadcast and are promoted as in core/element.hpp; quotients are real.
 template <operand A, operand_with<A> B>
 constexpr auto operator+(A&& a, B&& b) {
     return elementwise(fn::add{}, std::forward<A>(a), std::forward<B>(b));
@@ -111,12 +112,14 @@ constexpr auto operator/(A&& a, B&& b) {
 }
 constexpr auto operator-(expression auto&& a) { return elementwise(fn::negate{}, std::forward<decltype(a)>(a)); }
 
+/// The smaller or larger of two elements; b if either is NaN.
 constexpr auto minimum(operand auto&& a, operand auto&& b) {
     return elementwise(fn::minimum{}, std::forward<decltype(a)>(a), std::forward<decltype(b)>(b));
 }
 constexpr auto maximum(operand auto&& a, operand auto&& b) {
     return elementwise(fn::maximum{}, std::forward<decltype(a)>(a), std::forward<decltype(b)>(b));
 }
+/// Functions of each element, see expr/functions.hpp.
 constexpr auto square(expression auto&& x) { return elementwise(fn::square{}, std::forward<decltype(x)>(x)); }
 constexpr auto exp(expression auto&& x) { return elementwise(fn::exponential{}, std::forward<decltype(x)>(x)); }
 constexpr auto log(expression auto&& x) { return elementwise(fn::logarithm{}, std::forward<decltype(x)>(x)); }
@@ -152,18 +155,22 @@ constexpr auto sinh(expression auto&& x) { return elementwise(fn::hyperbolic_sin
 constexpr auto cosh(expression auto&& x) { return elementwise(fn::hyperbolic_cosine{}, std::forward<decltype(x)>(x)); }
 constexpr auto isnan(expression auto&& x) { return elementwise(fn::is_nan{}, std::forward<decltype(x)>(x)); }
 // clang-format on
+/// a to the power of b.
 template <operand A, operand_with<A> B>
 constexpr auto pow(A&& a, B&& b) {
     return elementwise(fn::power{}, std::forward<A>(a), std::forward<B>(b));
 }
+/// The angle of the point (b, a).
 template <operand A, operand_with<A> B>
 constexpr auto atan2(A&& a, B&& b) {
     return elementwise(fn::arc_tangent_of_two{}, std::forward<A>(a), std::forward<B>(b));
 }
+/// a - n b with n = a / b truncated; the sign is that of a.
 template <operand A, operand_with<A> B>
 constexpr auto fmod(A&& a, B&& b) {
     return elementwise(fn::remainder_of{}, std::forward<A>(a), std::forward<B>(b));
 }
+/// Masks: true where a and b are equal, or not equal.
 template <operand A, operand_with<A> B>
 constexpr auto equal(A&& a, B&& b) {
     return elementwise(fn::equal{}, std::forward<A>(a), std::forward<B>(b));
@@ -172,7 +179,7 @@ template <operand A, operand_with<A> B>
 constexpr auto not_equal(A&& a, B&& b) {
     return elementwise(fn::not_equal{}, std::forward<A>(a), std::forward<B>(b));
 }
-// Comparisons and logic give 1 for true and 0 for false.
+// Comparisons and logic give masks.
 template <operand A, operand_with<A> B>
 constexpr auto operator<(A&& a, B&& b) {
     return elementwise(fn::less{}, std::forward<A>(a), std::forward<B>(b));
@@ -198,13 +205,14 @@ constexpr auto operator||(A&& a, B&& b) {
     return elementwise(fn::logical_or{}, std::forward<A>(a), std::forward<B>(b));
 }
 constexpr auto operator!(expression auto&& a) { return elementwise(fn::logical_not{}, std::forward<decltype(a)>(a)); }
-/// a if the condition is not 0, otherwise b; both are computed.
+/// a where the condition is not 0, otherwise b; both are computed.
 template <operand C, operand A, operand B>
 requires(expression<C> || expression<A> || expression<B>)
 constexpr auto where(C&& condition, A&& a, B&& b) {
     return elementwise(fn::where{}, std::forward<C>(condition), std::forward<A>(a), std::forward<B>(b));
 }
-/// x with its elements converted to T (core/element.hpp); float16 and bfloat16 become float, which a destination may round.
+/// x with its elements converted to T (core/element.hpp). float16 and bfloat16 become float, which a destination may
+/// round.
 template <element T, expression X>
 constexpr auto cast(X&& x) {
     return elementwise(fn::cast<computed_t<T>>{}, std::forward<X>(x));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An expression as a tensor of its own, for code that need not know where the memory is.
+// Evaluates an expression into a new tensor, for code that need not know where memory comes from.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,8 +10,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The value of x, in a new tensor of its shape. Allocates it, and a workspace for the time of the call. For devices that work in
-/// host memory. Errors: those of assign, and device_error where there is no memory.
+/// The value of x in a new tensor of its shape. Allocates the tensor, and a workspace for the duration of the call.
+/// Only for devices that work in host memory. Errors: those of assign, and device_error if there is no memory.
 template <class Device, expression X>
 result<tensor<element_of<X>, extents_of<X>>> evaluate(Device& device, const X& x) {
     static_assert(detail::in_host_memory<Device>,

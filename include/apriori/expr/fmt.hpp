@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions and plans for {fmt} and for std::format, as expr/print.hpp prints them; and all of tensor/fmt.hpp.
+// Formats expressions and plans with {fmt} and std::format, as expr/print.hpp prints them. Includes all of
+// tensor/fmt.hpp.
 #pragma once
 
 #include "apriori/expr/print.hpp"

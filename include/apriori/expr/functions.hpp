@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of elements. A function object has a name, for plans and errors, a cost in floating-point operations (a
-// transcendental counts as one), and works on one number or a register of them alike, of float, double or an integer type. What its
-// operands are converted to first, and what type its result has, is its `typing`.
+// Functions of elements. A function object has a name, for plans and errors, and a cost in floating-point operations (a
+// transcendental counts as one). It works on one number and on a register of them alike, of float, double or an integer
+// type. Its `typing` says what its operands are converted to first, and what type its result has.
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -14,13 +14,13 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::fn {
 
-/// Which types a function takes. Operands of several are promoted first (core/element.hpp).
+/// Which types a function takes. Several operands are first promoted to one type (core/element.hpp).
 enum class typed {
-    alike,      ///< any, masks too; the result is of the same type
-    numbers,    ///< all but masks alone; the result is of the same type
-    reals,      ///< real numbers, which integers and masks become
+    alike,      ///< any, including masks; the result has the same type
+    numbers,    ///< any, but not only masks; the result has the same type
+    reals,      ///< real numbers; integers and masks are converted to them
     comparison, ///< any; the result is a mask
-    choice,     ///< a condition of any type, and others alike
+    choice,     ///< a condition of any type, and others of one type
 };
 
 template <fixed_string Name, int Flops = 1, typed Typing = typed::numbers>
@@ -34,7 +34,7 @@ using real_function = function<Name, Flops, typed::reals>;
 template <fixed_string Name>
 using comparison = function<Name, 1, typed::comparison>;
 
-/// How F is typed: what does not tell takes numbers, and masks as floats.
+/// The typing of F. A function that declares none takes numbers, and masks as floats.
 template <class F>
 inline constexpr typed typing_of = [] {
     if constexpr (requires { F::typing; })
@@ -43,11 +43,12 @@ inline constexpr typed typing_of = [] {
         return typed::numbers;
 }();
 
-/// What F of operands of those types (computed_t) computes in, and the type of its result. A mask's values are numbers that are 1 or 0.
+/// What F computes in for operands of those types (computed_t), and the type of its result. The values of a mask are
+/// the numbers 1 and 0.
 template <class F, class... T>
 struct types {
     static constexpr typed typing = typing_of<F>;
-    static constexpr bool chooses_by_number = false; ///< the first operand is a condition and no mask
+    static constexpr bool chooses_by_number = false; ///< the first operand is a condition, but not a mask
     using promoted = promoted_t<T...>;
     static constexpr bool masks = std::is_same_v<promoted, bool>;
     using computed =
@@ -70,12 +71,12 @@ struct types<F, Condition, T...> {
     using result = computed;
 };
 
-// Of one number; registers bring their own, found by their arguments.
+// For one number; registers have their own, found by argument-dependent lookup.
 using std::abs, std::acos, std::asin, std::atan, std::atan2, std::cbrt, std::ceil, std::cos, std::cosh, std::erf,
     std::exp, std::exp2, std::expm1, std::floor, std::fmod, std::log, std::log1p, std::log2, std::nearbyint, std::pow,
     std::sin, std::sinh, std::sqrt, std::tan, std::tanh, std::trunc;
 
-// b where either is NaN, as the vector instructions have it.
+// b if either is NaN, like the vector instructions.
 template <std::floating_point T>
 APRIORI_HD constexpr T fmin(T a, T b) noexcept {
     return a < b ? a : b;
@@ -84,7 +85,7 @@ template <std::floating_point T>
 APRIORI_HD constexpr T fmax(T a, T b) noexcept {
     return a > b ? a : b;
 }
-/// a < b ? yes : no, and a == b ? yes : no; no where a or b is NaN.
+/// a < b ? yes : no, and a == b ? yes : no; no if a or b is NaN.
 template <std::floating_point T>
 APRIORI_HD constexpr T where_less(T a, T b, T yes, T no) noexcept {
     return a < b ? yes : no;
@@ -112,7 +113,7 @@ struct cosine             : real_function<"cos">  { APRIORI_HD constexpr auto op
 struct hyperbolic_tangent : real_function<"tanh"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return tanh(x); } };
 struct error_function     : real_function<"erf">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return erf(x); } };
 
-/// x itself: what brings the elements of a view side by side.
+/// x itself; makes the elements of a view contiguous.
 struct copy       : function<"copy", 0, typed::alike> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x; } };
 /// x as a T (element_cast).
 template <class T>
@@ -125,12 +126,12 @@ struct cast       : function<"cast", 0, typed::alike> {
     }
 };
 struct absolute   : function<"abs">   { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return abs(x); } };
-/// -1, 0 or 1, and NaN for NaN.
+/// -1, 0 or 1; NaN for NaN.
 struct sign       : function<"sign">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return where_less(set(x, 0.0f), x, set(x, 1.0f), where_less(x, set(x, 0.0f), set(x, -1.0f), x)); } };
 struct floor_of   : function<"floor"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return floor(x); } };
 struct ceil_of    : function<"ceil">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return ceil(x); } };
 struct trunc_of   : function<"trunc"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return trunc(x); } };
-/// The nearest integer, of two the even one.
+/// The nearest integer, ties to even.
 struct round_of   : function<"round"> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return nearbyint(x); } };
 struct reciprocal_square_root : real_function<"rsqrt", 2> { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return set(x, 1.0f) / sqrt(x); } };
 struct cube_root  : real_function<"cbrt">  { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return cbrt(x); } };
@@ -147,10 +148,10 @@ struct hyperbolic_cosine : real_function<"cosh"> { APRIORI_HD constexpr auto ope
 struct power      : real_function<"pow">   { APRIORI_HD constexpr auto operator()(auto x, auto y) const noexcept { return pow(x, y); } };
 /// The angle of the point (x, y).
 struct arc_tangent_of_two : real_function<"atan2"> { APRIORI_HD constexpr auto operator()(auto y, auto x) const noexcept { return atan2(y, x); } };
-/// x - n y with n = x / y without its fraction: the sign is that of x.
+/// x - n y with n = x / y truncated; the sign is that of x.
 struct remainder_of : real_function<"fmod"> { APRIORI_HD constexpr auto operator()(auto x, auto y) const noexcept { return fmod(x, y); } };
 
-// Masks: 1 for true, 0 for false; with NaN only not_equal and isnan are true.
+// Masks, as the numbers 1 and 0. With NaN only not_equal and isnan are true.
 struct less          : comparison<"less">          { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), set(a, 0.0f)); } };
 struct less_equal    : comparison<"less_equal">    { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_less(a, b, set(a, 1.0f), where_equal(a, b, set(a, 1.0f), set(a, 0.0f))); } };
 struct greater       : comparison<"greater">       { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_less(b, a, set(a, 1.0f), set(a, 0.0f)); } };
@@ -158,14 +159,14 @@ struct greater_equal : comparison<"greater_equal"> { APRIORI_HD constexpr auto o
 struct equal         : comparison<"equal">         { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 1.0f), set(a, 0.0f)); } };
 struct not_equal     : comparison<"not_equal">     { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, b, set(a, 0.0f), set(a, 1.0f)); } };
 struct is_nan        : comparison<"isnan">         { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return where_equal(x, x, set(x, 0.0f), set(x, 1.0f)); } };
-/// Logic of such values: every number but 0 is true, NaN too.
+/// Logic on such values: every number but 0 is true, including NaN.
 struct logical_not   : comparison<"logical_not">   { APRIORI_HD constexpr auto operator()(auto a) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 1.0f), set(a, 0.0f)); } };
 struct logical_and   : comparison<"logical_and">   { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f))); } };
 struct logical_or    : comparison<"logical_or">    { APRIORI_HD constexpr auto operator()(auto a, auto b) const noexcept { return where_equal(a, set(a, 0.0f), where_equal(b, set(a, 0.0f), set(a, 0.0f), set(a, 1.0f)), set(a, 1.0f)); } };
 /// a if the condition is true, otherwise b.
 struct where         : function<"where", 1, typed::choice>         { APRIORI_HD constexpr auto operator()(auto condition, auto a, auto b) const noexcept { return where_equal(condition, set(a, 0.0f), b, a); } };
 
-/// max(x, 0), and NaN for NaN.
+/// max(x, 0); NaN for NaN.
 struct relu       : function<"relu">          { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return fmax(set(x, 0.0f), x); } };
 /// 1 / (1 + exp(-x)).
 struct sigmoid    : real_function<"sigmoid", 3>    { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return set(x, 1.0f) / (set(x, 1.0f) + exp(-x)); } };
@@ -187,14 +188,14 @@ struct mish : real_function<"mish", 7> {
     }
 };
 
-/// x * factor + addend, of numbers that are known when the expression is built.
+/// x * factor + addend, with numbers that are known when the expression is built.
 struct affine : real_function<"affine", 2> {
     float factor, addend;
     constexpr affine(float f = 1, float a = 0) : factor(f), addend(a) {}
     APRIORI_HD constexpr auto operator()(auto x) const noexcept { return x * set(x, factor) + set(x, addend); }
 };
 
-/// min(max(x, low), high), and NaN for NaN.
+/// min(max(x, low), high); NaN for NaN.
 template <class T>
 struct clamp_to : function<"clamp", 2> {
     T low, high;

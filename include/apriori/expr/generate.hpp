@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions without memory: one number in a shape, the indices of an axis; and what is made of them: tril, triu, pad.
+// Expressions without memory: one number in a shape, the indices of an axis; and functions made from them: tril, triu,
+// pad.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -22,7 +23,7 @@ struct column_index {
         return lanes<result>::load(all);
     }
 };
-/// The index of a leading axis: of rows in blocks of `inner`, `count` blocks in sequence.
+/// The index of a leading axis: rows in blocks of `inner`, starting again after `count` blocks.
 struct row_index {
     using value = std::int32_t;
     index_t inner = 1, count = 1;
@@ -31,7 +32,7 @@ struct row_index {
 
 } // namespace el
 
-/// One number everywhere in a shape.
+/// The same number everywhere in a shape.
 template <class T, class E>
 struct filled_node {
     using apriori_expression = void;
@@ -45,12 +46,13 @@ struct filled_node {
     constexpr E ext() const { return shape; }
     constexpr el::scalar_of<T> program(const auto&) const { return {number}; }
 };
+/// A shape in which each element is `number`.
 template <element T, index_t... S>
 constexpr auto filled(extents<S...> shape, T number) {
     return filled_node<T, extents<S...>>{shape, number};
 }
 
-/// Each element its own index on an axis; the other axes have extent 1.
+/// Each element is its own index on an axis; the other axes have extent 1.
 template <int Axis, class E>
 struct indices_node {
     using apriori_expression = void;
@@ -73,7 +75,7 @@ struct indices_node {
         }
     }
 };
-/// 0, 1, .. along an axis of a shape, as 32-bit integers: numpy.indices, whose other axes broadcast.
+/// 0, 1, .. along an axis of a shape, as 32-bit integers: numpy.indices. The other axes have extent 1 and broadcast.
 template <int Axis, index_t... S>
 constexpr auto indices(extents<S...> shape) {
     using E = extents<S...>;
@@ -102,7 +104,7 @@ constexpr auto triu(X&& x) {
     return where(indices<last>(e) - indices<last - 1>(e) >= Offset, std::forward<X>(x), 0);
 }
 
-/// x with Before elements before an axis and After behind it, all equal to a number.
+/// x with Before elements before those of an axis and After elements after them, all equal to a number: numpy.pad.
 template <int Axis, index_t Before, index_t After, expression X, std::convertible_to<float> S = float>
 constexpr auto pad(X&& x, S number = {}) {
     using E = extents_of<X>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise operands that are stacked along a new last axis, such as the parts of complex numbers, written side by side by one
-// primitive.
+// The primitive that writes element-wise operands side by side, stacked along a new last axis: the parts of complex
+// numbers, for example.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -28,7 +28,7 @@ struct map_interleaved {
         el::unpack([&](const auto&... p) { (l.add_epilogue<typename Out::element>(p, rows, cols), ...); }, programs);
         return l;
     }
-    /// The elements of column c in plain loops.
+    /// Computes the elements of column c in plain loops.
     constexpr void run_column(index_t r, index_t c) const {
         typename Out::element x[sizeof...(Programs)]{};
         auto* to = x;
@@ -72,7 +72,7 @@ constexpr auto part_of_last_axis(const view<T, E, L>& out, index_t k) {
     return squeeze_op<E::rank - 1>{}(slice_view<E::rank - 1, 1>(out, k, 1));
 }
 
-/// True where no part reads what another one writes.
+/// True if no part reads what another one writes.
 template <class Out, class... X>
 bool parts_keep_apart(const Out& out, const X&... parts) {
     if (!(spoils<-1, 0>(byte_view(out), parts) || ...)) return true;

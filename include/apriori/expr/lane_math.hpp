@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of several lanes that a device has no formula of its own for: lane by lane by the C library's.
+// Functions of several lanes for which a device has no formula of its own: the C library's, lane by lane.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -15,7 +15,7 @@ namespace apriori::lane_math {
 template <class V>
 concept reals = std::derived_from<V, value> && std::is_floating_point_v<typename lanes<V>::number>;
 
-/// f of each lane of x.
+/// f applied to each lane of x.
 template <reals V, class T = typename lanes<V>::number>
 APRIORI_NOINLINE V each(V x, T (*f)(T)) noexcept {
     T a[to_size(lanes<V>::count)];
@@ -23,7 +23,7 @@ APRIORI_NOINLINE V each(V x, T (*f)(T)) noexcept {
     for (T& v : a) v = f(v);
     return lanes<V>::load(a);
 }
-/// f of each lane of x and the same of y.
+/// f applied to each lane of x and the same lane of y.
 template <reals V, class T = typename lanes<V>::number>
 APRIORI_NOINLINE V each(V x, V y, T (*f)(T, T)) noexcept {
     T a[to_size(lanes<V>::count)], b[to_size(lanes<V>::count)];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What element-wise code needs to know of the type it computes in: one number, or several side by side in a register.
+// What element-wise code needs to know about the type that it computes in: one number, or several in a register.
 #pragma once
 
 #include "apriori/core/element.hpp"
@@ -9,12 +9,12 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What is known of a value type V. A SIMD device specialises it for its registers, so that a function object written once, as
-/// `auto operator()(auto x)`, serves every device.
+/// The properties of a value type V. A SIMD device specialises it for its registers, so that a function object written
+/// once, as `auto operator()(auto x)`, works on every device.
 ///     count                      numbers in a V
 ///     number                     their type
-///     as<T>                      the value type of as many Ts; of bool: one of numbers that are 1 or 0
-///     load(p), load_strided(p, stride), set(number), store(p, v)      of memory of any element type, which is converted
+///     as<T>                      the value type of as many Ts; for bool, one of numbers that are 1 or 0
+///     load(p), load_strided(p, stride), set(number), store(p, v)      in memory of any element type, with conversion
 template <class V>
 struct lanes;
 
@@ -33,14 +33,14 @@ requires requires { typename X::value; }
 struct value_type<X> {
     using type = typename X::value;
 };
-/// What a program or a row says that it gives, X::value; float where it does not say.
+/// The type that a program or a row declares for its values, X::value; float if it declares none.
 template <class X>
 using value_of = typename value_type<X>::type;
 
 } // namespace el
 
-/// N numbers of T in plain loops, for the types that a device has no registers of. Integers wrap around where they overflow. Arch is
-/// the device's own, to find its registers of other types by.
+/// N numbers of T in plain loops, for types for which a device has no registers. Integers wrap around on overflow. Arch
+/// is the device's own, by which its registers of other types are found.
 template <class T, int N, class Arch = void>
 struct lane_array : lane_math::value {
     T v[to_size(N)];
@@ -125,7 +125,7 @@ struct lanes<lane_array<U, N, Arch>> {
     }
 };
 
-/// x with its numbers as those of a To, which has as many.
+/// x with its numbers converted to those of a To, which has as many.
 template <class To, class V>
 APRIORI_HD constexpr To lanes_cast(V x) noexcept {
     if constexpr (std::is_same_v<To, V>)
@@ -138,7 +138,7 @@ APRIORI_HD constexpr To lanes_cast(V x) noexcept {
     }
 }
 
-/// A value for one number alone, beside values V.
+/// The value type of one number that goes with values V.
 template <class V>
 using one_lane_t = std::conditional_t<lanes<V>::count == 1, V, lane_value_t<typename lanes<V>::number, 1, void>>;
 
@@ -157,7 +157,7 @@ APRIORI_HD constexpr auto number_in(V x) noexcept {
 
 namespace detail {
 
-/// T in which its arithmetic wraps around.
+/// The type in which arithmetic on T wraps around.
 template <class T>
 struct wrapping {
     using type = T;
@@ -192,7 +192,7 @@ APRIORI_HD constexpr lane_array<T, N, A> operator*(lane_array<T, N, A> a, lane_a
     using W = typename detail::wrapping<T>::type;
     return detail::for_lanes([](T x, T y) { return W(x) * W(y); }, a, b);
 }
-/// Of real numbers: integers are divided as those.
+/// Only for real numbers: integers are divided as real numbers.
 template <class T, int N, class A>
 requires std::is_floating_point_v<T>
 APRIORI_HD constexpr lane_array<T, N, A> operator/(lane_array<T, N, A> a, lane_array<T, N, A> b) noexcept {
@@ -231,7 +231,7 @@ APRIORI_HD constexpr lane_array<T, N, A> fmax(lane_array<T, N, A> a, lane_array<
     return where_less(b, a, a, b);
 }
 
-// Integers are whole already.
+// Integers are already whole.
 template <class T, int N, class A>
 requires std::is_integral_v<T>
 APRIORI_HD constexpr auto floor(lane_array<T, N, A> x) noexcept {
@@ -255,7 +255,7 @@ APRIORI_HD constexpr auto nearbyint(lane_array<T, N, A> x) noexcept {
 
 namespace fn {
 
-/// A number in every lane of a value like x; what is such a value already stays as it is.
+/// A number in every lane of a value like x; such a value itself stays as it is.
 template <class V, class Number>
 APRIORI_HD constexpr V set(V, Number number) noexcept {
     if constexpr (std::is_same_v<V, Number>)

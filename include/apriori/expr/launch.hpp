@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a launch of a primitive is, in words and numbers: the entries of a plan, and what a recording device writes down.
-// Each primitive describes itself (expr/ops.hpp).
+// A launch of a primitive in words and numbers: an entry of a plan, and what a recording device writes down. Each
+// primitive describes itself (expr/ops.hpp).
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -14,7 +14,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A short list of names.
+/// A short list of names; names past its capacity are dropped.
 struct name_list {
     static constexpr int capacity = 12;
     std::array<std::string_view, capacity> names{};
@@ -31,7 +31,8 @@ struct name_list {
     constexpr bool operator==(const name_list&) const = default;
 };
 
-/// What a program tells of itself, each where it has it: names(list), `flops` of an element, bytes(rows, cols) that it reads.
+/// What a program reports about itself, if it has them: names(list), `flops` per element, bytes(rows, cols) that it
+/// reads.
 template <class Program>
 inline constexpr std::int64_t flops_of = [] {
     if constexpr (requires { Program::flops; })
@@ -45,7 +46,7 @@ constexpr std::int64_t bytes_of(const auto& p, index_t rows, index_t cols) {
     else
         return 0;
 }
-/// The operations of reductions in a program, which go through rows of their own.
+/// The operations of reductions in a program, which run over rows of their own length.
 constexpr std::int64_t row_flops_of(const auto& p, index_t rows) {
     if constexpr (requires { p.row_flops(rows); })
         return p.row_flops(rows);
@@ -58,25 +59,26 @@ constexpr void add_names(name_list& list) {
 }
 
 /// One launch of a primitive. FLOPs count a multiplication and an addition as two; bytes are those of operands and
-/// results, each once.
+/// results, each counted once.
 struct launch {
     std::string_view primitive;
     name_list prologue{};
     name_list epilogue{};
-    index_t batch = 1, rows = 0, cols = 0, depth = 0; ///< depth: the axis that is summed over, 0 where none is
+    index_t batch = 1, rows = 0, cols = 0, depth = 0; ///< depth: the extent that is summed over; 0 if there is none
     std::int64_t flops = 0;
     std::int64_t bytes = 0;
 
     constexpr bool operator==(const launch&) const = default;
 
-    /// Counts a program that is computed at each of some elements, and names it in `list`.
+    /// Counts a program that is computed at each of program_rows by program_cols elements, and adds its names to
+    /// `list`.
     template <class Program>
     constexpr void add(const Program& p, name_list& list, index_t program_rows, index_t program_cols) {
         add_names<Program>(list);
         flops += flops_of<Program> * program_rows * program_cols + row_flops_of(p, program_rows);
         bytes += bytes_of(p, program_rows, program_cols);
     }
-    /// The same of the program behind the primitive, whose result is written as elements T.
+    /// The same for the program after the primitive, whose result is written as elements of T.
     template <class T = float>
     constexpr void add_epilogue(const auto& p, index_t out_rows, index_t out_cols) {
         add(p, epilogue, out_rows, out_cols);
@@ -84,13 +86,14 @@ struct launch {
     }
 };
 
-/// True where a device has a primitive: by its own run(op), or by run_on(device) of one that comes from outside of the library.
+/// True if a device has a primitive: by the device's run(op), or by the primitive's own run_on(device).
 template <class Device, class Op>
 concept runs = requires(Device& d, const Op& op) { d.run(op); } || requires(Device& d, const Op& op) { op.run_on(d); };
 
 namespace detail {
 
-/// True for a device whose kernels go through rows one by one, so that a row can be reduced on the way (expr/row_reduction.hpp).
+/// True for a device whose kernels process rows one by one, so that they can reduce a row as well
+/// (expr/row_reduction.hpp).
 template <class Device>
 inline constexpr bool fuses_rows = requires { requires Device::fuses_rows; };
 

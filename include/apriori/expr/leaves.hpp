@@ -9,7 +9,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
-/// Strides of the first Leading axes of `v` as an operand of a result of shape R: 0 where it is broadcast.
+/// The strides of the first Leading axes of `v` as an operand of a result of shape R; 0 where it is broadcast.
 template <int Leading, class V, class R>
 constexpr auto leading_map(const V& v, const R& result) {
     static_assert(R::rank <= 8, "apriori: tensors of at most eight axes");
@@ -25,7 +25,7 @@ constexpr auto leading_map(const V& v, const R& result) {
         return row_map_of_rank<Leading + 1>::of(sizes, strides, Leading);
     }
 }
-/// The same of all axes but the last.
+/// The same for all axes but the last.
 template <class V, class R>
 constexpr auto leading_map(const V& v, const R& result) {
     return leading_map<R::rank - 1>(v, result);
@@ -52,7 +52,7 @@ constexpr auto leaf_program(const view<T, E, L>& v, const R& result) {
     else
         return el::matrix_of<U, map>{v.data, leading_map(v, result)};
 }
-/// Any other leaf tells itself.
+/// Any other leaf provides its own.
 template <class X, class R>
 requires(!is_view<X>)
 constexpr auto leaf_program(const X& x, const R& result) {

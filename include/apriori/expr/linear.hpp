@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A weight matrix [Out, In] in the form that a device packed it: y = x W^T. `Packed` is the device's own handle.
+/// A weight matrix [Out, In] as a device packed it: y = x W^T. `Packed` is the device's own handle.
 template <class Packed, index_t Out, index_t In>
 struct weight {
     static constexpr index_t out_features = Out;
@@ -25,8 +25,8 @@ inline constexpr bool is_weight<weight<P, N, K>> = true;
 
 namespace detail {
 
-/// x as the left operand of a contraction: rows of a program, where the device takes that or x is in memory; normalised rows
-/// where it takes those; or else rows of a temporary.
+/// x as the left operand of a contraction: rows of a program, if the device takes that or x is in memory; normalised
+/// rows, if the device takes those; otherwise rows of a temporary.
 template <class Context, class X>
 constexpr auto contraction_input(Context& to, const X& x) {
     static_assert(std::is_same_v<computed_t<element_of<X>>, float>,
@@ -50,7 +50,7 @@ constexpr auto contraction_input(Context& to, const X& x) {
     }
 }
 
-/// The size of a shape on an axis of a result of that rank, 1 where it has none.
+/// The size of a shape on an axis of a result of that rank; 1 if it has no such axis.
 template <class E>
 constexpr index_t aligned_size(const E& e, int axis, int rank) {
     const int own = axis - (rank - E::rank);
@@ -103,8 +103,8 @@ struct linear_node {
     }
 };
 
-/// a [.., M, K] times b [.., K, N], both activations, of floats or doubles, which integers become. The leading axes are a batch and
-/// broadcast.
+/// a [.., M, K] times b [.., K, N] -> [.., M, N], both activations, of floats or doubles, to which integers are
+/// converted. The leading axes are a batch and broadcast.
 template <class A, class B>
 struct matmul_node {
     using apriori_expression = void;
@@ -170,17 +170,19 @@ struct matmul_node {
     }
 };
 
+/// a [.., M, K] times b [.., K, N] -> [.., M, N]: numpy.matmul for two or more axes. shape_mismatch if run-time extents
+/// do not fit.
 template <expression A, expression B>
 constexpr auto matmul(A&& a, B&& b) {
     return matmul_node<node_t<A>, node_t<B>>{as_node(std::forward<A>(a)), as_node(std::forward<B>(b))};
 }
 
-/// x W^T for a packed weight.
+/// x [.., In] times W^T -> [.., Out], for a packed weight.
 template <expression X, class P, index_t N, index_t K>
 constexpr auto linear(X&& x, const weight<P, N, K>& w) {
     return linear_node<node_t<X>, weight<P, N, K>>{as_node(std::forward<X>(x)), w};
 }
-/// x W^T for a weight [Out, In] that is an activation like any other, x [rows, In].
+/// x W^T for a weight [Out, In] that is an expression like any other, x [rows, In].
 constexpr auto linear(expression auto&& x, expression auto&& w) {
     return matmul(std::forward<decltype(x)>(x), transpose<0, 1>(as_node(std::forward<decltype(w)>(w))));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elements by indices that are data: gather, take, scatter_add.
+// Elements selected by run-time indices: gather, take, scatter_add.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,8 +11,9 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Rows of a table [n, d] in memory by index: result row r is table row rows[r]. Devices that work in host
-/// memory look at the indices before anything runs; cuda checks them in its kernels where APRIORI_CHECK_INDICES is defined.
+/// Rows of a table [n, d] in memory by index: row r of the result is row rows[r] of the table. Devices that work in
+/// host memory check the indices before anything runs; cuda checks them in its kernels if APRIORI_CHECK_INDICES is
+/// defined.
 template <class Table, class Rows>
 struct gather_node {
     static_assert(is_view<Table> && Table::rank == 2 && Table::memory_layout != layout::strided,
@@ -42,7 +43,7 @@ struct gather_node {
     }
 };
 
-/// The same of any table and any integers, which are written to memory first.
+/// The same for any table and any integers, which are first written to memory.
 template <class Table, class Rows>
 struct lookup_node {
     static_assert(extents_of<Table>::rank == 2 && extents_of<Rows>::rank == 1,
@@ -53,7 +54,7 @@ struct lookup_node {
     using value_type = element_of<Table>;
     using extents_type = extents<extents_of<Rows>::fixed(0), extents_of<Table>::fixed(1)>;
     template <class>
-    static constexpr bool writes = true; // by an assignment of its own
+    static constexpr bool writes = true; // through its own assignment
 
     Table a;
     Rows b;
@@ -68,7 +69,8 @@ struct lookup_node {
     }
 };
 
-/// Row rows[r] of a table [n, d] for each r: [m, d]. The indices are any integers [m].
+/// Row rows[r] of a table [n, d] for each r: [m, d]. The indices [m] are any integers; invalid_argument for one that is
+/// not a row, in host memory.
 template <expression Table, expression Rows>
 constexpr auto gather(Table&& table, Rows&& rows) {
     using T = node_t<Table>;
@@ -85,7 +87,7 @@ constexpr auto gather(Table&& table, Rows&& rows) {
 
 namespace detail {
 
-/// The extents of A behind those of B.
+/// The extents of A followed by those of B.
 template <index_t... A, index_t... B>
 constexpr auto joined_extents(extents<A...> a, extents<B...> b) {
     extents<A..., B...> both;
@@ -93,7 +95,7 @@ constexpr auto joined_extents(extents<A...> a, extents<B...> b) {
     for (std::size_t i = 0; i < sizeof...(B); ++i) both.sizes[sizeof...(A) + i] = b.sizes[i];
     return both;
 }
-/// The product of extents as one.
+/// The product of all extents as one extent.
 template <index_t... S>
 constexpr auto flattened(extents<S...> e) {
     constexpr index_t fixed = extents<S...>::is_static ? (index_t{1} * ... * S) : dyn;
@@ -102,8 +104,8 @@ constexpr auto flattened(extents<S...> e) {
 
 } // namespace detail
 
-/// Elements of x by indices on its first axis: [n, ..] by integers of any shape [m..] is [m.., ..], as numpy.take on axis 0. Over another
-/// axis, permute x.
+/// Elements of x by indices on its first axis: [n, ..] by integers of any shape [m..] gives [m.., ..], like numpy.take
+/// on axis 0. For another axis, permute x.
 template <expression X, expression Rows>
 constexpr auto take(X&& x, Rows&& rows) {
     using E = extents_of<X>;
@@ -134,7 +136,7 @@ struct scatter_add {
         l.bytes = count * (3 * std::int64_t{sizeof(T)} * cols + 4);
         return l;
     }
-    /// Columns first .. last of row i of the updates; those of a column are added in the order of rows.
+    /// Adds columns first .. last of row i of the updates. In each column they are added in the order of rows.
     APRIORI_HD constexpr void add_row(index_t i, index_t first, index_t last) const noexcept {
         T* const to = out + indices[i] * stride;
         for (index_t c = first; c < last; ++c) to[c] = number_in(one_lane(to[c]) + one_lane(updates[i * cols + c]));
@@ -143,7 +145,7 @@ struct scatter_add {
 
 } // namespace ops
 
-/// x [n, d] with updates [m, d] added to its rows, each to row rows[i].
+/// x [n, d] plus updates [m, d], row i of them added to row rows[i] of x.
 template <class X, class Rows, class Updates>
 struct scatter_add_node {
     using ex = extents_of<X>;
@@ -192,7 +194,7 @@ private:
     constexpr references parts() const { return {el::get<0>(operands), el::get<1>(operands), el::get<2>(operands)}; }
 };
 
-/// x [n, d] plus updates [m, d], row i of them added to row rows[i], one after the other: rows may come twice.
+/// x [n, d] plus updates [m, d], row i of them added to row rows[i] of x, one after the other: rows may repeat.
 template <expression X, expression Rows, expression Updates>
 constexpr auto scatter_add(X&& x, Rows&& rows, Updates&& updates) {
     return scatter_add_node<node_t<X>, node_t<Rows>, node_t<Updates>>{

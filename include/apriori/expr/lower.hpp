@@ -2,9 +2,9 @@
 // Lowering: from an expression to launches of a device's primitives. The element-wise nodes around a kernel become its
 // epilogue, a norm under a contraction becomes its prologue, and what is left between two kernels becomes a temporary.
 //
-// The same code plans and runs: it is constexpr, a context without a device runs nothing but measures the workspace, and a
-// planning device (expr/plan.hpp) writes launches down. Each node lowers itself (see expr/concepts.hpp); what they share is
-// here.
+// The same code plans and runs. It is constexpr: a context without a device runs nothing but measures the workspace,
+// and a planning device (expr/plan.hpp) records launches. Each node lowers itself (see expr/concepts.hpp); this file
+// has what they share.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -38,9 +38,9 @@ struct device_operation {
     static constexpr bool value = Supported;
 };
 
-/// A device, the memory for temporaries, and the first error: what expressions are assigned with.
+/// What expressions are assigned with: a device, the memory for temporaries, and the first error.
 ///
-///     to(h) = gelu(linear(x, w, b));   // does nothing where something before it has failed
+///     to(h) = gelu(linear(x, w, b));   // does nothing after an error
 ///     to(y) = x + linear(h, v);
 ///     return to.state;
 template <class Device>
@@ -52,13 +52,13 @@ public:
     status state{}; ///< the first error
 
     constexpr context(Device& d, workspace& temporaries) : memory(temporaries), device_(&d) {}
-    /// Runs nothing: `counting` then says what memory a run would need.
+    /// Runs nothing; `counting` then says how much memory a run would need.
     explicit constexpr context(workspace& counting) : memory(counting) {}
 
-    /// Not of a context that only counts.
+    /// Not for a context that only counts.
     constexpr Device& device() const noexcept { return *device_; }
 
-    /// What to(out) is: its assignment writes an expression.
+    /// The type of to(out): assigning an expression to it writes out.
     template <class Out>
     class destination {
     public:
@@ -76,10 +76,11 @@ public:
         Out out_;
     };
 
-    /// to(out) = x. The shape of x broadcasts into that of out, whose axes may have any strides: the result of a kernel is
-    /// written to a temporary first where the last one has gaps. out may be an operand of element-wise parts of x at the same place, never of a contraction's or norm's input.
-    /// shape_mismatch where run-time extents do not fit, invalid_argument where out has no memory or overlaps what is read in
-    /// another order, and on the host where gather's indices are no rows of its table.
+    /// to(out) = x. The shape of x broadcasts into that of out, whose axes may have any strides: if the last axis has
+    /// gaps, the result of a kernel is first written to a temporary. out may be an operand of element-wise parts of x
+    /// or of a norm, at the same place, but never one that a contraction or attention reads. shape_mismatch if run-time
+    /// extents do not fit; invalid_argument if out has no memory or overlaps what is read in another order, and, in
+    /// host memory, if an index of gather is not a row of its table.
     template <class T, class E, layout L>
     constexpr auto operator()(const view<T, E, L>& out) {
         return destination<view<T, E, L>>(*this, out);
@@ -88,7 +89,7 @@ public:
     constexpr auto operator()(tensor<T, E, S>& out) {
         return (*this)(out.view());
     }
-    /// The same, and the state after it.
+    /// The same; returns the state afterwards.
     constexpr status assign(auto&& out, const operand auto& x) {
         (*this)(out) = x;
         return state;
@@ -103,7 +104,7 @@ public:
     constexpr view<T, E> temporary(E shape) {
         return {memory.take<T>(shape.size()), shape};
     }
-    /// Gives back the temporaries that are made during its life.
+    /// Gives back the temporaries that are made during its lifetime.
     constexpr workspace::scope scope() { return workspace::scope(memory); }
 
     // ---- for nodes that lower themselves ---------------------------------------------------------------------------
@@ -124,13 +125,15 @@ public:
     /// Where the rows of a destination go.
     static constexpr ops::output output_of(const auto& out) { return detail::output_of(out); }
 
-    /// x in a result of that shape as a program: its element-wise part, with kernels below it written to temporaries.
+    /// x as a program in a result of that shape: its element-wise part; kernels below it write to temporaries first.
     constexpr auto program(const auto& x, const auto& result) { return program_around<-1>(x, result); }
-    /// The same for a kernel that asks for each row once: with reductions of it, on a device that makes them on the way.
+    /// The same for a kernel that asks for each row once. On a device that fuses rows, reductions of a row are part of
+    /// it.
     constexpr auto program_of_rows(const auto& x, const auto& result) {
         return program_around<-1, 0, detail::fuses_rows<Device>>(x, result);
     }
-    /// The same with values of T. Rows: for a kernel that goes through rows one by one, so that reductions of them are part of it.
+    /// The same with values of T. Rows: for a kernel that processes rows one by one, so that their reductions are part
+    /// of it.
     template <class T, int Root = -1, bool Rows = false>
     constexpr auto program_as(const auto& x, const auto& result) {
         const auto p = program_around<Root, 0, Rows>(x, result);
@@ -140,7 +143,8 @@ public:
         else
             return el::apply<fn::cast<computed_t<T>>, P>{{}, {{p}}};
     }
-    /// The same with the anchor numbered Root as what the kernel computes; the anchors of x are numbered from First on.
+    /// The same with anchor number Root as the value that the kernel computes; the anchors of x are numbered from
+    /// First.
     template <int Root, int First = 0, bool Rows = false, class X, class R>
     constexpr auto program_around(const X& x, const R& result) {
         if constexpr (leaf<X>)
@@ -156,8 +160,8 @@ public:
             return detail::leaf_program(in_memory(x), result);
     }
 
-    /// Writes operands whose last axis has one element side by side: at once, but where one reads what another one writes. False where
-    /// they are no such operands, or the device has no such primitive.
+    /// Writes operands whose last axis has one element side by side, in one launch unless one reads what another one
+    /// writes. False if they are not such operands, or if the device lacks the primitive.
     template <class Out, class... X>
     constexpr bool interleave(const Out& out, const X&... parts) {
         if constexpr ((detail::loses_last_axis<X> && ...) && Out::memory_layout != layout::strided)
@@ -187,7 +191,7 @@ public:
             return false;
     }
 
-    /// x in memory: itself when it is a view, a temporary otherwise.
+    /// x in memory: itself if it is a view, otherwise a temporary.
     template <class X>
     constexpr auto in_memory(const X& x) {
         if constexpr (is_view<X>)
@@ -197,7 +201,7 @@ public:
         else
             return copy<element_of<X>>(x);
     }
-    /// The same as elements T.
+    /// The same with elements of T.
     template <class T, class X>
     constexpr auto in_memory_as(const X& x) {
         if constexpr (std::is_same_v<element_of<X>, T>)
@@ -205,7 +209,7 @@ public:
         else
             return copy<T>(x);
     }
-    /// The same without gaps.
+    /// The same, dense.
     template <class T, class X>
     constexpr auto dense_as(const X& x) {
         const auto v = in_memory_as<T>(x);
@@ -214,14 +218,14 @@ public:
         else
             return copy<T>(v);
     }
-    /// True where launches run and the host reads their memory.
+    /// True if launches run, nothing has failed, and the host can read their memory.
     constexpr bool reads_memory() const {
         if constexpr (detail::in_host_memory<Device>)
             return runs_here() && state;
         else
             return false;
     }
-    /// x in memory as floats, with contiguous columns.
+    /// x in memory as floats with contiguous columns.
     template <class X>
     constexpr auto rows_in_memory(const X& x) {
         const auto v = in_memory_as<float>(x);
@@ -234,7 +238,7 @@ public:
 private:
     Device* device_ = nullptr; ///< null: nothing runs
 
-    /// x in a temporary of elements T.
+    /// x in a temporary with elements of T.
     template <class T, class X>
     constexpr view<const T, extents_of<X>> copy(const X& x) {
         const auto t = temporary<T>(x.ext());
@@ -243,7 +247,7 @@ private:
         return t;
     }
 
-    /// A primitive from outside of the library tells it itself.
+    /// A primitive from outside the library says so itself.
     template <class Op>
     static constexpr std::size_t scratch_bytes(const Op& op) {
         if constexpr (requires { op.scratch_bytes(); })
@@ -251,7 +255,7 @@ private:
         else
             return Device::scratch_bytes(op);
     }
-    /// Not where launches are only counted or planned.
+    /// False if launches are only counted or planned.
     constexpr bool runs_here() const noexcept {
         if constexpr (requires { Device::is_planner; })
             return false;
@@ -291,7 +295,7 @@ private:
         }
     }
 
-    /// What is wrong with the memory of an assignment that has the right extents.
+    /// The error in the memory of an assignment whose extents are right.
     template <class Out, class X>
     APRIORI_NOINLINE static status check_memory(const Out& out, const X& x) {
         if (out.data == nullptr && out.size() > 0)
@@ -308,7 +312,7 @@ private:
             return {};
     }
 
-    /// Whether the reductions of rows around the anchor numbered Root, or in a map where that is -1, are part of its kernel.
+    /// Whether the reductions of rows around anchor number Root, or in a map if Root is -1, are part of its kernel.
     template <int Root, class X>
     static constexpr bool takes_reductions = [] {
         if constexpr (!detail::fuses_rows<Device> || detail::anchor_count<X> == 0)
@@ -356,7 +360,7 @@ private:
     template <int Root, int First, bool Rows, class F, class... A, class R>
     constexpr auto program_of_args(const elementwise_node<F, A...>& x, const R& result) {
         return [&]<int... Is>(std::integer_sequence<int, Is...>) {
-            // braces: operands are lowered left to right, as the anchors are counted
+            // braces: operands are lowered from left to right, as the anchors are counted
             return el::apply<F, decltype(program_around<Root, First + detail::first_anchor<Is, A...>, Rows>(
                                     el::get<Is>(x.args), result))...>{
                 x.f,

@@ -10,7 +10,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// x normalised by a policy as in expr/norms.hpp: its rows, the last axis, or, with Columns, its columns, the axis before that.
+/// x normalised by a policy of expr/norms.hpp: its rows, along the last axis, or, with Columns, its columns, along the
+/// axis before that.
 template <class Policy, class X, bool Columns = false>
 struct normalize_node {
     using apriori_expression = void;
@@ -42,7 +43,7 @@ struct normalize_node {
     }
 };
 
-/// That axis of x reduced to extent 1 by a policy.
+/// x with that axis reduced to extent 1 by a policy.
 template <class Policy, class X, bool Columns = false>
 struct reduce_node {
     using apriori_expression = void;
@@ -81,6 +82,7 @@ struct reduce_node {
     }
 };
 
+/// x normalised over the last axis by a policy of expr/norms.hpp; the shape stays.
 template <class Policy, expression X>
 constexpr auto normalize(Policy policy, X&& x) {
     return normalize_node<Policy, node_t<X>>{policy, as_node(std::forward<X>(x))};
@@ -94,6 +96,7 @@ constexpr auto layer_norm(expression auto&& x, float eps = 1e-5f) {
 constexpr auto layer_norm(expression auto&& x, expression auto&& g, expression auto&& b, float eps = 1e-5f) {
     return layer_norm(std::forward<decltype(x)>(x), eps) * std::forward<decltype(g)>(g) + std::forward<decltype(b)>(b);
 }
+/// RMS norm over the last axis, without and with scale g [d].
 constexpr auto rms_norm(expression auto&& x, float eps = 1e-5f) {
     return normalize(norms::rms_norm{eps}, std::forward<decltype(x)>(x));
 }
@@ -142,6 +145,7 @@ constexpr auto reduce(Policy policy, X&& x) {
             return reduce_node<Policy, std::remove_cvref_t<decltype(y)>, true>{policy, y};
         });
 }
+/// The sum or product over axes, which stay with extent 1; without axes, over the last. int64 for integers and masks.
 template <int... Axes>
 constexpr auto sum(expression auto&& x) {
     return reduce<Axes...>(norms::sum{}, std::forward<decltype(x)>(x));
@@ -150,7 +154,7 @@ template <int... Axes>
 constexpr auto prod(expression auto&& x) {
     return reduce<Axes...>(norms::prod{}, std::forward<decltype(x)>(x));
 }
-/// The index of the first largest, or smallest, element of an axis; that of the first NaN where there is one.
+/// The index (int64) of the first largest or smallest element of an axis; of the first NaN if there is one.
 template <int Axis = -1>
 constexpr auto argmax(expression auto&& x) {
     return reduce<Axis>(norms::argmax{}, std::forward<decltype(x)>(x));
@@ -159,6 +163,7 @@ template <int Axis = -1>
 constexpr auto argmin(expression auto&& x) {
     return reduce<Axis>(norms::argmin{}, std::forward<decltype(x)>(x));
 }
+/// The mean, largest or smallest element over axes, which stay with extent 1. max and min are NaN if an element is.
 template <int... Axes>
 constexpr auto mean(expression auto&& x) {
     return reduce<Axes...>(norms::mean{}, std::forward<decltype(x)>(x));
@@ -171,12 +176,12 @@ template <int... Axes>
 constexpr auto(min)(expression auto&& x) {
     return reduce<Axes...>(norms::min{}, std::forward<decltype(x)>(x));
 }
-/// The variance over one axis, in two passes, divided by n - correction: 0, as NumPy has it, or 1 for that of a sample.
+/// The variance over one axis, in two passes, divided by n - correction: 0 as in NumPy, or 1 for that of a sample.
 template <int Axis = -1>
 constexpr auto var(expression auto&& x, int correction = 0) {
     return reduce<Axis>(norms::variance{correction}, std::forward<decltype(x)>(x));
 }
-/// The standard deviation over one axis, the root of var. (`std` is a namespace.)
+/// The standard deviation over one axis: the square root of var. (`std` is a namespace.)
 template <int Axis = -1>
 constexpr auto stddev(expression auto&& x, int correction = 0) {
     return sqrt(var<Axis>(std::forward<decltype(x)>(x), correction));
@@ -186,7 +191,7 @@ template <int... Axes>
 constexpr auto norm(expression auto&& x) {
     return sqrt(sum<Axes...>(square(std::forward<decltype(x)>(x))));
 }
-/// 1 where an element is not 0 (any), or where none is 0 (all), else 0.
+/// Masks: true if any element (any), or every element (all), over the axes is not 0.
 template <int... Axes>
 constexpr auto any(expression auto&& x) {
     return (max<Axes...>)(not_equal(std::forward<decltype(x)>(x), 0.0f));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and reductions of rows, as policies: `reduce` finds what a row is normalised by, or its one number, and a norm's
-// `apply` is given that with each element. They are written against `Row`, which each device implements:
-//     value          the value type (expr/lanes.hpp) that is computed in: float, but for what a policy's `typing` makes of other
-//                    elements, and for rows side by side, one in each lane
-//     row.sum(f)     the sum over the row's elements x of f(x), such a value
+// Norms and reductions of rows, as policies. `reduce` computes what a row is normalised by, or its one number; a norm's
+// `apply` takes that and each element. They are written against `Row`, which each device implements:
+//     value          the value type (expr/lanes.hpp) to compute in: float, unless a policy's `typing` asks for another
+//                    type with other elements; for rows side by side, one row in each lane
+//     row.sum(f)     the sum of f(x) over the row's elements x, as such a value
 //     row.product(f) their product
-//     row.max(f)     the largest f(x); where one is NaN, any of them
-//     row.first(f)   the first index at which f(x) is not 0, as a value of int64; the row's length where there is none. Not of rows
-//                    side by side
+//     row.max(f)     the largest f(x); if one is NaN, any of them
+//     row.first(f)   the first index at which f(x) is not 0, as an int64 value; the row's length if there is none.
+//                    Not for rows side by side
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -25,11 +25,11 @@ struct squared_from    { T shift{}; APRIORI_HD constexpr auto operator()(auto x)
 /// exp(x - shift).
 template <class T>
 struct exp_from        { T shift{}; APRIORI_HD constexpr auto operator()(auto x) const noexcept { return exp(x - set(x, shift)); } };
-/// The opposite order: -x of real numbers, -1 - x of integers, which has no overflow. Twice it is x.
+/// Reverses the order: -x of real numbers, -1 - x of integers, which cannot overflow. Twice it gives x.
 struct reversed        { APRIORI_HD constexpr auto operator()(auto x) const noexcept { if constexpr (std::is_integral_v<typename lanes<decltype(x)>::number>) return set(x, -1) - x; else return -x; } };
-/// x kept in 0 .. 1: the sum of them over a row is NaN where an element is, and finite where none is.
+/// x clamped to 0 .. 1: the sum over a row is NaN if an element is, and finite otherwise.
 struct between_0_and_1 { APRIORI_HD constexpr auto operator()(auto x) const noexcept { return fmin(set(x, 1.0f), fmax(set(x, 0.0f), x)); } };
-/// 1 where x is equal to a number, or both are NaN.
+/// 1 if x equals a number, or both are NaN; otherwise 0.
 template <class T>
 struct same_as         { T number{}; APRIORI_HD constexpr auto operator()(auto x) const noexcept { const auto one = set(x, 1), n = set(x, number); return where_equal(x, n, one, where_equal(x, x, set(x, 0), where_equal(n, n, set(x, 0), one))); } };
 // clang-format on
@@ -38,15 +38,16 @@ struct same_as         { T number{}; APRIORI_HD constexpr auto operator()(auto x
 
 namespace apriori::norms {
 
-/// A policy that says so, by `static constexpr bool columns = true`, takes rows side by side: its `reduce` asks what it computes in of
-/// the row, and names no float. Over another axis than the last, others read their operand with a stride.
+/// A policy says by `static constexpr bool columns = true` that it takes rows side by side: its `reduce` then gets the
+/// type to compute in from the row and names no float. Over an axis other than the last, other policies read their
+/// operand with a stride.
 template <class Policy>
 inline constexpr bool takes_columns = requires { requires Policy::columns; };
 
-/// Which types a policy computes in and gives.
+/// Which types a policy computes in and returns.
 enum class typed {
-    reals,  ///< real numbers, which integers and masks become
-    totals, ///< the element's own; int64 of integers and masks
+    reals,  ///< real numbers; integers and masks are converted to them
+    totals, ///< the element's own; int64 for integers and masks
     order,  ///< the element's own
     place,  ///< the element's own; the result is an index, int64
 };
@@ -73,7 +74,7 @@ template <class T>
 APRIORI_HD constexpr T number(auto n) noexcept {
     return lanes<T>::set(n);
 }
-using std::sqrt; // of one number; registers bring their own
+using std::sqrt; // for one number; registers have their own
 
 /// (x - mean) / sqrt(variance + eps) over a row (Ba et al. 2016); variance without Bessel's correction, in two passes.
 struct layer_norm {
@@ -132,6 +133,7 @@ struct softmax {
     }
 };
 
+/// The sum of a row.
 struct sum {
     static constexpr const char* name = "sum";
     static constexpr bool columns = true;
@@ -140,6 +142,7 @@ struct sum {
     APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept { return row.sum(fn::identity{}); }
 };
 
+/// The product of a row.
 struct prod {
     static constexpr const char* name = "prod";
     static constexpr bool columns = true;
@@ -148,6 +151,7 @@ struct prod {
     APRIORI_HD constexpr auto reduce(const auto& row, index_t) const noexcept { return row.product(fn::identity{}); }
 };
 
+/// The mean of a row.
 struct mean {
     static constexpr const char* name = "mean";
     static constexpr bool columns = true;
@@ -158,7 +162,7 @@ struct mean {
     }
 };
 
-/// The mean of (x - mean)^2, in two passes, with n - correction in place of n.
+/// The sum of (x - mean)^2, divided by n - correction; in two passes.
 struct variance {
     static constexpr const char* name = "var";
     static constexpr bool columns = true;
@@ -171,7 +175,7 @@ struct variance {
     }
 };
 
-/// 0, and NaN where an element of the row is. Largest and smallest are sought by comparisons, which pass over a NaN.
+/// 0, or NaN if an element of the row is NaN. max and min need it: they compare, and comparisons skip NaN.
 template <class Row, class T = el::value_of<Row>>
 APRIORI_HD constexpr T nan_of(const Row& row) noexcept {
     if constexpr (std::is_integral_v<typename lanes<T>::number>)
@@ -182,7 +186,7 @@ APRIORI_HD constexpr T nan_of(const Row& row) noexcept {
     }
 }
 
-/// The largest element; NaN where one is.
+/// The largest element; NaN if one is NaN.
 struct max {
     static constexpr const char* name = "max";
     static constexpr bool columns = true;
@@ -193,7 +197,7 @@ struct max {
     }
 };
 
-/// The smallest element; NaN where one is.
+/// The smallest element; NaN if one is NaN.
 struct min {
     static constexpr const char* name = "min";
     static constexpr bool columns = true;
@@ -204,7 +208,7 @@ struct min {
     }
 };
 
-/// The index of the first largest element; of the first NaN where there is one.
+/// The index of the first largest element; of the first NaN if there is one.
 struct argmax {
     static constexpr const char* name = "argmax";
     static constexpr int flops = 4;
@@ -214,7 +218,7 @@ struct argmax {
         return row.first(fn::same_as<T>{max{}.reduce(row, 0)});
     }
 };
-/// The index of the first smallest element; of the first NaN where there is one.
+/// The index of the first smallest element; of the first NaN if there is one.
 struct argmin {
     static constexpr const char* name = "argmin";
     static constexpr int flops = 4;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primitives: what expressions are lowered to and what a device implements, as `status run(const Op&)` for each.
-// They carry programs, pointers, strides and run-time extents, and never a configuration; each describes its launch.
+// The primitives: what expressions are lowered to and what a device implements, as a `status run(const Op&)` for each.
+// They hold programs, pointers, strides and run-time extents, never a configuration. Each describes its launch.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -31,15 +31,16 @@ struct mapped {
     constexpr void describe(launch& l, index_t rows, index_t k) const { l.add(program, l.prologue, rows, k); }
 };
 
-/// The left operand of a contraction: normalised rows. `inner` gives what is normalised, `outer` is applied after.
+/// The left operand of a contraction: normalised rows. `inner` gives the elements to normalise; `outer` is applied
+/// after.
 template <class Policy, class Inner, class Outer>
 struct normalized {
-    using number = norms::computed_in<Policy, el::value_of<Inner>>; ///< what the policy computes in
+    using number = norms::computed_in<Policy, el::value_of<Inner>>; ///< the type that the policy computes in
     Policy policy;
     Inner inner;
     Outer outer;
 
-    /// The norm and what is below it.
+    /// Describes the norm and its input.
     constexpr void describe_inner(launch& l, index_t rows, index_t k) const {
         l.add(inner, l.prologue, rows, k);
         l.flops += Policy::flops * rows * k;
@@ -71,7 +72,7 @@ struct contraction {
     }
 };
 
-/// A matrix per batch item, addressed by strides in elements.
+/// One matrix for each item of a batch, addressed by strides in elements.
 template <class T, class Map = row_map>
 struct batched_matrix_of {
     const T* p = nullptr;
@@ -80,7 +81,8 @@ struct batched_matrix_of {
 };
 using batched_matrix = batched_matrix_of<float>;
 
-/// out[b m + i, j] = epilogue(sum_k a[b][i, k] b[b][k, j]), both operands activations. Items of a batch may be the same matrix.
+/// out[b m + i, j] = epilogue(sum_k a[b][i, k] b[b][k, j]); both operands are activations. Items of a batch may share a
+/// matrix.
 template <class Epilogue, class T = float, class Map = row_map>
 struct matmul {
     batched_matrix_of<T, Map> a, b;
@@ -114,7 +116,7 @@ struct normalize {
     }
 };
 
-/// out[r, 0] = outer(policy(inner[r, :])), one number a row.
+/// out[r, 0] = outer(policy(inner[r, :])), one number for each row.
 template <class Policy, class Inner, class Outer, class Out = output>
 struct reduce {
     normalized<Policy, Inner, Outer> input;
@@ -145,8 +147,8 @@ struct map {
     }
 };
 
-/// out = epilogue(softmax(scale q k^T + bias) v); row r of q, k and v lies at r * their stride, head h at column h * head_dim.
-/// Factors of products are rounded to Products, float or bfloat16.
+/// out = epilogue(softmax(scale q k^T + bias) v). Row r of q, k and v begins at r * its stride, head h at column
+/// h * head_dim. Factors of products are rounded to Products, float or bfloat16.
 template <class Epilogue, class Products = float>
 struct attention {
     const float *q, *k, *v;
@@ -168,19 +170,20 @@ struct attention {
     }
 };
 
-/// Attention of a few rows over keys and values that earlier passes left. Row r of own, q, k and v side by side, lies at
-/// own + r * stride; the keys of row r of a group's past at past.row(layer, r), the values behind them.
+/// Attention of a few rows to keys and values that earlier passes have stored. Row r of `own`, with q, k and v side by
+/// side, begins at own + r * stride. The keys of row r of a group's past begin at past.row(layer, r), followed by its
+/// values.
 struct cached_attention {
     const float* own;
     index_t stride;
     index_t heads, head_dim, layer;
     attention_groups groups;
     float scale;
-    float* out; ///< [out_rows, heads * head_dim], a row every out_stride
+    float* out; ///< [out_rows, heads * head_dim], with rows out_stride apart
     index_t out_stride;
     std::byte* scratch = nullptr;
 
-    /// Keys and values count as read once for each query that sees them, the bound for caches that are not shared.
+    /// Keys and values count as read once for each query that sees them: an upper bound if queries share a cache.
     constexpr launch describe() const {
         launch l{.primitive = "cached_attention",
                  .batch = heads,

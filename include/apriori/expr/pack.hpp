@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A few values of different types, in nodes and in programs: std::tuple is not for device code, and slow to compile.
+// A few values of different types, for nodes and programs: std::tuple is not for device code and is slow to compile.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -27,7 +27,7 @@ APRIORI_HD constexpr const T& get(const pack_element<Is, T>& p) noexcept {
     return p.value;
 }
 
-/// f(value, ...) of all values.
+/// Calls f with all values.
 template <class F, std::size_t... Is, class... T>
 constexpr decltype(auto) unpack(F&& f, const indexed_pack<std::index_sequence<Is...>, T...>& p) {
     return f(get<Is>(p)...);

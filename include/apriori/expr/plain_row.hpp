@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of programs in plain loops, one number after the other: for devices that are references, and for constant expressions.
+// Rows of programs in plain loops, one number at a time: for reference devices and for constant expressions.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,14 +12,14 @@ namespace apriori {
 
 namespace detail {
 
-/// What is below all numbers T.
+/// The lowest T, -infinity if there is one.
 template <class T>
 inline constexpr T lowest_or_infinity =
     std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
 
 } // namespace detail
 
-/// A row of a program as policies see it, in numbers T.
+/// A row of a program in the form that policies use (expr/norms.hpp), with numbers of T.
 template <class Cursor, class T>
 class plain_row {
 public:

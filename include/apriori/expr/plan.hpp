@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans: the launches that an expression becomes on a device, found at compile time by lowering it for a device that
-// writes them down instead of running them.
+// records them instead of running them.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +12,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The launches of an expression, in order, and the workspace that they need at once, in bytes.
+/// The launches of an expression, in order, and the bytes of workspace that they need.
 template <int Capacity>
 struct launch_plan {
     std::array<launch, std::size_t{Capacity}> launches{};
@@ -33,7 +33,7 @@ struct launch_plan {
     }
 };
 
-/// Stands in for Device and writes down the launches that it would make.
+/// Stands in for Device and records the launches that it would make.
 template <class Device, int Capacity>
 struct planner {
     static constexpr bool fuses_prologue = Device::fuses_prologue;
@@ -54,7 +54,7 @@ struct planner {
     }
 };
 
-/// The plan of whatever `body(context)` assigns, on Device; its count is -1 where that fails.
+/// The plan of what `body(context)` assigns, on Device; its count is -1 if that fails.
 template <class Device, int Capacity = 64, class Body>
 constexpr launch_plan<Capacity> plan_body(Body&& body) {
     planner<Device, Capacity> device;
@@ -70,8 +70,8 @@ constexpr launch_plan<Capacity> plan_body(Body&& body) {
     return plan;
 }
 
-/// The workspace of whatever `body(context)` assigns, in bytes. The context is of the type that runs on Device, so that one
-/// instantiation of a body measures and runs.
+/// The workspace of what `body(context)` assigns, in bytes. The context has the type that runs on Device, so that one
+/// instantiation of a body both measures and runs.
 template <class Device>
 constexpr std::size_t workspace_of(auto&& body) {
     workspace counting;
@@ -91,8 +91,8 @@ constexpr launch_plan<64> plan(const X& x) {
 template <class X, class Device>
 inline constexpr launch_plan<64> plan_of = plan<Device>(X{});
 
-/// out = x on a device, with temporaries in `span` (aligned to buffer_alignment). Nothing is written where the span is
-/// too small for plan<Device>(x).workspace, or where run-time extents do not fit.
+/// out = x on a device, with temporaries in `span` (aligned to buffer_alignment). Nothing is written if the span is
+/// smaller than plan<Device>(x).workspace (workspace_too_small) or run-time extents do not fit (shape_mismatch).
 template <class Device, class T, class E, layout L, operand X>
 status assign(Device& device, std::span<std::byte> span, const view<T, E, L>& out, const X& x) {
     workspace counting;
@@ -108,7 +108,7 @@ template <class Device, class T, class E, class S, operand X>
 status assign(Device& device, std::span<std::byte> span, tensor<T, E, S>& out, const X& x) {
     return assign(device, span, out.view(), x);
 }
-/// What is no assignment.
+/// A compile error that says why this is not an assignment.
 template <class Device, class Out, class X>
 requires(!(is_view<std::remove_cvref_t<Out>> || is_tensor<std::remove_cvref_t<Out>>) || !operand<X>)
 status assign(Device&, std::span<std::byte>, Out&&, const X&) {
@@ -118,10 +118,10 @@ status assign(Device&, std::span<std::byte>, Out&&, const X&) {
     return {};
 }
 
-/// A plan as lines of text: one launch a line, prologue before and epilogue behind the primitive.
+/// A plan as text, one launch per line: the prologue before the primitive, the epilogue after it.
 template <int Capacity>
 std::string describe(const launch_plan<Capacity>& plan) {
-    std::string text; // grown by += alone: gcc 12 takes literal + string for an overlapping copy
+    std::string text; // grown only by +=: gcc 12 reports literal + string as an overlapping copy
     const auto add = [&text](auto... parts) {
         const auto one = [&text](auto part) {
             if constexpr (std::is_integral_v<decltype(part)>)

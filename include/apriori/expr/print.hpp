@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions and plans on a std::ostream: `multiply(exp([4, 64]), 2)`; tensors by their shapes.
+// Prints expressions and plans to a std::ostream: `multiply(exp([4, 64]), 2)`, with tensors as their shapes.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,7 +13,7 @@ namespace apriori {
 
 namespace detail {
 
-/// What a node is called in a printed expression.
+/// The name of a node in a printed expression.
 template <class X>
 constexpr std::string_view name_of_node() {
     if constexpr (requires { X::name; })
@@ -48,14 +48,14 @@ void print_node(std::ostream& out, const X& x) {
 
 } // namespace detail
 
-/// An expression by its nodes and the shapes of its tensors.
+/// Prints an expression as its nodes and the shapes of its tensors.
 template <expression X>
 requires(!is_view<X> && !is_tensor<X>)
 std::ostream& operator<<(std::ostream& out, const X& x) {
     detail::print_node(out, x);
     return out;
 }
-/// A plan, one launch a line, as describe() has it.
+/// Prints a plan, one launch per line, as describe() does.
 template <int Capacity>
 std::ostream& operator<<(std::ostream& out, const launch_plan<Capacity>& plan) {
     return out << describe(plan);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise programs: what an expression becomes inside a kernel. They hold pointers and strides but no extents, so
-// that two models of different width run the same compiled code.
+// Element-wise programs: the form of an expression inside a kernel. They hold pointers and strides but no extents, so
+// two models of different widths run the same compiled code.
 //
-// A program is asked for a row first, which resolves its pointers, and then for columns:
-//     auto row = program.row(r);  auto y = row.at(c, acc);      with acc, a V, what the kernel itself computed there
-// y has as many lanes as acc, and is of the program's own type: `value`.
+// A kernel first asks a program for a row, which resolves its pointers, and then for columns:
+//     auto row = program.row(r);  auto y = row.at(c, acc);      with acc, a V, the value that the kernel computed there
+// y has as many lanes as acc. Its type is the program's own, `value`.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -19,10 +19,11 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::el {
 
-// value_of<P> is the type of the elements that a program gives, as computed_t has it; of masks bool, whose values are numbers that are
-// 1 or 0.
+// value_of<P> is the type of the elements that a program gives, as in computed_t; for masks bool, with values that are
+// the numbers 1 and 0.
 
-/// A type of elements that takes eight bytes is somewhere in a program: its values have as many lanes as a register has doubles.
+/// True if an element type of eight bytes occurs in a program: its values then have as many lanes as a register has
+/// doubles.
 template <class P>
 inline constexpr bool is_wide = [] {
     if constexpr (requires { P::wide; })
@@ -31,7 +32,7 @@ inline constexpr bool is_wide = [] {
         return sizeof(value_of<P>) == 8;
 }();
 
-/// Values beside V, of elements of T.
+/// The value type for elements of T with as many lanes as V.
 template <class V, class T>
 using value_beside = typename lanes<V>::template as<T>;
 
@@ -60,7 +61,7 @@ struct scalar_of {
 };
 using scalar = scalar_of<float>;
 
-/// One row for all: a bias.
+/// The same row for all rows: a bias.
 template <class T>
 struct vector_of {
     using value = computed_t<T>;
@@ -125,7 +126,7 @@ struct gathered_of {
     const std::int32_t* rows = nullptr;
     index_t stride = 0, count = 0;
     APRIORI_HD constexpr vector_of<T> row(index_t r) const noexcept {
-#ifdef APRIORI_CHECK_INDICES // for debugging on a GPU, whose memory the host does not look at
+#ifdef APRIORI_CHECK_INDICES // for debugging on a GPU, whose memory the host does not check
         if (rows[r] < 0 || rows[r] >= count) APRIORI_TRAP();
 #endif
         return {p + rows[r] * stride};
@@ -135,18 +136,18 @@ struct gathered_of {
 };
 using gathered = gathered_of<float>;
 
-/// Operand number N of a function with those types, as the function takes it.
+/// Operand number N of a function with those types, converted as the function takes it.
 template <class Types, class To, std::size_t N, class V>
 APRIORI_HD constexpr To as_operand(V x) noexcept {
     if constexpr (N == 0 && Types::chooses_by_number) {
         using fn::where_equal;
-        const V zero = lanes<V>::set(0); // a condition that rounds to 0 is true nonetheless
+        const V zero = lanes<V>::set(0); // a condition that would round to 0 is still true
         return lanes_cast<To>(where_equal(x, zero, zero, lanes<V>::set(1)));
     } else
         return lanes_cast<To>(x);
 }
 
-/// F of the values of other programs.
+/// F applied to the values of other programs.
 template <class F, class... P>
 struct apply {
     using indices = std::index_sequence_for<P...>;
@@ -158,7 +159,7 @@ struct apply {
     struct cursor {
         F f;
         pack<R...> rows;
-        // inlined whatever their number: called, they would read the row's pointers and numbers again for every vector
+        // always inlined: if called, they would reload the row's pointers and numbers for every vector
         template <class V>
         APRIORI_HD constexpr APRIORI_INLINE auto at(index_t c, V a) const noexcept {
             return call(c, a, indices{});
@@ -199,7 +200,7 @@ struct apply {
     }
 };
 
-/// The program with f(leaf) in place of each leaf.
+/// The program with each leaf replaced by f(leaf).
 template <class P>
 constexpr auto with_leaves(const P& p, const auto& f) {
     return f(p);

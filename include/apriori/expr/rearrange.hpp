@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Views that read elements in another order, or more than once: reverse, broadcast_to, diagonal, unfold. What is made of them:
-// repeat, tile. None moves data that is in memory; an assignment to a result with an element twice does not compile.
+// Views that read elements in another order or more than once: reverse, broadcast_to, diagonal, unfold; and repeat and
+// tile, which are made from them. None moves data that is in memory. Assigning to a result that has an element twice
+// does not compile.
 #pragma once
 
 #include "apriori/expr/axes.hpp"
@@ -12,7 +13,7 @@ namespace detail {
 template <class E>
 using sizes_of = std::array<index_t, std::size_t{E::rank}>;
 
-/// The sizes of E by fixed(axis), as a shape.
+/// The shape whose extents are fixed(axis).
 template <int Rank, class Fixed>
 constexpr auto make_extents(Fixed) {
     return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
@@ -60,7 +61,7 @@ struct broadcast_op {
 template <index_t Offset>
 struct diagonal_op {
     static constexpr const char* name = "diagonal";
-    /// Elements of the diagonal of n rows and m columns.
+    /// The number of elements on the diagonal of n rows and m columns.
     static constexpr index_t count(index_t n, index_t m) {
         const index_t rows = Offset < 0 ? n + Offset : n, columns = Offset > 0 ? m - Offset : m;
         const index_t both = rows < columns ? rows : columns;
@@ -107,7 +108,7 @@ struct unfold_op {
 
 } // namespace detail
 
-/// x with the elements of an axis in the opposite order: numpy.flip.
+/// x with the elements of an axis in reverse order: numpy.flip.
 template <int Axis, expression X>
 constexpr auto reverse(X&& x) {
     static_assert(Axis >= 0 && Axis < extents_of<X>::rank, "apriori: reverse: no such axis");
@@ -133,8 +134,8 @@ constexpr auto diagonal(X&& x) {
     static_assert(extents_of<X>::rank >= 2, "apriori: diagonal: of a matrix, or of the last two axes of more");
     if constexpr (extents_of<X>::rank >= 2) return detail::view_op(detail::diagonal_op<Offset>{}, std::forward<X>(x));
 }
-/// Windows of Size elements along an axis, every Step elements: [.., n, ..] becomes [.., (n - Size) / Step + 1, .., Size], as torch's
-/// Tensor.unfold has it.
+/// Windows of Size elements along an axis, Step elements apart, as in torch's Tensor.unfold: [.., n, ..] becomes
+/// [.., (n - Size) / Step + 1, .., Size].
 template <int Axis, index_t Size, index_t Step = 1, expression X>
 constexpr auto unfold(X&& x) {
     constexpr bool valid = Axis >= 0 && Axis < extents_of<X>::rank && Size > 0 && Step > 0;
@@ -144,7 +145,7 @@ constexpr auto unfold(X&& x) {
 
 namespace detail {
 
-/// x along Times more indices of a new axis New, which is then one with Axis.
+/// x repeated Times times along a new axis New, which is then merged with Axis.
 template <int Axis, int New, index_t Times, class X>
 constexpr auto repeated(X&& x) {
     using E = extents_of<X>;
@@ -165,12 +166,12 @@ constexpr auto repeated(X&& x) {
 
 } // namespace detail
 
-/// Each element of an axis Times times: numpy.repeat.
+/// Each element of an axis repeated Times times: numpy.repeat.
 template <int Axis, index_t Times, expression X>
 constexpr auto repeat(X&& x) {
     return detail::repeated<Axis, Axis + 1, Times>(std::forward<X>(x));
 }
-/// x Times times in sequence along an axis: numpy.tile.
+/// x repeated Times times along an axis: numpy.tile.
 template <int Axis, index_t Times, expression X>
 constexpr auto tile(X&& x) {
     return detail::repeated<Axis, Axis, Times>(std::forward<X>(x));

@@ -9,20 +9,21 @@
 
 namespace apriori {
 
-/// Row r -> offset in elements. Up to three leading axes with strides of their own; contiguous neighbours are merged when the map is made, so that the common case is one multiplication.
+/// Maps row r to an offset in elements. There are up to three leading axes, each with its own stride. Axes that are
+/// contiguous with their neighbours are merged when the map is made, so the common case is one multiplication.
 struct row_map {
-    index_t inner_count = 0;  ///< rows of the innermost leading axis; 0: there is no other
+    index_t inner_count = 0;  ///< rows of the innermost leading axis; 0: it is the only one
     index_t middle_count = 0; ///< extent of the axis before it; 0: there is none
     index_t inner = 0;        ///< strides in elements
     index_t middle = 0;
     index_t outer = 0;
 
-    // the common case in a function of its own, which is small enough to be inlined for each of many operands
+    // the common case is a separate function, small enough to be inlined for each of many operands
     APRIORI_HD constexpr index_t operator()(index_t r) const noexcept { return uniform() ? r * inner : grouped(r); }
     /// True where row r lies at r * inner.
     APRIORI_HD constexpr bool uniform() const noexcept { return inner_count == 0; }
 
-    /// Row r where there are leading axes that do not merge.
+    /// The offset of row r if there are leading axes that do not merge.
     APRIORI_HD constexpr index_t grouped(index_t r) const noexcept {
         const index_t q = r / inner_count;
         const index_t i = r - q * inner_count;
@@ -31,7 +32,7 @@ struct row_map {
         return o * outer + (q - o * middle_count) * middle + i * inner;
     }
 
-    /// From extents and strides of `count` <= 3 leading axes, outermost first.
+    /// From the extents and strides of `count` <= 3 leading axes, outermost first.
     static constexpr row_map of(const index_t* sizes, const index_t* strides, int count) noexcept {
         if (count > 1) return merged(sizes, strides, count);
         row_map m;
@@ -63,7 +64,7 @@ private:
     }
 };
 
-/// The same for any number of leading axes: of a tensor of five and more.
+/// The same for any number of leading axes: for tensors of five or more axes.
 template <int Axes>
 struct long_row_map {
     index_t sizes[to_size(Axes)]{}, strides[to_size(Axes)]{};

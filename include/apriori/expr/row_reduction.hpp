@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reductions inside of element-wise programs: x / sum(x) goes through a row twice while it is in the cache, in one launch, on a device
-// that says so (`fuses_rows`).
+// Reductions inside element-wise programs: x / sum(x) reads a row twice while it is in the cache, in one launch, on
+// devices that declare `fuses_rows`.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,11 +12,11 @@ namespace apriori {
 
 namespace el {
 
-/// A reduction of each row of a program, of so many columns, by a policy of expr/norms.hpp: one number in the whole row. A device may
-/// compute it in a way of its own.
+/// A reduction of each row of a program, of `cols` columns, by a policy of expr/norms.hpp: one number for the whole
+/// row. A device may compute it in its own way.
 template <class Policy, class P>
 struct reduced {
-    using number = norms::computed_in<Policy, value_of<P>>; ///< what the policy computes in
+    using number = norms::computed_in<Policy, value_of<P>>; ///< the type that the policy computes in
     using value = norms::result_t<Policy, value_of<P>>;
     static constexpr bool wide = is_wide<P> || sizeof(number) == 8 || sizeof(value) == 8;
 
@@ -28,7 +28,7 @@ struct reduced {
         const auto cursor = program.row(r);
         return of(plain_row<decltype(program.row(r)), number>(cursor, cols));
     }
-    /// The reduction of a row that a device made.
+    /// The reduction of a row that a device provides.
     APRIORI_HD constexpr scalar_of<value> of(const auto& elements) const noexcept {
         return {element_cast<value>(number_in(policy.reduce(elements, cols)))};
     }
@@ -55,13 +55,13 @@ inline constexpr bool reduces_rows<apply<F, P...>> = (reduces_rows<P> || ...);
 
 namespace detail {
 
-/// True for a reduction of the last axis: its kernel asks for each row once, also of what is around it.
+/// True for a reduction of the last axis: its kernel asks for each row once, also of what is around the reduction.
 template <class X>
 inline constexpr bool reduces_last_axis = false;
 template <class Policy, class X>
 inline constexpr bool reduces_last_axis<reduce_node<Policy, X>> = true;
 
-/// True for one with a number for each row of a result of shape R.
+/// True for a reduction that gives one number for each row of a result of shape R.
 template <class X, class R>
 inline constexpr bool is_row_reduction = [] {
     bool same = false;
@@ -73,7 +73,8 @@ inline constexpr bool is_row_reduction = [] {
     return same;
 }();
 
-/// The shape of what is reduced to the numbers of a result of shape R, which it may be broadcast to: its rows, of `cols` columns.
+/// The shape in which x is read to be reduced for a result of shape R: its rows, to which x may broadcast, with the
+/// columns of x.
 template <class X, class R>
 constexpr auto reduced_extents(const X& x, const R& result) {
     using type = typename with_extent<R, R::rank - 1, extents_of<X>::fixed(R::rank - 1)>::type;

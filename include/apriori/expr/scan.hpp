@@ -21,7 +21,7 @@ struct product {
     using join = fn::multiply;
 };
 
-/// What is computed in over elements of T: integers and masks as int64.
+/// The type to compute in for elements of T: int64 for integers and masks.
 template <class T>
 using total_t = norms::computed_in<norms::sum, T>;
 
@@ -29,7 +29,7 @@ using total_t = norms::computed_in<norms::sum, T>;
 
 namespace ops {
 
-/// out[r, c] = inner[r, 0] .. inner[r, c] joined, from left to right.
+/// out[r, c] = inner[r, 0] .. inner[r, c] combined, from left to right.
 template <class Policy, class Inner, class Out = output>
 struct scan {
     using number = scans::total_t<el::value_of<Inner>>;
@@ -47,7 +47,7 @@ struct scan {
     }
 };
 
-/// Row r, in order: each device's own loop over rows calls it.
+/// Computes row r, in order; each device calls it from its own loop over rows.
 template <class Policy, class Inner, class Out>
 APRIORI_HD constexpr void scan_row(const scan<Policy, Inner, Out>& op, index_t r) noexcept {
     using number = typename scan<Policy, Inner, Out>::number;
@@ -101,12 +101,13 @@ constexpr auto scan(Policy policy, X&& x) {
 
 } // namespace detail
 
-/// The sums of the elements of an axis up to each, itself included; without an axis, of the last.
+/// The sum of the elements of an axis up to each one, inclusive; by default of the last axis. int64 for integers and
+/// masks.
 template <int Axis = -1>
 constexpr auto cumsum(expression auto&& x) {
     return detail::scan<Axis>(scans::sum{}, std::forward<decltype(x)>(x));
 }
-/// The products of the elements of an axis up to each.
+/// The product of the elements of an axis up to each one, inclusive; by default of the last axis.
 template <int Axis = -1>
 constexpr auto cumprod(expression auto&& x) {
     return detail::scan<Axis>(scans::product{}, std::forward<decltype(x)>(x));

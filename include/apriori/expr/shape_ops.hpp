@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// slice, reshape, transpose, split: free on a view; on an expression, which a device writes out first, free after that.
-// concat.
+// slice, reshape, split: free on a view; an expression is first written out by the device, and they are free after
+// that. Also concat.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A view operation waiting for its operand to have memory.
+/// A view operation whose operand is not in memory yet.
 template <class Op, class X>
 struct view_op_node {
     using apriori_expression = void;
@@ -19,7 +19,7 @@ struct view_op_node {
     using result_view = decltype(std::declval<Op>()(std::declval<operand_view>()));
     using extents_type = extents_of<result_view>;
     template <class>
-    static constexpr bool writes = true; // by an assignment of its own
+    static constexpr bool writes = true; // through its own assignment
 
     Op op;
     X x;
@@ -43,14 +43,14 @@ struct view_op_node {
         else if constexpr (decltype(op.inverse(out, x.ext()))::memory_layout == layout::strided)
             to(out) = in_memory(to); // reading with gaps is faster than writing with them
         else
-            to(op.inverse(out, x.ext())) = x; // where it belongs, at once
+            to(op.inverse(out, x.ext())) = x; // directly to its place
     }
 };
 
 namespace detail {
 
-// A view operation is applied to a view at once; what it cannot do leaves a negative extent, which an assignment refuses.
-// Waiting in an expression it is checked, by `check`, before anything runs.
+// A view operation is applied to a view immediately; if it is not possible, it leaves a negative extent, which an
+// assignment rejects. Inside an expression it waits, and `check` checks it before anything runs.
 
 template <class Op, expression X>
 constexpr auto view_op(Op op, X&& x) {
@@ -64,7 +64,7 @@ constexpr auto view_op(Op op, X&& x) {
         return view_op_node<Op, operand_type>{op, x};
 }
 
-/// A view, or what becomes one, whose elements do not lie side by side.
+/// True for a view, or what becomes one, whose elements are not contiguous.
 template <class X>
 inline constexpr bool has_gaps = false;
 template <class T, class E, layout L>
@@ -93,7 +93,7 @@ struct reshape_op {
     constexpr auto operator()(const view<T, E>& v) const {
         return reshape_view(v, to);
     }
-    /// The view that the operator makes v of, which had the shape `from`: for destinations.
+    /// The inverse: the view of shape `from` that the operator turns into v. For destinations.
     template <class T, class E, class From>
     constexpr auto inverse(const view<T, E>& v, const From& from) const {
         return reshape_view(v, from);
@@ -113,13 +113,14 @@ struct split_op {
 
 } // namespace detail
 
-/// A view operation of your own, op(view) -> view: free on what has memory; on an expression, which is written first, free after that.
-/// op has a `name`, and may have check(extents) -> status for what only run time knows.
+/// A user-defined view operation, op(view) -> view: free on an operand in memory; an expression is first written out.
+/// op has a `name`, and may have check(extents) -> status for what is known only at run time.
 template <class Op, expression X>
 constexpr auto view_operation(Op op, X&& x) {
     return detail::view_op(op, std::forward<X>(x));
 }
-/// Elements first .. first + Count of an axis, with the count known to the compiler.
+/// Elements first .. first + Count of an axis, with the count known at compile time. shape_mismatch past the axis's
+/// end.
 template <int Axis, index_t Count, expression X>
 constexpr auto slice(X&& x, index_t first) {
     return detail::view_op(detail::slice_op<Axis, Count>{first, Count}, std::forward<X>(x));
@@ -129,7 +130,8 @@ template <int Axis, expression X>
 constexpr auto slice(X&& x, index_t first, index_t count) {
     return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, std::forward<X>(x));
 }
-/// The same elements, row-major, in another shape. A view with gaps between its elements is written out first.
+/// The same elements, row-major, in another shape; shape_mismatch if it has another number of elements. A view with
+/// gaps between its elements is first written out.
 template <index_t... S, expression X>
 constexpr auto reshape(X&& x, extents<S...> to) {
     using plain = std::remove_cvref_t<X>;
@@ -149,7 +151,7 @@ constexpr auto split(X&& x) {
     return detail::view_op(detail::split_op<Parts>{}, std::forward<X>(x));
 }
 
-/// Operands in sequence along an axis; their other extents are equal.
+/// Operands one after the other along an axis; their other extents are equal.
 template <int Axis, class First, class... Rest>
 struct concat_node {
     using apriori_expression = void;
@@ -172,7 +174,7 @@ struct concat_node {
     using extents_type = typename with_extent<first_extents, Axis, total>::type;
     using value_type = joint_element_t<First, Rest...>;
     template <class>
-    static constexpr bool writes = true; // by assignments of its own
+    static constexpr bool writes = true; // through its own assignments
 
     el::pack<First, Rest...> operands;
 
@@ -214,6 +216,7 @@ inline constexpr bool is_concat = false;
 template <int Axis, class... X>
 inline constexpr bool is_concat<concat_node<Axis, X...>> = true;
 
+/// Operands one after the other along an axis: numpy.concatenate. shape_mismatch if other run-time extents differ.
 template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
 constexpr auto concat(Xs&&... xs) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primitive that writes to destinations with gaps between their elements: columns of a matrix, parts of complex numbers.
+// The primitive that writes to destinations with gaps between their elements: columns of a matrix, parts of complex
+// numbers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -42,7 +43,7 @@ struct map_strided {
 
 namespace detail {
 
-/// The launch that writes a program to a view of any strides.
+/// The launch that writes a program to a view with any strides.
 template <class P, class T, class E, layout L>
 constexpr auto strided_map(const P& program, const view<T, E, L>& out) {
     using to = ops::output_to<T, row_map_of_rank<E::rank>>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack of temporaries in memory that the caller gives. Without memory it only counts: that is how workspace sizes
-// become constants.
+// A stack of temporaries in memory that the caller provides. Without memory it only counts, which makes workspace sizes
+// constants.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -19,7 +19,7 @@ constexpr status workspace_too_small(std::size_t have, std::size_t need) {
             std::int64_t(have), std::int64_t(need)};
 }
 
-/// What is wrong with a caller's span for `need` bytes: its size or its alignment.
+/// An error unless a caller's span has `need` bytes and is aligned to buffer_alignment.
 inline status check_workspace(std::span<const std::byte> memory, std::size_t need) {
     if (memory.size() < need) return workspace_too_small(memory.size(), need);
     if (reinterpret_cast<std::uintptr_t>(memory.data()) % buffer_alignment != 0)
@@ -27,14 +27,15 @@ inline status check_workspace(std::span<const std::byte> memory, std::size_t nee
     return {};
 }
 
+/// A stack of temporaries, each aligned to buffer_alignment.
 class workspace {
 public:
-    /// Counts what would be used.
+    /// Counts the bytes that would be used.
     constexpr workspace() = default;
     /// Hands out parts of `memory`, which is aligned to buffer_alignment.
     explicit workspace(std::span<std::byte> memory) : base_(memory.data()), size_(memory.size()), counting_(false) {}
 
-    /// Room for n elements of T; null when counting, and when there is no room left (then overflowed()).
+    /// Memory for n elements of T; null when counting, and when there is no memory left (then overflowed()).
     template <class T>
     constexpr T* take(index_t n) {
         const std::size_t begin = used_;
@@ -52,7 +53,7 @@ public:
     constexpr bool overflowed() const noexcept { return !counting_ && high_ > size_; }
     constexpr bool counting() const noexcept { return counting_; }
 
-    /// Releases what was taken since it was made.
+    /// Releases, at its end, what was taken during its lifetime.
     class scope {
     public:
         constexpr explicit scope(workspace& w) : w_(w), mark_(w.mark()) {}
