@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention processors in the sense of diffusers: how attention is computed, chosen as a type. fused_attention
-// (expr/attention.hpp) is the device's own kernel; those here are written in the expression core, as a user's would be.
+// Attention processors as in diffusers: how attention is computed, chosen by a type. fused_attention
+// (expr/attention.hpp) is the device's own kernel; the ones here are written as expressions, as a user's would be.
 //
 // A processor has
 //     static constexpr const char* name;
 //     template <int Heads> constexpr status run(to, q, k, v, rows, scale, out) const;
-// with q, k, v and out views [rows, Heads * d] and `to` a context to assign with, whose state it returns.
+// where q, k, v and out are views [rows, Heads * d] and `to` is a context to assign with, whose state it returns.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -43,7 +43,8 @@ struct plain_attention {
     }
 };
 
-/// plain_attention for `Slice` heads at a time, as diffusers' SlicedAttnProcessor: the scores take Slice / Heads of the memory.
+/// plain_attention for `Slice` heads at a time, like diffusers' SlicedAttnProcessor: the scores take Slice / Heads of
+/// the memory.
 template <int Slice>
 struct sliced_attention {
     static_assert(Slice > 0, "apriori: sliced_attention: a slice has at least one head");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pre-norm transformer block, self-attention and a feed-forward, each behind a layer norm and added to what came in:
-// diffusers' BasicTransformerBlock as PriorTransformer builds it, and transformers' CLIPEncoderLayer.
+// A pre-norm transformer block: self-attention and a feed-forward, each after a layer norm and added to its input. It
+// is diffusers' BasicTransformerBlock as PriorTransformer builds it, and transformers' CLIPEncoderLayer.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -9,16 +9,16 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// One block of width Width with `Heads` heads and an Activation of expr/functions, over the weights of its layer
-/// (models/packed_operands.hpp), whose names are
-///   norm1, to_qkv, to_out   of the attention half; to_qkv is to_q, to_k and to_v one below the other
-///   norm3, ff_in, ff_out    of the feed-forward half: ff.net.0.proj and ff.net.2
+/// One block of width Width with `Heads` heads and an Activation of expr/functions.hpp. The weights of its layer
+/// (models/packed_operands.hpp) are called
+///   norm1, to_qkv, to_out   in the attention half; to_qkv has the rows of to_q, then to_k, then to_v
+///   norm3, ff_in, ff_out    in the feed-forward half: ff.net.0.proj and ff.net.2
 template <int Heads, index_t Width, class Weights, class Activation = fn::gelu>
 struct transformer_block {
     Weights w;
     float eps = 1e-5f; ///< of the layer norms
 
-    /// The attention half, as an expression of the rows x [rows, Width] that go in.
+    /// The attention half, as an expression of the input rows x [rows, Width].
     constexpr auto attention_half(const auto& x, const attention_rows& rows, float scale, const auto& processor) const {
         return x + w.linear("to_out"_w,
                             self_attention<Heads>(qkv_of(x), rows, scale, in_format(processor))); // [rows, Width]
@@ -44,8 +44,8 @@ struct transformer_block {
         to(x) = feed_forward_half(x);
     }
 
-    /// The block for some of the rows alone, in place: pick(x) gives those of rows x [rows, Width] whose results are wanted. All
-    /// of them are attended to.
+    /// The block for only some of the rows, in place: pick(x) returns those of the rows x [rows, Width] whose results
+    /// are needed. They attend to all rows.
     template <class Context, class X, class Processor, class Pick>
     constexpr void picked(Context& to, const X& x, const attention_rows& rows, float scale, const Processor& processor,
                           const Pick& pick) const {
@@ -55,8 +55,8 @@ struct transformer_block {
         after_attention(to, pick(x), pick(a));
     }
 
-    /// The rows y [groups.out_rows, Width] through the rest of the block, in place: attention over their groups' cached rows
-    /// and their own qkv, then the feed-forward.
+    /// Runs the rows y [groups.out_rows, Width] through the rest of the block, in place: attention to their groups'
+    /// cached rows and their own qkv, then the feed-forward.
     template <class Context, class Y, class QKV>
     constexpr void attend_cached(Context& to, const Y& y, const QKV& qkv, const attention_groups& groups, index_t layer,
                                  float scale) const {
@@ -66,7 +66,7 @@ struct transformer_block {
         after_attention(to, y, a);
     }
 
-    /// Rows y [.., Width] through what follows attention, whose rows are `attended` [.., Width], in place.
+    /// Runs rows y [.., Width] through what follows attention, in place; `attended` [.., Width] is its result.
     template <class Context, class Y, class A>
     constexpr void after_attention(Context& to, const Y& y, const A& attended) const {
         to(y) = y + w.linear("to_out"_w, attended);
@@ -74,7 +74,7 @@ struct transformer_block {
     }
 
 private:
-    /// The device's own kernel as the format of the weights has it.
+    /// The device's own kernel in the precision of the weights' format; any other processor unchanged.
     template <class Processor>
     static constexpr auto in_format(const Processor& processor) {
         if constexpr (std::is_same_v<Processor, fused_attention> &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights for layers of one's own: a matrix in the layout of a device, in its memory.
+// Weights for user-defined layers: a matrix in the layout and memory of a device.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -18,8 +18,8 @@ class weight_storage {
 public:
     using packed = typename Device::template packed<Format>;
 
-    /// Of values [Out, In], row-major. device_error where the device has no memory; shape_mismatch for another number of values;
-    /// what the format refuses.
+    /// Packs values [Out, In], row-major. device_error if the device has no memory, shape_mismatch for another number
+    /// of values, and the format's own errors for values that it cannot hold.
     static result<weight_storage> make(Device& device, std::span<const float> values) {
         weight_storage w(device.allocate(packed::stored_bytes(Out, In)));
         if (w.memory_.empty()) return failure{errc::device_error, "no memory for a weight matrix"};
@@ -29,7 +29,7 @@ public:
         return w;
     }
 
-    /// The operand of linear(x, w), which refers to this memory.
+    /// The operand of linear(x, w). It refers to this memory.
     weight<packed, Out, In> operand() const { return {packed(memory_.data(), Out, In)}; }
 
 private:
