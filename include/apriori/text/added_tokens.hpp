@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tokens that were added to a tokenizer, and where they are in a text: the rules of the tokenizers library.
+// Tokens that were added to a tokenizer, and how they are found in a text: the rules of the tokenizers library.
 #pragma once
 
 #include "apriori/text/unicode.hpp"
@@ -16,28 +16,28 @@
 
 namespace apriori {
 
-/// A token that stands for itself in a text, and is not divided: transformers' AddedToken.
+/// A token that stands for itself in a text and is not split: transformers' AddedToken.
 struct clip_added_token {
     std::string text{};
-    bool normalized = false;  ///< looked for after clean-up, so that capitals are the same; else in the text as it is
-    bool single_word = false; ///< not where a letter, a digit or _ is next to it
-    bool lstrip = false;      ///< the white space before it belongs to it
-    bool rstrip = false;      ///< the same of what is behind it
+    bool normalized = false;  ///< matched after clean-up, so in any case of letters; otherwise in the original text
+    bool single_word = false; ///< not matched next to a letter, a digit or _
+    bool lstrip = false;      ///< includes the white space before it
+    bool rstrip = false;      ///< includes the white space after it
 
     bool operator==(const clip_added_token&) const = default;
 };
 
-/// Divides texts at added tokens.
+/// Splits texts at added tokens.
 class added_token_finder {
 public:
-    /// `text`, not empty, is what is looked for. Of equal texts the first one counts.
+    /// `text`, not empty, is the text to match. Of equal texts the first one counts.
     void add(const std::u32string& text, const clip_added_token& token, std::int32_t id) {
         lengths_[text.front()].insert(text.size());
         tokens_.emplace(text, entry{token, id});
     }
 
-    /// The id of each token in `text`, appended to `out`, and other(what is between them). Of tokens that begin at one place
-    /// the longest is taken. If it is no word of its own and has to be, its text is not searched again.
+    /// Appends the id of each token in `text` to `out`, and calls other(text) for what is between them. Of tokens that
+    /// begin at one place the longest is taken. If it must be a whole word and is not, its text is not searched again.
     void split(std::u32string_view text, std::vector<std::int32_t>& out, auto&& other) const {
         std::size_t done = 0, space_until = 0;
         for (std::size_t i = 0; i < text.size();) {
@@ -57,12 +57,13 @@ public:
                 begin = (std::max)(begin, done);
             }
             if (token.rstrip) {
-                end = (std::max)(end, space_until); // in time n where each of n spaces is a token
+                end = (std::max)(end, space_until); // keeps time linear if each of n spaces is a token
                 while (end < text.size() && unicode::is_space(text[end])) ++end;
                 space_until = end;
             }
             if (begin > done) other(text.substr(done, begin - done));
-            // A token of white space may be within what others have taken: it is there again, unless nothing is left of it.
+            // A token of white space may lie inside what other tokens have taken: it counts again, unless nothing of it
+            // is left.
             if (begin < end) out.push_back(found->second.id);
             done = end;
         }

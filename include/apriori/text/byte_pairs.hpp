@@ -33,7 +33,7 @@ inline std::array<std::string, 256> byte_symbols() {
     return out;
 }
 
-/// The bytes in the order in which CLIP's vocabulary has them: the printable ones first.
+/// The bytes in the order of CLIP's vocabulary: the printable ones first.
 inline std::array<unsigned char, 256> byte_order() {
     std::array<unsigned char, 256> out{};
     std::size_t n = 0;
@@ -44,26 +44,27 @@ inline std::array<unsigned char, 256> byte_order() {
     return out;
 }
 
-/// Which pairs of tokens become which token, and in which order.
+/// Which pairs of tokens merge into which token, and in which order.
 class byte_pairs {
 public:
     /// The ids of a byte inside a word and at its end.
     std::array<std::int32_t, 256> inner{}, last{};
 
-    /// `left` and `right` become `whole`; of two such pairs that with the lower rank goes first. The last one said holds.
+    /// `left` and `right` merge into `whole`; the pair with the lower rank goes first. Replaces an earlier merge of the
+    /// pair.
     void merge(std::int32_t left, std::int32_t right, std::int32_t whole, int rank) {
         merges_[key(left, right)] = {rank, whole};
     }
     std::size_t size() const noexcept { return merges_.size(); }
 
-    /// The ids of a word, appended. Time n log n for n bytes, whatever they are.
+    /// Appends the ids of a word. Takes time n log n for n bytes, whatever they are.
     void encode(std::string_view word, std::vector<std::int32_t>& out) const {
         if (word.empty()) return;
         std::vector<part> parts(word.size());
         for (std::size_t i = 0; i < word.size(); ++i) {
             const unsigned char byte = static_cast<unsigned char>(word[i]);
             const bool end = i + 1 == word.size();
-            parts[i] = {end ? last[byte] : inner[byte], i, end ? none : i + 1, true}; // the first has itself before it
+            parts[i] = {end ? last[byte] : inner[byte], i, end ? none : i + 1, true}; // the first: its own predecessor
             if (i > 0) parts[i].before = i - 1;
         }
         std::priority_queue<candidate, std::vector<candidate>, std::greater<>> queue;
@@ -93,7 +94,7 @@ private:
     static constexpr std::size_t none = std::string::npos;
     struct part {
         std::int32_t id = 0;
-        std::size_t before = 0, after = none; ///< neighbours that are alive
+        std::size_t before = 0, after = none; ///< neighbours that are still alive
         bool alive = false;
     };
     struct outcome {
@@ -109,7 +110,7 @@ private:
     static std::uint64_t key(std::int32_t left, std::int32_t right) noexcept {
         return std::uint64_t{std::uint32_t(left)} << 32 | std::uint32_t(right);
     }
-    /// What a part and the one behind it become; nullptr where they stay apart.
+    /// What a part and the next one merge into; nullptr if they do not.
     const outcome* find(const std::vector<part>& parts, std::size_t at) const {
         const std::size_t next = parts[at].after;
         if (next == none) return nullptr;

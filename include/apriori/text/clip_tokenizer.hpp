@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's tokenizer: the ids of transformers' CLIPTokenizer. Its files are read in io/clip_tokenizer_files.hpp.
+// CLIP's tokenizer, with the ids of transformers' CLIPTokenizer. io/clip_tokenizer_files.hpp reads its files.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -31,14 +31,15 @@ struct clip_merge {
     int line = 0; ///< for messages
 };
 
-/// What a tokenizer is made of. Tokens that the vocabulary lacks get the next free ids, in this order: `added_tokens`, the
+/// The parts of a tokenizer. Tokens that the vocabulary lacks get the next free ids, in this order: `added_tokens`, the
 /// named ones, `extra_tokens`.
 struct clip_tokenizer_parts {
     std::vector<clip_merge> merges{};
-    /// Token and id. Empty: OpenAI's, which follows from the merges: the bytes, the bytes with `</w>`, what the merges make,
-    /// `<|startoftext|>`, `<|endoftext|>`.
+    /// Tokens and their ids. Empty: OpenAI's, which follows from the merges: the bytes, the bytes with `</w>`, the
+    /// results of the merges, `<|startoftext|>`, `<|endoftext|>`.
     std::vector<std::pair<std::string, std::int32_t>> vocabulary{};
-    /// Of those with the same text the last one says how it is looked for, but the first if it is one of these.
+    /// If tokens have the same text, the last one decides how it is matched, but these take precedence over those
+    /// below.
     std::vector<clip_added_token> added_tokens{};
     clip_added_token bos_token{"<|startoftext|>"}, eos_token{"<|endoftext|>"}, unk_token{"<|endoftext|>"};
     std::optional<clip_added_token> sep_token{};
@@ -46,11 +47,11 @@ struct clip_tokenizer_parts {
     std::optional<clip_added_token> cls_token{}, mask_token{};
     std::vector<clip_added_token> extra_tokens{};
     int model_max_length = 77;
-    /// Where the merges and the vocabulary are from, for messages.
+    /// Where the merges and the vocabulary come from, for messages.
     std::string merges_name = "merges.txt", vocabulary_name = "vocab.json";
 };
 
-/// Ids and mask of some texts, as the text encoder takes them.
+/// The ids and the mask of some texts, as the text encoder takes them.
 struct clip_tokens {
     index_t rows = 0, tokens = 0;
     std::vector<std::int32_t> input_ids{};      ///< [rows, tokens]
@@ -58,11 +59,11 @@ struct clip_tokens {
     std::vector<index_t> cut{};                 ///< [rows] how many tokens of each text did not fit
 };
 
-/// Byte-pair encoding with CLIP's clean-up: NFC, lower case, then words, single digits and runs of other characters.
-/// Bytes that are not UTF-8 count as U+FFFD. Added tokens in a text stand for themselves.
+/// Byte-pair encoding with CLIP's clean-up: NFC and lower case, then split into words, single digits and runs of other
+/// characters. Bytes that are not UTF-8 count as U+FFFD. Added tokens in a text stand for themselves.
 class clip_tokenizer {
 public:
-    /// Fails with bad_format, naming file and line, where a merge makes or takes what the vocabulary lacks, an id occurs
+    /// bad_format, naming file and line, if the vocabulary lacks a token that a merge makes or takes, an id occurs
     /// twice or is negative, or CLIP's start or end token is in neither the vocabulary nor the added tokens.
     static result<clip_tokenizer> make(clip_tokenizer_parts parts) {
         clip_tokenizer t;
@@ -93,7 +94,7 @@ public:
         return t;
     }
 
-    /// Ids of a text with the start and end marks: neither cut nor padded.
+    /// The ids of a text with the start and end marks, neither cut nor padded.
     std::vector<std::int32_t> encode(std::string_view text) const {
         std::vector<std::int32_t> out{bos_};
         const std::u32string points = unicode::decode(text);
@@ -105,14 +106,14 @@ public:
         return out;
     }
 
-    /// Texts cut and padded to max_length tokens, marks included; 0: model_max_length(). invalid_argument below 2, where
-    /// there is no room for the marks.
+    /// Texts cut and padded to max_length tokens, marks included; 0 means model_max_length(). invalid_argument below 2,
+    /// which leaves no room for the marks.
     result<clip_tokens> operator()(std::span<const std::string_view> texts, int max_length = 0) const;
     result<clip_tokens> operator()(std::string_view text, int max_length = 0) const {
         return (*this)(std::span<const std::string_view>(&text, 1), max_length);
     }
 
-    /// What messages call a token: an added or special one by its text, in quotes, others by the id.
+    /// The name of a token in messages: an added or special one's text, in quotes, otherwise the id.
     std::string name_of(std::int32_t id) const {
         const auto at = added_.find(id);
         return at == added_.end() ? std::to_string(id) : shown(at->second.text);
@@ -125,9 +126,9 @@ public:
     int model_max_length() const noexcept { return model_max_length_; }
 
 private:
-    /// A token from a file in quotes, for a message: control characters as ?, and not too long.
+    /// A token from a file in quotes, for a message: control characters become ?, and a long one is cut.
     static std::string shown(const std::string& token) {
-        std::string out(1, '"'); // "literal" + string makes gcc 12 see overlaps (its bug 105651)
+        std::string out(1, '"'); // gcc 12 reports "literal" + string as overlapping (its bug 105651)
         const std::u32string points = unicode::decode(token);
         for (const char32_t c : std::u32string_view(points).substr(0, 80))
             unicode::encode(c < 0x20 || (c >= 0x7F && c < 0xA0) ? U'?' : c, out);
@@ -175,7 +176,7 @@ private:
             for (const bool flag : {t.normalized, t.single_word, t.lstrip, t.rstrip}) key += flag ? '1' : '0';
             if (!described.contains(t.text) && more.insert(std::move(key)).second) all.push_back(t);
         };
-        // A vocabulary without CLIP's own marks is not whole. Others may have been added.
+        // A vocabulary without CLIP's own marks is incomplete. Other marks may have been added.
         const clip_tokenizer_parts usual;
         for (const auto& [name, member] : {std::pair{"bos_token", &clip_tokenizer_parts::bos_token},
                                            std::pair{"eos_token", &clip_tokenizer_parts::eos_token},
@@ -200,7 +201,7 @@ private:
         const auto all = to_be_added(parts, ids);
         if (!all) return all.error();
         std::unordered_map<std::string_view, std::int32_t> known;
-        // The number of tokens, as the tokenizers library has it, or one past the last that was added.
+        // The number of tokens, as in the tokenizers library, or one past the last id that was added.
         auto next = std::int32_t(ids.size());
         for (const clip_added_token& t : *all) {
             if (t.text.empty()) continue;
@@ -224,7 +225,7 @@ private:
         return {};
     }
 
-    /// NFC, one space for white space, lower case.
+    /// NFC, runs of white space as one space, lower case.
     static std::u32string clean_up(std::u32string_view text) {
         std::u32string out = unicode::nfc(text);
         for (char32_t& c : out)
@@ -258,7 +259,7 @@ private:
 
     // A word is what CLIP's expression matches,
     //     <\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
-    // and then GPT-2's, which divides the first two, written in capitals, into <|, the letters and |>.
+    // and then GPT-2's, which splits the first two, if they were written in capitals, into <|, the letters and |>.
     static std::size_t mark_length(std::u32string_view text) {
         for (const std::u32string_view mark : {U"<|startoftext|>", U"<|endoftext|>"})
             if (text.starts_with(mark)) return mark.size();
