@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the ancestral schedulers share, UnCLIP, DDPM and DDIM: the noise levels that a step goes between, and DDPM's step.
+// What the ancestral schedulers UnCLIP, DDPM and DDIM share: the noise levels between which a step goes, and DDPM's
+// step.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -8,7 +9,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
-/// x0 from (sample, output), formula (15) of arXiv:2006.11239 and, for v, appendix D of arXiv:2202.00512.
+/// How x0 follows from (sample, output): formula (15) of arXiv:2006.11239 and, for v, appendix D of arXiv:2202.00512.
 constexpr void set_prediction(step_coefficients& s, prediction_kind kind, float sqrt_alpha_prod,
                               float sqrt_beta_prod) noexcept {
     switch (kind) {
@@ -26,7 +27,7 @@ constexpr void set_prediction(step_coefficients& s, prediction_kind kind, float 
     }
 }
 
-/// The noise levels of a step from training step t to `previous`; below 0 that is the end, where alpha_prod is `end`.
+/// The noise levels of a step from training step t to `previous`. Below 0 is the end, where alpha_prod is `end`.
 struct step_levels {
     int t;
     float alpha_prod, alpha_prod_previous;
@@ -37,7 +38,7 @@ struct step_levels {
           alpha_prod(at(levels.alphas_cumprod, from)),
           alpha_prod_previous(previous >= 0 ? at(levels.alphas_cumprod, previous) : end) {}
 
-    /// A step that begins here: what it predicts and clips, and add_noise to this level.
+    /// A step that begins at this level: its prediction and clipping, and add_noise to this level.
     constexpr step_coefficients begin(const auto& c) const noexcept {
         step_coefficients s;
         s.timestep = float(t);
@@ -49,7 +50,7 @@ struct step_levels {
     }
 };
 
-/// The step of DDPM with these alpha and beta: formulas (6), (7) and (15) of arXiv:2006.11239.
+/// DDPM's step with these alpha and beta: formulas (6), (7) and (15) of arXiv:2006.11239.
 constexpr step_coefficients ancestral_step(const auto& c, const step_levels& at, float alpha, float beta) noexcept {
     step_coefficients s = at.begin(c);
     s.to_x0 = sqrt_f32(at.alpha_prod_previous) * beta / at.beta_prod;
@@ -58,7 +59,7 @@ constexpr step_coefficients ancestral_step(const auto& c, const step_levels& at,
     s.draws_noise = at.t > 0;
     if (!s.draws_noise) return s;
     const float unfloored = at.beta_prod_previous / at.beta_prod * beta;
-    const float variance = unfloored > 1e-20f ? unfloored : 1e-20f; // log 0 would make NaN
+    const float variance = unfloored > 1e-20f ? unfloored : 1e-20f; // log 0 would lead to NaN
     switch (c.variance_type) {
     case variance_kind::fixed_small:
         s.noise = sqrt_f32(variance);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scheduler of a class that is known at run time only: what a pipeline folder or the command line names.
+// A scheduler whose class is known only at run time, for example from a pipeline folder or the command line.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -17,12 +17,12 @@ namespace apriori {
 using any_scheduler_config = std::variant<UnCLIPSchedulerConfig, DDPMSchedulerConfig, DDIMSchedulerConfig,
                                           HeunDiscreteSchedulerConfig, DPMSolverMultistepSchedulerConfig>;
 
-/// The class in diffusers that a configuration is of.
+/// The name of a configuration's class in diffusers.
 inline const char* class_name(const any_scheduler_config& config) noexcept {
     return std::visit([](const auto& c) { return c.class_name; }, config);
 }
 
-/// The planned schedule of any scheduler; the errors are those of the class. See basic_scheduler::set_timesteps.
+/// Plans the schedule of any scheduler; the errors are those of its class. See basic_scheduler::set_timesteps.
 status plan_schedule(const any_scheduler_config& config, const schedule_request& request, schedule& out);
 
 #if APRIORI_DEFINITIONS

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beta schedules and their cumulative products, with the roundings of diffusers and torch.
+// Beta schedules and their cumulative products, rounded as in diffusers and torch.
 #pragma once
 
 #include "apriori/core/constexpr_math.hpp"
@@ -14,7 +14,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The noise levels of training step t: beta, and the cumulative product of (1 - beta) up to and with it.
+/// The noise levels of each training step t: beta, and the cumulative product of (1 - beta) up to and including t.
 struct noise_levels {
     std::vector<float> betas;
     std::vector<float> alphas_cumprod;
@@ -24,7 +24,7 @@ struct noise_levels {
 
 namespace detail {
 
-/// torch.linspace in float32: the step in float32, counted from the nearer end, one rounding for product and sum.
+/// torch.linspace in float32: the step in float32, counted from the nearer end, with one rounding for product and sum.
 constexpr std::vector<float> torch_linspace(double first, double last, int count) {
     const float start = float(first), end = float(last), step = count > 1 ? (end - start) / float(count - 1) : 0.0f;
     std::vector<float> out(to_size(count), 0.0f);
@@ -34,7 +34,7 @@ constexpr std::vector<float> torch_linspace(double first, double last, int count
     return out;
 }
 
-/// alpha_bar(t), t in 0 to 1: the share of the signal that is left.
+/// alpha_bar(t), t in 0 .. 1: the remaining share of the signal.
 constexpr double alpha_bar(beta_kind kind, double t) noexcept {
     if (kind == beta_kind::exp) return math::exp(t * -12.0);
     if (kind == beta_kind::laplace) {
@@ -46,7 +46,7 @@ constexpr double alpha_bar(beta_kind kind, double t) noexcept {
     return c * c;
 }
 
-/// betas_for_alpha_bar: in double as Python computes it, capped at 0.999, stored in float32.
+/// betas_for_alpha_bar: in double as in Python, capped at 0.999, stored in float32.
 constexpr std::vector<float> betas_for_alpha_bar(beta_kind kind, int count) {
     std::vector<float> out(to_size(count), 0.0f);
     double before = alpha_bar(kind, 0.0);
@@ -74,7 +74,7 @@ constexpr float sqrt_f32(float x) noexcept { return float(math::sqrt(x)); }
 constexpr float exp_f32(float x) noexcept { return float(math::exp(x)); }
 constexpr float log_f32(float x) noexcept { return float(math::log(x)); }
 
-/// rescale_zero_terminal_snr: shifts and scales the levels so that the last training step holds no signal.
+/// rescale_zero_terminal_snr: shifts and scales the levels so that the last training step has no signal left.
 constexpr void rescale_zero_terminal_snr(std::vector<float>& betas) {
     std::vector<float> bar = cumulative_alphas(betas);
     for (float& v : bar) v = sqrt_f32(v);
@@ -89,16 +89,16 @@ constexpr void rescale_zero_terminal_snr(std::vector<float>& betas) {
 
 } // namespace detail
 
-/// What the beta schedules of all schedulers are made from.
+/// The options of the beta schedules of all schedulers.
 struct beta_options {
     beta_kind kind = beta_kind::squaredcos_cap_v2;
     int num_train_timesteps = 1000;
-    double beta_start = 0.0001; ///< not read by the alpha_bar schedules (squaredcos_cap_v2, exp, laplace)
+    double beta_start = 0.0001; ///< not used by the alpha_bar schedules (squaredcos_cap_v2, exp, laplace)
     double beta_end = 0.02;
     bool rescale_zero_snr = false;
 };
 
-/// The tables of a valid configuration.
+/// The tables for valid options.
 constexpr noise_levels make_noise_levels(const beta_options& o) {
     noise_levels out;
     const int n = o.num_train_timesteps;
@@ -130,7 +130,7 @@ constexpr noise_levels make_noise_levels(const beta_options& o) {
 
 namespace detail {
 
-/// The options that a configuration has.
+/// The beta options in a configuration.
 constexpr beta_options betas_of(const auto& c) noexcept {
     beta_options o{.kind = c.beta_schedule, .num_train_timesteps = c.num_train_timesteps};
     if constexpr (requires { c.beta_start; }) {
@@ -141,7 +141,7 @@ constexpr beta_options betas_of(const auto& c) noexcept {
     return o;
 }
 
-/// What the fields of betas and timesteps must be together.
+/// Checks the fields of betas and timesteps against each other.
 constexpr status check_training_steps(const auto& c) noexcept {
     const beta_options o = betas_of(c);
     if (o.rescale_zero_snr && o.num_train_timesteps < 2)
@@ -155,6 +155,7 @@ constexpr status check_training_steps(const auto& c) noexcept {
 
 } // namespace detail
 
+/// The tables for a valid configuration of a scheduler.
 template <class Config>
 requires requires(const Config& c) { c.beta_schedule; }
 constexpr noise_levels make_noise_levels(const Config& c) {

@@ -12,11 +12,11 @@ APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A planned schedule. One entry of steps() is one call of the model; `timesteps()[i] == steps()[i].timestep`.
-///   timesteps()         what the model is given, descending (Heun gives every inner timestep twice)
+///   timesteps()         the model's timesteps, descending (Heun has every inner timestep twice)
 ///   steps()             the scalars of each step, executed by apply_step or by a device's fused kernel
-///   init_noise_sigma()  what the first latents, standard normal, are multiplied by
-///   history_slots()     how many buffers as large as the sample live from step to step, 0 to max_history_slots
-/// None of them allocates: planning (set_timesteps) does all of that.
+///   init_noise_sigma()  the factor of the first latents, which are standard normal
+///   history_slots()     how many buffers of the sample's size live from step to step, 0 to max_history_slots
+/// None of them allocates: only planning (set_timesteps) does.
 template <class S>
 concept scheduler = requires(const S& s) {
     { s.timesteps() } noexcept -> std::convertible_to<std::span<const float>>;

@@ -8,7 +8,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Fields and defaults of diffusers' DDIMScheduler, by the same names, and of its step(). Not here: trained_betas and
+/// Fields and defaults of diffusers' DDIMScheduler and of its step(), with the same names. Missing: trained_betas and
 /// thresholding.
 struct DDIMSchedulerConfig {
     int num_train_timesteps = 1000;
@@ -16,7 +16,7 @@ struct DDIMSchedulerConfig {
     double beta_end = 0.02;
     beta_kind beta_schedule = beta_kind::linear; ///< or scaled_linear, squaredcos_cap_v2
     bool clip_sample = true;
-    bool set_alpha_to_one = true; ///< false: the last step leads to training step 0, not to x0
+    bool set_alpha_to_one = true; ///< false: the last step leads to training step 0, not x0
     int steps_offset = 0;
     prediction_kind prediction_type = prediction_kind::epsilon;
     float clip_sample_range = 1.0f;
@@ -47,7 +47,7 @@ struct DDIMSchedulerConfig {
     constexpr bool operator==(const DDIMSchedulerConfig&) const = default;
 };
 
-/// The step from training step t to `previous`, formulas (12) and (16) of arXiv:2010.02502; below 0 is the end.
+/// The step from training step t to `previous`; below 0 is the end. Formulas (12) and (16) of arXiv:2010.02502.
 constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, const noise_levels& levels, int t,
                                               int previous) noexcept {
     using detail::sqrt_f32;
@@ -57,7 +57,7 @@ constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, cons
     const float variance = at.beta_prod_previous / at.beta_prod * (1.0f - at.alpha_prod / at.alpha_prod_previous);
     const float deviation = c.eta * sqrt_f32(variance > 0.0f ? variance : 0.0f);
     const float rest = 1.0f - at.alpha_prod_previous - deviation * deviation;
-    const float direction = sqrt_f32(rest > 0.0f ? rest : 0.0f); // multiplies the predicted noise
+    const float direction = sqrt_f32(rest > 0.0f ? rest : 0.0f); // the factor of the predicted noise
     s.to_x0 = sqrt_f32(at.alpha_prod_previous);
     if (c.use_clipped_model_output) { // noise = (sample - sqrt_alpha * x0) / sqrt_beta
         s.to_x0 -= direction * sqrt_alpha / sqrt_beta;
@@ -76,7 +76,8 @@ constexpr step_coefficients ddim_coefficients(const DDIMSchedulerConfig& c, cons
     return s;
 }
 
-/// Each step goes num_train_timesteps / num_inference_steps (rounded down) training steps back, wherever its timestep is.
+/// Each step goes back by num_train_timesteps / num_inference_steps (rounded down) training steps, whatever its
+/// timestep.
 constexpr status plan_schedule(const DDIMSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     std::vector<int> timesteps;

@@ -9,7 +9,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Fields and defaults of diffusers' DDPMScheduler, by the same names. Not here: trained_betas, thresholding, and the
+/// Fields and defaults of diffusers' DDPMScheduler, with the same names. Missing: trained_betas, thresholding, and the
 /// variance types learned and fixed_large_log.
 struct DDPMSchedulerConfig {
     int num_train_timesteps = 1000;
@@ -73,7 +73,7 @@ constexpr step_coefficients ddpm_coefficients(const DDPMSchedulerConfig& c, cons
     return detail::ancestral_step(c, at, alpha, 1.0f - alpha);
 }
 
-/// Each timestep leads to the next and the last one to x0.
+/// Each timestep leads to the next one, and the last one to x0.
 constexpr status plan_schedule(const DDPMSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     std::vector<int> timesteps;
@@ -84,7 +84,7 @@ constexpr status plan_schedule(const DDPMSchedulerConfig& c, const noise_levels&
     return {};
 }
 
-/// diffusers' DDPMScheduler; timesteps may be given.
+/// diffusers' DDPMScheduler. Accepts custom timesteps.
 using DDPMScheduler = basic_scheduler<DDPMSchedulerConfig>;
 
 } // namespace apriori

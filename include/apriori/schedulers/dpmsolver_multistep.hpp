@@ -13,8 +13,9 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// algorithm_type; dpmsolver and sde-dpmsolver, deprecated in diffusers, are not here. What DEISMultistepScheduler has is read as
-/// diffusers reads it, and so are the solver types of that and of UniPCMultistepScheduler.
+/// algorithm_type. dpmsolver and sde-dpmsolver, which are deprecated in diffusers, are missing.
+/// DEISMultistepScheduler's value is read as in diffusers, and so are the solver types of that class and of
+/// UniPCMultistepScheduler.
 enum class dpm_algorithm : std::uint8_t { dpmsolver_pp, sde_dpmsolver_pp };
 inline constexpr spelling dpm_algorithm_spellings[] = {{"dpmsolver++", dpm_algorithm::dpmsolver_pp},
                                                        {"sde-dpmsolver++", dpm_algorithm::sde_dpmsolver_pp},
@@ -31,7 +32,7 @@ enum class final_sigma : std::uint8_t { zero, sigma_min };
 inline constexpr spelling final_sigma_spellings[] = {{"zero", final_sigma::zero},
                                                      {"sigma_min", final_sigma::sigma_min}};
 
-/// Fields and defaults of diffusers' DPMSolverMultistepScheduler, by the same names. Not here: trained_betas,
+/// Fields and defaults of diffusers' DPMSolverMultistepScheduler, with the same names. Missing: trained_betas,
 /// thresholding, learned variances, flow models (use_flow_sigmas, flow_shift, dynamic shifting) and use_beta_sigmas.
 struct DPMSolverMultistepSchedulerConfig {
     int num_train_timesteps = 1000;
@@ -73,12 +74,12 @@ struct DPMSolverMultistepSchedulerConfig {
             f::flag<&c::use_lu_lambdas>("use_lu_lambdas"), f::only("use_beta_sigmas", "false"),
             f::only("use_flow_sigmas", "false"), f::only("use_dynamic_shifting", "false"), f::ignored("flow_shift"),
             f::ignored("time_shift_type") /* of use_flow_sigmas */,
-            // fixed variances, which configurations of other classes hold, change nothing here
+            // fixed variances, which configurations of other classes have, change nothing here
             f::only("variance_type", R"(null, "fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")"),
             f::choice<&c::final_sigmas_type>("final_sigmas_type", final_sigma_spellings),
             f::real<&c::lambda_min_clipped>("lambda_min_clipped", "-Infinity", "1e+30"),
             f::flag<&c::rescale_betas_zero_snr>("rescale_betas_zero_snr"),
-            // of other classes, but read here
+            // fields of other classes that are read here
             f::only("sigma_min", "null").where(&c::ends_of_sigmas),
             f::only("sigma_max", "null").where(&c::ends_of_sigmas));
     }
@@ -108,25 +109,26 @@ struct dpm_level {
         : alpha(1.0f / sqrt_f32(level * level + 1.0f)), sigma(level * alpha), lambda(log_f32(alpha) - log_f32(sigma)) {}
 };
 
-/// a / b as IEEE 754 has it where b is 0, too, which no constant expression may write.
+/// a / b as in IEEE 754, also if b is 0, which constant expressions do not allow.
 constexpr float quotient(float a, float b) noexcept {
     if (b != 0.0f) return a / b;
     constexpr float infinity = std::numeric_limits<float>::infinity();
     return a > 0.0f ? infinity : a < 0.0f ? -infinity : std::numeric_limits<float>::quiet_NaN();
 }
 
-/// The factors of x_t in the sample and in D0, D1, D2: the prediction and its divided differences in lambda.
+/// The factors in x_t of the sample and of D0, D1, D2: the prediction and its divided differences in lambda.
 struct dpm_factors {
     float sample, d0, d1 = 0.0f, d2 = 0.0f, noise = 0.0f;
 };
 
-/// `order` is the order of this step. `h` is the step in lambda, infinite when it leads to x0.
+/// The factors of a step of that order. `h` is the step in lambda. A step to x0, for which it is infinite, returns
+/// early.
 constexpr dpm_factors factors_of(const DPMSolverMultistepSchedulerConfig& c, const dpm_level& from, const dpm_level& to,
                                  int order) noexcept {
     const bool sde = c.algorithm_type == dpm_algorithm::sde_dpmsolver_pp;
     if (to.sigma == 0.0f) return {.sample = 0.0f, .d0 = to.alpha};
     const float h = to.lambda - from.lambda, ratio = to.sigma / from.sigma;
-    // The SDE's integrals are the ODE's with 2 h in place of h, and its noise is what e^-h takes from the sample.
+    // The SDE's integrals are the ODE's with 2 h instead of h, and its noise replaces what e^-h takes from the sample.
     const float span = sde ? 2.0f * h : h, decay = exp_f32(-span);
     dpm_factors f{.sample = sde ? ratio * exp_f32(-h) : ratio, .d0 = to.alpha * (1.0f - decay)};
     if (sde) f.noise = to.sigma * sqrt_f32(1.0f - decay);
@@ -134,13 +136,13 @@ constexpr dpm_factors factors_of(const DPMSolverMultistepSchedulerConfig& c, con
         f.d1 = 0.5f * f.d0;
     } else if (order >= 2) {
         f.d1 = to.alpha * (quotient(decay - 1.0f, span) + 1.0f);
-        const float tail = quotient(1.0f - decay - span, span * span); // -0.5 of the SDE is diffusers' own
+        const float tail = quotient(1.0f - decay - span, span * span); // -0.5 for the SDE, as in diffusers
         if (order == 3) f.d2 = to.alpha * (sde ? tail - 0.5f : tail + 0.5f);
     }
     return f;
 }
 
-/// Whether a step's factors are numbers.
+/// Whether a step's factors are finite.
 constexpr bool finite(const step_coefficients& s) noexcept {
     float sum = s.to_x0 + s.to_sample + s.noise;
     for (const float h : s.to_history) sum += h;
@@ -149,8 +151,8 @@ constexpr bool finite(const step_coefficients& s) noexcept {
 
 } // namespace detail
 
-/// The step at index i of `sigmas` (float32, one more than there are steps) at the given order, 1 to 3; the predictions
-/// of earlier steps wait in a ring of solver_order - 1 history buffers.
+/// The step at index i of `sigmas` (float32, one more than there are steps) with the given order, 1 to 3. The
+/// predictions of earlier steps are kept in a ring of solver_order - 1 history buffers.
 constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerConfig& c,
                                              const std::vector<float>& sigmas, std::size_t i, int order) noexcept {
     const detail::dpm_level from(sigmas[i]), to(sigmas[i + 1]);
@@ -182,6 +184,7 @@ constexpr step_coefficients dpm_coefficients(const DPMSolverMultistepSchedulerCo
     return s;
 }
 
+/// The first steps have lower orders because they have no history, and the last ones as in diffusers.
 constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
@@ -249,8 +252,8 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
         if (i == steps - 2 && few) order = (std::min)(order, 2);
         step_coefficients s = dpm_coefficients(c, sigmas, to_size(i), order);
         s.timestep = float(at(timesteps, i));
-        // A step between two equal noise levels changes nothing: Karras's last one leads to sigma_min, where it is. But what
-        // divides by the distance of levels has no number for it.
+        // A step between two equal noise levels changes nothing, such as Karras's last one, which starts and ends at
+        // sigma_min. But solvers that divide by the distance of levels have no number for it.
         if (!detail::finite(s))
             return status::invalid(
                 "two steps share a noise level, and this solver divides by their distance; take fewer "
@@ -263,7 +266,7 @@ constexpr status plan_schedule(const DPMSolverMultistepSchedulerConfig& c, const
     return {};
 }
 
-/// diffusers' DPMSolverMultistepScheduler; timesteps may be given.
+/// diffusers' DPMSolverMultistepScheduler. Accepts custom timesteps.
 using DPMSolverMultistepScheduler = basic_scheduler<DPMSolverMultistepSchedulerConfig>;
 
 } // namespace apriori

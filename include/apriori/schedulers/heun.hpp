@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Fields and defaults of diffusers' HeunDiscreteScheduler, by the same names. Not here: trained_betas and
+/// Fields and defaults of diffusers' HeunDiscreteScheduler, with the same names. Missing: trained_betas and
 /// use_beta_sigmas.
 struct HeunDiscreteSchedulerConfig {
     int num_train_timesteps = 1000;
@@ -39,7 +39,7 @@ struct HeunDiscreteSchedulerConfig {
             f::real<&c::clip_sample_range>("clip_sample_range", "1e-30", "1e+30").when(&c::clip_sample),
             f::flag<&c::use_karras_sigmas>("use_karras_sigmas"),
             f::flag<&c::use_exponential_sigmas>("use_exponential_sigmas"), f::only("use_beta_sigmas", "false"),
-            // of other classes, but read here
+            // fields of other classes that are read here
             f::only("sigma_min", "null").where(&c::own_sigmas), f::only("sigma_max", "null").where(&c::own_sigmas));
     }
     constexpr status together() const noexcept {
@@ -52,7 +52,7 @@ struct HeunDiscreteSchedulerConfig {
 };
 
 /// The step from sigma to sigma_next. The first of its two calls is an Euler step that keeps the derivative (history 0)
-/// and the sample (history 1); the second, at sigma_next, averages both derivatives and starts again from that sample.
+/// and the sample (history 1); the second, at sigma_next, averages both derivatives and restarts from that sample.
 constexpr step_coefficients heun_coefficients(const HeunDiscreteSchedulerConfig& c, float timestep, float sigma,
                                               float sigma_next, bool second) noexcept {
     const float at = second ? sigma_next : sigma, norm = at * at + 1.0f;
@@ -83,7 +83,7 @@ constexpr step_coefficients heun_coefficients(const HeunDiscreteSchedulerConfig&
     return s;
 }
 
-/// `request.begin` counts model calls and must be even: half a step cannot be the first.
+/// `request.begin` counts model calls and must be even: planning cannot begin with half a step.
 constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, train = c.num_train_timesteps;
@@ -124,7 +124,7 @@ constexpr status plan_schedule(const HeunDiscreteSchedulerConfig& c, const noise
     return {};
 }
 
-/// diffusers' HeunDiscreteScheduler; timesteps may be given, fractional too.
+/// diffusers' HeunDiscreteScheduler. Accepts custom timesteps, including fractional ones.
 using HeunDiscreteScheduler = basic_scheduler<HeunDiscreteSchedulerConfig>;
 
 } // namespace apriori

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The choices that the schedulers' configurations share, by diffusers' names, and the fields that they share.
+// The options and fields that the schedulers' configurations share, with diffusers' names.
 #pragma once
 
 #include "apriori/core/field.hpp"
@@ -32,7 +32,8 @@ enum class spacing_kind : std::uint8_t { linspace, leading, trailing };
 inline constexpr spelling spacing_spellings[] = {
     {"linspace", spacing_kind::linspace}, {"leading", spacing_kind::leading}, {"trailing", spacing_kind::trailing}};
 
-/// variance_type: the variance of the noise that a step adds. DDPMScheduler takes null, DPM-Solver's, for fixed_small.
+/// variance_type: the variance of the noise that a step adds. DDPMScheduler reads null, DPM-Solver's value, as
+/// fixed_small.
 enum class variance_kind : std::uint8_t { fixed_small, fixed_large, fixed_small_log, learned_range };
 inline constexpr spelling variance_spellings[] = {{"fixed_small", variance_kind::fixed_small},
                                                   {nullptr, variance_kind::fixed_small},
@@ -40,8 +41,8 @@ inline constexpr spelling variance_spellings[] = {{"fixed_small", variance_kind:
                                                   {"fixed_small_log", variance_kind::fixed_small_log},
                                                   {"learned_range", variance_kind::learned_range}};
 
-/// Fields of diffusers' schedulers that the ones here lack, each or some of them. from_config keeps what a file had for another
-/// class, and the class that reads it ignores that.
+/// Fields of diffusers' schedulers that some or all of the schedulers here lack. diffusers' from_config keeps what a
+/// file had for another class, and the class that reads it ignores that.
 inline constexpr std::string_view related_scheduler_fields[] = {"algorithm_type",
                                                                 "clip_sample",
                                                                 "clip_sample_range",
@@ -84,12 +85,12 @@ inline constexpr std::string_view related_scheduler_fields[] = {"algorithm_type"
                                                                 "use_lu_lambdas",
                                                                 "variance_type"};
 
-/// Largest num_train_timesteps: beyond, 1 - beta of the first training step rounds to 1.
+/// Largest num_train_timesteps: above it, 1 - beta of the first training step rounds to 1.
 inline constexpr int max_train_timesteps = 100'000;
 
 namespace detail {
 
-/// The fields of betas and timesteps, which all but UnCLIPScheduler have, and `own`.
+/// The fields of betas and timesteps, which all schedulers but UnCLIPScheduler have, followed by `own`.
 template <class c, class... Own>
 constexpr auto spaced_fields(int least_steps, std::span<const spelling> betas, const Own&... own) noexcept {
     using f = field<c>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all schedulers share: the planned schedule, at run time or as a constant, and the class over a configuration.
+// What all schedulers share: the planned schedule, at run time or as a constant, and the class template over a
+// configuration.
 //
 // A scheduler is one file: a configuration struct and three functions found by its type (scheduler_config below).
 #pragma once
@@ -59,14 +60,14 @@ struct static_schedule {
     constexpr int history_slots() const noexcept { return histories; }
 };
 
-/// What set_timesteps was asked for: a number of inference steps or, in their place, custom timesteps.
+/// The arguments of set_timesteps: a number of inference steps or, in its place, custom timesteps.
 struct schedule_request {
     int num_inference_steps = 0;
     std::span<const float> custom{}; ///< descending training steps
-    int begin = 0;                   ///< the first model call to plan; those before it are left out (image to image)
+    int begin = 0;                   ///< the first model call to plan; earlier ones are left out (image to image)
 };
 
-/// Whether a scheduler has that many inference steps, and `begin` is one of their model calls.
+/// An error unless a scheduler has that many inference steps and `begin` is one of their model calls.
 constexpr status check_request(const auto& c, const schedule_request& request) noexcept {
     const int n = request.num_inference_steps;
     if (n < 1 || n > c.num_train_timesteps)
@@ -79,11 +80,11 @@ constexpr status check_request(const auto& c, const schedule_request& request) n
 /// A scheduler's configuration and its rules. All of them are constexpr.
 ///   C::model_calls(n)                            model calls of n inference steps
 ///   C::class_name                                the class in diffusers
-///   C::custom_timesteps                          whether timesteps may be given
+///   C::custom_timesteps                          whether custom timesteps are accepted
 ///   C::noises_at_training_steps                  whether add_noise takes any training step
-///   validate(c)                                  an error for a value that is out of range: core/field.hpp, by C::fields()
+///   validate(c)                                  an error for a value out of range: core/field.hpp, by C::fields()
 ///   make_noise_levels(c)                         the tables of a valid configuration
-///   plan_schedule(c, levels, request, out)       fills `out`; an error for a request that cannot be met, and `out` as it was
+///   plan_schedule(c, levels, request, out)       fills `out`; after an error, `out` is unchanged
 template <class C>
 concept scheduler_config =
     requires(const C& c, const noise_levels& levels, const schedule_request& request, schedule& out) {
@@ -98,7 +99,7 @@ concept scheduler_config =
 
 namespace detail {
 
-/// Whether all that a step multiplies with is finite.
+/// Whether every number that a step multiplies with is finite.
 constexpr bool all_finite(const step_coefficients& c) noexcept {
     bool all = !is_nan(c.clip_range); // which may be infinite
     for (const float x : {c.timestep, c.input_scale, c.x0_sample, c.x0_output, c.x0_divisor, c.to_x0, c.to_sample,
@@ -110,7 +111,7 @@ constexpr bool all_finite(const step_coefficients& c) noexcept {
     return all;
 }
 
-/// plan_schedule of a valid configuration, and an error where diffusers would divide by zero.
+/// plan_schedule for a valid configuration, with an error where diffusers would divide by zero.
 template <scheduler_config C>
 constexpr status plan_finite(const C& c, const noise_levels& levels, const schedule_request& request, schedule& out) {
     schedule planned;
@@ -145,7 +146,7 @@ class basic_scheduler {
 public:
     using config_type = Config;
 
-    /// Takes any configuration; the error of an invalid one is what error() and set_timesteps return.
+    /// Accepts any configuration. For an invalid one, error() and set_timesteps return the error.
     explicit basic_scheduler(const Config& config = {}) : config_(config), error_(validate(config)) {
         if (error_) levels_ = make_noise_levels(config_);
     }
@@ -154,8 +155,8 @@ public:
     status error() const noexcept { return error_; }
     const noise_levels& levels() const noexcept { return levels_; }
 
-    /// Plans `num_inference_steps`, 1 to num_train_timesteps; model calls before `begin` are left out.
-    /// After an error the schedule is what it was before.
+    /// Plans `num_inference_steps`, 1 to num_train_timesteps, without the model calls before `begin`. After an error
+    /// the schedule is unchanged.
     status set_timesteps(int num_inference_steps, int begin = 0) { return replan({num_inference_steps, {}, begin}); }
 
     /// Plans the given timesteps, descending.
@@ -171,7 +172,7 @@ public:
     float init_noise_sigma() const noexcept { return schedule_.init_noise_sigma(); }
     int history_slots() const noexcept { return schedule_.history_slots(); }
 
-    /// The planned schedule, which outlives the scheduler when copied.
+    /// The planned schedule; a copy may outlive the scheduler.
     const schedule& planned() const noexcept { return schedule_; }
 
     /// diffusers' add_noise: out = signal * x0 + level * noise at training step t, 0 to num_train_timesteps - 1.
@@ -200,7 +201,7 @@ private:
     schedule schedule_;
 };
 
-/// Not constexpr, so that reaching it in a constant expression is a compile error that shows the reason.
+/// Not constexpr: reaching it in a constant expression is a compile error that shows the reason.
 inline void constexpr_schedule_failed(const char* /*why*/) {}
 
 /// The schedule of `Steps` inference steps as a constant:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Noise levels as sigma = sqrt((1 - alpha_cumprod) / alpha_cumprod), for Heun and DPM-Solver++: interpolation between
-// training steps, and the schedules of Karras et al., exponential and Lu. Interpolated in double as numpy does.
+// training steps, in double like numpy, and the schedules of Karras et al., exponential and Lu.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -19,7 +19,7 @@ constexpr std::vector<float> training_sigmas(const noise_levels& levels) {
     return out;
 }
 
-/// numpy.interp(t, 0 ... n - 1, values): linear, the end values outside.
+/// numpy.interp(t, 0 ... n - 1, values): linear, with the end values outside.
 constexpr double interpolate(const std::vector<float>& values, double t) noexcept {
     const auto last = values.size() - 1;
     if (t <= 0.0) return values.front();
@@ -29,7 +29,7 @@ constexpr double interpolate(const std::vector<float>& values, double t) noexcep
     return (high - low) * (t - double(i)) + low;
 }
 
-/// The training step, fractional, at which the logarithm of sigma lies (_sigma_to_t). `logs` ascend.
+/// The fractional training step of a sigma, interpolated by logarithms (_sigma_to_t). `logs` ascend.
 constexpr double sigma_to_timestep(double sigma, const std::vector<float>& logs) noexcept {
     const double x = math::log(sigma > 1e-10 ? sigma : 1e-10);
     std::size_t from = 0, to = logs.size(); // the last one that is not above x

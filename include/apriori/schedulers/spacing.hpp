@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which training steps a number of inference steps visits: linspace, leading and trailing as numpy rounds them.
+// Which training steps are visited with a number of inference steps: linspace, leading and trailing, rounded like
+// numpy.
 #pragma once
 
 #include "apriori/core/constexpr_math.hpp"
@@ -15,7 +16,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
-/// numpy.linspace(0, last, count), from the last to the first.
+/// numpy.linspace(0, last, count), in descending order.
 constexpr std::vector<double> descending_linspace(double last, int count) {
     std::vector<double> out;
     const double step = count > 1 ? last / (count - 1) : 0.0;
@@ -23,7 +24,7 @@ constexpr std::vector<double> descending_linspace(double last, int count) {
     return out;
 }
 
-/// 0, ratio, 2 ratio ..., `count` of them plus `offset`, from the last to the first.
+/// The first `count` multiples of ratio, from 0, plus `offset`, in descending order.
 constexpr std::vector<double> descending_multiples(int ratio, int count, int offset) {
     std::vector<double> out;
     for (int i = count - 1; i >= 0; --i) out.push_back(double(ratio) * i + offset);
@@ -54,7 +55,7 @@ constexpr std::vector<double> spaced_timesteps(spacing_kind spacing, int train, 
     return out;
 }
 
-/// The error of custom timesteps that are not whole (unless `fractional`), not within the tables or not descending.
+/// An error for custom timesteps that are not whole (unless `fractional`), not in the tables or not descending.
 constexpr status check_custom_timesteps(std::span<const float> custom, int train, bool fractional) noexcept {
     for (std::size_t i = 0; i < custom.size(); ++i) {
         const float t = custom[i];

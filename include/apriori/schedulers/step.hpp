@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // One step of any scheduler as a short list of scalars, and its plain execution on the host.
 //
-// A scheduler is arithmetic on scalars that is known before sampling starts. What is left for every element is one
-// fixed element-wise formula, so that one fused kernel per device executes every scheduler:
+// A scheduler is arithmetic on scalars that are known before sampling starts. For each element only one fixed formula
+// is left, so one fused kernel per device executes every scheduler:
 //
-//     input = input_scale * sample                                        what the model is called with, at `timestep`
+//     input = input_scale * sample                                        the input of the model, at `timestep`
 //     x0    = clamp((x0_sample * sample - x0_output * output) / x0_divisor, -clip_range, clip_range)
 //     next  = x0 * to_x0 + sample * to_sample + output * to_output + history[k] * to_history[k] + z * noise
 //     history[k] = keep[k].x0 * x0 + keep[k].sample * sample + keep[k].output * output      where keep[k].active
 //
-// with `output` the model's answer and z standard normal noise. Histories are read before they are written.
+// where `output` is the model's output and z is standard normal noise. Histories are read before they are written.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -25,10 +25,10 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// No scheduler keeps more buffers than this between steps (DPM-Solver++ of order 3 and Heun keep two).
+/// The most buffers that any scheduler keeps between steps (DPM-Solver++ of order 3 and Heun keep two).
 inline constexpr int max_history_slots = 2;
 
-/// What a history buffer holds after a step; not active: what it held before.
+/// What a history buffer holds after a step; if not active, it is unchanged.
 struct history_write {
     bool active = false;
     float x0 = 0.0f, sample = 0.0f, output = 0.0f;
@@ -38,7 +38,7 @@ struct history_write {
 
 /// The scalars of one step; the formulas are at the top of this file.
 struct step_coefficients {
-    float timestep = 0.0f;    ///< what the model is given, in training steps; Heun's may be fractional
+    float timestep = 0.0f;    ///< the model's timestep, in training steps; Heun's may be fractional
     float input_scale = 1.0f; ///< scale_model_input
 
     float x0_sample = 0.0f, x0_output = -1.0f, x0_divisor = 1.0f; ///< from (sample, output) to the predicted x0
@@ -48,7 +48,7 @@ struct step_coefficients {
     std::array<float, max_history_slots> to_history{};
     std::array<history_write, max_history_slots> keep{};
 
-    bool draws_noise = false; ///< the step draws noise (from the generator too, when `noise` is 0)
+    bool draws_noise = false; ///< the step draws noise from the generator, even if `noise` is 0
     float noise = 0.0f;       ///< standard deviation of the added noise; see learned_variance
     /// The model's output has 2 * dim columns; the second half, v, sets the deviation of each element:
     /// exp(0.5 * (f * max_log + (1 - f) * min_log)) with f = (v + 1) / 2, in place of `noise`.
@@ -61,14 +61,14 @@ struct step_coefficients {
     constexpr bool operator==(const step_coefficients&) const = default;
 };
 
-/// What a step reads and writes, row-major on the host. `next` may be `sample` itself.
+/// The buffers that a step reads and writes, row-major on the host. `next` may be `sample` itself.
 struct step_buffers {
     std::span<const float> output; ///< [rows, dim]; [rows, 2 * dim] with learned_variance
     std::span<const float> sample; ///< [rows, dim]
     std::span<const float> noise;  ///< [rows, dim] standard normal; may be empty where draws_noise is false
     std::span<float> next;         ///< [rows, dim]
     std::array<std::span<float>, max_history_slots> history{}; ///< [rows, dim] each, as many as history_slots()
-    std::span<float> x0{};                                     ///< [rows, dim], or empty: the prediction is not wanted
+    std::span<float> x0{};                                     ///< [rows, dim], or empty if x0 is not needed
 };
 
 /// Checks the extents of a step's buffers for rows of `dim` elements.
@@ -92,7 +92,7 @@ inline status check_step(const step_coefficients& c, const step_buffers& b, inde
     return first;
 }
 
-/// Executes a step on the host, in the order in which diffusers rounds. Nothing is written when an extent is wrong.
+/// Executes a step on the host, rounding in the same order as diffusers. Writes nothing if an extent is wrong.
 APRIORI_NOINLINE inline status apply_step(const step_coefficients& c, const step_buffers& b, index_t dim) noexcept {
     if (const status s = check_step(c, b, dim); !s) return s;
     const auto columns = to_size(dim), rows = b.sample.size() / columns;
@@ -102,7 +102,7 @@ APRIORI_NOINLINE inline status apply_step(const step_coefficients& c, const step
             const std::size_t i = row * columns + column;
             const float sample = b.sample[i], output = b.output[row * stride + column];
             float x0 = (c.x0_sample * sample - c.x0_output * output) / c.x0_divisor;
-            if (x0 > c.clip_range) x0 = c.clip_range; // comparisons that keep a NaN: it must not pass for a number
+            if (x0 > c.clip_range) x0 = c.clip_range; // these comparisons keep a NaN, which must not pass for a number
             if (x0 < -c.clip_range) x0 = -c.clip_range;
             float next = c.to_x0 * x0 + c.to_sample * sample;
             if (c.to_output != 0.0f) next += c.to_output * output;

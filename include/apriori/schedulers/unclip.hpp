@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// UnCLIPScheduler of diffusers 0.42.1: DDPM for Karlo's unCLIP, with betas recomputed over the steps that are skipped.
+// UnCLIPScheduler of diffusers 0.42.1: DDPM for Karlo's unCLIP, with betas recomputed over skipped steps.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Fields and defaults of diffusers' UnCLIPScheduler, by the same names. Its beta_schedule is squaredcos_cap_v2 alone.
+/// Fields and defaults of diffusers' UnCLIPScheduler, with the same names. Its only beta_schedule is squaredcos_cap_v2.
 struct UnCLIPSchedulerConfig {
     int num_train_timesteps = 1000;
     variance_kind variance_type = variance_kind::fixed_small_log; ///< or learned_range
@@ -46,8 +46,9 @@ constexpr step_coefficients unclip_coefficients(const UnCLIPSchedulerConfig& c, 
     return detail::ancestral_step(c, step, 1.0f - beta, beta);
 }
 
-/// Timesteps round(i * (num_train_timesteps - 1) / (n - 1)), halves to even, descending; each step leads to the next and
-/// the last one to x0. n = 1, where diffusers divides by zero, is the single step num_train_timesteps - 1 straight to x0.
+/// Timesteps are round(i * (num_train_timesteps - 1) / (n - 1)), ties to even, descending; each step leads to the next
+/// one, and the last one to x0. For n = 1, where diffusers divides by zero, the single step leads from
+/// num_train_timesteps - 1 straight to x0.
 constexpr status plan_schedule(const UnCLIPSchedulerConfig& c, const noise_levels& levels,
                                const schedule_request& request, schedule& out) {
     const int n = request.num_inference_steps, last = c.num_train_timesteps - 1;
@@ -62,13 +63,14 @@ constexpr status plan_schedule(const UnCLIPSchedulerConfig& c, const noise_level
     return {};
 }
 
-/// diffusers' UnCLIPScheduler. `set_timesteps`, `timesteps()`, `steps()` as every scheduler; `coefficients` and `step`
-/// for a pair of timesteps of the caller's choice.
+/// diffusers' UnCLIPScheduler: `set_timesteps`, `timesteps()` and `steps()` like every scheduler, and `coefficients`
+/// and `step` for a pair of timesteps that the caller chooses.
 class UnCLIPScheduler : public basic_scheduler<UnCLIPSchedulerConfig> {
 public:
     using basic_scheduler::basic_scheduler;
 
-    /// The scalars of the step from `timestep` to `prev_timestep` (absent: timestep - 1, as in diffusers).
+    /// The scalars of the step from `timestep` to `prev_timestep` (default: timestep - 1, as in diffusers).
+    /// invalid_argument unless -1 <= prev_timestep < timestep < num_train_timesteps.
     status coefficients(int timestep, std::optional<int> prev_timestep, step_coefficients& out) const noexcept {
         if (!error()) return error();
         if (timestep < 0 || timestep >= levels().steps())
@@ -81,8 +83,8 @@ public:
         return {};
     }
 
-    /// diffusers' step on the host, on rows of `dim` elements. The noise is the caller's: [rows, dim] standard normal,
-    /// not read at timestep 0. Writes prev_sample to `out` ([rows, dim], may be `sample`).
+    /// diffusers' step on the host, on rows of `dim` elements. The caller supplies the noise, [rows, dim] standard
+    /// normal; it is not read at timestep 0. Writes prev_sample to `out` ([rows, dim], may be `sample`).
     status step(std::span<const float> model_output, int timestep, std::span<const float> sample,
                 std::optional<int> prev_timestep, std::span<const float> noise, std::span<float> out,
                 index_t dim) const noexcept {
