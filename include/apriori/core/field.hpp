@@ -245,8 +245,8 @@ constexpr void for_each_field(F&& f) {
         if (each.has_member()) f(each);
 }
 
-/// The canonical form of a configuration: fields without effect have their defaults. It gives configurations that mean
-/// the same the same type. A configuration with further rules has its own overload.
+/// The canonical form of a configuration: fields without effect have their defaults. Configurations that mean the same
+/// are the same type through it. A configuration with further rules has its own overload.
 template <class Config>
 requires requires { Config::fields(); }
 constexpr Config canonical(const Config& config) noexcept {
