@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an assignment checks about the memory that it reads and writes, before anything runs: that no extent is
-// negative, that the destination overwrites nothing that is still to be read, and that gathered rows exist.
+// What an assignment checks about the memory that it reads and writes, before anything runs: that the destination has
+// memory, that no extent is negative, that the destination overwrites nothing that is still to be read, and that
+// gathered rows exist.
 #pragma once
 
 #include "apriori/core/macros.hpp"

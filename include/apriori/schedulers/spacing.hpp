@@ -31,8 +31,9 @@ constexpr std::vector<double> descending_multiples(int ratio, int count, int off
     return out;
 }
 
-/// numpy.arange(first, 0, -train / count).round() - 1. For some counts (61 of 1000) rounding makes numpy's range one
-/// longer and diffusers adds a timestep -1, which indexes the wrong end of its tables; here it is left out.
+/// numpy.arange(first, 0, -train / count).round() - 1. For some counts, such as 61 of 1000 training steps, rounding
+/// makes numpy's range one longer, and diffusers adds a timestep -1, which indexes the wrong end of its tables. It is
+/// left out here.
 constexpr std::vector<double> trailing_range(int first, int train, int count) {
     const double start = first, delta = (start - double(train) / count) - start;
     std::vector<double> out;

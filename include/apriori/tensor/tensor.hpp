@@ -53,7 +53,7 @@ private:
 } // namespace detail
 
 /// A row-major tensor in host memory, initialised to zero. As an operand of an expression it is its view. If there was
-/// no memory, data() is null; then, and if an extent is negative, flat() is empty and an assignment rejects the tensor.
+/// no memory, data() is null; then, and if an extent is negative, flat() is empty and an assignment to it is an error.
 template <class T, class E, class Storage = on_heap>
 class tensor {
 public:
