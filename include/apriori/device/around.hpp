@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What devices around another one have in common: all but the primitives is the other one's.
+// What devices that wrap another device have in common: everything but `run` is forwarded.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -8,7 +8,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The base of a device that computes on `Inner`, which must outlive it. It lacks `run`.
+/// The base of a device that computes on `Inner`, which must outlive it. Derived classes add `run`.
 template <device Inner>
 class device_around {
 public:

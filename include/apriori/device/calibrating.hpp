@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device that computes everything twice: with the weights as they are, and with weights that are rounded when they are first used.
+// A device that computes everything twice: with the exact weights, and with weights that are
+// rounded at their first use.
 #pragma once
 
 #include "apriori/core/function_ref.hpp"
@@ -14,17 +15,18 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A contraction with packed weights, and what goes into it.
+/// A contraction with packed weights, and its inputs.
 struct calibrated_product {
-    const std::byte* weights; ///< where they lie
+    const std::byte* weights; ///< the address of the packed weights
     index_t rows, n, k;
-    std::span<const float> x;    ///< [rows, k] what the rounded weights multiply
-    std::span<const float> lost; ///< [rows, n] outputs of the exact weights for the exact inputs, less those for x
+    std::span<const float> x;    ///< [rows, k], the inputs that the rounded weights multiply
+    std::span<const float> lost; ///< [rows, n], outputs of the exact weights for the exact inputs minus those for x
 };
 
-/// Runs expressions of 2 B rows on `Inner`, a device in the host's memory. The first B rows are computed as they are. The others are computed
-/// with the rows [n, k] of weights that `round` gives for each contraction, so that it sees inputs as they are when all weights before it
-/// have been rounded. Where it gives none, the weights stay as they are. Each contraction must have an even number of rows, the second half for the second B.
+/// Runs expressions of 2 B rows on `Inner`, a device in the host's memory. The first B rows are computed exactly, the
+/// others with the rounded weights [n, k] that `round` returns for each contraction. So `round` sees the inputs that
+/// result when all earlier weights have been rounded. If it returns an empty span, the weights stay as they are. The
+/// rows of each contraction must be even in number, and their second half must belong to the second B rows.
 template <device Inner>
 class calibrating : public device_around<Inner> {
 public:
@@ -33,7 +35,7 @@ public:
     using typename device_around<Inner>::buffer;
     using rounding = function_ref<result<std::span<const float>>(const calibrated_product&)>;
 
-    /// Both must outlive it.
+    /// The device and the callable of `round` must outlive it.
     calibrating(Inner& inner, rounding round) : device_around<Inner>(inner), round_(round) {}
 
     template <class Op>
@@ -41,7 +43,7 @@ public:
     status run(const Op& op) {
         return run_on(*inner_, op);
     }
-    /// Allocates; `failed` has the error of `round`, which ends the expression.
+    /// Allocates. If `round` fails, `failed` holds its error and the expression ends.
     template <class In, class P, class E>
     requires runs<Inner, ops::contraction<In, P, E>>
     status run(const ops::contraction<In, P, E>& op) {
@@ -59,7 +61,7 @@ public:
         }
         if (rounded->empty()) return run_on(*inner_, op);
 
-        // the first half is computed with the weights as they are, after the other has been, from what was there
+        // the exact half comes last: its outputs may overwrite the inputs of the other half
         buffer memory = inner_->allocate(P::stored_bytes(op.n, op.k));
         if (memory.empty()) return {errc::device_error, "no memory for rounded weights"};
         ops::contraction<In, P, E> later = op;
@@ -72,12 +74,13 @@ public:
         exact.rows = half;
         return run_on(*inner_, exact);
     }
+/// The error of `round`, or ok.
 
     failure failed{errc::ok, ""};
 
 private:
     ops::output rows_of(std::vector<float>& to, index_t width) const { return {to.data(), row_map{.inner = width}}; }
-    /// The left operand, into x_.
+    /// Computes the left operand into x_.
     template <class Program>
     status compute(const ops::mapped<Program>& in, index_t rows, index_t k) {
         return run_on(*inner_, ops::map<Program>{in.program, rows_of(x_, k), rows, k});
@@ -86,7 +89,7 @@ private:
     status compute(const ops::normalized<Policy, In, Outer>& in, index_t rows, index_t k) {
         return run_on(*inner_, ops::normalize<Policy, In, Outer>{in, rows_of(x_, k), rows, k});
     }
-    /// The first rows of x_ by an op's weights, into lost_.
+    /// Multiplies the first rows of x_ by the weights of an op, into lost_.
     template <class In, class P, class E>
     status multiply(const ops::contraction<In, P, E>& op, index_t rows) {
         using plain = ops::contraction<ops::mapped<el::matrix>, P, el::acc>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a device is. A device is a type whose objects run primitives (expr/ops.hpp); everything above it sees this alone.
+// A device is a type whose objects run primitives (expr/ops.hpp). Everything above it sees only this concept.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -23,18 +23,20 @@ concept packed_matrix =
         P(p, n, k);
     };
 
-/// Memory and packing, beside the primitives. A device supports a primitive Op by a member `status run(const Op&)`; an
-/// expression that needs one which is not there does not compile. `scratch_bytes(op)` is constexpr and static: the
-/// memory that the lowering hands to `run` in `op.scratch`. run neither allocates nor throws (Eigen's may allocate).
+/// Memory and packing, besides the primitives. A device supports a primitive Op by a member `status run(const Op&)`; an
+/// expression that needs an unsupported primitive does not compile. `scratch_bytes(op)` is constexpr and static: the
+/// bytes that `op.scratch` points to when `run` is called. run neither allocates nor throws (Eigen's may allocate).
 ///   name                       for messages and the command line
 ///   fuses_prologue             true: contractions take mapped and normalised inputs; false: only rows in memory
-///   fuses_rows                 may be left out; true: map and reduce take reductions of rows (expr/row_reduction.hpp)
+///   fuses_rows                 optional; true: map and reduce take reductions of rows (expr/row_reduction.hpp)
 ///   buffer                     owning, movable device memory aligned to buffer_alignment: data(), size(), empty()
-///   allocate(bytes)            a buffer; empty() where there is no memory
-///   upload(to, from, bytes)    host to device;  download(to, from, bytes)  device to host; both complete when they return
-///   pack(w, first, rows)       rows first .. of w [n, k] from float32 [count, k] on the host, in the device's layout
+///   allocate(bytes)            a buffer, which is empty() if no memory is available
+///   upload(to, from, bytes)    host to device, complete when it returns
+///   download(to, from, bytes)  device to host, complete when it returns
+///   pack(w, first, rows)       rows from `first` on of w [n, k], from float32 [count, k] on the host, in the device's
+///                              layout
 ///   synchronize()              waits for all launches and returns their status
-/// A device may also have `most_rows`, the steps of a sampling that are processed together, and record launches
+/// A device may also have `most_rows`, the number of sampling steps that are processed together, and record launches
 /// (models/repeated_launches.hpp).
 template <class D>
 concept device = requires(D& d, void* to, const void* from, std::size_t bytes, typename D::template packed<f32> w,

@@ -11,8 +11,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Runs each primitive but contractions of packed weights and attention, in the compiler. Functions are constant where the standard
-/// library's are: in gcc all, in clang arithmetic alone.
+/// Runs every primitive except attention and contractions with packed weights at compile time. Which functions are
+/// constant depends on the standard library: all of them in gcc, only arithmetic in clang.
 struct constant {
     static constexpr const char* name = "constant";
     static constexpr bool fuses_prologue = true;
@@ -77,13 +77,13 @@ private:
 
 namespace detail {
 
-/// No constant expression, so that its name is in the compiler's message.
+/// Not constexpr, so that the compiler's message shows its name.
 inline void constant_value_needs_temporaries_or_extents_do_not_fit() {}
 
 } // namespace detail
 
-/// The value of an expression of static shape as a constant, for static_assert and constexpr tables. No launch may need the result of
-/// another one: there is no memory for temporaries.
+/// The value of an expression of static shape as a constant, for static_assert and constexpr tables. No launch may need
+/// the result of another one, because there is no memory for temporaries.
 template <expression X>
 requires(extents_of<X>::is_static)
 consteval tensor<element_of<X>, extents_of<X>, on_stack> constant_value(const X& x) {

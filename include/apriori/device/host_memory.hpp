@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Host memory, which devices that compute on the host share.
 #pragma once
 
 #include "apriori/core/status.hpp"
@@ -8,10 +9,10 @@
 
 namespace apriori {
 
-/// The memory part of the device concept for devices that work in the host's own memory; they inherit it.
+/// The memory part of the device concept for devices that work in the host's memory; they derive from it.
 struct host_memory {
     using buffer = host_buffer;
-    static constexpr bool is_host = true; ///< the host can read what the device works with
+    static constexpr bool is_host = true; ///< the host can read the device's memory
 
     buffer allocate(std::size_t bytes) { return host_buffer(bytes); }
     status upload(void* to, const void* from, std::size_t bytes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device that runs on another one and writes down every launch: what was done can be compared with what was planned.
+// A device that runs on another one and records every launch, to compare launches with those planned.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,6 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
+/// Runs on `Inner`, which must outlive it. `launches` has all launches so far, in order.
 template <device Inner>
 class recording : public device_around<Inner> {
 public:

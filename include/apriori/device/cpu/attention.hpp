@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on the CPU: a task is a head of a sequence. Keys and values are packed into panels once, then blocks of queries
-// pass over tiles of keys with a running softmax (Milakov and Gimelshein 2018), so that scores never leave the cache.
+// Attention on the CPU. A task is one head of one sequence: keys and values are packed into panels once,
+// then blocks of queries pass over tiles of keys with a running softmax (Milakov and Gimelshein 2018), so
+// scores never leave the cache.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -30,7 +31,7 @@ struct attention_blocks {
     constexpr index_t floats() const { return round_up(keys() + values() + queries() + sums(), 16); }
 };
 
-/// x as a factor of products of type Products.
+/// x rounded to a factor of products of type Products.
 template <class Products, class V>
 APRIORI_INLINE V factor(V x) noexcept {
     if constexpr (std::is_same_v<Products, bfloat16>)
@@ -44,7 +45,7 @@ void make_factors(float* x, index_t n) noexcept {
         for_columns<V>(0, n, [&]<class W>(W, index_t c) { store(x + c, factor<Products>(lanes<W>::load(x + c))); });
 }
 
-/// x = exp(x - max) for n elements, as factors of products; returns their sum.
+/// x = exp(x - max) for n elements, rounded to factors of products; returns their sum.
 template <class V, class Products>
 float exponentials(float* x, index_t n, float max) noexcept {
     V sums = lanes<V>::set(0.0f);
@@ -60,8 +61,8 @@ float exponentials(float* x, index_t n, float max) noexcept {
     return sum_lanes(sums) + rest;
 }
 
-/// The products of 1 .. rows queries with a tile of keys: scores [M][tile] (+)= interleaved queries times a panel of keys, and sums
-/// [M][panel] (+)= scores times a panel of values.
+/// The products of 1 .. rows queries with a tile of keys. First scores [M][tile] (+)= interleaved queries times a panel
+/// of keys, then sums [M][panel] (+)= scores times a panel of values.
 template <class Arch>
 inline constexpr auto multiply_keys_of = by_row_count<blocking<Arch>::rows>([]<int M>() -> multiply_block_t {
     return multiply_block<Arch, f32, M, block_steps{1, M, attention_blocks<Arch>::tile}>;
@@ -71,7 +72,7 @@ inline constexpr auto multiply_values_of = by_row_count<blocking<Arch>::rows>([]
     return multiply_block<Arch, f32, M, block_steps{attention_blocks<Arch>::tile, 1, blocking<Arch>::panel}>;
 });
 
-/// Queries r0 .. r0 + m of head h of sequence s.
+/// Attention for queries r0 .. r0 + m of head h of sequence s.
 template <class Arch, class E, class Products>
 void attend_block(const ops::attention<E, Products>& op, index_t s, index_t h, index_t r0, index_t m, const float* keys,
                   const float* values, float* queries, float* sums) noexcept {
@@ -122,7 +123,7 @@ void attend_block(const ops::attention<E, Products>& op, index_t s, index_t h, i
     }
 }
 
-/// Head h of sequence s, with `memory` for its keys and values in panels.
+/// Attention for head h of sequence s; `memory` holds its keys and values in panels.
 template <class Arch, class E, class Products>
 void attend_head(const ops::attention<E, Products>& op, index_t s, index_t h, std::byte* memory) noexcept {
     using V = value_t<Arch>;
@@ -140,7 +141,7 @@ void attend_head(const ops::attention<E, Products>& op, index_t s, index_t h, st
         attend_block<Arch>(op, s, h, r, std::min<index_t>(tokens - r, M), keys, values, queries, sums);
 }
 
-/// Bytes of memory for a head.
+/// Bytes of memory for one head.
 template <class Arch, class Products>
 constexpr index_t attention_bytes(index_t tokens, index_t head_dim) {
     const index_t plain = attention_blocks<Arch>{tokens, head_dim}.floats() * index_t{sizeof(float)};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Register and cache blocking of an architecture: the few constants that contraction kernels are compiled for.
+// Register and cache blocking of an architecture: the constants that contraction kernels are compiled for.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +12,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// How many vector registers kernels may count on.
+/// The number of vector registers that kernels may use.
 template <class Arch>
 inline constexpr int register_count = lanes<value_t<Arch>>::count == 16 ? 32 : 16;
 
@@ -27,27 +27,27 @@ struct blocking {
                                 : register_count<Arch> == 16 ? 6
                                                              : 2; ///< rows of the left operand at a time
     static constexpr int panel = vectors * lanes<V>::count;       ///< outputs of a panel
-    static constexpr index_t depth = 512; ///< of a panel that is processed while it is in the L1 cache
+    static constexpr index_t depth = 512; ///< inputs of a panel that are processed while they are in the L1 cache
     static constexpr index_t chunk = 96;  ///< rows whose results wait on the stack for their epilogue
     static_assert(chunk >= rows);
 };
 
-/// Rows of each block but the last, such that so many rows make as few blocks as they can, of about the same size: a block of
-/// two takes as long as one of five.
+/// The rows of every block but the last, chosen so that `rows` make as few blocks as possible of about the same size: a
+/// block of two takes as long as one of five.
 template <class Arch>
 constexpr index_t even_block(index_t rows, index_t most = blocking<Arch>::rows) noexcept {
     return rows > 0 ? ceil_div(rows, ceil_div(rows, most)) : 1;
 }
 
-/// Rows of a left operand, in blocks of `block`, whose results wait on the stack for their epilogue. Of few inputs and many outputs
-/// the time goes into writing: then it is one block, whose rows are written front to back, while the weights come again from the L2
-/// cache.
+/// The number of rows of a left operand, a multiple of `block`, whose results wait on the stack for their epilogue.
+/// With few inputs and many outputs most of the time goes into writing: then it is one block, whose rows are written
+/// front to back, while the weights are read again from the L2 cache.
 template <class Arch>
 constexpr index_t chunk_of_blocks(index_t block, index_t n, index_t k) noexcept {
     return k <= 32 && n >= 1024 ? block : blocking<Arch>::chunk / block * block;
 }
 
-/// Which of the blocks of rows that pass over a slice of k in sequence.
+/// The index of a block of rows among those that pass over a slice of k one after the other.
 struct block_turn {
     index_t turn = 0, of = 1;
 };
@@ -61,14 +61,15 @@ APRIORI_INLINE void for_each_block(index_t count, index_t block, auto&& body) no
     }
 }
 
-/// body(row, block's first row, block's rows, place in the block) for rows first .. last in blocks of `block`.
+/// body(row, first row of the block, rows of the block, index in the block) for rows first ..
+/// last in blocks of `block`.
 APRIORI_INLINE void for_each_row_of_blocks(index_t first, index_t last, index_t block, auto&& body) noexcept {
     for_each_block(last - first, block, [&](index_t r, index_t m, block_turn) {
         for (index_t i = 0; i < m; ++i) body(first + r + i, first + r, m, i);
     });
 }
 
-/// A kernel compiled for each number of rows: at index m - 1 what `make.operator()<m>()` gives, for 1 .. Rows.
+/// A kernel compiled for each number of rows 1 .. Rows: element m - 1 is `make.operator()<m>()`.
 template <int Rows, class Make>
 constexpr auto by_row_count(Make make) {
     return [&]<int... Is>(std::integer_sequence<int, Is...>) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a few queries over cached keys on the CPU: a task is a head of a group; scores of one query at a time.
+// Attention of a few queries over cached keys on the CPU. A task is one head of one group; it
+// scores one query at a time.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -33,7 +34,7 @@ APRIORI_INLINE void add_scaled(float* to, float x, const float* a, index_t n, bo
     });
 }
 
-/// Keys of a query, in three ranges: two of the past and the group's own.
+/// One of the three ranges of a query's keys: two of the past, and the group's own.
 struct key_range {
     const float* k;
     index_t count, stride;

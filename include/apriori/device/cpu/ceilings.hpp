@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this machine can do at most, measured in the same run as what is held against it: products of registers, of floats and as the
-// formats of weights make them, and reading memory past every cache.
+// The peak rates of this machine, measured in the same run as the work that is compared with them: products in
+// registers, of floats and of the types that weight formats use, and reads of memory past every cache.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -19,8 +19,8 @@ namespace apriori {
 
 namespace cpu_device {
 
-/// What measures products: runs `steps` of them in chains enough to hide the latency of any x86 or Arm core. Each does `operations`, a
-/// multiply-add being two.
+/// A measurement of products: runs `steps` steps in enough chains to hide the latency of any x86 or Arm core. Each step
+/// does `operations`, a multiply-add counting as two.
 struct product_chains {
     float (*run)(long steps);
     double operations;
@@ -43,7 +43,7 @@ float multiply_add_chains(long steps) {
     return sum;
 }
 
-/// The same of words of several inputs, by a Dot of word_product.hpp.
+/// The same for words of several inputs, by a Dot of word_product.hpp.
 template <class Arch, class Dot>
 float word_chains(long steps) {
     using words = int_lanes<value_t<Arch>>;
@@ -64,7 +64,7 @@ float word_chains(long steps) {
     return float(all);
 }
 
-/// The same of tiles that stay in a matrix unit, four products a step.
+/// The same for tiles that stay in a matrix unit, four products a step.
 template <class Unit, class Elements>
 float tile_chains(long steps) {
     const typename Unit::session session;
@@ -80,7 +80,7 @@ float tile_chains(long steps) {
     return 0;
 }
 
-/// The products that a format is multiplied by on this machine.
+/// The products that a format uses on this machine.
 template <class Arch, class Format>
 product_chains chains_of() {
     constexpr int L = lanes<value_t<Arch>>::count;
@@ -104,7 +104,7 @@ product_chains chains_of() {
         return {multiply_add_chains<Arch>, 12.0 * 2 * L};
 }
 
-/// Sums floats: a stream of loads and nothing else that costs.
+/// Sums floats: a stream of loads that nothing else slows down.
 template <class Arch>
 float sum_stream(const float* p, index_t n) {
     using V = value_t<Arch>;
@@ -129,14 +129,14 @@ double seconds_of(auto&& body) {
 
 } // namespace cpu_device
 
-/// Measures with as many threads as the executor runs at once; each call is one measurement, to be taken between those of
-/// the work that is held against it.
+/// Measures with as many threads as the executor runs at once. Each call is one measurement; call it between those of
+/// the work that is compared with it.
 template <class Arch, executor Executor>
 class ceiling_meter {
 public:
     explicit ceiling_meter(Executor& e) : executor_(&e) {}
 
-    /// 1e9 operations a second in products of a format, a multiply-add being two.
+    /// Products of a format in 1e9 operations per second, a multiply-add counting as two.
     template <class Format = f32>
     double gflops() {
         constexpr double seconds = 0.02;
@@ -152,7 +152,7 @@ public:
         return 1e-9 * chains.operations * double(steps) * threads / time(steps);
     }
 
-    /// 1e9 bytes read a second, over and over the same `bytes`: of the cache that they fit into, or of memory.
+    /// Reads of the same `bytes` over and over, in 1e9 bytes per second: of the cache that they fit into, or of memory.
     double gbytes(std::size_t bytes = std::size_t{1} << 29) {
         constexpr std::size_t most = std::size_t{1} << 29;
         const int threads = executor_->concurrency();
@@ -172,11 +172,12 @@ private:
     std::optional<tensor<float, extents<dyn>>> memory_;
 };
 
+/// Peak rates in 1e9 operations and 1e9 bytes per second.
 struct ceilings {
     double gflops = 0, gbytes = 0;
 };
 
-/// The best of five measurements of each.
+/// The best of five measurements of each rate.
 template <class Arch, executor Executor>
 ceilings measure_ceilings(Executor& e) {
     ceiling_meter<Arch, Executor> meter(e);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and reductions of columns, as many side by side as a vector has lanes; and what goes through a row or a column in order:
-// running totals, additions to rows by index.
+// Norms and reductions of columns, as many at a time as a vector has lanes; and what processes a row or a column in
+// order: running totals, and additions to rows by index.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,15 +13,15 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Rows of a part of long columns, at least, and parts at most. A column is reduced in parts that depend on its length alone, so that
-/// any number of threads gives the same bits, and the error of a long sum is that of its parts.
+/// The fewest rows of a part of a long column, and the most parts. The parts depend only on the column's length, so
+/// that any number of threads gives the same bits, and the error of a long sum is that of its parts.
 inline constexpr index_t column_part = 512, column_parts = 16;
 constexpr index_t parts_of_column(index_t depth) noexcept {
     return (std::max)(index_t{1}, (std::min)(depth / column_part, column_parts));
 }
 
-/// K registers of columns of a program, which are reduced together, from row `first` on, as numbers T: a row's part is read front to
-/// back, and the sums of the registers do not wait for one another.
+/// K registers of columns of a program, which are reduced together from row `first` on, in numbers of type T. Each
+/// row's part is read front to back, and the sums of the registers do not wait for one another.
 template <class V, int K, class Program, class T, executor X>
 struct program_columns {
     using one = el::value_beside<V, T>;
@@ -30,7 +30,7 @@ struct program_columns {
     const Program& program;
     index_t first, depth, column;
     X& threads;
-    double cost; ///< of a reduction whose parts are shared among threads; 0: they are not
+    double cost; ///< of a reduction whose parts are shared among threads; 0: parts are not shared
 
     APRIORI_INLINE value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
     value product(auto f) const noexcept { return joined(T{1}, f, fn::multiply{}); }
@@ -38,7 +38,7 @@ struct program_columns {
     APRIORI_INLINE value element(index_t i) const noexcept {
         const auto row = program.row(first + i);
         index_t c = column;
-#if defined(__GNUC__) // else the compiler keeps the offset of each register in a register of its own
+#if defined(__GNUC__) // otherwise the compiler keeps each offset in a register
         __asm__ volatile("" : "+r"(c));
 #endif
         const auto at = [&](index_t k) __attribute__((always_inline)) {
@@ -51,7 +51,7 @@ struct program_columns {
     }
 
 private:
-    // inlined, so that the registers stay such
+    // inlined, so that values stay in registers
     template <class F, class Join>
     APRIORI_INLINE value joined(T start, F f, Join join) const noexcept {
         const index_t parts = parts_of_column(depth);
@@ -76,7 +76,7 @@ private:
     }
 };
 
-/// to[0 .. K registers) = program(column c + k registers, what was computed of them).
+/// to[0 .. K registers) = program(columns from c on, their reduced values).
 template <class V, int K, class Row, class W, class T>
 APRIORI_INLINE void store_columns(const Row& row, index_t c, const W& computed, T* to) noexcept {
     if constexpr (K == 1)
@@ -86,7 +86,7 @@ APRIORI_INLINE void store_columns(const Row& row, index_t c, const W& computed, 
             store(to + k * lanes<V>::count, row.at(c + k * lanes<V>::count, computed.v[to_size(k)]));
 }
 
-/// body(columns of group g, first of them) for all columns of an op.
+/// body(columns, group, first column) for all columns of an op.
 template <class Arch, class Op>
 void for_columns_of(executor auto& x, const Op& op, int flops, const auto& body) {
     using input = decltype(op.input);

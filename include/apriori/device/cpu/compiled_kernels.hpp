@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels that apriori::compiled has: those of every model in float32, for the instruction set that every x86-64 has. A
-// file that is compiled for a newer one makes its own.
+// The kernels of apriori::compiled: those of every model in float32, for the instruction set that every x86-64 has. A
+// file that is compiled for a newer one instantiates its own.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -29,7 +29,7 @@ using scaled = el::apply<fn::add, el::apply<fn::multiply, el::acc, el::vector>, 
 using normalized = ops::normalized<norms::layer_norm, el::matrix, scaled>;
 } // namespace compiled
 
-// For each number of rows: linear layers, scores, and values weighted by them.
+// For each number of rows: linear layers, scores, and weighted sums of values.
 #define APRIORI_PRODUCT(M, ...)                                                                                        \
     APRIORI_KERNEL void multiply_block<compiled::arch, f32, M, block_steps{__VA_ARGS__}>(                              \
         const float*, const std::byte*, index_t, index_t, index_t, float*, bool, block_turn) noexcept;
@@ -45,7 +45,7 @@ APRIORI_PRODUCTS(5)
 APRIORI_PRODUCTS(6)
 static_assert(blocking<compiled::arch>::rows == 6);
 
-// Linear layers by what their results pass through.
+// Linear layers, by the epilogue of their results.
 #define APRIORI_TILES(...)                                                                                             \
     APRIORI_KERNEL void multiply_tiles<compiled::arch, compiled::left, f32, __VA_ARGS__>(                              \
         const compiled::left&, const result_tiles<compiled::arch, compiled::left>&,                                    \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contractions on the CPU: the left operand is computed once into interleaved rows, then panels of outputs are processed,
-// each row block's results passing through the epilogue while they are in the L1 cache.
+// Contractions on the CPU. The left operand is computed once into interleaved rows. Then panels of outputs are
+// processed, and each row block's results pass through the epilogue while they are in the L1 cache.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -15,8 +15,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Chunks of the rows of a left operand, whose results wait on the stack for their epilogue, by panels of outputs: the tiles of
-/// a result, those of a chunk one after the other.
+/// The tiles of a result: chunks of rows, whose results wait on the stack for their epilogue, by panels of outputs. The
+/// tiles of a chunk are consecutive.
 template <class Arch, class Left>
 struct result_tiles {
     index_t rows, chunk, panels;
@@ -26,7 +26,7 @@ struct result_tiles {
     index_t count() const noexcept { return ceil_div(rows, chunk) * panels; }
 };
 
-/// The tiles of a result that a left operand multiplies in passes: store(tile, sums) after the last one.
+/// Computes tiles of a left operand that multiplies in passes; calls store(tile, sums) after the last pass of each.
 template <class Arch, class Left, class Format>
 void multiply_in_passes(const auto& left, const result_tiles<Arch, Left>& tiles, const packed<Arch, Format>& w,
                         index_t first, index_t last, const auto& store) noexcept {
@@ -41,7 +41,8 @@ void multiply_in_passes(const auto& left, const result_tiles<Arch, Left>& tiles,
     }
 }
 
-/// Tiles first .. last of a result, through the epilogue. Row 0 of the left operand is row `first_row` of the result.
+/// Computes tiles first .. last of a result and applies the epilogue. Row 0 of the left operand is
+/// row `first_row` of the result.
 template <class Arch, class Left, class Format, class Epilogue>
 void multiply_tiles(const Left& left, const result_tiles<Arch, Left>& tiles, const packed<Arch, Format>& w,
                     index_t first, index_t last, const Epilogue& epilogue, const ops::output& out,
@@ -88,9 +89,9 @@ void run(X& x, const ops::contraction<In, packed<Arch, Format>, E>& op) {
     });
 }
 
-// ---- products of two activations: the right operand is packed into panels first --------------------------------------
+// ---- products of two activations: the right operand is packed into panels first -------------------------------------
 
-/// Floats of the right operand of one batch item in panels.
+/// The number of floats that the right operand of one batch item takes in panels.
 template <class Arch>
 constexpr index_t matmul_panels(index_t n, index_t k) {
     return index_t(packed<Arch, f32>::stored_bytes(n, k)) / 4;

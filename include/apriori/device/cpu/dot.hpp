@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of bytes summed in 32-bit integers, four inputs at a time: what w8a8 is made of. The primary template works
-// everywhere; where dot/ has an instruction for it, that is taken. All give the same integers.
+// Products of bytes summed in 32-bit integers, four inputs at a time, for integer weights. The primary template works
+// everywhere; specialisations use an instruction of dot/ where one is available. All give the same integers.
 #pragma once
 
 #include "apriori/device/cpu/dot/avx512vnni.hpp"
@@ -18,7 +18,7 @@ namespace apriori::cpu_device {
 /// Four inputs of a row, -127 .. 127.
 using byte_quad = std::array<std::int8_t, 4>;
 
-/// Whether V's bytes are multiplied four at a time.
+/// Whether V multiplies bytes four at a time.
 template <class V>
 inline constexpr bool multiplies_quads = false;
 template <class Arch>
@@ -29,9 +29,9 @@ template <class V>
 struct byte_sums : integer_sums<V> {
     static constexpr int taken_off = 0;
 };
-/// Sums of as many outputs as V has lanes. A word of weights holds four inputs of an output, each a byte of `Bits` bits, 0 .. 255 or
-/// 0 .. 15; expand() writes a quad of activations as `left_words` words. The products are those of the weights less `taken_off`. Nothing
-/// is saturated: a product is at most 255 * 127, and 65536 of them fit into 32 bits.
+/// Sums of as many outputs as V has lanes. A word of weights holds four inputs of one output, each a byte of `Bits`
+/// bits, 0 .. 255 or 0 .. 15. expand() writes a quad of activations as `left_words` words. Products are those of the
+/// weights minus `taken_off`. Nothing saturates: a product is at most 255 * 127, and 65536 of them fit into 32 bits.
 template <class V, int Bits = 8>
 struct byte_dot : byte_sums<V> {
     using weights = int_lanes<V>;
@@ -49,7 +49,7 @@ struct byte_dot : byte_sums<V> {
     }
 };
 
-/// By an instruction that multiplies pairs of 16-bit integers and adds them in 32 bits.
+/// With an instruction that multiplies pairs of 16-bit integers and adds them in 32 bits.
 template <class Arch, int Bits>
 requires(has_pairs<simd<Arch>::size> && !has_quads<simd<Arch>::size>)
 struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {
@@ -77,7 +77,7 @@ struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {
     }
 };
 
-/// The same on one word, which is a register of its own.
+/// The same on a single word.
 template <class V, int Bits>
 requires(has_word_pairs && std::is_same_v<V, float>)
 struct byte_dot<V, Bits> : byte_sums<V> {
@@ -99,7 +99,7 @@ struct byte_dot<V, Bits> : byte_sums<V> {
     }
 };
 
-/// By an instruction that multiplies quads of bytes and adds them in 32 bits.
+/// With an instruction that multiplies quads of bytes and adds them in 32 bits.
 template <class Arch, int Bits>
 requires(has_quads<simd<Arch>::size>)
 struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {
@@ -114,7 +114,7 @@ struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {
     }
 };
 
-/// The same where both are signed: weights of eight bits become so.
+/// The same where both are signed: weights of eight bits are made signed.
 template <class Arch, int Bits>
 requires(has_signed_quads<simd<Arch>::size> && !has_quads<simd<Arch>::size>)
 struct byte_dot<simd<Arch>, Bits> : byte_sums<simd<Arch>> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of doubles: the right operand in panels of two vectors of columns, four rows of the left one at a time.
+// Products of doubles: the right operand in panels of two vectors of columns, four rows of the left operand at a time.
 #pragma once
 
 #include "apriori/core/macros.hpp"

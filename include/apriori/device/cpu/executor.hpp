@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who runs the parts of a launch: an executor of the user's choice. Serial needs nothing; executors/ has Eigen's
-// ThreadPool and OpenMP.
+// Executors run the parts of a launch. The serial one needs nothing; executors/ has ones on
+// Eigen's ThreadPool and OpenMP.
 #pragma once
 
 #include "apriori/core/function_ref.hpp"
@@ -14,10 +14,10 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What an executor runs: a callable that its caller owns.
+/// A task of an executor: a callable that its caller owns.
 using task_ref = function_ref<void(int task)>;
 
-/// concurrency()      how many tasks can run at once, 1 or more
+/// concurrency()      how many tasks can run at once, at least 1
 /// run(tasks, task)   calls task(0) .. task(tasks - 1), each once, in any order and on any thread, and returns when all
 ///                    have returned. It neither allocates nor creates threads. tasks is at most concurrency().
 template <class E>
@@ -26,7 +26,7 @@ concept executor = requires(E& e, int n, task_ref t) {
     e.run(n, t);
 };
 
-/// Everything on the calling thread.
+/// Runs everything on the calling thread.
 struct serial_executor {
     static constexpr int concurrency() noexcept { return 1; }
     static void run(int tasks, task_ref task) {
@@ -34,15 +34,16 @@ struct serial_executor {
     }
 };
 
-/// A product of extents as a number of operations: there may be more than an index holds.
+/// A product of extents as a number of operations, which may be more than an index_t holds.
 constexpr double operations(auto... extents) noexcept { return (1.0 * ... * double(extents)); }
 
-/// Calls body(first, last) for ranges of the items 0 .. count, on as many threads as are worth it. `cost` is about the
-/// floating-point operations of it all: a thread that has to be woken first comes after some thirty microseconds, so that less
-/// than about twenty are done by the caller alone.
+/// Calls body(first, last) for ranges of the items 0 .. count, on as many threads as are worthwhile. `cost` is about
+/// the number of floating-point operations of all items: a sleeping thread starts after some thirty microseconds, so
+/// work of less than about twenty runs only on the calling thread.
 ///
-/// A thread takes half of its share of what is left, and comes back for more: ranges are long as long as they can be, and
-/// all end together though one thread is slower than another (guided self-scheduling; Polychronopoulos and Kuck, 1987).
+/// A thread takes half of its share of the remaining items, and comes back for more: ranges are as long as
+/// possible, and all threads end together even if one is slower than another (guided self-scheduling;
+/// Polychronopoulos and Kuck, 1987).
 void parallel_ranges(executor auto& e, index_t count, double cost, const auto& body) {
     constexpr double worth_a_thread = 1e6;
     index_t tasks = e.concurrency();
@@ -65,7 +66,7 @@ void parallel_ranges(executor auto& e, index_t count, double cost, const auto& b
     e.run(int(tasks), part);
 }
 
-/// All at once. Inlined, so that no cost is computed: many small cores have no instructions for doubles.
+/// One range of all items. Inlined, so that no cost is computed: many small cores have no instructions for doubles.
 APRIORI_INLINE void parallel_ranges(serial_executor&, index_t count, double, const auto& body) {
     body(index_t{0}, count);
 }

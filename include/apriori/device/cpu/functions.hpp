@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of vectors: exp, which softmax spends its time in, erf, which gelu does, and those of timesteps. They are faster
-// than xsimd's, and are the same under -ffast-math. docs/devices.md states the errors.
+// Functions of vectors: exp, which dominates softmax, erf, which dominates gelu, and those of timesteps. They are
+// faster than xsimd's, and give the same results under -ffast-math. docs/devices.md states the errors.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -24,11 +24,11 @@ APRIORI_EXACT_INLINE V polynomial(const float (&c)[N], V x) noexcept {
     return y;
 }
 
-/// e^x = 2^n e^r for x from -88 to 89 with n = round(x / ln 2) and r = reduce(n), e^r by a minimax polynomial; n and 2^n are bits
-/// of one sum. Where n is -127, the bits of 2^n are those of 0, and where it is 128, those of infinity.
+/// e^x = 2^n e^r for x from -88 to 89, with n = round(x / ln 2), r = reduce(n), and e^r by a minimax polynomial. n and
+/// 2^n are bits of one sum. Where n is -127, the bits of 2^n are those of 0, and where it is 128, those of infinity.
 template <class V, class Reduce>
 APRIORI_EXACT_INLINE V exp_of_reduced(V x, Reduce&& reduce) noexcept {
-    // 1.5 * 2^23 takes the place of a sum's bits behind the point; 127 is the exponent of 1
+    // 1.5 * 2^23 shifts the bits after the binary point out of a sum; 127 is the exponent of 1
     constexpr float rounding = 0x1.8p23f + 127.0f;
     constexpr float c[] = {1.0f, 1.0f, 0x1.000002p-1f, 0x1.5553c0p-3f, 0x1.55515cp-5f, 0x1.1290a4p-7f, 0x1.709c9cp-10f};
     const V sum = multiply_add(x, lanes<V>::set(0x1.715476p+0f), lanes<V>::set(rounding));
@@ -41,14 +41,14 @@ APRIORI_EXACT_INLINE simd<Arch> exp(simd<Arch> x) noexcept {
     using V = simd<Arch>;
     const auto set = [](float c) { return lanes<V>::set(c); };
     const V within = fmin(set(89.0f), fmax(set(-88.0f), x));
-    // ln 2 in two parts, of which the first has nine bits: its product with n is exact
+    // ln 2 in two parts; the first has nine bits, so its product with n is exact
     return exp_of_reduced(within, [&](V n) __attribute__((always_inline)) {
         return multiply_add(n, set(0x1.bd0106p-13f), multiply_add(n, set(-0x1.63p-1f), within));
     });
 }
 
-/// e^x for the difference x of a number and one that is not smaller: with ln 2 as one float, which adds less to the error than
-/// the rounding of x did.
+/// e^x, where x is the difference of a number and one that is not smaller. ln 2 is one float, which adds less to the
+/// error than the rounding of x did.
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> exp_of_difference(simd<Arch> x) noexcept {
     using V = simd<Arch>;
@@ -85,7 +85,8 @@ APRIORI_EXACT_INLINE simd<Arch> with_sign_of(simd<Arch> x, simd<Arch> magnitude)
     return Ints{Ints::of(magnitude).v | (Ints::of(x).v & Ints::set(0x80000000U).v)}.as_floats();
 }
 
-/// Whether first <= |x| <= last in all lanes, in bits, which are ordered as the magnitudes are; never where one is NaN.
+/// Whether first <= |x| <= last in all lanes. Compares bits, which are ordered as the
+/// magnitudes are; false where one is NaN.
 template <class Arch>
 APRIORI_EXACT_INLINE bool all_between(simd<Arch> x, std::uint32_t first, std::uint32_t last) noexcept {
     using Ints = int_lanes<simd<Arch>>;
@@ -93,7 +94,7 @@ APRIORI_EXACT_INLINE bool all_between(simd<Arch> x, std::uint32_t first, std::ui
     return all(bits - Ints::set(first).v <= Ints::set(last - first).v);
 }
 
-/// The sine, or where `quarters` is 1 the cosine, of |x| <= 4096: x = n pi/2 + r, and a polynomial in r for sine and cosine.
+/// The sine of x, or the cosine if `quarters` is 1, for |x| <= 4096: x = n pi/2 + r, and a polynomial in r for each.
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> sine_of_reduced(simd<Arch> x, std::uint32_t quarters) noexcept {
     using V = simd<Arch>;
@@ -101,7 +102,7 @@ APRIORI_EXACT_INLINE simd<Arch> sine_of_reduced(simd<Arch> x, std::uint32_t quar
     const auto set = [](float c) { return lanes<V>::set(c); };
     constexpr float rounding = 0x1.8p23f;
     const V sum = multiply_add(x, set(0x1.45f306p-1f), set(rounding)), n = sum - set(rounding);
-    // pi / 2 in parts of 8, 12 and 24 bits: the products with n of the first two are exact
+    // pi / 2 in parts of 8, 12 and 24 bits: the products of n with the first two are exact
     const V r = multiply_add(n, set(-0x1.4442d2p-24f),
                              multiply_add(n, set(-0x1.fb4p-12f), multiply_add(n, set(-0x1.92p+0f), x)));
     const V z = r * r;
@@ -133,7 +134,7 @@ APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
     const auto set = [](float c) { return lanes<V>::set(c); };
     const auto bits = Ints::of(x).v;
     if (!all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v)) return lane_math::log(x);
-    // 0x3f3504f3 is sqrt(1/2): what is above it counts for the exponent, what is below for the mantissa
+    // 0x3f3504f3 is sqrt(1/2): the bits above it go into the exponent, those below into the mantissa
     const auto exponent = typename Ints::batch(bits - Ints::set(0x3f3504f3U).v) & Ints::set(0xff800000U).v;
     const V e = Ints{exponent}.upper_signed(9);
     const V f = Ints{bits - exponent}.as_floats() - set(1.0f), z = f * f;

@@ -8,8 +8,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// The sum of a group that the sums of its digits stand for, sum(t) of term t. It fits into an integer: 32 products of a nibble and a
-/// number of at most 21 bits.
+/// The sum of a group from the sums of its digits, sum(t) being that of term t. It fits into an integer: 32 products of
+/// a nibble and a number of at most 21 bits.
 template <class V, int Terms>
 APRIORI_INLINE V sum_of_digits(const auto& sum) noexcept {
     static_assert(Terms <= 3);
@@ -18,9 +18,9 @@ APRIORI_INLINE V sum_of_digits(const auto& sum) noexcept {
     for (int t = 1; t < Terms; ++t) whole = (whole << 7) + sum(t);
     return int_lanes<V>::to_floats(whole);
 }
-/// tile[R][panel] = R rows of `Terms` digits times `Count` registers of a panel of nibbles from register First on, without the scales of
-/// the rows. A group of the left operand has, of each row and term, what the nibbles' offset of 8 adds to its sum, negated, then quads
-/// [8][R Terms][left_words].
+/// tile[R][panel] = R rows of `Terms` digits times `Count` registers of a panel of nibbles from register First on,
+/// without the scales of the rows. A group of the left operand has, for each row and term, the negated amount that the
+/// nibbles' offset of 8 adds to its sum, then quads [8][R Terms][left_words].
 template <class Arch, int Terms, int R, int First, int Count>
 void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, index_t groups, float* tile,
                             block_turn block) noexcept {
@@ -79,7 +79,8 @@ void multiply_nibble_groups(const std::uint32_t* a, const std::byte* panel, inde
 #pragma GCC unroll 4
         for (int n = 0; n < N; ++n) store(tile + r * P + (First + n) * L, sum[r][n]);
 }
-/// The same of all registers: both at a time while the sums of that many digits stay in registers, and then one after the other.
+/// The same for all registers: both at a time if the sums of that many digits stay in
+/// registers, else one after the other.
 template <class Arch, int Terms, int R>
 void multiply_nibble_panel(const std::uint32_t* a, const std::byte* panel, index_t groups, float* tile,
                            block_turn block) noexcept {
@@ -93,10 +94,10 @@ void multiply_nibble_panel(const std::uint32_t* a, const std::byte* panel, index
     }
 }
 
-/// The left operand of a contraction with a panel of nibbles: rows of `Terms` digits, in blocks.
+/// The left operand of a contraction with panels of nibbles: rows of `Terms` digits, in blocks.
 template <class Arch, int Terms>
 class grouped_rows {
-    /// Whose sums, of integers and of floats, stay in registers.
+    /// The most rows whose sums, of integers and of floats, stay in registers.
     static constexpr int most = Terms == 1 ? (blocking<Arch>::rows + 1) / 2 : blocking<Arch>::many_registers ? 4 : 2;
 
 public:
@@ -134,11 +135,11 @@ public:
 private:
     using V = value_t<Arch>;
     using dot = byte_dot<V, 4>;
-    static constexpr index_t G = w4::group, group_words = 1 + G / 4 * dot::left_words; ///< of a row and term
+    static constexpr index_t G = w4::group, group_words = 1 + G / 4 * dot::left_words; ///< words of one row and term
     static constexpr index_t groups(index_t k) { return ceil_div(k, G); }
     static constexpr index_t row_words(index_t k) { return groups(k) * Terms * group_words; }
 
-    /// Row r, as row i of a block of m rows that lies at `block`.
+    /// Writes row r as row i of a block of m rows at `block`.
     void fill_row_of_block(const auto& in, index_t r, std::uint32_t* block, index_t m, index_t i) const noexcept {
         const auto store_digits = [&](index_t c, const quantized_slice<Terms>& digits) {
             for (index_t g = c / G; g < (std::min)((c + left_slice) / G, groups(k_)); ++g) {

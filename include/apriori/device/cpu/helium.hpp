@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What vector_arch<4> has of Helium, the vectors of Arm's microcontrollers, besides what the compiler makes of its own vectors:
-// multiply-adds, and products of bytes sixteen at a time.
+// Operations of Helium, the vectors of Arm's microcontrollers, for vector_arch<4>, where the compiler's own vectors
+// lack them: multiply-adds, and products of bytes sixteen at a time.
 #pragma once
 
 #include "apriori/device/cpu/dot.hpp"
@@ -19,13 +19,13 @@ APRIORI_INLINE vectors<4> multiply_add(vectors<4> a, vectors<4> b, vectors<4> c)
     return vectors<4>::batch(vfmaq_f32(c.v.data, a.v.data, b.v.data));
 }
 
-/// By VMLADAVA: sixteen inputs of one output, gathered from four words of the panel.
+/// With VMLADAVA: sixteen inputs of one output, gathered from four words of the panel.
 template <>
 struct byte_dot<vectors<4>, 8> : integer_sums<vectors<4>> {
     static constexpr int taken_off = 128, left_words = 1; // the instruction takes signed bytes
 
     static void expand(byte_quad quad, std::uint32_t* to) noexcept { *to = std::bit_cast<std::uint32_t>(quad); }
-    /// In place of multiply_words. `words` is a multiple of four.
+    /// Replaces multiply_words. `words` is a multiple of four.
     template <int M>
     static void multiply(const std::uint32_t* a, const std::uint32_t* w, index_t words, std::int32_t* sums,
                          bool accumulate, block_turn) noexcept {

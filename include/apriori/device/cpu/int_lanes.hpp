@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vectors of 32-bit words beside the vectors of floats, for weights that are narrower than a float: a word holds several,
-// which shifts and masks take out. Those of registers are in device/cpu/xsimd.hpp.
+// Vectors of 32-bit words, in addition to the vectors of floats, for weights that are narrower than a float: shifts and
+// masks extract them from words. Those in registers are in device/cpu/xsimd.hpp.
 #pragma once
 
 #include "apriori/core/macros.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise programs whose elements are written side by side, such as the parts of complex numbers.
+// Element-wise programs whose results are written interleaved, such as the parts of complex numbers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -23,7 +23,7 @@ APRIORI_INLINE void store_zipped(T* to, simd<Arch, T> a, simd<Arch, T> b) noexce
     }(std::make_integer_sequence<int, L>{});
 }
 
-/// Elements of a row from column `first` on, side by side.
+/// Elements of a row from column `first` on, contiguous.
 template <class T>
 struct block_of {
     using value = computed_t<T>;
@@ -36,8 +36,8 @@ struct block_of {
     }
 };
 
-/// Columns that are written at a time, and the operands with gaps that they read, brought side by side: each once, however often
-/// programs read it, as those of complex products do.
+/// A block of columns that are written together, and contiguous copies of the operands with gaps that they read: one
+/// copy each, however often programs read it, as those of complex products do.
 template <int Operands>
 struct operand_blocks {
     static constexpr index_t size = 256;
@@ -79,7 +79,7 @@ struct every_second_of {
     }
 };
 
-/// How many operands of a program have gaps, and whether all of these are read in pairs.
+/// How many operands of a program have gaps, and whether all of these can be read in pairs.
 template <class P>
 inline constexpr int operands_with_gaps = 0;
 template <class T, class Map>
@@ -100,7 +100,7 @@ bool in_pairs(const el::apply<F, P...>& p) noexcept {
     return el::unpack([](const P&... part) { return (in_pairs(part) && ...); }, p.programs);
 }
 
-/// A leaf without gaps: of a block that is brought side by side.
+/// A leaf without gaps: one with gaps becomes its contiguous copy in a block.
 template <class V, class P>
 P without_gaps(const P& p, const auto&) noexcept {
     return p;
@@ -110,7 +110,7 @@ block_of<T> without_gaps(const el::strided_of<T, Map>& p, operand_blocks<N>& blo
     return {blocks.template bring<V>(p.p + p.map(blocks.row), p.stride), blocks.first};
 }
 
-/// The same of row r, read where it lies, in pairs.
+/// The same leaf for row r, read in place, in pairs.
 template <class P>
 P pairs_of(const P& p, index_t) noexcept {
     return p;
@@ -120,7 +120,7 @@ every_second_of<T> pairs_of(const el::strided_of<T, Map>& p, index_t r) noexcept
     return {p.p + p.map(r)};
 }
 
-/// Columns c .. last of a row of programs.
+/// Writes columns c .. last of a row of programs.
 template <class V, class T, class... Row>
 APRIORI_NOINLINE void interleave_block(T* to, index_t stride, index_t c, index_t last, const Row&... row) noexcept {
     constexpr index_t L = lanes<V>::count, n = sizeof...(Row);

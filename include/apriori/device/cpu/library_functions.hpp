@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rounding of vectors to integers, by a few instructions. Other functions that no model spends its time in are lane by lane the C
-// library's (expr/lane_math.hpp).
+// Rounding of vectors to integers, in a few instructions. Other functions, on which no model spends its time, use the C
+// library's lane by lane (expr/lane_math.hpp).
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -9,7 +9,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// The nearest integer, of two the even one: adding 2^23 leaves no bits behind the point.
+/// The nearest integer, halves to even: after adding 2^23 no bits are left after the binary point.
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> nearbyint(simd<Arch> x) noexcept {
     const simd<Arch> magnitude = abs(x), whole = lanes<simd<Arch>>::set(0x1p23f);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise programs that read one operand many times, such as polynomials: it is loaded once. That the operands are one is seen
-// when the program runs, by their pointers.
+// Element-wise programs that read one operand many times, such as polynomials: it is loaded once. Whether the operands
+// are one is decided at run time, by their pointers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -9,7 +9,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// A program whose accumulator is what a leaf gives.
+/// A program whose accumulator is the element of a leaf.
 template <class Leaf, class Program>
 struct fed {
     using value = el::value_of<Program>;
@@ -31,7 +31,8 @@ struct fed {
     }
 };
 
-/// The operands that a program reads besides numbers: how many, and their type where it is one. `type` is void where there are none.
+/// The operands that a program reads besides numbers: how many, and their type if all have the same.
+/// `type` is void if there are none.
 template <class P>
 struct only_operand {
     using type = P;
@@ -61,7 +62,7 @@ struct only_operand<el::apply<F, P...>> {
     static constexpr bool one_type = ((only_operand<P>::one_type && fits<typename only_operand<P>::type>) && ...);
 };
 
-/// A program with its operands as accumulators, and whether all of them are a given one.
+/// A program with its operands replaced by accumulators, and whether all of them are a given one.
 template <class Leaf, class P>
 struct operands_of {
     static bool are(const P&, const Leaf&) noexcept { return true; }
@@ -101,10 +102,10 @@ struct operands_of<Leaf, el::apply<F, P...>> {
     }
 };
 
-/// How often an operand has to be read for a second kernel to be worth its code.
+/// How many reads of an operand make a second kernel worth its code.
 inline constexpr int reads_worth_a_kernel = 8;
 
-/// Leaves that are told to be one by their pointers.
+/// Leaves whose pointers tell whether they are the same.
 template <class P>
 inline constexpr bool has_pointer = false;
 template <class T>
@@ -112,7 +113,7 @@ inline constexpr bool has_pointer<el::vector_of<T>> = true;
 template <class T>
 inline constexpr bool has_pointer<el::matrix_of<T>> = true;
 
-/// True where all operands of a program may be one.
+/// True where all operands of a program may be the same.
 template <class P>
 inline constexpr bool repeats_operand = only_operand<P>::count >= reads_worth_a_kernel && only_operand<P>::one_type &&
                                         has_pointer<typename only_operand<P>::type>;

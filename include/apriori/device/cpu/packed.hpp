@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights of the CPU: panels of outputs, so that a kernel reads them front to back. What a panel looks like inside
-// is a format's own business (formats/).
+// Packed weights of the CPU: panels of outputs, so that a kernel reads them front to back. The layout inside a panel is
+// defined by its format (formats/).
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -18,44 +18,47 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each has
-///     left                              how it wants the left operand: interleaved_rows (panel_product.hpp) as a rule
+/// How a format lays out a panel of P = blocking<Arch>::panel outputs over k inputs. Each format has
+///     left                              the type of the left operand: usually interleaved_rows (panel_product.hpp)
 ///     panel_bytes(k)                    constexpr
-///     store_scale(panel, j, k, row)     what output j of the panel has once, of its row [k]; a null row: zeros
-///     store(panel, j, k, row, k0)       inputs k0 .. k0 + store_slice of that row, and what pads the last of them
-/// and for interleaved_rows
+///     store_scale(panel, j, k, row)     stores the per-output part of output j, from its row [k]; a null row: zeros
+///     store(panel, j, k, row, k0)       stores inputs k0 .. k0 + store_slice of that row, padded after the last one
+/// and, for interleaved_rows,
 ///     multiply(panel, k, k0, k1, block, body)
-///                                       body(w) for inputs k0 .. k1 in order, w a V[blocking::vectors] of the panel's weights;
-///                                       k0 is a multiple of blocking::depth; prefetches what the block_turn says
-///     finish(panel, k, tile, rows)      what is left to do to sums tile [rows][P]
+///                                       calls body(w) for inputs k0 .. k1 in order, w being a V[blocking::vectors] of
+///                                       the panel's weights;
+///                                       k0 is a multiple of blocking::depth; prefetches the part that the block_turn
+///                                       selects
+///     finish(panel, k, tile, rows)      completes sums tile [rows][P]
 template <class Arch, class Format>
 struct panel_format;
 
 template <class Arch>
 class interleaved_rows;
 
-/// Of a left operand that needs nothing while it is multiplied.
+/// For a left operand that needs no state while it is multiplied.
 struct no_session {
     explicit no_session(const auto&) noexcept {}
 };
 
-/// Whether kernels prefetch: not on microcontrollers, where memory is near and this would be half of their instructions.
+/// Whether kernels prefetch. Not on microcontrollers, where memory is near and prefetches
+/// would be half of the instructions.
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
 inline constexpr bool prefetches = false;
 #else
 inline constexpr bool prefetches = true;
 #endif
 
-/// Prefetches the slice of k behind the one that is in the cache. Each block of rows asks for its part of it, evenly, so that
-/// memory is read all the time that there is something to multiply.
+/// Prefetches the slice of k after the one that is in the cache. Each block of rows prefetches its share of it, evenly,
+/// so that memory is read as long as there is something to multiply.
 class slice_prefetch {
 public:
-    /// The slice that begins at `now` has `units` of unit_bytes each.
+    /// The current slice begins at `now` and has `units` units of unit_bytes each.
     slice_prefetch(const void* now, index_t units, index_t unit_bytes, block_turn block) noexcept
         : step_(ceil_div(unit_bytes, block.of)),
           next_(static_cast<const char*>(now) + units * unit_bytes + block.turn * units * unit_bytes / block.of),
           due_(next_) {}
-    /// To be called for every unit.
+    /// Must be called for every unit.
     APRIORI_INLINE void advance() noexcept {
         constexpr index_t line = 64;
         if constexpr (!prefetches) return;
@@ -78,9 +81,10 @@ struct packed {
     index_t n = 0, k = 0;
 
     constexpr packed() = default;
+    /// A handle to a matrix stored at p, of stored_bytes(outputs, inputs).
     packed(std::byte* p, index_t outputs, index_t inputs) : data(p), n(outputs), k(inputs) {}
 
-    /// Names the layout: memory packed under one name can be read under the same name alone.
+    /// Names the layout. Memory packed under one name can only be read under the same name.
     static constexpr std::string_view layout_name() noexcept { return layout.view(); }
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
         return to_size(round_up(ceil_div(n, panel) * format::panel_bytes(k), index_t{buffer_alignment}));
@@ -95,10 +99,13 @@ private:
     }();
 };
 
-/// Inputs of all rows of a panel that are stored together, so that what they share stays in the cache.
+/// The number of inputs of all rows of a panel that are stored together, so that cache lines that
+/// rows share stay in the cache.
 inline constexpr index_t store_slice = 64;
 
-/// Rows first .. of w from float32 [count, k]; the last of them come with the zeros that end the last panel.
+/// Packs rows from `first` on of w from float32 [count, k]. With the last row of w, zeros are stored to the end of
+/// the last panel. shape_mismatch if the rows are not whole, or extend past the end of w; invalid_argument if the
+/// format cannot represent a value.
 template <class Arch, class Format>
 status pack_rows(packed<Arch, Format> w, index_t first, std::span<const float> rows) noexcept {
     using format = panel_format<Arch, Format>;

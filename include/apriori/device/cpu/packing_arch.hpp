@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packing for another machine: the layout of weights depends on how many floats its registers hold, and on nothing else.
+// Packing for another machine: the layout of weights depends only on how many floats its registers hold.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -8,8 +8,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// An architecture of registers of `Lanes` floats that this machine need not have: cpu<packing_arch<4>> packs, to the byte, what a
-/// machine with such registers packs. It computes nothing.
+/// An architecture of registers of `Lanes` floats that this machine need not have: cpu<packing_arch<4>> packs exactly
+/// the bytes that a machine with such registers packs. It computes nothing.
 ///     1    scalar_arch
 ///     4    SSE2, NEON, WebAssembly
 ///     8    AVX2

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inner product of contractions in floats: interleaved rows times a panel of outputs.
 //
-// The left operand is packed in blocks of up to blocking::rows rows, [k][rows of the block], so that a kernel reads both
-// operands front to back. A block of m rows that begins at row r lies at r * k.
+// The left operand is packed in blocks of up to blocking::rows rows, [k][rows of the block], so that a kernel reads
+// both operands front to back. A block of m rows that begins at row r is stored at offset r * k.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -18,8 +18,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Where the operands of a product of M rows lie: input i of row m of the left one at m * row + i * input, and the results of row
-/// m from m * tile on.
+/// The strides of a product of M rows: input i of row m of the left operand is at m * row + i * input, and the
+/// results of row m begin at m * tile.
 struct block_steps {
     index_t row, input, tile;
 };
@@ -73,9 +73,9 @@ public:
 
     using session = no_session;
 
-    /// Rows that are filled together.
+    /// The number of rows that are filled together.
     index_t block() const noexcept { return block_; }
-    /// Rows that are multiplied together, of n outputs.
+    /// The number of rows that are multiplied together, for n outputs.
     index_t chunk(index_t n) const noexcept { return chunk_of_blocks<Arch>(block_, n, k_); }
 
     /// Computes rows first .. last; `first` is a multiple of block().
@@ -83,8 +83,8 @@ public:
         interleave_rows<Arch>(in, first, last, block_, k_, data_);
     }
 
-    /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of block().
-    /// A slice of k, `depth` inputs of the panel, stays in the cache while all rows pass over it.
+    /// tile[count][panel] = the product of rows first .. first + count with panel p of w; `first` is a multiple of
+    /// block(). A slice of k, `depth` inputs of the panel, stays in the cache while all rows pass over it.
     template <class Format>
     void multiply(index_t first, index_t count, const packed<Arch, Format>& w, index_t p, float* tile) const noexcept {
         constexpr index_t P = blocking<Arch>::panel, D = blocking<Arch>::depth;
@@ -101,7 +101,7 @@ public:
     }
 
 protected:
-    /// Those of rows first .. last; `first` is a multiple of block().
+    /// The values of rows first .. last; `first` is a multiple of block().
     std::span<float> values(index_t first, index_t last) const noexcept {
         return {data_ + first * k_, to_size((last - first) * k_)};
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Left operands in bytes, for panels of bytes.
 //
-// A row is integers of one scale, of one byte or of several digits. One: -127 .. 127, the scale being the row's largest magnitude / 127.
-// T digits: fixed point with 7 T bits, digits of seven bits with signs of their own; the scale is a power of two, so that with four digits
-// what is above a sixteenth of the largest magnitude stays as it is. Sums of digits are exact.
+// A row is integers with one scale. They have one byte or several digits. One byte: -127 .. 127, and the scale
+// is the row's largest magnitude / 127. T digits: fixed point with 7 T bits in signed digits of seven bits.
+// The scale is a power of two, so with four digits all values above a sixteenth of the largest magnitude are
+// exact. Sums of digits are exact.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -19,22 +20,24 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Whether bytes are multiplied four at a time, so that activations of four digits cost less than integers made floats.
+/// Whether bytes are multiplied four at a time, so that activations of four digits cost less than
+/// integers converted to floats.
 template <class Arch>
 inline constexpr bool multiplies_bytes = has_matrix_unit<Arch> || multiplies_quads<value_t<Arch>>;
 
-/// What a row of integers stands for: the sum of digits of term t, times 128^(Terms - 1 - t), times the scale.
+/// The scale of a row of integers and the sums of its digits. The row is the sum of its terms t, digits times
+/// 128^(Terms - 1 - t), times the scale.
 template <int Terms>
 struct quantized_row {
     float scale;
     std::int32_t sums[to_size(Terms)]; ///< of the digits of each term
 };
 
-/// Digits of 64 inputs.
+/// The digits of 64 inputs.
 template <int Terms>
 using quantized_slice = std::int8_t[to_size(Terms)][to_size(left_slice)];
 
-/// The scale of a row by the bits of its largest magnitude, and its inverse.
+/// The scale of a row from the bits of its largest magnitude, and its inverse.
 struct row_scale {
     float scale, inverse;
 };
@@ -50,7 +53,7 @@ row_scale scale_of_largest(std::uint32_t bits) noexcept {
         return {std::bit_cast<float>((exponent - whole) << 23), std::bit_cast<float>((254 + whole - exponent) << 23)};
     }
 }
-/// x = round(part * inverse) for `count` numbers, and zeros.
+/// to = round(part * inverse) for `count` numbers, then zeros.
 template <int Terms>
 void quantize(const float* part, index_t count, float inverse, quantized_slice<Terms>& to) noexcept {
     float x[left_slice] = {};
@@ -71,8 +74,9 @@ void quantize(const float* part, index_t count, float inverse, quantized_slice<T
         }
 }
 
-/// Row r of a left operand as integers, 64 at a time, zeros behind the last: sink(c, digits) for inputs c and on. Computes the row
-/// twice: once for its largest magnitude, and once to be rounded. A row with a number that is not finite is NaN.
+/// Row r of a left operand as integers, 64 at a time, with zeros after the last one: calls sink(c, digits) for the
+/// inputs from c on. Computes the row twice: once for its largest magnitude, and once to round it. The scale of a row
+/// with a number that is not finite is NaN.
 template <int Terms, class V>
 quantized_row<Terms> quantize_row(const auto& in, index_t r, index_t k, auto&& sink) noexcept {
     const auto stats = prepare_row<V>(in, r, k);
@@ -100,7 +104,8 @@ quantized_row<Terms> quantize_row(const auto& in, index_t r, index_t k, auto&& s
     return row;
 }
 
-/// Sums of digits to floats. sums(r, t) is where those of row r and term t lie, [panel]; what was multiplied is a weight's integer + zero.
+/// Converts sums of digits to floats. sums(r, t) points to those of row r and term t, [panel]; the weights were
+/// multiplied as their integers + zero.
 template <class Arch, int Terms>
 void scale_sums(const float* scales, int zero, const quantized_row<Terms>* rows, index_t count, const auto& sums,
                 float* tile) noexcept {
@@ -119,12 +124,12 @@ void scale_sums(const float* scales, int zero, const quantized_row<Terms>* rows,
         });
 }
 
-/// The left operand of a contraction in bytes: rows [rows, k] as integers, in blocks as panel_product.hpp describes. The terms of a
-/// row are rows of a block that follow one another.
+/// The left operand of a contraction in bytes: rows [rows, k] as integers, in blocks as described in panel_product.hpp.
+/// The terms of a row are consecutive rows of a block.
 template <class Arch, int Terms>
 class quantized_rows {
 public:
-    static constexpr index_t max_chunk = blocking<Arch>::chunk / (Terms == 1 ? 1 : 2); // whose sums wait on the stack
+    static constexpr index_t max_chunk = blocking<Arch>::chunk / (Terms == 1 ? 1 : 2); // their sums wait on the stack
     static_assert(blocking<Arch>::rows >= Terms);
 
     static constexpr std::size_t bytes(index_t rows, index_t k) {
@@ -210,7 +215,7 @@ public:
                 });
         }
     }
-    /// Until the last pass the tile holds sums of integers.
+    /// The tile holds integer sums until the last pass.
     void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile,
                   index_t pass = 0) const noexcept {
         using format = typename std::remove_cvref_t<decltype(w)>::format;
@@ -242,7 +247,7 @@ private:
     index_t k_;
 };
 
-/// The left operand in `Terms` bytes: on the matrix unit, where this process may use it, or in words.
+/// The left operand in `Terms` bytes: on the matrix unit if this process may use it, else in words.
 template <class Arch, int Terms>
 using quantized_left =
     left_for_unit<Arch, quantized_tiles<Arch, matrix_unit<Arch>, Terms>, quantized_rows<Arch, Terms>>;

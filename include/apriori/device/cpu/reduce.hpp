@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reductions of rows, alone and inside of element-wise programs: there a row is reduced where it is asked for, and is in the cache when
-// its elements are computed. Few long ones are shared among threads in parts.
+// Reductions of rows, standalone and inside of element-wise programs. There a row is reduced where its elements are
+// computed, so that it is in the cache. Few long rows are shared among threads in parts.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,10 +10,10 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Columns of a part of a long row, at least, and parts at most.
+/// The fewest columns of a part of a long row, and the most parts.
 inline constexpr index_t reduced_part = 16384, reduced_parts = 64;
 
-/// A row that is reduced in parts. They depend on its length alone, so that any number of threads gives the same bits.
+/// A row that is reduced in parts, which depend only on its length, so that any number of threads gives the same bits.
 template <class V, class Cursor, class T, executor X>
 struct row_in_parts {
     using row = program_row<V, Cursor, T>;
@@ -21,7 +21,7 @@ struct row_in_parts {
 
     row all;
     X& threads;
-    double cost; ///< of a reduction whose parts are shared among threads; 0: they are not
+    double cost; ///< of a reduction whose parts are shared among threads; 0: parts are not shared
 
     value sum(auto f) const noexcept { return joined(T{0}, f, fn::add{}); }
     value product(auto f) const noexcept { return joined(T{1}, f, fn::multiply{}); }
@@ -34,7 +34,7 @@ private:
         if (all.cols < 4 * reduced_part) return all.joined(0, all.cols, start, f, join);
         return joined_in_parts(all, threads, cost, start, f, join);
     }
-    /// With copies of what it needs, so that the members of short rows stay in registers.
+    /// Static, with copies of its arguments, so that the members of short rows stay in registers.
     template <class F, class Join>
     APRIORI_NOINLINE static value joined_in_parts(row all, X& threads, double cost, T start, F f, Join join) noexcept {
         const index_t cols = all.cols, parts = (std::min)(cols / reduced_part, reduced_parts), size = cols / parts;
@@ -49,7 +49,7 @@ private:
     }
 };
 
-/// A reduction by registers of Arch; few long rows are reduced in parts that threads share.
+/// A reduction in registers of Arch; few long rows are reduced in parts that threads share.
 template <class Arch, executor X, class Policy, class P>
 struct reduced_in_registers {
     using reduction = el::reduced<Policy, P>;
@@ -58,7 +58,7 @@ struct reduced_in_registers {
 
     reduction of;
     X* threads;
-    double cost; ///< of a row whose parts are shared among threads; 0: they are not
+    double cost; ///< of a row whose parts are shared among threads; 0: parts are not shared
 
     auto row(index_t r) const noexcept {
         using cursor = decltype(of.program.row(r));
@@ -67,7 +67,7 @@ struct reduced_in_registers {
     }
 };
 
-/// The program with its reductions in registers. `shared`: among threads.
+/// The program with its reductions in registers; `shared`: their parts are shared among threads.
 template <class Arch, executor X, class P>
 auto in_registers(X& threads, const P& p, bool shared) noexcept {
     return el::with_leaves(p, [&]<class Leaf>(const Leaf& leaf) {

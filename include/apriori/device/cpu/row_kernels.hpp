@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of element-wise programs: evaluated, reduced, normalised, stored.
+// Rows of element-wise programs: evaluating, reducing, normalising and storing them.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -14,7 +14,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// What a program is computed in on an architecture: vectors of floats, or of doubles where something in it takes eight bytes.
+/// The value type of a program on an architecture: vectors of floats, or of doubles if
+/// something in it takes eight bytes.
 template <class Arch, class... P>
 using value_for = value_t<Arch, std::conditional_t<(el::is_wide<P> || ...), double, float>>;
 
@@ -37,8 +38,8 @@ struct program_row {
         return one_lane(std::int64_t{c});
     }
 
-    /// f of columns c .. last joined, in chains that do not wait for one another; `start` changes nothing. Functions such as exp
-    /// are inlined here, so that those of the chains overlap.
+    /// f of columns c .. last, joined in chains that do not wait for one another; `start` is neutral. Functions such as
+    /// exp are inlined here, so that those of the chains overlap.
     template <class F, class Join>
     [[gnu::flatten]] value joined(index_t c, index_t last, T start, F f, Join join) const noexcept {
         using Vs = el::value_beside<V, T>;
@@ -46,7 +47,7 @@ struct program_row {
         Vs part[chains];
 #pragma GCC unroll 4
         for (Vs& p : part) p = lanes<Vs>::set(start);
-        const bool short_row = last - c < L; // than a vector: the chains are not joined
+        const bool short_row = last - c < L; // shorter than a vector: the chains are not joined
         for (; c + chains * L <= last; c += chains * L)
 #pragma GCC unroll 4
             for (index_t i = 0; i < chains; ++i) part[i] = join(part[i], f(element<V>(c + i * L)));
@@ -64,7 +65,7 @@ struct program_row {
     }
 
 private:
-    /// Column c and those after it, as numbers T.
+    /// The columns from c on, as numbers of type T.
     template <class W>
     APRIORI_INLINE auto element(index_t c) const noexcept {
         return lanes_cast<el::value_beside<W, T>>(cursor.at(c, W{}));
@@ -75,12 +76,12 @@ program_row<V, Cursor, T> make_program_row(Cursor cursor, index_t cols) {
     return {cursor, cols};
 }
 
-/// to[0 .. last - first) = columns first .. last of row r of a contraction's left operand; `stats` is what prepare_row gave.
+/// to[0 .. last - first) = columns first .. last of row r of a contraction's left operand; `stats` is from prepare_row.
 template <class V, class Program, class Stats, class T>
 APRIORI_INLINE void fill_row(const ops::mapped<Program>& in, index_t r, const Stats&, index_t first, index_t last,
                              T* to) noexcept {
     const auto row = in.program.row(r);
-    // inlined wherever rows are filled: called, it would read the row's pointers and numbers again for every vector
+    // inlined wherever rows are filled: a called lambda would reload the row's pointers and numbers for every vector
     for_columns<V>(first, last, [&]<class W>(W, index_t c) __attribute__((always_inline)) {
         store(to + (c - first), row.at(c, W{}));
     });
@@ -98,7 +99,7 @@ APRIORI_INLINE void fill_row(const ops::normalized<Policy, Inner, Outer>& in, in
 }
 
 struct no_stats {};
-/// What a row has to be reduced to before its elements can be filled in.
+/// What a row must be reduced to before its elements can be computed.
 template <class V, class Program>
 no_stats prepare_row(const ops::mapped<Program>&, index_t, index_t) noexcept {
     return {};
@@ -143,7 +144,8 @@ void interleave_columns(const float (*rows)[left_slice], index_t count, float* t
 template <int Rows>
 inline constexpr auto interleave_columns_of = by_row_count<Rows>([]<int M>() { return &interleave_columns<M>; });
 
-/// Rows first .. last of a left operand, interleaved in blocks as panel_product.hpp describes; `to` is where row 0 lies.
+/// Writes rows first .. last of a left operand, interleaved in blocks as described in
+/// panel_product.hpp; `to` points to row 0.
 template <class Arch, class Input>
 void interleave_rows(const Input& in, index_t first, index_t last, index_t block, index_t k, float* to) noexcept {
     using V = value_t<Arch>;
@@ -170,7 +172,8 @@ void multiply_row(float* row, float x) noexcept {
                    [&]<class U>(U, index_t c) { store(row + c, lanes<U>::load(row + c) * lanes<U>::set(x)); });
 }
 
-/// Row r of a result: out[c] = program(value(c)) for columns first .. first + cols; `values` holds what the kernel computed.
+/// Stores row r of a result: out[c] = program(value(c)) for columns first .. first + cols;
+/// `values` are the kernel's results.
 template <class V, class Program, class Out, class T>
 APRIORI_INLINE void store_row(const Program& program, const Out& out, index_t r, const T* values, index_t first,
                               index_t cols) noexcept {
@@ -180,20 +183,20 @@ APRIORI_INLINE void store_row(const Program& program, const Out& out, index_t r,
                    [&]<class W>(W, index_t c) { store(to + c, row.at(c, lanes<W>::load(values + (c - first)))); });
 }
 
-/// body(r) for every row of a result, of so many operations an element.
+/// Calls body(r) for every row of a result that takes `flops` operations an element.
 void for_rows(executor auto& x, const auto& op, int flops, const auto& body) {
     parallel_ranges(x, op.rows, 4 * operations(flops, op.rows, op.cols), [&](index_t first, index_t last) {
         for (index_t r = first; r < last; ++r) body(r);
     });
 }
 
-/// Row r of a norm.
+/// Computes row r of a norm.
 template <class V, class Op>
 void normalize_row(const Op& op, index_t r) noexcept {
     fill_row<V>(op.input, r, prepare_row<V>(op.input, r, op.cols), 0, op.cols, op.out.row(r));
 }
 
-/// Only some primitives need memory of their own.
+/// By default, primitives need no scratch.
 template <class Arch, class Op>
 constexpr std::size_t scratch_bytes(const Op&) noexcept {
     return 0;

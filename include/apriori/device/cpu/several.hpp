@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several registers as one value, for what is computed of more columns side by side than a register has lanes.
+// Several registers as one value, for computing more adjacent columns than a register has lanes.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +12,7 @@ namespace apriori {
 
 namespace cpu_device {
 
-/// K registers side by side.
+/// K adjacent registers.
 template <class V, int K>
 struct several : lane_math::value {
     std::array<V, to_size(K)> v;
@@ -25,7 +25,7 @@ struct several : lane_math::value {
             return y;
         }(std::make_integer_sequence<int, K>{});
     }
-    /// f of each register of all of these.
+    /// f applied to each register of all of these.
     static APRIORI_INLINE several each(auto&& f, const auto&... of) noexcept {
         return made([&](auto k) __attribute__((always_inline)) { return f(std::get<to_size(k())>(of.v)...); });
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise programs: of short rows, such as the three colours of pixels, several adjacent ones are processed as one; few long rows
-// are shared among threads in parts; destinations with gaps are written from a buffer.
+// Element-wise programs. Several adjacent short rows, such as the three colours of pixels, are processed as one. Few
+// long rows are shared among threads in parts. Destinations with gaps are written from a buffer.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -16,11 +16,11 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Columns of a joined row, at most; about so many are sought.
+/// The most columns of a joined row, and about how many are intended.
 inline constexpr index_t joined_columns = 1024, joined_aim = 512;
 
-/// How a leaf is read where `rows` rows of `cols` columns are joined: join changes it so. With 0 rows it only tells whether they lie side
-/// by side. A leaf that is not listed can't be joined.
+/// How `rows` rows of `cols` columns of a leaf are joined into one: join changes the leaf accordingly. With 0 rows it
+/// only returns whether rows are adjacent. A leaf without a specialisation can't be joined.
 template <class P>
 struct joined_rows {
     static constexpr bool possible = false;
@@ -68,7 +68,7 @@ struct joined_rows<el::apply<F, P...>> {
     }
 };
 
-/// Rows that are joined into one, such that it ends where a vector does; 0: these are not worth it.
+/// The number of rows that are joined into one that is a multiple of a vector long; 0: joining is not worth it.
 template <class V>
 constexpr index_t rows_to_join(index_t rows, index_t cols) noexcept {
     constexpr index_t L = lanes<V>::count;
@@ -79,15 +79,17 @@ constexpr index_t rows_to_join(index_t rows, index_t cols) noexcept {
     return join <= rows ? join : 0;
 }
 
-/// Columns of a row that a thread takes where there are few rows; and of a row that is worth sharing.
+/// The columns of a row that a thread takes if there are few rows, and the columns of a row that is worth sharing.
 inline constexpr index_t row_part = 8192, long_row = 4 * row_part;
 
-/// Columns of a row one by one, apart from the loop over vectors, which needs the registers: with a copy of the row.
+/// Computes columns of a row one at a time. Out of line, with a copy of the row, so that the loop
+/// over vectors has the registers.
 template <class W, class Row, class T>
 APRIORI_NOINLINE void map_rest(Row row, T* to, index_t first, index_t last) noexcept {
     for (index_t c = first; c < last; ++c) store(to + c, row.at(c, W{}));
 }
-/// Columns before the first one where a whole vector lies in one line of the cache: half of all accesses take two where none does.
+/// Columns before the first one at which a vector fills exactly one cache line; 0 where vectors are shorter than a
+/// line. Every unaligned vector would touch two lines.
 template <class V, class T>
 index_t columns_to_align(const T* to) noexcept {
     constexpr std::size_t line = 64;
@@ -96,8 +98,8 @@ index_t columns_to_align(const T* to) noexcept {
     else
         return index_t((line - reinterpret_cast<std::uintptr_t>(to) % line) % line / sizeof(T));
 }
-/// to[c] = row[c] of columns c0 .. c1: the one loop of all maps. It begins and ends with a vector that overlaps another one. These two are
-/// computed before and stored behind it, for `to` may be an operand, too.
+/// to[c] = row[c] for columns c0 .. c1: the one loop of all maps. It begins and ends with a vector that overlaps its
+/// neighbour. These two are computed before the loop and stored after it, since `to` may also be an operand.
 template <class V, class Row, class T>
 APRIORI_INLINE void map_row(const Row& row, T* to, index_t c0, index_t c1) noexcept {
     constexpr index_t L = lanes<V>::count;
@@ -119,14 +121,14 @@ APRIORI_INLINE void map_row(const Row& row, T* to, index_t c0, index_t c1) noexc
     } else
         map_rest<V>(row, to, c0, c1);
 }
-/// out[r, c] = program[r, c] of rows r0 .. r1 and columns c0 .. c1.
+/// out[r, c] = program[r, c] for rows r0 .. r1 and columns c0 .. c1.
 template <class V, class P, class Out>
 APRIORI_NOINLINE void map_rows(const P& program, const Out& out, index_t r0, index_t r1, index_t c0,
                                index_t c1) noexcept {
     for (index_t r = r0; r < r1; ++r) map_row<V>(program.row(r), out.row(r), c0, c1);
 }
 
-/// Runs a map whose rows can be joined; false where they can't.
+/// Runs a map whose rows can be joined; returns false, having done nothing, if they can't.
 template <class Arch, executor X, class P, class T>
 APRIORI_NOINLINE bool run_joined(X& x, const ops::map<P, ops::output_to<T>>& op) {
     using join = joined_rows<P>;
@@ -151,7 +153,7 @@ APRIORI_NOINLINE bool run_joined(X& x, const ops::map<P, ops::output_to<T>>& op)
 template <class Arch, executor X, class P, class Out>
 void run(X& x, const ops::map<P, Out>& op);
 
-/// Runs a map that reads one operand many times; false, and nothing is done, where it reads others too.
+/// Runs a map that reads one operand many times; returns false, having done nothing, if it also reads others.
 template <class Arch, executor X, class P, class Out>
 bool run_loading_once(X& x, const ops::map<P, Out>& op) {
     if constexpr (repeats_operand<P>) {
@@ -165,7 +167,7 @@ bool run_loading_once(X& x, const ops::map<P, Out>& op) {
     } else
         return false;
 }
-/// Runs a map that reduces rows: each is reduced once, whichever threads compute its elements.
+/// Runs a map that reduces rows. Each row is reduced once, whichever threads compute its elements.
 template <class Arch, executor X, class P, class Out>
 void run_reducing(X& x, const ops::map<P, Out>& op) {
     using V = value_for<Arch, P>;
@@ -203,7 +205,7 @@ void run(X& x, const ops::map<P, Out>& op) {
     });
 }
 
-/// Columns of a row that are computed before they are stored with gaps.
+/// The number of columns that are computed before they are stored with gaps.
 inline constexpr index_t scattered_columns = 256;
 
 template <class Arch, executor X, class P, class Out>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels compute in, for each architecture: its registers (device/cpu/xsimd.hpp) or plain floats.
+// The value types of kernels, for each architecture: its registers (device/cpu/xsimd.hpp) or plain floats.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -16,9 +16,9 @@ APRIORI_INLINE void store(T* p, V x) noexcept {
     lanes<V>::store(p, x);
 }
 
-/// a * b + c, in one rounding where there is such an instruction.
+/// a * b + c, with one rounding if there is an instruction for it.
 APRIORI_INLINE float multiply_add(float a, float b, float c) noexcept {
-#ifdef FP_FAST_FMAF // said, not left to the compiler, which contracts in one kernel and not in the next
+#ifdef FP_FAST_FMAF // explicit, since the compiler contracts in one kernel and not in another
     return std::fma(a, b, c);
 #else
     return a * b + c;
@@ -32,7 +32,7 @@ APRIORI_INLINE double multiply_add(double a, double b, double c) noexcept {
 #endif
 }
 
-/// The lanes joined by halves: the same order on every run.
+/// The lanes joined by halves, in the same order on every run.
 template <class V, class Join>
 APRIORI_INLINE auto join_lanes(V x, Join join) noexcept {
     typename lanes<V>::number a[to_size(lanes<V>::count)];
@@ -50,7 +50,7 @@ APRIORI_INLINE auto max_lanes(auto x) noexcept {
     return join_lanes(x, [](auto a, auto b) { return a > b ? a : b; });
 }
 
-/// The value type that code for an architecture computes in: of floats, or of doubles where it has registers of those.
+/// The value type of code for an architecture: registers of floats or doubles where it has them, else single numbers.
 template <class Arch, class T>
 struct value_of_arch {
     using type = std::conditional_t<(detail::batch_size<T, Arch> > 0), simd<Arch, T>, T>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of small matrices: a few columns of the right operand at a time on the stack, nothing interleaved.
+// Products of small matrices: a few columns of the right operand at a time on the stack, without interleaving.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -8,14 +8,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Inputs of a small product, at most; and its multiply-adds, where packing costs about as much as it saves.
+/// The most inputs of a small product, and the most multiply-adds: beyond them packing saves more than it costs.
 inline constexpr index_t small_matmul_depth = 128, small_matmul_work = 32 * 32 * 32;
 
 constexpr bool is_small_matmul(index_t m, index_t n, index_t k) noexcept {
     return k <= small_matmul_depth && m * n * k <= small_matmul_work;
 }
 
-/// sums[M][lanes] = a[M, k] times columns [k][lanes], a row of which lies every `stride` floats.
+/// sums[M][lanes] = a[M, k] times columns [k][lanes], whose rows are `stride` floats apart.
 template <class V, int M>
 APRIORI_INLINE void multiply_columns(const float* a, index_t row, index_t col, const float* columns, index_t stride,
                                      index_t k, float* sums) noexcept {
@@ -36,7 +36,7 @@ APRIORI_INLINE void multiply_columns(const float* a, index_t row, index_t col, c
 template <class Arch, int N>
 using narrow_value_t = typename value_of_lanes<Arch, N>::type;
 
-/// Item `item` of a batch of small products, in vectors V.
+/// Computes product `item` of a batch of small ones, in vectors V.
 template <class V, class E, class Map>
 void multiply_small_by(const ops::matmul<E, float, Map>& op, index_t item) noexcept {
     constexpr int L = lanes<V>::count, M = 4;

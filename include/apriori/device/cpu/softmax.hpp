@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax of rows with one exponential an element and one pass over memory. A row is read in blocks of a few vectors; the
-// exponentials of a block are relative to the largest elements so far, lane by lane, and wait in the cache. In the end each
-// block is brought to the row's largest element by one exponential of its own (Milakov and Gimelshein 2018, by lanes).
+// Softmax of rows with one exponential per element and one pass over memory. A row is read in blocks of a few vectors;
+// the exponentials of a block are relative to the largest elements so far, lane by lane, and stay in the cache. At the
+// end one exponential per block rescales it to the row's largest element (Milakov and Gimelshein 2018, by lanes).
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,28 +11,29 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Vectors of a block, and blocks of a row, at most.
+/// The vectors of a block, and the most blocks of a row.
 inline constexpr index_t softmax_block = 8, softmax_blocks = 64;
 
-/// Elements of a row that softmax_row takes, at most.
+/// The most elements of a row that softmax_row takes.
 template <class V>
 inline constexpr index_t softmax_row_limit = softmax_blocks * softmax_block * lanes<V>::count;
 
-/// A block of a row: the largest elements of it and those before, and the sums of its exponentials relative to them.
+/// A block of a row: its largest elements so far, and the sums of its exponentials relative to them.
 template <class V>
 struct softmax_part {
     V top, sum;
 };
 
-/// The softmax of `cols` elements, 1 to softmax_row_limit. read(W{}, c) gives those from column c on and write(c, y) takes theirs,
-/// vectors and single floats; `values` holds as many floats until all are read. NaN and +inf make a row NaN, as does -inf alone.
+/// The softmax of `cols` elements, 1 to softmax_row_limit. read(W{}, c) returns those from column c on and write(c, y)
+/// stores them, as vectors and single floats; `values` has room for `cols` floats. All elements are read before the
+/// first is written. A row is NaN if it has a NaN or +inf, or only -inf.
 template <class V, class Read, class Write>
 APRIORI_INLINE void softmax_row(index_t cols, float* values, const Read& read, const Write& write) noexcept {
     using fn::fmax;
     constexpr index_t L = lanes<V>::count, B = softmax_block;
     softmax_part<V> parts[softmax_blocks];
-    const index_t whole = cols / (B * L), first_rest = whole * B * L; // blocks, and the columns behind them
-    const auto part_of_row = [&](index_t c) {                         // a vector that may end behind the row, in -inf
+    const index_t whole = cols / (B * L), first_rest = whole * B * L; // blocks, and the columns after them
+    const auto part_of_row = [&](index_t c) {                         // a vector; past the row's end it is -inf
         if (c + L <= cols) return read(V{}, c);
         float lane[to_size(L)];
         for (index_t l = 0; l < L; ++l)
@@ -40,7 +41,7 @@ APRIORI_INLINE void softmax_row(index_t cols, float* values, const Read& read, c
         return lanes<V>::load(lane);
     };
 
-    // finite, so that elements of -inf give 0
+    // finite, so that exponentials of -inf are 0
     V top = lanes<V>::set(std::numeric_limits<float>::lowest());
     for (index_t b = 0; b < whole; ++b) {
         V x[B], e[B];
@@ -61,7 +62,7 @@ APRIORI_INLINE void softmax_row(index_t cols, float* values, const Read& read, c
         for (index_t i = 1; i < B; ++i) sum = sum + e[i];
         parts[b] = {top, sum};
     }
-    V behind[B], sum_behind = lanes<V>::set(0.0f); // the last part, short of a block
+    V behind[B], sum_behind = lanes<V>::set(0.0f); // the last part, shorter than a block
     index_t vectors = 0;
     for (index_t c = first_rest; c < cols; c += L) {
         behind[vectors] = part_of_row(c);
@@ -114,7 +115,7 @@ requires(!el::is_wide<In> && !el::is_wide<O> && std::is_same_v<el::value_of<In>,
 void run(X& x, const ops::normalize<norms::softmax, In, O>& op) {
     using V = value_t<Arch>;
     constexpr index_t most = softmax_row_limit<V>;
-    constexpr bool in_place = std::is_same_v<O, el::acc>; // else `outer` may read what is there before
+    constexpr bool in_place = std::is_same_v<O, el::acc>; // otherwise `outer` may read the previous contents
     for_rows(x, op, norms::softmax::flops, [&](index_t r) {
         if (op.cols < 1 || op.cols > most) return normalize_row<V>(op, r);
         alignas(64) float stack[to_size(in_place ? 1 : most)];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention in products of bfloat16 on a matrix unit: as attention.hpp has it, with 32 queries at a time.
+// Attention in products of bfloat16 on a matrix unit: as in attention.hpp, with 32 queries at a time.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,8 +13,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// A head's attention, with keys and values as panels of words of two: keys have a panel for each P of them and pairs of columns, values
-/// a panel for each P columns and pairs of keys. What is past the last of either is zero.
+/// Attention of one head, with keys and values as panels of words of two elements: keys have a panel for each P keys
+/// and words of column pairs, values a panel for each P columns and words of key pairs. Padding is zero.
 template <class Arch, class Unit>
 class tile_attention {
     using V = value_t<Arch>;
@@ -37,7 +37,7 @@ public:
           queries_(memory + parts(tokens, head_dim).queries),
           sums_(reinterpret_cast<float*>(memory + parts(tokens, head_dim).sums)) {}
 
-    /// Head h of sequence s.
+    /// Attention for head h of sequence s.
     template <class E>
     void attend(const ops::attention<E, bfloat16>& op, index_t s, index_t h) const noexcept {
         pack_keys(op.k + s * tokens_ * op.k_stride + h * d_, op.k_stride);
@@ -77,7 +77,7 @@ private:
             }
         }
     }
-    /// Queries r0 .. r0 + m.
+    /// Attention for queries r0 .. r0 + m.
     template <class E>
     void attend_block(const ops::attention<E, bfloat16>& op, index_t s, index_t h, index_t r0,
                       index_t m) const noexcept {

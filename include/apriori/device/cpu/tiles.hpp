@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix units: products of tiles, 16 rows of 64 bytes each.
 //
-// A left tile has 16 rows of 32 bfloat16 or 64 bytes. A right tile has a row for each pair of inputs, or quad of bytes, and in it a
-// word for each of 16 outputs: which is how panels of these elements lie in memory, so that they serve vector registers as well.
+// A left tile has 16 rows of 32 bfloat16 or 64 bytes. A right tile has a row for each pair of inputs, or quad of
+// bytes, and in it a word for each of 16 outputs. Panels of these elements have the same layout in memory, so that
+// they work for vector registers, too.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -17,12 +18,14 @@ namespace apriori::cpu_device {
 
 /// The matrix unit of machines without one. A unit has
 ///     available()                       whether this process may use it
-///     session                           to be alive on each thread that uses it, while it does
-///     zero<T>, load<T>, store<T>        tile register T, 0 .. 7, from and to 16 rows that lie `stride` bytes apart
-///     load_past_l1<T>                   the same, without taking the L1 cache from what is read again sooner
-///     add_bfloat16<Sum, Left, Right>    Sum += Left Right in float32: the first elements of the pairs are summed, and the second
-///                                       ones, then both sums; subnormals count as zero
-///     add_bytes<Sum, Left, Right>       the same in int32, of signed bytes on the left and unsigned ones on the right
+///     session                           must exist on each thread while that thread uses the unit
+///     zero<T>, load<T>, store<T>        tile register T, 0 .. 7, from and to 16 rows that are `stride` bytes apart
+///     load_past_l1<T>                   the same, but does not displace data from the L1 cache that is read again
+///                                       sooner
+///     add_bfloat16<Sum, Left, Right>    Sum += Left Right in float32: the first elements of the pairs are summed, the
+///                                       second ones, then both sums; subnormals count as zero
+///     add_bytes<Sum, Left, Right>       the same in int32, with signed bytes on the left and unsigned ones on the
+///                                       right
 struct no_matrix_unit {
     static constexpr bool available() noexcept { return false; }
 };
@@ -45,7 +48,7 @@ inline constexpr bool has_matrix_unit = !std::is_same_v<matrix_unit<Arch>, no_ma
 
 inline constexpr index_t tile_rows = 16, tile_row_bytes = 64, tile_bytes = tile_rows * tile_row_bytes;
 
-/// The elements of tiles: `depth` of them fill a row. A left operand of several terms is the sum of as many matrices.
+/// The elements of tiles; `depth` of them fill a row. A left operand of several terms is the sum of as many matrices.
 template <int Terms>
 struct bfloat16_tiles {
     using sum = float;
@@ -67,14 +70,15 @@ struct byte_tiles {
     }
 };
 
-/// sums [16 Groups][panel] (+)= `Groups` tiles of rows, the second `group_bytes` behind the first, times `steps` tiles of a panel.
+/// sums [16 Groups][panel] (+)= `Groups` tiles of rows, the second `group_bytes` after the first,
+/// times `steps` tiles of a panel.
 template <class Arch, class Unit, class Elements, int Groups>
 void multiply_tile_groups(const std::byte* left, index_t group_bytes, const std::byte* panel, index_t steps,
                           typename Elements::sum* sums, bool accumulate, block_turn block) noexcept {
     constexpr index_t P = blocking<Arch>::panel, row_bytes = 4 * P, step_bytes = tile_rows * row_bytes;
     constexpr int N = P / tile_rows; // tiles across the panel
     static_assert(N == 1 || N == 2);
-    const auto each_sum = [&](auto&& body) __attribute__((always_inline)) { // body(<register>, where it lies)
+    const auto each_sum = [&](auto&& body) __attribute__((always_inline)) { // body(<register>, its address)
         body.template operator()<0>(sums);
         if constexpr (N > 1) body.template operator()<1>(sums + 16);
         if constexpr (Groups > 1) body.template operator()<2>(sums + tile_rows * P);
@@ -105,15 +109,15 @@ void multiply_tile_groups(const std::byte* left, index_t group_bytes, const std:
     each_sum([&]<int T>(auto* at) __attribute__((always_inline)) { Unit::template store<T>(at, row_bytes); });
 }
 
-/// Where the rows of a left operand lie as tiles. A chunk of rows has the rows of term 0, then those of term 1 and so on, 16 to a
-/// group. The tiles of a group follow one another along the inputs.
+/// The layout of a left operand in tiles. A chunk of rows has the rows of term 0, then those of term 1 and so on, 16 to
+/// a group. The tiles of a group are consecutive along the inputs.
 template <class Arch, class Unit, class Elements>
 class tiled_left {
 public:
     using sum = typename Elements::sum;
     static constexpr int terms = Elements::terms;
     static constexpr index_t depth = Elements::depth;
-    /// Rows of a chunk: while a panel comes from memory, so many are multiplied with it.
+    /// The most rows of a chunk: that many are multiplied with a panel while the next comes from memory.
     static constexpr index_t max_chunk = 288 / terms, max_sums = max_chunk * terms;
     static_assert(max_sums % tile_rows == 0);
 
@@ -129,9 +133,10 @@ public:
           passes_(passes_of(chunk_, k)) {}
 
     index_t chunk() const noexcept { return chunk_; }
-    /// A chunk that is too large for the cache is multiplied in passes over parts of the inputs; the sums of all panels wait between them.
+    /// A chunk that is too large for the cache is multiplied in passes over parts of the inputs; the sums of all
+    /// panels are kept between passes.
     index_t passes() const noexcept { return passes_; }
-    /// Those of the tile t of the result, behind the rows.
+    /// The sums of tile t of the result, stored after the rows.
     float* sums(index_t t) const noexcept {
         return reinterpret_cast<float*>(data_ + bytes(rows_, steps_ * depth)) + t * chunk_ * blocking<Arch>::panel;
     }
@@ -139,16 +144,18 @@ public:
         const index_t chunk = chunk_of(rows, k);
         return passes_of(chunk, k) == 1 ? 0 : to_size(ceil_div(rows, chunk) * chunk * padded_outputs<Arch>(n) * 4);
     }
-    /// The row of the first tile that holds inputs of row r; that of inputs depth * i and on is i * tile_bytes behind it.
+    /// The row of the first tile that holds inputs of row r; the one for the inputs from depth * i
+    /// on is i * tile_bytes after it.
     std::byte* row_at(index_t r, index_t term = 0) const noexcept {
         const index_t first = r / chunk_ * chunk_, count = (std::min)(rows_ - first, chunk_);
         const index_t stacked = term * count + r - first;
         return group_at(first, stacked / tile_rows) + stacked % tile_rows * tile_row_bytes;
     }
 
-    /// sums [terms * count, whole tiles][panel] (+)= the product of the chunk of `count` rows from `first` on with a panel's words, in a
-    /// pass. A slice of the panel, 16 tiles deep, stays in the L1 cache while all rows pass over it. Few rows wait for memory: with
-    /// slices of 8 less of what is on its way takes the L2 cache from them.
+    /// sums [terms * count, whole tiles][panel] (+)= one pass of the product of the `count` rows of the chunk at
+    /// `first` with a panel's words. A slice of the panel, 16 tiles deep, stays in the L1 cache while all rows pass
+    /// over it. With few rows the time goes into waiting for memory: with slices of 8 tiles less prefetched data
+    /// displaces the rows from the L2 cache.
     void multiply(index_t first, index_t count, const std::byte* panel, sum* sums, bool accumulate = false,
                   index_t pass = 0) const noexcept {
         constexpr index_t P = blocking<Arch>::panel;
@@ -167,7 +174,7 @@ public:
     }
 
 private:
-    /// Of a chunk, or of one pass over it: as much as leaves room in an L2 cache of 2 MiB.
+    /// The most bytes of a chunk, or of one pass over it, that leave room in an L2 cache of 2 MiB.
     static constexpr index_t most_bytes = index_t{9} << 17;
 
     static constexpr index_t row_bytes(index_t k) { return terms * ceil_div(k, depth) * tile_row_bytes; }
@@ -175,7 +182,7 @@ private:
     static constexpr index_t passes_of(index_t chunk, index_t k) {
         return terms == 1 ? (std::max)(ceil_div(chunk * row_bytes(k), most_bytes), index_t{1}) : 1;
     }
-    /// As few chunks as can be, of about the same size.
+    /// The rows of a chunk, such that there are as few chunks as possible of about the same size.
     static constexpr index_t chunk_of(index_t rows, index_t k) {
         index_t most = max_chunk;
         if (terms > 1 && k > 0) most = (std::max)((std::min)(most, most_bytes / row_bytes(k)), 2 * tile_rows);
@@ -191,7 +198,8 @@ private:
     index_t rows_, chunk_, steps_, passes_;
 };
 
-/// A left operand for the matrix unit where this process may use it and there are Tiled::fewest rows, and a plain one elsewhere.
+/// A left operand for the matrix unit if this process may use it and there are at least
+/// Tiled::fewest rows, else a plain one.
 template <class Unit, class Tiled, class Plain>
 class tiled_or_plain {
 public:
@@ -210,7 +218,7 @@ public:
     void multiply(index_t first, index_t count, const auto& w, index_t p, float* tile) const noexcept {
         tiles_ ? tiled_.multiply(first, count, w, p, tile) : plain_.multiply(first, count, w, p, tile);
     }
-    /// The tiles, where they are multiplied in several passes; null elsewhere.
+    /// The tiles, if they are multiplied in several passes; else null.
     const Tiled* in_passes() const noexcept { return tiles_ && tiled_.passes() > 1 ? &tiled_ : nullptr; }
     static constexpr std::size_t sum_bytes(index_t rows, index_t n, index_t k) { return Tiled::sum_bytes(rows, n, k); }
 

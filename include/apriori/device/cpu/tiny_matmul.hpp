@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches of products with a square right operand of a few rows, such as rotations: an item's rows are in registers.
+// Batches of products with a square right operand of a few rows, such as rotations. An item's rows are in registers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,14 +10,15 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Rows of a right operand [N, N], each at the beginning of L floats: where it lies, if what follows a row may be read too, or a copy.
+/// The rows of a right operand [N, N], each followed by padding to L floats: in place if what follows a
+/// row may be read, else a copy.
 template <index_t N, index_t L>
 class tiny_right {
 public:
     explicit tiny_right(const ops::batched_matrix& b, index_t batch) noexcept
         : b_(b),
           in_place_(b.col == 1 && b.row == N && (L == N || (b.batch.uniform() && b.batch.inner == N * N))),
-          // behind the last row of the last item there may be no memory
+          // the memory may end after the last row of the last item
           readable_(L == N ? batch : batch - 1),
           same_(b.batch.uniform() && b.batch.inner == 0) {}
 
@@ -41,9 +42,9 @@ private:
     alignas(64) float copy_[to_size(N * L)]{};
 };
 
-/// Items first .. last of a batch with right operands [N, N], in vectors V of N lanes or more; a result
-/// that does not fill one is stored by Short. Square: the left operands are [N, N]
-/// too, their columns contiguous, and the results' rows lie at equal distances, so that the compiler unrolls an item.
+/// Computes items first .. last of a batch with right operands [N, N], in vectors V of N lanes or more; a result that
+/// does not fill one is stored by Short. Square: the left operands are [N, N], too, their columns are contiguous, and
+/// the rows of results have equal distances, so that the compiler unrolls an item.
 template <class V, class Short, int N, bool Square, class E>
 void multiply_tiny(const ops::matmul<E>& op, index_t first, index_t last) noexcept {
     constexpr int L = lanes<V>::count;
@@ -76,18 +77,18 @@ void multiply_tiny(const ops::matmul<E>& op, index_t first, index_t last) noexce
     }
 }
 
-/// Registers of floats whose lanes the compiler shuffles, four rows of four or two of them.
+/// Registers of floats whose lanes the compiler shuffles; they hold four rows of four, or two of them.
 template <class V>
 concept holds_rows_of_four = V::native && (lanes<V>::count == 8 || lanes<V>::count == 16);
 
-/// The lanes 4 J .. 4 J + 3 again and again.
+/// The lanes 4 J .. 4 J + 3, repeated.
 template <int J, holds_rows_of_four V>
 APRIORI_INLINE V repeated_four(V x) noexcept {
     return [&]<int... Ls>(std::integer_sequence<int, Ls...>) __attribute__((always_inline)) {
         return V(typename V::batch(__builtin_shufflevector(x.v.data, x.v.data, (4 * J + Ls % 4)...)));
     }(std::make_integer_sequence<int, lanes<V>::count>{});
 }
-/// Number J of each four lanes, in all four.
+/// Lane J of each group of four lanes, in all four.
 template <int J, holds_rows_of_four V>
 APRIORI_INLINE V spread_in_fours(V x) noexcept {
     return [&]<int... Ls>(std::integer_sequence<int, Ls...>) __attribute__((always_inline)) {
@@ -95,7 +96,8 @@ APRIORI_INLINE V spread_in_fours(V x) noexcept {
     }(std::make_integer_sequence<int, lanes<V>::count>{});
 }
 
-/// Items first .. last of a batch of plain products [4, 4] [4, 4] that lie in order: a register holds all rows of a result, or two.
+/// Computes items first .. last of a batch of dense products [4, 4] [4, 4]: a register holds
+/// all rows of a result, or two.
 template <holds_rows_of_four V, class E>
 void multiply_fours(const ops::matmul<E>& op, index_t first, index_t last) noexcept {
     constexpr int L = lanes<V>::count;
@@ -116,7 +118,7 @@ void multiply_fours(const ops::matmul<E>& op, index_t first, index_t last) noexc
         }
     }
 }
-/// Whether a batch is such products.
+/// Whether a batch consists of such products.
 template <class E>
 bool are_fours(const ops::matmul<E>& op) noexcept {
     const auto dense = [](const ops::batched_matrix& x) { return x.row == 4 && x.col == 1; };
@@ -124,7 +126,7 @@ bool are_fours(const ops::matmul<E>& op) noexcept {
            op.out.map.uniform() && op.out.map.inner == 4;
 }
 
-/// Runs a batch of products whose right operands have 2 to 8 rows and as many columns; false for others.
+/// Runs a batch of products whose right operands are [N, N] with N = 2, 3, 4, 6 or 8; returns false for others.
 template <class Arch, class E, class Map, executor X>
 bool run_tiny(X&, const ops::matmul<E, float, Map>&) {
     return false; // of many axes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// vector_arch<N>, registers of N floats by the compiler's vectors, with what instruction sets add to them.
+// vector_arch<N>, registers of N floats as the compiler's vectors, with additions for some instruction sets.
 #pragma once
 
 #include "apriori/device/cpu/helium.hpp"
@@ -20,7 +20,7 @@ struct arch_of_lanes<1> {
 
 } // namespace detail
 
-/// vector_arch<Lanes>, or of one lane scalar_arch.
+/// vector_arch<Lanes>, or scalar_arch for one lane.
 template <int Lanes>
 using arch_of_lanes = typename detail::arch_of_lanes<Lanes>::type;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers of a few numbers by the vectors of gcc and clang: for instruction sets that xsimd has no architecture of, such as
-// WebAssembly's simd128. It needs neither xsimd nor intrinsics, and works on every machine.
+// Registers of a few numbers as vectors of gcc and clang: for instruction sets that xsimd does not support, such as
+// WebAssembly's simd128. They need neither xsimd nor intrinsics, and work on every machine.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,8 +13,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// An architecture of registers of `Lanes` floats, or of half as many doubles. Where the machine has none of that size, the compiler
-/// divides them. Its packed weights are those of packing_arch<Lanes>.
+/// An architecture of registers of `Lanes` floats, or of half as many doubles. If the machine has none of that size,
+/// the compiler splits them. Its packed weights are those of packing_arch<Lanes>.
 ///
 ///     cpu<vector_arch<4>> device;     // WebAssembly with -msimd128
 template <int Lanes>
@@ -26,12 +26,12 @@ struct vector_arch {
 namespace cpu_device {
 
 template <class T, int N>
-struct vector_type { // apart: gcc takes the attribute for that of T in a class that uses the type
+struct vector_type { // separate: in a class that uses the type, gcc would apply the attribute to T
     typedef T type __attribute__((vector_size(sizeof(T) * to_size(N))));
     typedef T anywhere
         __attribute__((vector_size(sizeof(T) * to_size(N)), aligned(alignof(T)), may_alias)); // in memory
 };
-/// N numbers of T as one value of the compiler's.
+/// N numbers of T as one of the compiler's vectors.
 template <class T, int N>
 struct vector_of {
     using type = typename vector_type<T, N>::type;
@@ -39,7 +39,7 @@ struct vector_of {
 
     APRIORI_INLINE vector_of() = default;
     APRIORI_INLINE vector_of(type d) noexcept : data(d) {}
-    APRIORI_INLINE explicit vector_of(T x) noexcept : data(x - type{}) {} // which keeps the sign of a zero
+    APRIORI_INLINE explicit vector_of(T x) noexcept : data(x - type{}) {} // a difference keeps the sign of a zero
 
     static APRIORI_INLINE vector_of load(const T* p) noexcept {
         return type(*reinterpret_cast<const typename vector_type<T, N>::anywhere*>(p));
@@ -80,7 +80,7 @@ template <class T, int N>
 APRIORI_INLINE vector_of<T, N> operator>>(vector_of<T, N> a, int bits) noexcept {
     return a.data >> bits;
 }
-/// -1 where it is so, and 0.
+/// -1 where the comparison holds, else 0.
 template <int N>
 APRIORI_INLINE vector_of<std::int32_t, N> operator<(vector_of<std::uint32_t, N> a,
                                                     vector_of<std::uint32_t, N> b) noexcept {
@@ -102,7 +102,7 @@ APRIORI_INLINE bool all(vector_of<std::int32_t, N> x) noexcept {
 template <int Lanes, class T>
 struct simd<vector_arch<Lanes>, T> : lane_math::value {
     static constexpr int numbers = Lanes * 4 / int{sizeof(T)};
-    static constexpr bool native = false; // no code for the registers of one machine
+    static constexpr bool native = false; // no code for the registers of a particular machine
     using batch = vector_of<T, numbers>;
     batch v;
 
@@ -156,7 +156,7 @@ APRIORI_EXACT_INLINE vectors<L, T> sqrt(vectors<L, T> x) noexcept {
     for (int i = 0; i < vectors<L, T>::numbers; ++i) x.v.data[i] = std::sqrt(x.v.data[i]);
     return x;
 }
-/// a * b + c, in one rounding where the machine has such an instruction for one number.
+/// a * b + c, with one rounding if the machine has an instruction for it.
 template <int L, class T>
 APRIORI_INLINE vectors<L, T> multiply_add(vectors<L, T> a, vectors<L, T> b, vectors<L, T> c) noexcept {
 #ifdef FP_FAST_FMAF
@@ -206,7 +206,7 @@ struct value_of_arch<vector_arch<L>, T> {
 namespace detail {
 
 template <class T, int L>
-inline constexpr int batch_size<T, vector_arch<L>> = 0; // xsimd's
+inline constexpr int batch_size<T, vector_arch<L>> = 0; // xsimd has no batch for it
 
 template <class T, int N, int L>
 requires(std::is_floating_point_v<T> && cpu_device::vectors<L, T>::numbers == N)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inner product of contractions in words of several inputs: interleaved words of a left operand times a panel of words.
+// The inner product of contractions in words of several inputs: interleaved words of a left
+// operand times a panel of words.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -9,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// What a Dot sums in.
+/// The sums of a Dot: integers or floats.
 template <class V>
 struct integer_sums {
     using number = std::int32_t;
@@ -27,12 +28,13 @@ struct float_sums {
     static APRIORI_INLINE void store(number* p, sums x) noexcept { lanes<V>::store(p, x); }
 };
 
-/// sums[M][panel] (+)= `words` words of M rows, [words][M][Dot::left_words], times as many words of a panel. A Dot, for a register V, has
-///     number, sums, zero, load, store   what is summed: integer_sums or float_sums
+/// sums[M][panel] (+)= `words` words of M rows, [words][M][Dot::left_words], times as many words of a
+/// panel. A Dot, for a register V, has
+///     number, sums, zero, load, store   the sums: integer_sums or float_sums
 ///     left_words                        words of the left operand for a word of weights
 ///     prepare(w)                        a register of weights as add() takes it
 ///     add(sum, left, prepared)          sum + the products of one word
-/// and may have multiply<M>, which is taken in place of this function.
+/// and may have multiply<M>, which replaces this function.
 template <class Arch, class Dot, int M>
 void multiply_words(const std::uint32_t* a, const std::uint32_t* w, index_t words, typename Dot::number* sums,
                     bool accumulate, block_turn block) noexcept {
@@ -60,8 +62,8 @@ void multiply_words(const std::uint32_t* a, const std::uint32_t* w, index_t word
         for (int n = 0; n < N; ++n) Dot::store(sums + (m * N + n) * L, sum[m][n]);
 }
 
-/// The same for `count` rows in blocks of `block`, [block][all words][rows of the block][left_words], in slices of a panel that stay
-/// in the cache.
+/// The same for `count` rows in blocks of `block`, [block][all words][rows of the block][left_words], in slices of a
+/// panel that stay in the cache.
 template <class Arch, class Dot>
 void multiply_word_blocks(const std::uint32_t* a, index_t count, index_t block, const std::uint32_t* panel,
                           index_t words, typename Dot::number* sums) noexcept {

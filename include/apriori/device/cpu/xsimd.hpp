@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place that touches xsimd: registers of floats, of doubles and of words, with the operators that programs and kernels use. It
-// absorbs the differences between xsimd 8.1 and later ones. Where xsimd has no architecture, and with APRIORI_NO_XSIMD, it is not
-// needed: there is the one-lane architecture `scalar_arch` alone, which has no registers.
+// The only file that uses xsimd: registers of floats, doubles and words, with the operators that programs and
+// kernels use. It absorbs the differences between xsimd 8.1 and later versions. xsimd is not needed where it
+// has no architecture, or with APRIORI_NO_XSIMD: then only the one-lane architecture `scalar_arch` is
+// available, which has no registers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -28,7 +29,7 @@
 #define APRIORI_XSIMD 0
 #endif
 
-// gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
+// gcc 12 warns of undefined registers inside its own AVX-512 intrinsics (its bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -44,7 +45,7 @@ APRIORI_END_EXACT_MATH
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// An architecture of one lane: plain floats, everywhere.
+/// An architecture of one lane: plain floats, on every machine.
 struct scalar_arch {
     static constexpr const char* name() noexcept { return "scalar"; }
 };
@@ -57,7 +58,7 @@ struct simd;
 /// As many 32-bit words as V has floats.
 template <class V>
 struct int_lanes;
-/// A vector of N floats where this build has such: Arch's own otherwise.
+/// A vector of N floats if this build has one, else Arch's own.
 template <class Arch, int N>
 struct value_of_lanes;
 
@@ -89,12 +90,12 @@ struct simd : lane_math::value {
     APRIORI_INLINE simd() = default;
     APRIORI_INLINE simd(batch b) noexcept : v(b) {}
 
-    /// Whether the compiler's own operators take such registers.
+    /// Whether the compiler's own operators work on such registers.
     static constexpr bool native = requires(batch b) { b.data < b.data ? b.data + b.data : b.data; };
 };
 
-// These are the compiler's operators, not xsimd's: those of a header that came before this one obey -ffast-math. They are no
-// friends, which gcc's pragma would not reach.
+// These use the compiler's operators, not xsimd's, since those obey -ffast-math if their header was included earlier.
+// They are not friends, which gcc's pragma would not reach.
 template <class Arch, class T>
 APRIORI_INLINE simd<Arch, T> operator+(simd<Arch, T> a, simd<Arch, T> b) noexcept {
     if constexpr (simd<Arch, T>::native)
@@ -149,7 +150,7 @@ APRIORI_EXACT_INLINE simd<Arch, T> where_equal(simd<Arch, T> a, simd<Arch, T> b,
     else
         return xsimd::select(a.v == b.v, yes.v, no.v);
 }
-// b where either is NaN, as x86 has it in one instruction, which gcc does not find in a comparison with a constant
+// b where either is NaN, as x86 does in one instruction; gcc does not find it in a comparison with a constant
 #if defined(__SSE2__) && !defined(__clang__) && !APRIORI_FAST_MATH
 template <class Arch, class T>
 APRIORI_INLINE simd<Arch, T> fmin(simd<Arch, T> a, simd<Arch, T> b) noexcept {
@@ -172,7 +173,7 @@ APRIORI_EXACT_INLINE simd<Arch, T> fmax(simd<Arch, T> a, simd<Arch, T> b) noexce
 
 template <class Arch, class T>
 APRIORI_EXACT_INLINE simd<Arch, T> sqrt(simd<Arch, T> x) noexcept {
-#if defined(__SSE2__) && (defined(__clang__) || APRIORI_FAST_MATH) // else an estimate may take its place
+#if defined(__SSE2__) && (defined(__clang__) || APRIORI_FAST_MATH) // otherwise an estimate may replace it
     if constexpr (simd<Arch, T>::native) {
 #ifdef __AVX__
         if constexpr (sizeof(T) == 4)
@@ -187,7 +188,7 @@ APRIORI_EXACT_INLINE simd<Arch, T> sqrt(simd<Arch, T> x) noexcept {
 #endif
         return x;
     }
-#elif defined(__aarch64__) // xsimd 8 estimates it: of infinity NaN, of -0 0
+#elif defined(__aarch64__) // xsimd 8 estimates it, with NaN for infinity, and 0 for -0
     if constexpr (std::is_same_v<decltype(x.v.data), float32x4_t>)
         return typename simd<Arch, T>::batch(vsqrtq_f32(x.v.data));
 #endif
@@ -198,7 +199,7 @@ APRIORI_EXACT_INLINE simd<Arch, T> sqrt(simd<Arch, T> x) noexcept {
 
 namespace detail {
 
-/// T's numbers in a register of an xsimd architecture.
+/// The numbers of type T in a register of an xsimd architecture.
 template <class T, class Arch>
 inline constexpr int batch_size = [] {
     if constexpr (requires { xsimd::batch<T, Arch>::size; })
@@ -237,7 +238,7 @@ struct lanes<cpu_device::simd<Arch, U>> {
     template <class T>
     static APRIORI_INLINE V load_strided(const T* p, index_t stride) noexcept {
         if constexpr (V::native && count > 1 && std::is_same_v<T, U>)
-            if (stride == 2) return every_second(p); // of complex numbers
+            if (stride == 2) return every_second(p); // as in complex numbers
         U a[to_size(count)];
         for (int i = 0; i < count; ++i) a[i] = element_cast<U>(p[i * stride]);
         return load(a);
@@ -259,7 +260,7 @@ struct lanes<cpu_device::simd<Arch, U>> {
     }
 
 private:
-    /// p[0], p[2], ..: of two registers, the second of which ends with the last of these.
+    /// p[0], p[2], ..: from two registers, the second of which ends with the last of these.
     static APRIORI_INLINE V every_second(const U* p) noexcept {
         const V a = load(p), b = load(p + count - 1);
         return [&]<int... Is>(std::integer_sequence<int, Is...>) {
@@ -271,10 +272,10 @@ private:
 
 namespace cpu_device {
 
-/// a * b + c, in one rounding where the architecture has such an instruction.
+/// a * b + c, with one rounding if the architecture has an instruction for it.
 template <class Arch, class T>
 APRIORI_INLINE simd<Arch, T> multiply_add(simd<Arch, T> a, simd<Arch, T> b, simd<Arch, T> c) noexcept {
-#ifdef __clang__ // contracts this expression, and keeps -ffast-math out of it
+#ifdef __clang__ // contracts this expression, and does not apply -ffast-math to it
     if constexpr (simd<Arch, T>::native) return typename simd<Arch, T>::batch(a.v.data * b.v.data + c.v.data);
 #endif
     return xsimd::fma(a.v, b.v, c.v);
@@ -303,7 +304,7 @@ struct int_lanes<simd<Arch>> {
     APRIORI_INLINE V upper_signed(int bits) const noexcept { return to_floats(as_integers() >> (32 - bits)); }
 
 private:
-    // xsimd 8 casts to a batch, later ones to its element
+    // xsimd 8 casts to a batch, later versions to its element
     template <class T, class Batch, class From>
     static APRIORI_INLINE Batch cast(From b) noexcept {
         if constexpr (requires { xsimd::bitwise_cast<Batch>(b); })

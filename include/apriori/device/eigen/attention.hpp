@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention as its formula has it: two contractions with a softmax between them, head by head.
+// Attention as in its formula: two contractions with a softmax between them, head by head.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
-/// scale x + bias of a sequence's scores [tokens, tokens].
+/// scores = scale scores + bias, for the scores [tokens, tokens] of a sequence.
 inline void bias_scores(const executor& on, const attention_rows& sequences, index_t s, float scale, matrix& scores) {
     const auto bias = [&sequences, s](const Eigen::array<index_t, 2>& at) { return sequences.bias(s, at[0], at[1]); };
     matrix biased(scores.dimensions());

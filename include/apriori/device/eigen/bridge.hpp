@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Views as Eigen tensors and back, moving no data: Eigen's own expressions work on this library's tensors.
+// Views as Eigen tensors and back, without copies: Eigen's own expressions work on this library's tensors.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -9,8 +9,8 @@
 #ifndef EIGEN_USE_THREADS
 #define EIGEN_USE_THREADS
 #endif
-// gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593). Of what
-// C++20 deprecates it warns without a flag.
+// gcc 12 warns of undefined registers inside its own AVX-512 intrinsics (its bug 105593), and without a
+// flag of what C++20 deprecates.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -59,7 +59,7 @@ auto view_of_rank(T* data, const Eigen::DSizes<index_t, int{sizeof...(Is)}>& siz
 
 } // namespace detail
 
-/// An Eigen tensor as a view with run-time extents. The tensor must outlive it.
+/// An Eigen tensor as a view with run-time extents. The tensor must outlive the view.
 template <class T, int Rank>
 auto from_eigen(Eigen::Tensor<T, Rank, Eigen::RowMajor, index_t>& t) {
     return detail::view_of_rank(t.data(), t.dimensions(), std::make_index_sequence<std::size_t{Rank}>{});
@@ -69,7 +69,7 @@ auto from_eigen(const Eigen::Tensor<T, Rank, Eigen::RowMajor, index_t>& t) {
     return detail::view_of_rank(t.data(), t.dimensions(), std::make_index_sequence<std::size_t{Rank}>{});
 }
 
-/// An Eigen tensor as a view of shape E; a failure where its sizes are not those of E.
+/// An Eigen tensor as a view of shape E; shape_mismatch if its sizes are not those of E.
 template <class E, class Tensor>
 auto from_eigen(Tensor& t) {
     using view_type = view<std::remove_pointer_t<decltype(t.data())>, E>;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention over what earlier passes left: the keys of a query are copied in sequence, then it is attention.
+// Attention over rows that earlier passes cached: the keys of a query are copied one after the
+// other, then it is plain attention.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,9 +11,10 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
-/// Rows of keys (part 1) or values (part 2) of head h that query `query` of a group sees: the past, then its own.
+/// The rows of keys (part 1) or values (part 2) of head h that query `query` of a group
+/// attends to: the past, then its own.
 inline value seen(const ops::cached_attention& op, const attention_group& g, index_t query, index_t h, index_t part) {
-    const index_t d = op.head_dim, width = op.heads * d, column = (part - 1) * width + h * d; // behind the first key
+    const index_t d = op.head_dim, width = op.heads * d, column = (part - 1) * width + h * d; // after the first key
     const index_t first_own = op.groups.causal ? g.first_row : query, own = query - first_own + 1;
     matrix m(g.past[0].count + g.past[1].count + own, d);
     float* to = m.data();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contractions: linear layers and products of activations, all by one instantiation of Eigen's contraction.
+// Contractions: linear layers and products of activations, with one instantiation of Eigen's contraction.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,7 +11,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
-/// A weight matrix [n, k] as it is: row-major, not packed.
+/// A weight matrix [n, k], row-major and not packed.
 struct packed_rows {
     float* data = nullptr;
     index_t n = 0, k = 0;
@@ -35,7 +35,7 @@ inline value product(const executor& on, const_matrix_map a, const_matrix_map b)
     return value(std::move(c));
 }
 
-/// Matrix [rows, cols] with those strides in elements; copied unless its rows lie one after the other.
+/// A matrix [rows, cols] with these strides in elements; copied unless its rows are contiguous and consecutive.
 inline value gather(const executor& on, const float* p, index_t rows, index_t cols, index_t row_stride,
                     index_t col_stride) {
     if (col_stride == 1 && row_stride == cols) return {p, rows, cols};
@@ -74,7 +74,7 @@ void run(const executor& on, const ops::matmul<E, float, Map>& op) {
     }
     finish(on, op.epilogue, value(std::move(all)), op.out);
 }
-/// Of doubles, by Eigen's matrices.
+/// For doubles, with Eigen's matrices.
 template <class E, class Map>
 void run(const executor& on, const ops::matmul<E, double, Map>& op) {
     using strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;

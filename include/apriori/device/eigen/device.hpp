@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eigen's Tensor module as a device: the reference that reads like the mathematics, and that other devices are tested
+// Eigen's Tensor module as a device: the reference that reads like the formulas, and that other devices are tested
 // against. It is portable and threaded, and allocates as it runs.
 #pragma once
 
@@ -14,6 +14,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
+/// The device eigen. Its weights are f32.
 class eigen : public host_memory {
 public:
     static constexpr const char* name = "eigen";
@@ -22,17 +23,19 @@ public:
     requires std::same_as<Format, f32>
     using packed = eigen_device::packed_rows;
 
-    /// On the calling thread.
+    /// Runs on the calling thread.
     eigen() : on_(nullptr, 1) {}
-    /// On that many threads of its own; fewer than two: on the calling thread.
+    /// Runs on that many threads, which it owns; with fewer than two: on the calling thread.
     explicit eigen(int threads)
         : own_(threads > 1 ? std::make_unique<Eigen::ThreadPool>(threads) : nullptr),
           on_(own_.get(), threads > 1 ? threads : 1) {}
-    /// On all threads of a pool, which must outlive it.
+    /// Runs on all threads of a pool, which must outlive it.
     explicit eigen(Eigen::ThreadPoolInterface& pool) : on_(&pool, pool.NumThreads()) {}
 
     int threads() const { return on_.numThreads(); }
 
+    /// Stores rows from `first` on of w [n, k], from float32 [count, k]. shape_mismatch if
+    /// they extend past the end of w.
     status pack(packed<f32> w, index_t first, std::span<const float> rows) {
         const index_t given = std::ssize(rows);
         if (first < 0 || given > (w.n - first) * w.k)
@@ -50,7 +53,7 @@ public:
     }
 
 private:
-    /// Of the result: a reduction of no columns has some.
+    /// Elements of the result; a reduction has some even if it has no columns.
     template <class Policy, class In, class Outer, class Out>
     static index_t elements(const ops::reduce<Policy, In, Outer, Out>& op) {
         return op.rows;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the Eigen device computes with: row-major matrices of run-time extents, one type for all of them, so that Eigen's
-// templates are instantiated once and not for each shape.
+// The values that the Eigen device computes with: row-major matrices of run-time extents, one type for all, so that
+// Eigen's templates are instantiated once and not for each shape.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -16,7 +16,7 @@ using matrix = Eigen::Tensor<float, 2, Eigen::RowMajor, index_t>;
 using const_matrix_map = Eigen::TensorMap<const matrix>;
 using executor = Eigen::ThreadPoolDevice;
 
-/// A matrix that it owns, or one that lies elsewhere in memory, row after row.
+/// A matrix, owned or stored elsewhere, row after row.
 class value {
 public:
     explicit value(matrix m) : own_(std::move(m)), rows_(own_.dimension(0)), cols_(own_.dimension(1)) {}
@@ -33,15 +33,15 @@ private:
     index_t rows_, cols_;
 };
 
-/// Work of about `cost` floating-point operations for each of n items, shared among the executor's threads.
+/// Calls body(i) for each of n items, of about `cost` floating-point operations each, on the executor's threads.
 void for_each(const executor& on, index_t n, index_t cost, const auto& body) {
-    const double c = double((std::max)(cost, index_t{1})); // 0 has no meaning to Eigen
+    const double c = double((std::max)(cost, index_t{1})); // Eigen does not accept 0
     on.parallelFor(n, Eigen::TensorOpCost(4 * c, 4 * c, c), [&](index_t first, index_t last) {
         for (index_t i = first; i < last; ++i) body(i);
     });
 }
 
-/// Writes a result to where it belongs.
+/// Writes a result to its destination.
 template <class T, class Map>
 void store(const executor& on, const value& v, const ops::output_to<T, Map>& out) {
     for_each(on, v.rows(), v.cols(), [&](index_t r) {

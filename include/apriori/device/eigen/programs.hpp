@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Element-wise programs as Eigen expressions, evaluated node by node: one Eigen expression for each function object,
-// however many programs it occurs in.
+// however many programs use it.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,7 +11,8 @@ namespace apriori::eigen_device {
 
 template <class T>
 inline constexpr bool is_float_or_mask = std::is_same_v<T, float> || std::is_same_v<T, bool>;
-/// A program of floats and masks throughout, which becomes Eigen's expressions. Others are computed element by element.
+/// Whether a program consists of floats and masks only, and so becomes Eigen expressions. Others
+/// are computed element by element.
 template <class P>
 inline constexpr bool computes_floats = is_float_or_mask<el::value_of<P>>;
 template <class F, class... P>
@@ -21,14 +22,15 @@ inline constexpr bool computes_floats<el::apply<F, P...>> = [] {
            (computes_floats<P> && ...);
 }();
 
-/// What programs need to know: how large the result is, and what the kernel around them has computed.
+/// The context of a program: the size of the result, and the values that the kernel around it has computed.
 struct program_context {
     const executor& on;
     index_t rows, cols;
     const value* acc = nullptr;
 };
 
-/// A program computed into a matrix element by element, as a kernel would: a leaf, or what computes in other types on the way.
+/// Computes a program into a matrix element by element, as a kernel would: for leaves, and for
+/// programs that compute in other types.
 value evaluate(const auto& program, const program_context& c) {
     matrix m(c.rows, c.cols);
     for_each(c.on, c.rows, c.cols, [&](index_t r) {
@@ -66,7 +68,7 @@ value apply(const auto& f, const program_context& c, const value& x, const value
     m.device(c.on) = x.map().binaryExpr(y.map(), f);
     return value(std::move(m));
 }
-/// Eigen's Tensor module has no expression of three operands or more.
+/// For three operands or more, for which Eigen's Tensor module has no expression.
 template <class F, class... Values>
 requires(sizeof...(Values) > 2)
 value apply(const F& f, const program_context& c, const Values&... x) {
@@ -83,7 +85,7 @@ value evaluate(const el::apply<F, P...>& a, const program_context& c) {
     }(std::index_sequence_for<P...>{});
 }
 
-/// A program as the last step of a kernel that has computed `acc`.
+/// Applies a program as the last step of a kernel that has computed `acc`.
 void finish(const executor& on, const auto& epilogue, const value& acc, const auto& out) {
     store(on, evaluate(epilogue, {on, acc.rows(), acc.cols(), &acc}), out);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and reductions: policies of expr/norms.hpp over rows, as Eigen's reductions of one axis.
+// Norms and reductions: the policies of expr/norms.hpp over rows, as Eigen's reductions of one axis.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,7 +13,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::eigen_device {
 
-/// A row in memory as policies see it.
+/// A row in memory, with the interface that policies use.
 class row {
 public:
     row(const float* p, index_t n) : x_(p, n) {}
@@ -38,7 +38,7 @@ private:
     Eigen::TensorMap<const line> x_;
 };
 
-/// policy.apply to every element of x, each row with what `reduce` found in it.
+/// policy.apply to every element of x, with the statistics that `reduce` returned for its row.
 template <class Policy>
 value normalized(const executor& on, const Policy& policy, const value& x) {
     matrix m(x.rows(), x.cols());
@@ -49,7 +49,7 @@ value normalized(const executor& on, const Policy& policy, const value& x) {
     });
     return value(std::move(m));
 }
-/// One number a row.
+/// policy.reduce of every row, [rows, 1].
 template <class Policy>
 value reduced(const executor& on, const Policy& policy, const value& x) {
     matrix m(x.rows(), 1);
@@ -58,7 +58,7 @@ value reduced(const executor& on, const Policy& policy, const value& x) {
     return value(std::move(m));
 }
 
-/// body(r, the row of a policy's operand, that of what is applied after) for each row.
+/// body(r, row of the policy's operand, row of the program that is applied afterwards) for each row.
 template <class Op>
 void for_plain_rows(const executor& on, const Op& op, const auto& body) {
     using number = typename decltype(op.input)::number;

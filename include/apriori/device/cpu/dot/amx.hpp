@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Intel's AMX: eight tile registers of 16 rows of 64 bytes, and products of tiles. What a matrix unit offers is said in
-// tiles.hpp. In assembler, since gcc's intrinsics take no template arguments, and their loads do not say that they read memory.
+// Intel's AMX: eight tile registers of 16 rows of 64 bytes, and products of tiles. tiles.hpp describes what a
+// matrix unit offers. It is in assembler, since gcc's intrinsics take no template arguments, and their loads do
+// not say that they read memory.
 #pragma once
 
 #include "apriori/core/amx_permission.hpp"
@@ -21,7 +22,7 @@ namespace apriori::cpu_device {
 struct amx {
     static bool available() noexcept { return amx_permitted(); }
 
-    /// The tiles belong to a thread as long as it has one of these.
+    /// The calling thread may use the tiles as long as it has one of these.
     class session {
     public:
         session() noexcept {

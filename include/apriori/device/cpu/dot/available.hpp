@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instructions that compute a product in fewer steps there are, for registers of so many words. Each has a file beside this one.
+// Which dot product instructions are available for registers of `Lanes` words. Each has a file beside this one.
 #pragma once
 
 #include "apriori/core/macros.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// vdpbf16ps of AVX512-BF16: pairs of bfloat16, both products added in float32, one after the other. Subnormals count as zero.
+// vdpbf16ps of AVX512-BF16: pairs of bfloat16, both products added to float32, one after the
+// other. Subnormals count as zero.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -18,7 +19,7 @@ inline constexpr bool has_bfloat16_pairs<16> = true;
 APRIORI_INLINE __m512 add_bfloat16_pairs(__m512 sum, __m512i a, __m512i b) noexcept {
     return _mm512_dpbf16_ps(sum, __builtin_bit_cast(__m512bh, a), __builtin_bit_cast(__m512bh, b));
 }
-/// x rounded to bfloat16, halves to even, at `to`; and as floats.
+/// Stores x at `to`, rounded to bfloat16, halves to even; returns the rounded values as floats.
 APRIORI_INLINE __m512 store_bfloat16(void* to, __m512 x) noexcept {
     const __m256i rounded = __builtin_bit_cast(__m256i, _mm512_cvtneps_pbh(x));
     _mm256_storeu_si256(static_cast<__m256i*>(to), rounded);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pmaddwd of SSE2, AVX2 and AVX512BW: pairs of 16-bit integers, two products added in 32 bits. pmaddubsw would take the bytes
-// as they are, but saturates its 16-bit sums: two products of 255 * 127 are past 32767.
+// pmaddwd of SSE2, AVX2 and AVX512BW: pairs of 16-bit integers, two products added in 32 bits. pmaddubsw would take the
+// bytes directly, but its 16-bit sums saturate: two products of 255 * 127 exceed 32767.
 #pragma once
 
 #include "apriori/core/macros.hpp"

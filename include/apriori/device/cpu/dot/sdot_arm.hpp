@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SDOT of Arm's dot product extension (optional in Armv8.2, part of Armv8.4): signed bytes times signed bytes, four products added to 32 bits
-// without saturation.
+// SDOT of Arm's dot product extension (optional in Armv8.2, part of Armv8.4): signed bytes times signed bytes, four
+// products added to 32 bits without saturation.
 #pragma once
 
 #include "apriori/core/macros.hpp"

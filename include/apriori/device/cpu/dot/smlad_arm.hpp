@@ -14,9 +14,9 @@
 namespace apriori::cpu_device {
 
 #if defined(__ARM_FEATURE_SIMD32)
-/// Whether one word has the instruction.
+/// Whether single words have the instruction.
 inline constexpr bool has_word_pairs = true;
-/// sum + the two products of 16-bit integers.
+/// sum + the two products of 16-bit integers of a and b.
 APRIORI_INLINE std::int32_t add_word_pairs(std::int32_t sum, std::uint32_t a, std::uint32_t b) noexcept {
     return __smlad(std::bit_cast<int16x2_t>(a), std::bit_cast<int16x2_t>(b), sum);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// USDOT of Arm's 8-bit matrix multiplication (FEAT_I8MM, part of Armv8.6): unsigned bytes times signed bytes, four products added to 32
-// bits without saturation. USMMLA of the same extension makes twice as many products, of two rows and two outputs, each with eight inputs:
-// it needs sums in squares of two by two, where those of the kernels here are outputs of one row.
+// USDOT of Arm's 8-bit matrix multiplication (FEAT_I8MM, part of Armv8.6): unsigned bytes times signed bytes, four
+// products added to 32 bits without saturation. USMMLA of the same extension makes twice as many products, of two
+// rows and two outputs with eight inputs each. But it needs sums in squares of two by two, and the kernels here keep
+// those of the outputs of one row.
 #pragma once
 
 #include "apriori/core/macros.hpp"

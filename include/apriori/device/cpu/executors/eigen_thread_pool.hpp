@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An executor on Eigen's ThreadPool, in a form of it that does not allocate when a task is scheduled.
+// An executor on Eigen's ThreadPool, with an environment that does not allocate when a task is scheduled.
 #pragma once
 
 #include "apriori/device/cpu/executor.hpp"
@@ -7,7 +7,7 @@
 #ifndef EIGEN_USE_THREADS
 #define EIGEN_USE_THREADS
 #endif
-// gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
+// gcc 12 warns of undefined registers inside its own AVX-512 intrinsics (its bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -25,8 +25,8 @@ namespace apriori {
 
 namespace detail {
 
-/// Eigen's environment of std threads, but a task is kept where it is queued instead of on the heap. A std::function of
-/// two pointers needs none either.
+/// Eigen's environment of std threads, but a task is kept in its queue entry instead of on the heap. A std::function of
+/// two pointers does not allocate either.
 struct inline_task_environment : Eigen::StlThreadEnvironment {
     struct Task {
         std::function<void()> f;
@@ -37,14 +37,14 @@ struct inline_task_environment : Eigen::StlThreadEnvironment {
 
 } // namespace detail
 
-/// Threads of its own, which sleep when there is nothing to do. The calling thread takes part: `threads` of 2 starts one.
+/// Owns its threads, which sleep when idle. The calling thread takes part: with `threads` = 2 it starts one.
 class eigen_thread_pool_executor {
 public:
     explicit eigen_thread_pool_executor(int threads) : threads_(threads < 1 ? 1 : threads), pool_(threads_ - 1) {}
 
     int concurrency() const noexcept { return threads_; }
 
-    /// From a thread of the pool itself (a launch inside a task) everything is done by that thread.
+    /// Called from a thread of the pool itself (a launch inside a task), it does everything on that thread.
     void run(int tasks, task_ref task) {
         if (threads_ == 1 || tasks < 2 || pool_.CurrentThreadId() != -1) {
             for (int i = 0; i < tasks; ++i) task(i);
@@ -53,12 +53,12 @@ public:
         state s{task, {tasks - 1}};
         for (int i = 1; i < tasks; ++i) pool_.Schedule(std::function<void()>(job{&s, i}));
         task(0);
-        // the other parts end at about the same time: to be woken costs more than to look a while
+        // the other parts end at about the same time, and waking up costs more than polling for a while
         for (int looks = 0; looks < 4000 && s.open.load(std::memory_order_acquire) != 0; ++looks) pause();
         for (int left = s.open.load(std::memory_order_acquire); left != 0;
              left = s.open.load(std::memory_order_acquire))
             s.open.wait(left, std::memory_order_acquire);
-        // the last job may still be inside notify_all: it is done with `s` when it says so
+        // the last job may still be inside notify_all; it counts in `leaving` when it is done with `s`
         while (s.leaving.load(std::memory_order_acquire) != tasks - 1) {}
     }
 
@@ -78,7 +78,7 @@ private:
         }
     };
 
-    /// Tells the core that it waits.
+    /// Tells the core that this is a spin wait.
     static void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
         __builtin_ia32_pause();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights in bfloat16: with activations as they are, and with activations rounded to bfloat16 as well.
+// Weights in bfloat16, with activations in float or also rounded to bfloat16.
 //
-// A matrix unit multiplies bfloat16 alone. A float is the sum of three of them, exactly: the first eight binary digits, the next
-// eight, the rest. So activations that stay floats are three terms, and take three times the products.
+// A matrix unit multiplies only bfloat16. A float is exactly the sum of three of them: the first eight binary digits,
+// the next eight, and the rest. So activations that stay floats are three terms, and take three times the products.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -33,7 +33,7 @@ APRIORI_EXACT_INLINE simd<Arch> rounded_to_bfloat16(simd<Arch> x) noexcept {
     const words rounded{bits.v + last.v + words::set(0x7fffu).v};
     return where_equal(x, x, rounded.masked(0xffff0000u).as_floats(), x + x);
 }
-/// The same, stored at `to`; subnormals may become zero.
+/// The same, stored at `to` and returned as floats; subnormals may become zero.
 template <class Arch>
 APRIORI_INLINE simd<Arch> store_rounded(std::byte* to, simd<Arch> x) noexcept {
     constexpr index_t L = lanes<simd<Arch>>::count;
@@ -53,7 +53,8 @@ APRIORI_INLINE simd<Arch> store_rounded(std::byte* to, simd<Arch> x) noexcept {
 inline void split(const float (&x)[left_slice], std::uint16_t (&to)[1][left_slice]) noexcept {
     for (index_t j = 0; j < left_slice; ++j) to[0][j] = float_to_bfloat16(x[j]);
 }
-/// x as the sum of three, cut off rather than rounded: nothing overflows. What is below 2^-126 counts as zero in a matrix unit.
+/// x as the sum of three terms, truncated rather than rounded, so that nothing overflows. A matrix unit
+/// treats terms below 2^-126 as zero.
 inline void split(const float (&x)[left_slice], std::uint16_t (&to)[3][left_slice]) noexcept {
     float rest[left_slice];
     const auto upper = [](float v) { return std::uint16_t(std::bit_cast<std::uint32_t>(v) >> 16); };
@@ -74,7 +75,7 @@ class bfloat16_rows {
 
 public:
     static constexpr index_t max_chunk = layout::max_chunk;
-    static constexpr index_t fewest = 1; // a sum depends on the unit, and must not depend on how many rows there are
+    static constexpr index_t fewest = 1; // a sum depends on the unit, so it must not depend on the number of rows
     static constexpr std::size_t bytes(index_t rows, index_t k) { return layout::bytes(rows, k); }
     bfloat16_rows(std::byte* memory, index_t rows, index_t k) noexcept : tiles_(memory, rows, k), k_(k) {}
 
@@ -110,7 +111,7 @@ public:
             alignas(buffer_alignment) float sums[layout::max_sums * P];
             tiles_.multiply(first, count, w.panel_at(p), sums);
             using V = value_t<Arch>;
-            for (index_t i = 0; i < count * P; i += lanes<V>::count) { // the smallest first
+            for (index_t i = 0; i < count * P; i += lanes<V>::count) { // the smallest terms first
                 V sum = lanes<V>::load(sums + (Terms - 1) * count * P + i);
                 for (int t = Terms - 2; t >= 0; --t) sum = sum + lanes<V>::load(sums + t * count * P + i);
                 store(tile + i, sum);
@@ -123,7 +124,7 @@ private:
     index_t k_;
 };
 
-/// The left operand rounded to bfloat16 where there is no instruction for it: as floats.
+/// The left operand rounded to bfloat16 where no instruction for it is available: as floats.
 template <class Arch>
 class rounded_rows : public interleaved_rows<Arch> {
 public:
@@ -134,7 +135,7 @@ public:
     }
 };
 
-/// Pairs of bfloat16 by that instruction.
+/// Products of pairs of bfloat16 with that instruction.
 template <class V>
 struct bfloat16_dot;
 template <class Arch>
@@ -149,7 +150,7 @@ struct bfloat16_dot<simd<Arch>> : float_sums<simd<Arch>> {
     }
 };
 
-/// The left operand rounded to bfloat16, as words of two inputs, in blocks as panel_product.hpp describes.
+/// The left operand rounded to bfloat16, as words of two inputs, in blocks as described in panel_product.hpp.
 template <class Arch>
 class paired_rows {
 public:
@@ -197,7 +198,7 @@ struct panel_format<Arch, bf16> : half_panel<Arch, bf16_codec> {
 };
 template <class Arch>
 struct panel_format<Arch, bf16a16> : half_panel<Arch, bf16_codec> {
-    // beside a matrix unit the instruction for pairs has half the speed of multiply-adds
+    // where there is a matrix unit, the instruction for pairs has half the speed of multiply-adds
     static constexpr bool by_pairs = has_bfloat16_dot<value_t<Arch>> && !has_matrix_unit<Arch>;
     using plain = std::conditional_t<by_pairs, paired_rows<Arch>, rounded_rows<Arch>>;
     using left = left_for_unit<Arch, bfloat16_rows<Arch, matrix_unit<Arch>, 1>, plain>;

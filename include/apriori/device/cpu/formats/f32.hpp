@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Weights in float32.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -7,7 +8,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Floats [k][panel].
+/// Panels of floats [k][panel].
 template <class Arch>
 struct panel_format<Arch, f32> {
     using V = value_t<Arch>;
@@ -37,7 +38,7 @@ struct panel_format<Arch, f32> {
     static void finish(const std::byte*, index_t, float*, index_t) noexcept {}
 };
 
-/// Panels of floats from a matrix of outputs by inputs with any strides, into `to`; outputs past n are zeros.
+/// Packs a matrix of outputs by inputs with any strides into panels of floats at `to`; outputs past n are zeros.
 template <class Arch>
 void pack_panels(float* to, const float* from, index_t output_stride, index_t input_stride, index_t n,
                  index_t k) noexcept {

@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Both 16-bit formats; Codec says how bits become floats.
+/// Both 16-bit formats. Codec converts between floats and bits.
 template <class Arch, class Codec>
 struct half_panel {
     using V = value_t<Arch>;
@@ -18,7 +18,7 @@ struct half_panel {
     static constexpr index_t P = blocking<Arch>::panel, half = P / 2;
     static_assert(blocking<Arch>::vectors == 2);
 
-    /// Words [pairs][P], zeros behind the last input: a matrix unit takes 16 pairs at a time.
+    /// Words [pairs][P], zeros after the last input: a matrix unit takes 16 pairs at a time.
     static constexpr index_t pairs(index_t k) { return round_up(k, 32) / 2; }
     static constexpr index_t panel_bytes(index_t k) { return pairs(k) * P * 4; }
     static void store_scale(std::byte*, index_t, index_t, const float*) noexcept {}
@@ -58,7 +58,8 @@ struct bf16_codec {
 };
 struct f16_codec {
     static std::uint32_t encode(float x) noexcept { return float_to_half(x); }
-    /// Exponent and fraction three bits to the right are a float too small by 2^112; multiplied, subnormals come out right.
+    /// Exponent and fraction, shifted right by three bits, are a float that is too small by 2^112; the product
+    /// is right for subnormals, too.
     template <class V>
     static APRIORI_INLINE V upper(int_lanes<V> x) noexcept {
         const V magnitude = x.masked(0x7fff0000u).right(3).as_floats() * lanes<V>::set(0x1p112f);

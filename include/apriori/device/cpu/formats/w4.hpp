@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integer weights of four bits, in groups of inputs with a scale each.
+// Integer weights of four bits, with a scale for each group of inputs.
 #pragma once
 
 #include "apriori/core/half.hpp"
@@ -15,8 +15,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// For each group of 32 inputs its scales [P] in bfloat16, then words [4][P] of eight inputs of an output, a nibble being its integer
-/// + 8: of a byte the lower one is an input of the first four, the upper one of the other four.
+/// For each group of 32 inputs: scales [P] in bfloat16, then words [4][P] of eight inputs of an output. A nibble is its
+/// integer + 8; the lower nibble of a byte is one of the first four inputs, the upper one of the other four.
 template <class Arch>
 struct nibble_panel {
     using V = value_t<Arch>;
@@ -30,7 +30,7 @@ struct nibble_panel {
         return reinterpret_cast<const std::uint32_t*>(panel) + g * group_words;
     }
     static const std::uint32_t* words_of(const std::uint32_t* group) noexcept { return group + half; }
-    /// A word has the scales of outputs j and j + half.
+    /// A word holds the scales of outputs j and j + half.
     static APRIORI_INLINE void load_scales(const std::uint32_t* group, V (&scales)[2]) noexcept {
         const auto both = int_lanes<V>::load(group);
         scales[0] = both.left(16).as_floats();
@@ -72,7 +72,7 @@ private:
         float x[to_size(G)] = {};
         for (index_t i = 0; from && i < (std::min)(G, count); ++i) x[i] = from[i];
         const float scale = detail::nibble_scale(x, G);
-        // of a word that two outputs share only its own half is written: other threads may pack other outputs
+        // two outputs share a word; only this one's half is written, since other threads may pack other outputs
         const std::uint16_t bits_of_scale = float_to_bfloat16(scale);
         const bool upper = (j >= half) == (std::endian::native == std::endian::little);
         std::memcpy(reinterpret_cast<std::byte*>(group + j % half) + (upper ? 2 : 0), &bits_of_scale, 2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integer weights of eight bits. A weight's byte is its integer + 128, so that instructions which multiply unsigned with signed bytes
-// serve; what that adds to a sum, 128 times the sum of the row's integers, is taken off at the end.
+// Integer weights of eight bits. A weight's byte is its integer + 128, so that instructions that multiply unsigned with
+// signed bytes can be used. What that adds to a sum, 128 times the sum of the row's integers, is subtracted at the end.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -14,8 +14,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::cpu_device {
 
-/// Scales [P], then words [quads][P], a word being four inputs of an output; integers 0 behind the last input, for matrix units
-/// take 16 quads at a time.
+/// Scales [P], then words [quads][P], a word being four inputs of an output. Integers after the last input are 0, since
+/// matrix units take 16 quads at a time.
 template <class Arch>
 struct byte_panel {
     using V = value_t<Arch>;
@@ -33,7 +33,7 @@ struct byte_panel {
         reinterpret_cast<float*>(panel)[j] = row ? detail::largest_magnitude(row, k) / 127.0f : 0.0f;
     }
     static void store(std::byte* panel, index_t j, index_t k, const float* row, index_t k0) noexcept {
-        static_assert(store_slice == 64); // and so are inputs padded
+        static_assert(store_slice == 64); // inputs are padded to this, too
         const float scale = scales(panel)[j];
         std::array<std::uint8_t, to_size(store_slice)> bytes;
         bytes.fill(zero);
