@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which attention processor each layer of a model uses, as a type: one for all, or one for each layer by position or by
-// diffusers' names, as its set_attn_processor takes them.
+// The attention processor of each layer of a model, as a type: one for all, or one for each layer by position or by
+// diffusers' names, as for its set_attn_processor.
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -21,12 +21,12 @@ struct every_layer {
 
     /// body(the processor of a layer).
     static constexpr void visit(int, auto&& body) { body(Processor{}); }
-    /// Layers whose workspace differs: the last one, and any before it.
+    /// The number of layers whose workspaces may differ: the last one, and any before it.
     template <int Layers>
     static constexpr int distinct = Layers < 2 ? Layers : 2;
 };
 
-/// Compile error for another number of processors than layers.
+/// Compile error if the number of processors is not that of the layers.
 template <int Layers, std::size_t Processors>
 struct attention_processor_count {
     static constexpr bool ok = Layers == int{Processors};
@@ -55,7 +55,7 @@ struct attn_processor {
     using type = Processor;
     static constexpr std::string_view prefix = "transformer_blocks.", suffix = ".attn1.processor";
 
-    /// The layer that the name names, -1 where it is no such name.
+    /// The layer in the name; -1 if it is not such a name.
     static constexpr int layer = [] {
         std::string_view n = Name.view();
         if (!n.starts_with(prefix) || !n.ends_with(suffix) || n.size() <= prefix.size() + suffix.size()) return -1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A prior's matrices rounded to four bits for the inputs that they are given when it samples: matrix by matrix, each for inputs as
-// they are when those before it have been rounded, and with the outputs of the exact model as its aim.
+// Rounds a prior's matrices to four bits for the inputs that they get when it samples: matrix by matrix, each for its
+// inputs after those before it have been rounded, and so that its outputs are close to those of the exact model.
 #pragma once
 
 #include "apriori/core/compensated_rounding.hpp"
@@ -21,16 +21,18 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
+/// Options of calibrate.
 struct calibration_options {
     double damping = 0.01; ///< see factored_moments
     int scales = 16;       ///< see round_to_nibbles
-    /// Called before each of `count` matrices; false stops.
+    /// Called before each of `count` matrices; returning false stops the calibration with errc::cancelled.
     std::function<bool(index_t done, index_t count, std::string_view slot)> on_matrix{};
 };
 
 namespace detail {
 
-/// What rounds a model's matrices as a device `calibrating` (device/calibrating.hpp) meets them. Of the device in which it computes.
+/// Rounds a model's matrices in the order in which a device `calibrating` (device/calibrating.hpp) runs them. Device is
+/// the one that computes the rounding.
 template <class Device>
 class slot_rounding {
 public:
@@ -52,7 +54,7 @@ public:
     slot_rounding(const slot_rounding&) = delete; // its runner refers to it
     slot_rounding& operator=(const slot_rounding&) = delete;
 
-    /// The rounded rows of the slot of a product.
+    /// The rounded rows of the slot of a product; empty if it has none.
     result<std::span<const float>> operator()(const auto& product) {
         const auto [place, layer] = slot_at(product.weights - base_);
         if (place == nullptr) return std::span<const float>();
@@ -95,7 +97,7 @@ private:
             return run_serially;
     }
 
-    /// The rows that are seen: all but those of masked tokens.
+    /// Copies the rows that are attended to: all but those of masked tokens.
     void keep_live(const auto& product) {
         const index_t k = product.k, n = product.n, text = inputs_.text_tokens;
         const bool masked = !inputs_.attention_mask.empty();
@@ -166,7 +168,7 @@ private:
         };
 };
 
-/// x twice, one below the other.
+/// x twice, one after the other along the rows.
 template <class T>
 std::vector<T> doubled(const std::vector<T>& x) {
     std::vector<T> two(x);
@@ -176,11 +178,12 @@ std::vector<T> doubled(const std::vector<T>& x) {
 
 } // namespace detail
 
-/// The weights of `source`, which `model` was loaded from, with all matrices rounded for w4 and w4a8: one forward of all inputs at once,
-/// in which each matrix is rounded when its turn comes.
+/// Returns the weights of `source`, from which `model` was loaded, with all matrices rounded for w4 and w4a8. One
+/// forward of all inputs at once rounds each matrix when it is used.
 ///   Calibrating  calibrating<Device> (device/calibrating.hpp) of the model's device
-/// What refers to the source is returned. Beside the model it needs memory for that forward, and for a matrix of k inputs for 8 k^2 bytes and
-/// a little more.
+/// The result refers to the source. Besides the model it needs memory for that forward, and for a matrix of
+/// k inputs 8 k^2 bytes and a little more. shape_mismatch if the inputs do not fit the model;
+/// errc::cancelled if on_matrix stopped it.
 template <class Calibrating, class Model>
 result<nibble_source> calibrate(const Model& model, tensor_source_ref source, const calibration_inputs& inputs,
                                 calibration_options options = {}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a sampling gives a prior's forward: the inputs that models are calibrated with.
+// The inputs of a prior's forward in a sampling, which models are calibrated with.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -13,7 +13,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Inputs of forward passes, as a sampling made them: what models are calibrated with.
+/// Inputs of forward passes, recorded while sampling: what models are calibrated with.
 struct calibration_inputs {
     index_t rows = 0, text_tokens = 0, proj_tokens = 1;
     std::vector<float> latents{};               ///< [rows, embedding_dim]

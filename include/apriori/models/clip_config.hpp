@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hyperparameters of CLIP's two encoders (Radford et al. 2021) as structural types, and the named presets.
+// The hyperparameters of CLIP's two encoders (Radford et al. 2021) as structural types, and
+// presets of published models.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,14 +12,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// hidden_act.
+/// The activation of the feed-forward layers, hidden_act.
 enum class clip_activation { quick_gelu, gelu };
 inline constexpr spelling clip_activation_spellings[] = {{"quick_gelu", clip_activation::quick_gelu},
                                                          {"gelu", clip_activation::gelu}};
 
 namespace detail {
 
-/// The fields that both encoders have, and `own`.
+/// The fields that both encoders have, followed by `own`.
 template <class c, class... Own>
 constexpr auto clip_fields(const Own&... own) noexcept {
     using f = field<c>;
@@ -29,7 +30,7 @@ constexpr auto clip_fields(const Own&... own) noexcept {
                       f::template integer<&c::num_attention_heads>("num_attention_heads", 1),
                       f::template choice<&c::hidden_act>("hidden_act", clip_activation_spellings),
                       f::template real<&c::layer_norm_eps>("layer_norm_eps", "1e-30", "1.0"),
-                      f::only("quantization_config", "null"), // the weights are then not the model's numbers
+                      f::only("quantization_config", "null"), // otherwise the weights are not the model's numbers
                       own...};
 }
 
@@ -46,8 +47,8 @@ constexpr bool names_plain_class(const json_token& architectures) noexcept {
 
 } // namespace detail
 
-/// Fields and defaults of transformers 5.23 `CLIPTextConfig`, by the same names; those that change nothing at inference
-/// (dropouts, initialisation, bos and pad ids) are left out.
+/// Fields and defaults of transformers 5.23 `CLIPTextConfig`, under the same names. Those that change nothing at
+/// inference (dropouts, initialisation, bos and pad ids) are left out.
 struct CLIPTextConfig {
     int vocab_size = 49408;
     int hidden_size = 512;
@@ -58,10 +59,10 @@ struct CLIPTextConfig {
     int max_position_embeddings = 77;
     clip_activation hidden_act = clip_activation::quick_gelu;
     float layer_norm_eps = 1e-5f;
-    int eos_token_id = 49407; ///< pooled at the first of these; 2, in old files: at the largest id
+    int eos_token_id = 49407; ///< the first of these is pooled; 2, in old files: the largest id is pooled
 
     constexpr int head_dim() const noexcept { return hidden_size / num_attention_heads; }
-    /// Width of what is pooled.
+    /// The width of the pooled embedding.
     constexpr int output_dim() const noexcept { return projection_dim > 0 ? projection_dim : hidden_size; }
 
     static constexpr const char* class_name = "CLIPTextModel";
@@ -77,7 +78,7 @@ struct CLIPTextConfig {
             f::only("architectures", R"(["CLIPTextModel"], ["CLIPTextModelWithProjection"], null)"));
     }
     constexpr status together() const noexcept { return detail::check_heads(*this); }
-    /// The class without a projection has the field all the same.
+    /// Files of the class without a projection have the field, too.
     constexpr void infer(const auto& json) noexcept {
         if (detail::names_plain_class(json("architectures"))) projection_dim = 0;
     }
@@ -85,7 +86,7 @@ struct CLIPTextConfig {
     constexpr bool operator==(const CLIPTextConfig&) const = default;
 };
 
-/// The same of `CLIPVisionConfig`.
+/// The same for `CLIPVisionConfig`.
 struct CLIPVisionConfig {
     int hidden_size = 768;
     int intermediate_size = 3072;
@@ -99,10 +100,11 @@ struct CLIPVisionConfig {
     float layer_norm_eps = 1e-5f;
 
     constexpr int head_dim() const noexcept { return hidden_size / num_attention_heads; }
+    /// The width of the pooled embedding.
     constexpr int output_dim() const noexcept { return projection_dim > 0 ? projection_dim : hidden_size; }
-    /// Patches along an edge; pixels that do not fill one are not seen.
+    /// Patches along an edge; pixels that do not fill a patch are ignored.
     constexpr int grid() const noexcept { return image_size / patch_size; }
-    /// The class token and the patches.
+    /// The number of tokens: the class token and the patches.
     constexpr int tokens() const noexcept { return grid() * grid() + 1; }
 
     static constexpr const char* class_name = "CLIPVisionModel";
@@ -121,7 +123,7 @@ struct CLIPVisionConfig {
             return status::invalid("image_size must be patch_size or more", image_size, patch_size);
         return detail::check_heads(*this);
     }
-    /// The class without a projection has the field all the same.
+    /// Files of the class without a projection have the field, too.
     constexpr void infer(const auto& json) noexcept {
         if (detail::names_plain_class(json("architectures"))) projection_dim = 0;
     }
@@ -129,7 +131,7 @@ struct CLIPVisionConfig {
     constexpr bool operator==(const CLIPVisionConfig&) const = default;
 };
 
-/// The configuration of CLIPTextModel and CLIPVisionModel.
+/// The same configuration for CLIPTextModel and CLIPVisionModel.
 constexpr CLIPTextConfig without_projection(CLIPTextConfig c) noexcept {
     c.projection_dim = 0;
     return c;
@@ -139,17 +141,18 @@ constexpr CLIPVisionConfig without_projection(CLIPVisionConfig c) noexcept {
     return c;
 }
 
-/// What configurations are compared by. Files from before transformers 4.31 say eos_token_id 2, and mean the largest id: with
-/// CLIP's vocabulary, whose last token is the end mark that the tokenizer puts behind every text, that is the same model.
+/// The form in which configurations are compared. In files from before transformers 4.31 eos_token_id is 2, which
+/// means the largest id: with CLIP's vocabulary, whose last token is the end mark that the tokenizer appends to
+/// every text, the model is the same.
 constexpr CLIPTextConfig meaning_of(CLIPTextConfig c) noexcept {
     if (c.eos_token_id == 2) c.eos_token_id = c.vocab_size - 1;
     return c;
 }
 constexpr CLIPVisionConfig meaning_of(const CLIPVisionConfig& c) noexcept { return c; }
 
-/// What the configuration of a file is compared by with that of a type. A larger vocabulary is that of tokens which were added
-/// for textual inversion: rows of a table, and the same model. Only if the end mark is the largest id, with eos_token_id 2, added
-/// tokens change what is pooled.
+/// The form in which the configuration of a file is compared with that of a type. A larger vocabulary has tokens that
+/// were added for textual inversion: more rows of a table, in the same model. Only if the end mark is the largest id
+/// (eos_token_id 2) do added tokens change which token is pooled.
 constexpr CLIPTextConfig meaning_of(CLIPTextConfig file, const CLIPTextConfig& type) noexcept {
     if (file.vocab_size <= type.vocab_size) return meaning_of(file);
     file.vocab_size = type.vocab_size;
@@ -178,7 +181,7 @@ inline constexpr CLIPTextConfig digits_text{.vocab_size = 611,
                                             .num_attention_heads = 4,
                                             .max_position_embeddings = 16,
                                             .eos_token_id = 610};
-/// The image encoders beside them.
+/// The image encoders that belong to them.
 inline constexpr CLIPVisionConfig clip_vit_l_14_vision{.hidden_size = 1024,
                                                        .intermediate_size = 4096,
                                                        .projection_dim = 768,

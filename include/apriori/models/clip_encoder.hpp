@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What CLIP's two encoders have in common: the stack of blocks, the projection, and encoding from the host to the host.
+// What CLIP's two encoders have in common: the stack of blocks, the projection, and encoding from host to host.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -21,7 +21,7 @@ struct clip_layers {
 
     W w;
 
-    /// x [rows, hidden_size] through `depth` layers, in place.
+    /// Passes x [rows, hidden_size] through `depth` layers, in place.
     template <class Context, class X>
     constexpr void run(Context& to, const X& x, const attention_rows& attends, int depth) const {
         constexpr float scale = remaining_attention_scale(C.head_dim());
@@ -29,7 +29,7 @@ struct clip_layers {
     }
     /// The norm of that name of x [.., hidden_size].
     constexpr auto norm(auto name, const auto& x) const { return w.layer_norm(name, x, C.layer_norm_eps); }
-    /// Pooled rows x [rows, hidden_size] -> [rows, output_dim()], by the matrix of that name where there is one.
+    /// Pooled rows x [rows, hidden_size] -> [rows, output_dim()], by the matrix of that name if the model has one.
     constexpr auto project(auto name, const auto& x) const {
         if constexpr (C.projection_dim > 0)
             return linear(x, w[name]);
@@ -38,9 +38,9 @@ struct clip_layers {
     }
 };
 
-/// A model that gives hidden states and an embedding of each row. Its architecture has, besides (models/model.hpp),
+/// A model that returns hidden states and an embedding of each row. Its architecture has, besides (models/model.hpp),
 ///   prefix             of the names of its weights
-///   encoding, embeds   what encode gives on the host, and its member for the embeddings
+///   encoding, embeds   the type that encode returns on the host, and its member for the embeddings
 template <class Encoder, class Architecture, class Device, class Format>
 class clip_encoder : public model<Encoder, Architecture, Device, Format> {
     using base = model<Encoder, Architecture, Device, Format>;
@@ -55,17 +55,17 @@ public:
         return base::load(device, clip_source(source, Architecture::prefix));
     }
 
-    /// Encodes rows. `last_hidden_state` receives [rows, tokens, hidden_size] floats and `embeds` [rows, output_dim()], in the
-    /// device's memory; `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More
-    /// than l.rows rows are processed l.rows at a time. Errors, before anything is written: shape_mismatch,
-    /// workspace_too_small, invalid_argument.
+    /// Encodes rows. `last_hidden_state` receives [rows, tokens, hidden_size] floats and `embeds` [rows, output_dim()],
+    /// in the device's memory; `memory` is workspace of the device of at least workspace_bytes(l), aligned to
+    /// buffer_alignment. More than l.rows rows are processed l.rows at a time. Errors, before anything is written:
+    /// shape_mismatch, workspace_too_small, invalid_argument.
     output forward(const input& in, std::span<float> last_hidden_state, std::span<float> embeds,
                    std::span<std::byte> memory, typename Architecture::limits l = {}) const {
         return this->forward_into(output::of(in, last_hidden_state, embeds), in, memory, l);
     }
 
 protected:
-    /// Encodes an input that lies in arrays of `on`, up to l.rows rows together.
+    /// Encodes an input in arrays of `on`, up to l.rows rows at a time.
     result<typename Architecture::encoding> encode_on(device_staging<Device>& on, const input& in,
                                                       typename Architecture::limits l) const {
         l.rows = (std::min)(l.rows, in.rows());

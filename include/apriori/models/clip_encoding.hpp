@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What CLIP's encoders give, on the host.
+// The results of CLIP's encoders, on the host.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -10,14 +10,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Of texts.
+/// The encoding of texts.
 struct clip_text_encoding {
     index_t rows = 0, tokens = 0;
     std::vector<float> last_hidden_state{}; ///< [rows, tokens, hidden_size]
     std::vector<float> text_embeds{};       ///< [rows, projection_dim or hidden_size]
 };
 
-/// Of images.
+/// The encoding of images.
 struct clip_vision_encoding {
     index_t rows = 0, tokens = 0;
     std::vector<float> last_hidden_state{}; ///< [rows, tokens, hidden_size]; the class token is the first

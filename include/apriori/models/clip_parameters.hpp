@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables of CLIP's parameters: transformers' names, their shapes, and where each goes in packed memory.
+// The tables of CLIP's parameters: transformers' names, their shapes, and their slots in packed memory.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -25,7 +25,7 @@ constexpr void add_clip_layers(parameter_table& t, const auto& c) {
     t.vector("self_attn.v_proj.bias", d, {"to_qkv.bias", 2 * d});
     t.matrix("self_attn.out_proj.weight", d, d, {"to_out.weight"});
     t.vector("self_attn.out_proj.bias", d, {"to_out.bias"});
-    t.vector("layer_norm2.weight", d, {"norm3.weight"}); // as the block calls it
+    t.vector("layer_norm2.weight", d, {"norm3.weight"}); // the block's name for it
     t.vector("layer_norm2.bias", d, {"norm3.bias"});
     t.matrix("mlp.fc1.weight", h, d, {"ff_in.weight"});
     t.vector("mlp.fc1.bias", h, {"ff_in.bias"});
@@ -61,7 +61,7 @@ constexpr parameter_table parameters_of(const CLIPVisionConfig& c) {
     t.vector("embeddings.class_embedding", d);
     t.add("embeddings.patch_embedding.weight", 4, {d, c.num_channels, c.patch_size, c.patch_size}).packed = true;
     t.add("embeddings.position_embedding.weight", 2, {c.tokens(), d}).table = true;
-    t.vector("pre_layrnorm.weight", d); // so spelt in transformers
+    t.vector("pre_layrnorm.weight", d); // transformers' spelling
     t.vector("pre_layrnorm.bias", d);
     t.prefix = "vision_model.encoder.layers.{}.";
     detail::add_clip_layers(t, c);

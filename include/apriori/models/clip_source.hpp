@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor source as the tables of clip_parameters.hpp name it: published files differ in three habits.
+// Adapts a tensor source to the names of clip_parameters.hpp: published files differ in three ways.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,9 +13,9 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
-/// A source without its position_ids, which older files hold, and with "text_model." or "vision_model." in front of all
-/// names where none has it: newer transformers saves the models without a projection so. Of a CLIPModel, which has the names of
-/// both, it is the half whose prefix is given. Must not outlive the source.
+/// A source without position_ids, which older files have, and with "text_model." or "vision_model." before all names if
+/// none has it, as newer transformers saves models without a projection. From a CLIPModel, which has the names of both,
+/// it takes the half with the given prefix. Must not outlive the source.
 class clip_source {
 public:
     clip_source(tensor_source_ref source, std::string_view prefix);

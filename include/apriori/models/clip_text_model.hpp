@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// transformers' CLIPTextModel and CLIPTextModelWithProjection: tokens in, embeddings of each token and of the text out
-// (Radford et al. 2021). Written in expressions alone, as a second model beside the prior.
+// transformers' CLIPTextModel and CLIPTextModelWithProjection: from tokens to embeddings of each token and of the text
+// (Radford et al. 2021). Written entirely in expressions, as a second model beside the prior.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -15,21 +15,22 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// How much a workspace must hold at once.
+/// The largest inputs that a workspace is for.
 struct clip_text_limits {
     index_t rows = 1;   ///< texts that are encoded together
-    index_t tokens = 0; ///< of each; 0: max_position_embeddings
+    index_t tokens = 0; ///< tokens of each; 0: max_position_embeddings
 
     constexpr clip_text_limits filled_in(const CLIPTextConfig& c) const noexcept {
         return {rows < 1 ? 1 : rows, tokens < 1 ? c.max_position_embeddings : tokens};
     }
 };
 
-/// The arguments of forward, in the device's memory. Neither ids nor pooled rows are checked there: encode does that.
+/// The arguments of forward, in the device's memory. The values of ids and pooled rows are not
+/// checked here; encode checks them.
 struct CLIPTextInput {
     view<const std::int32_t, extents<dyn, dyn>> input_ids{};      ///< [rows, tokens]
     view<const std::int32_t, extents<dyn>> pooled{};              ///< [rows], each row * tokens + its pooled token
-    view<const std::uint8_t, extents<dyn, dyn>> attention_mask{}; ///< [rows, tokens], or null: all are seen
+    view<const std::uint8_t, extents<dyn, dyn>> attention_mask{}; ///< [rows, tokens], or null: no token is masked
 
     constexpr index_t rows() const noexcept { return input_ids.ext()[0]; }
     constexpr index_t tokens() const noexcept { return input_ids.ext()[1]; }
@@ -52,7 +53,7 @@ struct CLIPTextInput {
     }
 };
 
-/// What forward returns: last_hidden_state [rows, tokens, hidden_size] behind the final norm, and of the pooled tokens
+/// The result of forward: last_hidden_state [rows, tokens, hidden_size] after the final norm, and for the pooled tokens
 /// text_embeds [rows, projection_dim], or without a projection pooler_output [rows, hidden_size].
 template <CLIPTextConfig C>
 struct CLIPTextModelOutput {
@@ -60,7 +61,7 @@ struct CLIPTextModelOutput {
     view<float, extents<dyn, dyn, C.hidden_size>> last_hidden_state{};
     view<float, extents<dyn, C.output_dim()>> text_embeds{};
 
-    /// The output of `in` in these spans; its state says whether it has room there.
+    /// The output of `in` in these spans; its state is shape_mismatch if one is too small.
     static constexpr CLIPTextModelOutput of(const CLIPTextInput& in, std::span<float> hidden = {},
                                             std::span<float> embeds = {}) {
         const extents<dyn, dyn, C.hidden_size> tokens(in.rows(), in.tokens());
@@ -74,8 +75,8 @@ struct CLIPTextModelOutput {
     }
 };
 
-/// The token of a text that transformers pools: the first end mark, or the first token where there is none; where
-/// eos_token_id is 2, as in configurations before transformers 4.31, the largest id.
+/// The index of the token that transformers pools: the first end mark, or the first token if there is none. If
+/// eos_token_id is 2, as in configurations from before transformers 4.31, the largest id.
 constexpr index_t clip_pooled_token(std::span<const std::int32_t> ids, int eos_token_id) noexcept {
     std::size_t best = 0;
     for (std::size_t i = 1; i < ids.size(); ++i) {
@@ -115,7 +116,7 @@ struct clip_text_architecture {
         network.run(to, x, attends(in, first, count), depth);
 
         const auto hidden = reshape(out.last_hidden_state, extents<dyn, width>(in.rows() * tokens)); // of all texts
-        const auto pooled = slice<0>(in.pooled, first, count);                                       // among those
+        const auto pooled = slice<0>(in.pooled, first, count);                                       // among all texts
         to(slice<0>(hidden, first * tokens, count * tokens)) = network.norm("final_layer_norm"_w, x);
         to(slice<0>(out.text_embeds, first, count)) =
             network.project("text_projection.weight"_w, gather(hidden, pooled));
@@ -138,11 +139,12 @@ class clip_text_model
 public:
     using base::base;
 
-    /// Ids are below this: the configuration's, and tokens that were added to the table of the weights.
+    /// Ids must be below this: the configuration's size plus the tokens that were added to the table of the weights.
     std::int32_t vocab_size() const noexcept { return C.vocab_size + std::int32_t(this->weights_block().added_rows); }
 
-    /// Encodes texts on the host, ids [rows, tokens] as clip_tokenizer gives them; without a mask all tokens are seen, as
-    /// diffusers' unCLIP and Kandinsky pipelines have it. Up to l.rows texts are encoded together. Allocates.
+    /// Encodes texts on the host, ids [rows, tokens] as from clip_tokenizer. Without a mask all tokens are attended to,
+    /// as in diffusers' unCLIP and Kandinsky pipelines. Up to l.rows texts are encoded together. Allocates.
+    /// shape_mismatch for sizes that do not fit, invalid_argument for an id out of range.
     result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                       std::span<const std::uint8_t> attention_mask = {},
                                       clip_text_limits l = {.rows = 4}) const {
@@ -175,12 +177,12 @@ public:
 
 } // namespace detail
 
-/// CLIP's text encoder of a configuration (models/clip_config.hpp) on a device, its weights packed in a Format
-/// (core/weight_format.hpp); with projection_dim 0 the same as CLIPTextModel.
+/// CLIP's text encoder of a configuration (models/clip_config.hpp) on a device, with weights packed in a Format
+/// (core/weight_format.hpp). With projection_dim 0 it is CLIPTextModel.
 template <CLIPTextConfig Config, class Device, class Format = f32>
 using CLIPTextModelWithProjection = detail::clip_text_model<detail::checked<Config>(), Device, Format>;
 
-/// The text encoder without projection: text_embeds is transformers' pooler_output.
+/// The text encoder without a projection: text_embeds is transformers' pooler_output.
 template <CLIPTextConfig Config, class Device, class Format = f32>
 using CLIPTextModel = CLIPTextModelWithProjection<without_projection(Config), Device, Format>;
 

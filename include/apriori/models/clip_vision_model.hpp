@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// transformers' CLIPVisionModel and CLIPVisionModelWithProjection: normalised pixels in, embeddings of the image out
+// transformers' CLIPVisionModel and CLIPVisionModelWithProjection: from normalised pixels to embeddings of the image
 // (Radford et al. 2021; Dosovitskiy et al. 2021).
 #pragma once
 
@@ -14,14 +14,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// How much a workspace must hold at once.
+/// The largest inputs that a workspace is for.
 struct clip_vision_limits {
     index_t rows = 1; ///< images that are encoded together
 
     constexpr clip_vision_limits filled_in(const CLIPVisionConfig&) const noexcept { return {rows < 1 ? 1 : rows}; }
 };
 
-/// Pixels as CLIPImageProcessor gives them: channels first, mean and deviation taken out; in the device's memory.
+/// Pixels in the device's memory as from CLIPImageProcessor: channels first, normalised by mean and deviation.
 template <CLIPVisionConfig C>
 struct CLIPVisionInput {
     using extents_type = extents<dyn, C.num_channels, C.image_size, C.image_size>;
@@ -41,7 +41,7 @@ struct CLIPVisionInput {
     }
 };
 
-/// What forward returns: last_hidden_state [rows, tokens, hidden_size], before any norm as transformers has it, and
+/// The result of forward: last_hidden_state [rows, tokens, hidden_size], before any norm, as in transformers, and
 /// image_embeds [rows, projection_dim], or without a projection pooler_output [rows, hidden_size].
 template <CLIPVisionConfig C>
 struct CLIPVisionModelOutput {
@@ -49,7 +49,7 @@ struct CLIPVisionModelOutput {
     view<float, extents<dyn, C.tokens(), C.hidden_size>> last_hidden_state{};
     view<float, extents<dyn, C.output_dim()>> image_embeds{};
 
-    /// The output of `in` in these spans; its state says whether it has room there.
+    /// The output of `in` in these spans; its state is shape_mismatch if one is too small.
     static constexpr CLIPVisionModelOutput of(const CLIPVisionInput<C>& in, std::span<float> hidden = {},
                                               std::span<float> embeds = {}) {
         const extents<dyn, C.tokens(), C.hidden_size> tokens(in.rows());
@@ -84,7 +84,7 @@ struct clip_vision_architecture {
         constexpr index_t tokens = C.tokens(), width = C.hidden_size;
         const clip_layers<C, W> network{w};
         const auto positions = w["embeddings.position_embedding.weight"_w]; // [tokens, hidden]
-        // The hidden states are computed where they are to be in the end.
+        // The hidden states are computed in place, in the output.
         const auto sequence = slice<0>(out.last_hidden_state, first, count);   // [rows, tokens, hidden]
         const auto x = reshape(sequence, extents<dyn, width>(count * tokens)); // [rows * tokens, hidden]
         embed_patches(to, w["embeddings.patch_embedding.weight"_w], in, first, slice<1, tokens - 1>(sequence, 1),
@@ -101,7 +101,7 @@ struct clip_vision_architecture {
 private:
     static constexpr index_t grid = C.grid(), edge = C.patch_size, depth = C.num_channels * edge * edge;
 
-    /// out [rows, grid * grid, hidden] = the patches of images from `first` on through the convolution, plus `positions`.
+    /// out [rows, grid * grid, hidden] = the convolution of the patches of images from `first` on, plus `positions`.
     template <class Context, class W, class Out, class Positions>
     static constexpr void embed_patches(Context& to, const W& w, const input& in, index_t first, const Out& out,
                                         const Positions& positions) {
@@ -137,7 +137,7 @@ public:
     using base::base;
 
     /// Encodes images on the host, pixel_values [rows, num_channels, image_size, image_size], up to l.rows together.
-    /// Allocates.
+    /// Allocates. shape_mismatch for another number of pixels.
     result<clip_vision_encoding> encode(std::span<const float> pixel_values, index_t rows,
                                         clip_vision_limits l = {.rows = 2}) const {
         const index_t count = std::ssize(pixel_values);
@@ -149,7 +149,8 @@ public:
         return this->encode_on(on, {there.data(), typename CLIPVisionInput<C>::extents_type(rows)}, l);
     }
 
-    /// Kandinsky's zero image embedding [output_dim()]: of normalised pixels that are all 0 (diffusers' get_zero_embed).
+    /// Kandinsky's zero image embedding [output_dim()]: that of normalised pixels that are all
+    /// 0 (diffusers' get_zero_embed).
     result<std::vector<float>> zero_image_embedding() const {
         auto encoded = encode(std::vector<float>(image), 1);
         if (!encoded) return encoded.error();
@@ -159,12 +160,12 @@ public:
 
 } // namespace detail
 
-/// CLIP's image encoder of a configuration (models/clip_config.hpp) on a device, its weights packed in a Format
-/// (core/weight_format.hpp); with projection_dim 0 the same as CLIPVisionModel.
+/// CLIP's image encoder of a configuration (models/clip_config.hpp) on a device, with weights packed in a Format
+/// (core/weight_format.hpp). With projection_dim 0 it is CLIPVisionModel.
 template <CLIPVisionConfig Config, class Device, class Format = f32>
 using CLIPVisionModelWithProjection = detail::clip_vision_model<detail::checked<Config>(), Device, Format>;
 
-/// The image encoder without projection: image_embeds is transformers' pooler_output. Shap-E's prior takes its
+/// The image encoder without a projection: image_embeds is transformers' pooler_output. Shap-E's prior takes its
 /// last_hidden_state without the class token.
 template <CLIPVisionConfig Config, class Device, class Format = f32>
 using CLIPVisionModel = CLIPVisionModelWithProjection<without_projection(Config), Device, Format>;

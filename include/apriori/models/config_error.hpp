@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a configuration that a model does not support fails to compile: with the message that it has at run time.
+// Compile errors for configurations that a model does not support, with the same message as at run time.
 #pragma once
 
 #include "apriori/core/field.hpp"
 
 namespace apriori {
 
-/// Fails to compile; the error shows the message in pieces, because compilers cut long ones short.
+/// Fails to compile. The error shows the message in pieces, because compilers truncate long ones.
 template <bool Supported, fixed_string... Message>
 struct config_error {
     static_assert(Supported,
@@ -16,7 +16,8 @@ struct config_error {
 
 namespace detail {
 
-/// Where the piece of `text` ends that begins at `from`: behind a word, after at most 31 characters, which clang shows whole.
+/// The end of the piece of `text` that begins at `from`: after a word, and after at most 31
+/// characters, which clang shows whole.
 constexpr std::size_t piece_end(std::string_view text, std::size_t from) noexcept {
     if (text.size() - from <= 31) return text.size();
     const std::size_t blank = text.substr(from, 32).rfind(' ');
@@ -25,7 +26,7 @@ constexpr std::size_t piece_end(std::string_view text, std::size_t from) noexcep
 
 } // namespace detail
 
-/// True where `Said::text`, what is wrong with a configuration, is empty; else a compile error that shows it.
+/// True if `Said::text`, which says what is wrong with a configuration, is empty; else a compile error that shows it.
 template <class Said, std::size_t From = 0, fixed_string... Pieces>
 constexpr bool compiles_unless_said() {
     constexpr std::string_view text = Said::text.view();
@@ -47,7 +48,8 @@ struct refusal_of {
 
 } // namespace detail
 
-/// True for a supported configuration; anything else is a compile error that names the field, its value and what is allowed.
+/// True for a supported configuration; otherwise a compile error that names the field, its
+/// value and the allowed values.
 template <auto Config>
 constexpr bool validate() {
     return compiles_unless_said<detail::refusal_of<Config>>();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The constant that a config.json is: what the headers of CMake's apriori_add_config call.
+// The constant for a config.json, which the headers of CMake's apriori_add_config call.
 #pragma once
 
 #include "apriori/models/read_model_config.hpp"
@@ -11,7 +11,7 @@ namespace detail {
 template <class Config, class File>
 struct file_reading {
     static constexpr config_reading<Config> reading = read_model_config<Config>(File::text);
-    /// What is wrong with the file.
+    /// What is wrong with the file; empty if nothing is.
     static constexpr auto text = [] {
         short_text<1280> said;
         if (!reading) said.add(File::path, reading.message.view());
@@ -21,8 +21,9 @@ struct file_reading {
 
 } // namespace detail
 
-/// The configuration in `File::text`, the content of the file `File::path`: a CLIPTextConfig, a CLIPVisionConfig or, of a
-/// CLIPModel, clip_model_configs where its model_type says so, else a PriorConfig. What io::load_config refuses is a compile error with the same message.
+/// The configuration in `File::text`, the content of the file `File::path`: a CLIPTextConfig, a CLIPVisionConfig or,
+/// for a CLIPModel, clip_model_configs if its model_type says so, else a PriorConfig. A file that io::load_config
+/// refuses is a compile error with the same message.
 template <class File>
 consteval auto config_from_json() {
     constexpr json_token type = json_member(File::text, "model_type");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arrays in a device's memory, and what moves between them and the host.
+// Arrays in a device's memory, and copies between them and the host.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -12,7 +12,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Memory of a device for count elements of T.
+/// Device memory for `count` elements of T.
 template <class T, class Device>
 class device_array {
 public:
@@ -23,14 +23,14 @@ public:
     T* data() const noexcept { return reinterpret_cast<T*>(buffer_.data()); }
     index_t size() const noexcept { return count_; }
     std::span<T> span() const noexcept { return {data(), to_size(count_)}; }
-    /// False after an allocation that failed.
+    /// False after a failed allocation.
     explicit operator bool() const noexcept { return count_ == 0 || !buffer_.empty(); }
     std::span<std::byte> bytes() const noexcept { return {buffer_.data(), to_size(count_) * sizeof(T)}; }
-    /// Copies from the host to element `at`.
+    /// Copies from the host to the elements from `at` on.
     status write(std::span<const T> from, index_t at = 0) {
         return from.empty() ? status{} : device_->upload(data() + at, from.data(), from.size_bytes());
     }
-    /// Copies to the host.
+    /// Copies the first elements to the host.
     status read(std::span<T> to) const {
         return to.empty() ? status{} : device_->download(to.data(), data(), to.size_bytes());
     }
@@ -41,13 +41,13 @@ private:
     index_t count_ = 0;
 };
 
-/// Makes arrays of a device and copies to and from them; remembers the first error, and does nothing after it.
+/// Makes arrays on a device and copies to and from them. Keeps the first error, and does nothing after it.
 template <class Device>
 class device_staging {
 public:
     status state{}; ///< the first error
 
-    /// `no_memory`, a literal, is what an allocation that fails says.
+    /// `no_memory`, a literal, is the message of a failed allocation.
     device_staging(Device& device, const char* no_memory) : device_(&device), no_memory_(no_memory) {}
 
     /// Keeps s if it is the first error.
@@ -67,7 +67,7 @@ public:
     void write(device_array<T, Device>& to, std::span<const T> from, index_t at = 0) {
         if (state) state = to.write(from, at);
     }
-    /// An array with the elements of a vector or span.
+    /// An array with a copy of the elements of a vector or span.
     auto copy(const auto& values) {
         auto a = array<std::remove_cvref_t<decltype(values[0])>>(std::ssize(values));
         write(a, std::span(values.data(), values.size()));

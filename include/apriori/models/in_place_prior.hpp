@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact incremental sampling of one image in memory of the caller, a constant of the type, for machines without a heap. It keeps the
-// keys and values of the prompts' rows (models/incremental_prior.hpp) and nothing else: the prefix is computed a few rows at a
-// time, and a step computes its time row itself.
+// Exact incremental sampling of one image in memory of the caller, whose size is a constant of the type, for machines
+// without a heap. It keeps only the keys and values of the prompts' rows (models/incremental_prior.hpp): the prefix is
+// computed a few rows at a time, and a step computes its time row itself.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -16,18 +16,18 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// How much an in_place_prior holds.
+/// The sizes that an in_place_prior has memory for.
 struct in_place_limits {
     index_t prompts = 2; ///< guidance branches: [unconditional, conditional], or 1
-    /// Rows of all prompts: the tokens that their masks leave, and a pooled one for each. 0: as many as there can be.
+    /// Rows of all prompts: their unmasked tokens, and a pooled row for each. 0: the most that are possible.
     index_t prompt_rows = 0;
-    /// Rows that are computed together; a step has 3 for each prompt, or 2 without prd. Fewer take less memory, and more time: of
-    /// attention, the rows of one prompt are together nevertheless. 0: all.
+    /// Rows that are computed together; a step has 3 for each prompt, or 2 without prd. Fewer take less memory and more
+    /// time. In attention the rows of one prompt always stay together. 0: all.
     index_t rows = 0;
 };
 
-/// The incremental passes of a prior, with latents of one token. Model is a PriorTransformer on a device that works in the host's
-/// memory, with the device's own attention. Nothing here allocates.
+/// The incremental passes of a prior whose latents have one token. Model is a PriorTransformer on a device that works
+/// in the host's memory, with the device's own attention. Nothing here allocates.
 template <class Model>
 class in_place_prior {
 public:
@@ -37,14 +37,14 @@ public:
     static_assert(Model::has_step,
                   "apriori: in_place_prior needs a model that takes steps, with its device's own attention");
 
-    /// Bytes of memory that limits need.
+    /// Bytes of memory that these limits need.
     static constexpr std::size_t bytes(in_place_limits l) {
         workspace counting;
         const kept_memory kept(counting, filled_in(l));
         return counting.high_water() + temporaries(filled_in(l));
     }
 
-    /// Of a model, which it refers to, in `memory` of bytes(l), aligned to buffer_alignment.
+    /// Refers to `model`. `memory` has bytes(l) bytes, aligned to buffer_alignment.
     in_place_prior(const Model& model, std::span<std::byte> memory, in_place_limits l = {})
         : device_(&model.device()),
           layers_{model.weights_block().operands()},
@@ -57,12 +57,12 @@ public:
         temporary_ = memory.subspan(all.high_water());
     }
 
-    /// What is wrong with the memory or the limits.
+    /// Ok, or what is wrong with the memory or the limits.
     status state() const noexcept { return state_; }
     index_t prompts() const noexcept { return prompts_; }
 
-    /// Computes the keys and values of prompts with attention masks, which take the place of those before. Errors: those of
-    /// state(), shape_mismatch, invalid_argument; workspace_too_small where the prompts have more rows than the limits.
+    /// Computes the keys and values of prompts with attention masks, and replaces the earlier ones. Errors: those of
+    /// state(), shape_mismatch, invalid_argument; workspace_too_small if the prompts have more rows than the limits.
     status prefix(std::span<const prior_prompt> prompts) {
         prompts_ = 0;
         if (!state_) return state_;
@@ -87,8 +87,9 @@ public:
         return {};
     }
 
-    /// Predicts the denoised image embedding of latents x [embedding_dim] at a timestep under each prompt: `answers` receives
-    /// [prompts, clip_embed_dim]. Errors: those of state(), shape_mismatch, and invalid_argument before there is a prefix.
+    /// Predicts the denoised image embedding of latents x [embedding_dim] at a timestep for each prompt:
+    /// `answers` receives [prompts, clip_embed_dim]. Errors: those of state(), shape_mismatch, and
+    /// invalid_argument without a prefix.
     status step(std::span<const float> x, float timestep, std::span<float> answers) const {
         if (!state_) return state_;
         if (prompts_ == 0) return status::invalid("step: there is no prefix; prefix() comes first");
@@ -124,11 +125,11 @@ private:
                   "apriori: in_place_prior takes latents of one token; this configuration's have another number");
     using rows_view = view<float, extents<dyn, inner>>;
 
-    /// What lives from call to call.
+    /// What is kept between calls.
     struct kept_memory {
         float* values = nullptr;        ///< [layers][prompt rows][2 inner]: keys and values
-        row_range* prompts = nullptr;   ///< rows of each
-        attention_group* all = nullptr; ///< of a step: every row is a query, or in the last layer the answer alone
+        row_range* prompts = nullptr;   ///< the rows of each prompt
+        attention_group* all = nullptr; ///< of a step: every row is a query, or in the last layer only the answer
         attention_group* last = nullptr;
 
         constexpr kept_memory() = default;
@@ -184,14 +185,15 @@ private:
     cached_rows range(row_range r) const noexcept {
         return {kept_.values + r.first * 2 * inner, r.count, limits_.prompt_rows * 2 * inner, 2 * inner};
     }
-    /// positional_embedding's rows first .. first + count.
+    /// Rows first .. first + count of positional_embedding.
     static constexpr auto positions(const layers_type& layers, index_t first, index_t count) {
         return rows_of<inner>(advance(layers.w["positional_embedding"_w].data, first * inner), count, inner);
     }
 
-    // ---- prompts --------------------------------------------------------------------------------------------------------
+    // ---- prompts
+    // -------------------------------------------------------------------------------------------------------
 
-    /// The rows of a prompt, which become `filled`: runs of tokens that the mask leaves, then the pooled one.
+    /// Computes the rows of a prompt: runs of unmasked tokens, then the pooled row. `filled` grows with them.
     status prefix_one(const prior_prompt& p, row_range& filled) const {
         const index_t most = limits_.rows;
         const auto masked = [&](index_t i) { return at(p.attention_mask, i) == 0; };
@@ -207,7 +209,7 @@ private:
         return prefix_rows(filled, 1,
                            [&](auto& to, const auto& x) { embed_pooled(to, layers_, p.text_embeds.data(), x); });
     }
-    /// The next n rows of a prompt, which embed(to, x) writes, through all layers.
+    /// Passes the next n rows of a prompt, which embed(to, x) writes, through all layers.
     status prefix_rows(row_range& filled, index_t n, const auto& embed) const {
         workspace memory(temporary_);
         context to(*device_, memory);
@@ -219,7 +221,7 @@ private:
         filled.count += n;
         return to.state;
     }
-    /// x [n, inner] = n tokens of text from number `first` on, at `text`.
+    /// x [n, inner] = the embeddings of the n tokens at `text`, of which the first has index `first`.
     static constexpr void embed_text(auto& to, const layers_type& layers, const float* text, index_t first,
                                      const rows_view& x) {
         const index_t n = x.ext()[0];
@@ -231,7 +233,7 @@ private:
                 positions(layers, config.num_embeddings, 1);
         layers.norm_in(to, x);
     }
-    /// Rows x through `depth` layers, their keys and values in each at `kept` [depth][prompt rows][2 inner].
+    /// Passes rows x through `depth` layers; writes their keys and values to `kept` [depth][prompt rows][2 inner].
     static constexpr void keep_rows(auto& to, const layers_type& layers, const rows_view& x,
                                     const attention_groups& groups, float* kept, in_place_limits l, int depth) {
         for (int i = 0; i < depth; ++i) {
@@ -242,16 +244,18 @@ private:
                 const auto qkv = qkv_of(to, layers, x, i);
                 const view there(advance(kept, i * l.prompt_rows * 2 * inner), extents<dyn, 2 * inner>(x.ext()[0]));
                 to(there) = slice<1, 2 * inner>(qkv, inner);
-                if (i + 1 == depth) return; // nothing after it is needed
+                if (i + 1 == depth) return; // the rest of the last layer is not needed
                 to(a) = cached_attention<config.num_attention_heads>(qkv, groups, i, layers.scale);
             }
             after_attention(to, layers, x, a, i, l.rows);
         }
     }
 
-    // ---- steps ----------------------------------------------------------------------------------------------------------
+    // ---- steps
+    // ---------------------------------------------------------------------------------------------------------
 
-    /// The rows [time, latents, prd] of all prompts through `depth` layers: of the model's, or fewer for a plan of the memory.
+    /// Passes the rows [time, latents, prd] of all prompts through `depth` layers: all of the
+    /// model's, or fewer to plan memory.
     static constexpr void run_step(auto& to, const layers_type& layers, const step_data& data, const kept_memory& kept,
                                    index_t prompts, index_t keys, index_t at_once, int depth) {
         const rows_view x = to.temporary(extents<dyn, inner>(prompts * own)); // [prompts * own, inner]
@@ -263,10 +267,10 @@ private:
                 step_layer(to, layers, data, kept, x, p, (std::min)(together, prompts - p), keys, at_once, i,
                            i + 1 == depth);
     }
-    /// Prompts whose rows attend together.
+    /// The number of prompts whose rows attend together.
     static constexpr index_t prompts_together(index_t at_once) { return (std::max)(at_once / own, index_t{1}); }
 
-    /// Rows x of prompts p .. p + count through layer i; of the last layer the answers alone are wanted.
+    /// Passes rows x of prompts p .. p + count through layer i; in the last layer only the answers are computed.
     static constexpr void step_layer(auto& to, const layers_type& layers, const step_data& data,
                                      const kept_memory& kept, const rows_view& x, index_t p, index_t count,
                                      index_t keys, index_t at_once, int i, bool last) {
@@ -298,7 +302,7 @@ private:
         return rows_view(advance(x.data, first * inner), extents<dyn, inner>(count));
     }
 
-    /// Rows y through the rest of layer i, `at_once` of them at a time; `a` is what they attended to.
+    /// Passes rows y through the rest of layer i, `at_once` at a time; `a` is the result of attention.
     static constexpr void after_attention(auto& to, const layers_type& layers, const auto& y, const auto& a, int i,
                                           index_t at_once) {
         const index_t rows = y.ext()[0];

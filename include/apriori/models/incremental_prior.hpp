@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact incremental sampling. With an attention mask PriorTransformer is causal over [text, proj, time, x_t, prd], and a masked
-// token has attention weight exactly 0 in every row that reaches the answer (exp(-10000) is 0 in float32). So masked tokens are
-// dropped, the rows of text and proj are computed once for a prompt (prefix), the time rows of all steps in one pass
-// (kv cache), and a step computes x_t and prd alone. In the last layer only the answer needs a query and a feed-forward.
+// Exact incremental sampling. With an attention mask PriorTransformer is causal over [text, proj, time, x_t, prd],
+// and a masked token has attention weight exactly 0 in every row that reaches the answer (exp(-10000) is 0 in
+// float32). So masked tokens are dropped, the rows of text and proj are computed once for a prompt (prefix), the time
+// rows of all steps in one pass (kv cache), and a step computes only x_t and prd. In the last layer only the answer
+// needs a query and a feed-forward.
 //
-// It agrees with the full forward within rounding, as long as no score differs from another by about 10,000.
+// It agrees with the full forward up to rounding, as long as no two scores differ by about 10,000.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -25,7 +26,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::detail {
 
-/// The passes of a model over its weights; PriorTransformer's members call them. C is canonical.
+/// The passes of a model over its weights, which PriorTransformer's members call. C is canonical.
 template <PriorConfig C, class Device, class Format>
 class incremental_prior {
     using weights = packed_weights<model_of<C>, Device, Format>;
@@ -42,17 +43,18 @@ public:
     incremental_prior(Device& device, const weight_block<operands>& w)
         : device_(device), layers_{w.operands()}, weights_hash_(w.hash) {}
 
-    /// Tokens of the latents: what text, proj, time and prd leave of the sequence.
+    /// The number of latent tokens: the sequence without text, proj, time and prd.
     static index_t hidden_tokens(const prior_prefix<Device>& p) noexcept {
         return C.additional_embeddings - p.proj_tokens - 1 - prd;
     }
 
-    // ---- once for a prompt ----------------------------------------------------------------------------------------------
+    // ---- once for each prompt
+    // ------------------------------------------------------------------------------------------
 
     result<prefix_ptr> prefix(std::span<const prior_prompt> prompts) const {
         if (prompts.empty()) return failure{errc::invalid_argument, "prefix: at least one prompt is needed"};
         auto made = std::make_shared<prior_prefix<Device>>();
-        std::vector<float> text, pooled; // rows that are not masked
+        std::vector<float> text, pooled; // unmasked rows
         std::int32_t text_rows = 0, pooled_rows = 0;
         for (const prior_prompt& p : prompts) {
             if (auto r = check(p); !r) return r.error();
@@ -118,7 +120,8 @@ public:
         return kv_cache_ptr(std::move(made));
     }
 
-    // ---- every step -----------------------------------------------------------------------------------------------------
+    // ---- every step
+    // ----------------------------------------------------------------------------------------------------
 
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
                 std::span<float> out, std::span<std::byte> memory, step_limits l) const {
@@ -175,10 +178,10 @@ public:
 private:
     static constexpr const char* no_memory = "no memory for the kv cache of the prompts";
 
-    /// Floats of a step's answer.
+    /// The number of floats of a step's answer.
     static constexpr index_t answer_size(step_limits l) noexcept { return (prd != 0 ? 1 : l.hidden_tokens) * clip; }
 
-    /// What is wrong with steps over so many rows of latents.
+    /// Checks steps over so many rows of latents.
     status check_latents(std::span<const prior_step<Device>> steps, index_t latent_rows, step_limits l) const {
         const index_t hidden = l.hidden_tokens;
         if (l.rows < 1 || l.samples < 1 || hidden < 1)
@@ -192,7 +195,7 @@ private:
                 l.samples * hidden);
         return {};
     }
-    /// What is wrong with the memory of `count` steps.
+    /// Checks the memory of `count` steps.
     static status check_step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, index_t count,
                              std::span<float> out, std::span<std::byte> memory, step_limits l) {
         if (x_t.data == nullptr) return status::shape("step: x_t has no memory", 0, x_t.ext()[0]);
@@ -215,8 +218,8 @@ private:
         return {};
     }
 
-    /// Fills `cache` with the rows that `pass` takes from a table [table_rows, inner], which embed(to, table) writes: planned, given
-    /// memory, and run once.
+    /// Fills `cache` with the rows that `pass` takes from a table [table_rows, inner], which embed(to, table) writes.
+    /// The pass is planned, given memory, and run once.
     void fill_cache(device_staging<Device>& on, const prior_pass_rows& pass, index_t table_rows,
                     layer_cache<Device>& cache, auto&& embed) const {
         const index_t rows = pass.count();
@@ -241,7 +244,8 @@ private:
         if (on.state) on.check(device_.synchronize());
     }
 
-    /// Rows x through all layers, each layer's q, k and v left in `cache`; after the last one nothing more is needed.
+    /// Passes rows x through all layers; each layer's q, k and v are written to `cache`. The rest of
+    /// the last layer is not needed.
     template <class Context>
     void cache_layers(Context& to, const rows_view& x, float* cache, const attention_groups& groups) const {
         const index_t rows = x.ext()[0];
@@ -253,7 +257,7 @@ private:
         }
     }
 
-    /// x = rows of `table` in that order, each with its position, and normalised where the model has norm_in.
+    /// x = rows of `table` in this order, each with its position added, and normalised if the model has norm_in.
     template <class Context>
     static constexpr void place(Context& to, const layers_type& layers, const rows_view& x, const rows_view& table,
                                 const std::int32_t* order, const std::int32_t* positions) {
@@ -263,8 +267,8 @@ private:
         layers.norm_in(to, x);
     }
 
-    /// Latents x [latents * hidden, embedding_dim] -> answers [steps, 1 or hidden tokens, clip_embed_dim], through `depth` layers:
-    /// all of the model's, or fewer of them for a plan of the workspace.
+    /// Latents x [latents * hidden, embedding_dim] -> answers [steps, 1 or hidden tokens, clip_embed_dim], through
+    /// `depth` layers: all of the model's, or fewer to plan the workspace.
     template <class Context>
     static constexpr void run_step(Context& to, const layers_type& layers,
                                    const view<const float, extents<dyn, C.embedding_dim>>& x_t,
@@ -282,7 +286,7 @@ private:
             to(qkv) = block.qkv_of(x);
             block.attend_cached(to, x, qkv, index.all(), i, layers.scale);
         }
-        // of the last layer only the answers are wanted: with prd every own-th row, without it all
+        // the last layer computes only the answers: with prd every own-th row, without it all
         const auto block = layers.block(depth - 1);
         const auto y = rows_of<inner>(advance(x.data, (own - index.answers_of_step()) * inner), answers,
                                       prd != 0 ? own * inner : inner);
@@ -291,7 +295,7 @@ private:
         to(view(out, extents<dyn, clip>(answers))) = layers.answer_rows(y);
     }
 
-    /// A step without memory, to be planned.
+    /// A step without memory, for plans.
     static constexpr auto step_of(step_limits l, int depth) {
         return [l, depth](auto& to) {
             prior_step_rows index(to.memory, l.rows, l.hidden_tokens, prd);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all models have: a device, weights that they share, a plan, a workspace, and a forward that takes rows in chunks.
+// What all models have: a device, shared weights, a plan, a workspace, and a forward that processes rows in chunks.
 #pragma once
 
 #include "apriori/core/weight_format.hpp"
@@ -13,14 +13,17 @@
 
 namespace apriori::detail {
 
-/// Model, of an architecture on a device, its weights packed in a Format. An architecture is a struct of static members:
+/// Model, of an architecture on a device, with weights packed in a Format. An architecture is
+/// a struct of static members:
 ///   config                       a canonical configuration; parameters_of(config) is the table of its weights
-///   limits                       how much a workspace must hold at once: `rows`, and filled_in(config)
+///   limits                       the largest inputs of a workspace: `rows`, and filled_in(config)
 ///   input                        rows(), check(limits, config), and shaped(limits): without memory, for plans
-///   output                       `state`, and of(input, spans...): where an input's results go, and whether they have room
-///   layers, distinct_layers      of the model, and as many as have all workspaces that there are
-///   launches                     more than its plan has
-///   run(to, w, in, out, first, count, depth)    rows first .. first + count through `depth` layers: the mathematics
+///   output                       `state`, and of(input, spans...): an input's results in these spans, with an error if
+///                                they are too small
+///   layers, distinct_layers      the model's layers, and how many of them have all different workspaces
+///   launches                     at least as many as its plan has
+///   run(to, w, in, out, first, count, depth)
+///                                passes rows first .. first + count through `depth` layers
 template <class Model, class Architecture, class Device, class Format>
 class model {
 public:
@@ -33,10 +36,10 @@ public:
 
     using block_type = weight_block<typename weights::operands_type>;
 
-    /// A model on `device`, which must outlive it, with weights that it shares.
+    /// A model on `device`, which must outlive it, with shared weights.
     model(Device& device, std::shared_ptr<const weights> w)
         : device_(&device), block_(w ? w->block() : block_type{}), weights_(std::move(w)) {}
-    /// The same with packed weights that lie somewhere for as long as it is used: linked into the program, as a rule.
+    /// The same with packed weights that must stay in memory while it is used, usually linked into the program.
     model(Device& device, const block_type& w) : device_(&device), block_(w) {}
 
     /// Loads the weights from a tensor source (io/).
@@ -46,7 +49,7 @@ public:
         return Model(device, std::move(*w));
     }
 
-    /// Bytes that forward needs for up to `l.rows` rows at a time.
+    /// Bytes of workspace that forward needs for up to `l.rows` rows at a time.
     static constexpr std::size_t workspace_bytes(typename Architecture::limits l) {
         return workspace_of<Device>(forward_of(l, Architecture::distinct_layers));
     }
@@ -56,12 +59,12 @@ public:
     }
 
     Device& device() const noexcept { return *device_; }
-    /// Null where the model was given a block.
+    /// Null if the model was made from a block.
     const std::shared_ptr<const weights>& shared_weights() const noexcept { return weights_; }
     const block_type& weights_block() const noexcept { return block_; }
 
 protected:
-    /// Another model over these weights.
+    /// Another model with the same weights.
     template <class Other>
     Other on_the_same_weights() const {
         return weights_ ? Other(*device_, weights_) : Other(*device_, block_);
@@ -69,8 +72,8 @@ protected:
 
     using operands = typename weights::operands_type;
 
-    /// The output of `in`, computed l.rows rows at a time. Errors, before anything is written: those of the input's check,
-    /// workspace_too_small, invalid_argument.
+    /// The output of `in`, computed l.rows rows at a time. Errors, before anything is written: those of the input's
+    /// check, workspace_too_small, invalid_argument.
     output forward_into(output out, const input& in, std::span<std::byte> memory,
                         typename Architecture::limits l) const {
         l = l.filled_in(config);
@@ -87,7 +90,7 @@ protected:
     }
 
 private:
-    /// A forward without memory, to be planned.
+    /// A forward without memory, for plans.
     static constexpr auto forward_of(typename Architecture::limits l, int layers) {
         return [in = input::shaped(l.filled_in(config)), layers](auto& to) {
             Architecture::run(to, operands{}, in, output::of(in), 0, in.rows(), layers);

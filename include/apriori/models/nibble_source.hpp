@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights of which some have been rounded to what w4 holds, as a tensor source.
+// A model's weights as a tensor source, some of them rounded to w4.
 #pragma once
 
 #include "apriori/core/half.hpp"
@@ -18,7 +18,7 @@ namespace apriori {
 class nibble_matrix {
 public:
     nibble_matrix() = default;
-    /// Of numbers that are such, as round_to_nibbles gives them.
+    /// From numbers that are exactly of this form, such as those of round_to_nibbles.
     nibble_matrix(std::span<const float> values, index_t k) : k_(k), groups_(ceil_div(k, index_t{w4::group})) {
         const index_t n = std::ssize(values) / k;
         scales_.resize(to_size(n * groups_));
@@ -38,7 +38,7 @@ public:
     }
 
     bool empty() const noexcept { return scales_.empty(); }
-    /// Elements first .. first + out.size(), row-major.
+    /// Copies elements first .. first + out.size(), row-major.
     void read(std::int64_t first, std::span<float> out) const noexcept {
         for (index_t i = 0; i < std::ssize(out); ++i) {
             const index_t row = (first + i) / k_, column = (first + i) % k_, group = row * groups_ + column / w4::group;
@@ -53,11 +53,12 @@ private:
     std::vector<std::uint8_t> nibbles_;
 };
 
-/// The tensors of another source, which must outlive it, with matrices in the place of some.
+/// The tensors of another source, which must outlive it, with some replaced by matrices.
 class nibble_source {
 public:
     explicit nibble_source(tensor_source_ref base) : base_(base), rounded_(base.size()) {}
 
+    /// Replaces tensor i.
     void replace(std::size_t i, nibble_matrix m) { rounded_[i] = std::move(m); }
 
     std::size_t size() const { return base_.size(); }
@@ -73,7 +74,7 @@ public:
 
 private:
     tensor_source_ref base_;
-    std::vector<nibble_matrix> rounded_; ///< of each tensor; empty: as it is
+    std::vector<nibble_matrix> rounded_; ///< of each tensor; empty: not replaced
 };
 
 static_assert(tensor_source<nibble_source>);

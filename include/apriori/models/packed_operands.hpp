@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's packed memory as operands of expressions: its layout is a constant of the type.
+// A model's packed memory as operands of expressions; its layout is a constant of the type.
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -17,14 +17,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// A canonical configuration as a type: what a layout, operands and weights are made for. parameters_of(Config) is its table.
+/// A canonical configuration as a type, for layouts, operands and weights. parameters_of(Config) is its table.
 template <auto Config>
 struct model_of {
     static constexpr auto config = Config;
     static constexpr parameter_table parameters = parameters_of(Config);
 };
 
-/// Where each slot lies: those of a layer after all others, and again for each further layer; at the end a table that may grow.
+/// The place of each slot: first those outside of layers, then those of each layer; a table that may grow comes last.
 struct packed_layout {
     struct place {
         std::string_view slot{};
@@ -46,14 +46,14 @@ struct packed_layout {
         return l;
     }
 
-    /// The place called that; past the last where there is none.
+    /// The place of this name; one past the last if there is none.
     constexpr const place& at(std::string_view name) const { return places[index_of(name)]; }
     constexpr bool has(std::string_view name) const { return index_of(name) < count; }
     constexpr std::size_t offset(const place& p, int layer = 0) const {
         return p.offset + (p.in_block ? to_size(layer) * block_bytes : 0);
     }
     constexpr std::span<const place> all() const { return {places.data(), count}; }
-    /// In all, where the table that grows has so many rows more.
+    /// Bytes in all if the table that grows has `added_rows` more rows.
     constexpr std::size_t bytes_with(index_t added_rows) const {
         std::size_t n = bytes;
         for (const place& p : all())
@@ -62,7 +62,7 @@ struct packed_layout {
     }
 
 private:
-    /// Of a vector or a table.
+    /// Bytes of a vector or a table.
     static constexpr std::size_t plain_bytes(index_t n, index_t k) {
         return to_size(round_up(n * k * 4, index_t{buffer_alignment}));
     }
@@ -118,7 +118,8 @@ struct weight_of_model {
     static constexpr bool value = There;
 };
 
-/// The weights of a model as operands of expressions, over the memory at `base`; null operands over none, for plans.
+/// The weights of a model as operands of expressions, over the memory at `base`; without
+/// memory null operands, for plans.
 template <class Model, class Packed>
 struct packed_operands {
     using packed = Packed;
@@ -128,7 +129,8 @@ struct packed_operands {
     int of_layer = 0;
     index_t added_rows = 0; ///< of the table that grows
 
-    /// The weight called that (a weight_name): a `weight` [out, in], a view [rows, columns] of a table, or a view [n] of a vector.
+    /// The weight of that name (a weight_name): a `weight` [out, in], a view [rows, columns] of a
+    /// table, or a view [n] of a vector.
     template <class Name>
     constexpr auto operator[](Name) const {
         static_assert(weight_of_model<Model, Name, layout.has(Name::view)>::value);
@@ -147,11 +149,12 @@ struct packed_operands {
             return there == nullptr ? V{} : V(reinterpret_cast<const float*>(there), {});
         }
     }
-    /// x [.., in] by the matrix and bias of that name, or x [.., n] normalised with the vectors of that name.
+    /// x [.., in] by the matrix and bias of that name.
     template <class Name, class X>
     constexpr auto linear(Name, const X& x) const {
         return apriori::linear(x, (*this)[weight_of<Name>{}], (*this)[bias_of<Name>{}]);
     }
+    /// x [.., n] normalised with the vectors of that name.
     template <class Name, class X>
     constexpr auto layer_norm(Name, const X& x, float eps = 1e-5f) const {
         return apriori::layer_norm(x, (*this)[weight_of<Name>{}], (*this)[bias_of<Name>{}], eps);
@@ -160,7 +163,7 @@ struct packed_operands {
     constexpr auto rms_norm(Name, const X& x) const {
         return apriori::rms_norm(x, (*this)[weight_of<Name>{}]);
     }
-    /// Those of a layer, which have no prefix.
+    /// The weights of a layer, whose names have no prefix.
     constexpr packed_operands layer(int i) const { return {base, i, added_rows}; }
 
 private:
@@ -170,7 +173,7 @@ private:
     using bias_of = weight_name<Name::text + ".bias">;
 };
 
-/// Where the block of a model's packed weights lies, in the device's memory, and which weights they are. It owns nothing.
+/// The address of the block of a model's packed weights, in the device's memory, and its identity. It owns nothing.
 template <class Operands>
 struct weight_block {
     const std::byte* base = nullptr;

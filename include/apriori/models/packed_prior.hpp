@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packed weights of a prior whose configuration is known at run time: for programs that pack models and do not run them.
+// The packed weights of a prior whose configuration is known only at run time: for programs that
+// pack models and do not run them.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +13,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What PriorTransformer<Config, Device, Format>::weights::load packs, byte for byte, for any configuration.
+/// The same bytes that PriorTransformer<Config, Device, Format>::weights::load packs, for any configuration.
 template <class Device, class Format>
 class packed_prior : public detail::weight_memory<Device, Format> {
     using memory = detail::weight_memory<Device, Format>;
@@ -20,7 +21,7 @@ class packed_prior : public detail::weight_memory<Device, Format> {
 public:
     using typename memory::packed;
 
-    /// Of a configuration that PriorTransformer takes. The errors are those of packed_weights::load.
+    /// `config` must be one that PriorTransformer supports. The errors are those of packed_weights::load.
     static result<packed_prior> load(Device& device, const PriorConfig& config, tensor_source_ref source) {
         const PriorConfig canon = canonical(config);
         const parameter_table parameters = parameters_of(canon);

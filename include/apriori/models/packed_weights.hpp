@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights in the memory of a device: one block, its layout a constant of the type, filled from any tensor source.
-// Rows that were added to a table, of tokens that a vocabulary got later, lie behind it.
+// A model's weights in the memory of a device: one block, whose layout is a constant of the type, filled from any
+// tensor source. Rows that were added to a table, for tokens that were added to a vocabulary, are at its end.
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
@@ -26,7 +26,7 @@ namespace apriori {
 
 namespace detail {
 
-/// What packing knows of a model.
+/// What packing needs to know about a model.
 struct packed_model {
     const parameter_table& parameters;
     const packed_layout& layout;
@@ -34,7 +34,7 @@ struct packed_model {
     float (*constant)(std::string_view slot, index_t i, index_t n); ///< element i of n
 };
 
-/// What the first of several threads threw that did.
+/// Keeps the first exception that is thrown on several threads.
 class first_exception {
 public:
     void keep(const auto& body) {
@@ -57,13 +57,13 @@ public:
 
 private:
 #if defined(__cpp_exceptions)
-    std::atomic<int> thrown_ = 0; // an int: where bytes are not exchanged by an instruction, a library would be needed
+    std::atomic<int> thrown_ = 0; // an int: where bytes are not exchanged by an instruction, this would need a library
     std::exception_ptr exception_;
 #endif
 };
 
-/// A device's packed matrices of a format. Compile error for a format that the device lacks, which then is f32, so that nothing
-/// else is wrong.
+/// A device's packed matrices of a format. Compile error for a format that the device does not support; the type is
+/// then that of f32, so that no further errors follow.
 template <class Device, class Format>
 struct format_of_device {
     static constexpr bool there = requires { typename Device::template packed<Format>; };
@@ -73,16 +73,17 @@ struct format_of_device {
     using type = typename Device::template packed<std::conditional_t<there, Format, f32>>;
 };
 
-/// The memory of packed_weights, and how it is filled: of the device and the format alone, so that all models share it.
+/// The memory of packed_weights, and how it is filled. It depends only on the device and the
+/// format, so all models share it.
 template <class Device, class Format>
 class weight_memory {
 public:
     using packed = typename format_of_device<Device, Format>::type;
 
-    /// Of the configuration, the format and every weight: equal for equal models, and what kv caches are checked by. A hash
-    /// of the tensors' own hashes, so that one tensor can change without the others being read.
+    /// The hash of the configuration, the format and every weight: equal for equal models, and checked by kv caches. It
+    /// is a hash of the tensors' hashes, so that one tensor can change without reading the others.
     std::uint64_t hash() const noexcept { return hash_; }
-    /// Rows of the table that grows beyond those of the configuration.
+    /// The rows of the table that grows, beyond those of the configuration.
     index_t added_rows() const noexcept { return added_rows_; }
 
 protected:
@@ -96,10 +97,10 @@ protected:
     std::shared_ptr<const void> owner_{};
     std::uint64_t hash_ = 0;
     index_t added_rows_ = 0;
-    std::vector<std::uint64_t> hashes_{}; ///< of each tensor, as the table has them; none where weights were attached
+    std::vector<std::uint64_t> hashes_{}; ///< of each tensor, in the order of the table; empty if weights were attached
 
 private:
-    /// New memory of the device for these weights, with that many added rows.
+    /// New device memory for these weights, with `added_rows` added rows.
     result<std::byte*> allocate(Device& device, const packed_model& model, index_t added_rows) {
         const std::size_t bytes = model.layout.bytes_with(added_rows);
         auto storage = std::make_shared<typename Device::buffer>(device.allocate(bytes));
@@ -111,7 +112,7 @@ private:
         added_rows_ = added_rows;
         return to;
     }
-    /// By how much the growing table of a source is longer than the configuration says.
+    /// How many more rows the table that grows has in a source than in the configuration.
     static index_t added_rows_in(const packed_model& model, const std::vector<tensor_info>& held) {
         for (const parameter& p : model.parameters)
             if (p.grows)
@@ -121,7 +122,7 @@ private:
         return 0;
     }
 
-    /// All bytes from one block to another, by way of the host.
+    /// Copies all bytes from one block to another, through the host.
     static status copy(Device& device, std::span<const std::byte> from, std::byte* to) {
         constexpr std::size_t most = std::size_t{1} << 22;
         std::vector<std::byte> part((std::min)(most, from.size()));
@@ -134,7 +135,7 @@ private:
         return {};
     }
 
-    /// Zeros where a slot may end in padding, so that equal weights are equal bytes.
+    /// Writes zeros where a slot may end in padding, so that equal weights are equal bytes.
     status clear_gaps(Device& device, const packed_model& model, std::byte* base) const {
         constexpr std::array<std::byte, buffer_alignment> zeros{};
         for (const auto& place : model.layout.all()) {
@@ -162,7 +163,7 @@ private:
         return {};
     }
 
-    /// Packs the tensors of these names, or all where none are given, and brings the hashes up to date.
+    /// Packs the tensors of these names, or all if none are given, and updates the hashes.
     result<void> store_tensors(Device& device, const packed_model& model, tensor_source_ref source,
                                const std::vector<std::size_t>& found, std::byte* base,
                                std::span<const std::string> names) {
@@ -201,11 +202,12 @@ private:
         return rehash(model);
     }
 
-    /// body(first, last) for ranges of 0 .. count: on the threads of the device where it has some and the source can be read by several.
+    /// body(first, last) for ranges of 0 .. count: on the device's threads if it has any and
+    /// several may read the source.
     static void concurrently(Device& device, tensor_source_ref source, index_t count, const auto& body) {
         if constexpr (requires { device.concurrently(count, body); })
             if (source.concurrent_reads()) {
-                first_exception thrown; // which must not leave another thread, nor this one before the others are done
+                first_exception thrown; // it must not leave another thread, nor this one before the others are done
                 device.concurrently(count,
                                     [&](index_t first, index_t last) { thrown.keep([&] { body(first, last); }); });
                 return thrown.rethrow();
@@ -231,7 +233,7 @@ private:
         for (index_t first = 0; first < count; first += step) {
             const index_t n = (std::min)(step, count - first);
             if (to_size(n * width) > rows.capacity())
-                rows = std::vector<float>(); // else both are held while one grows into the other
+                rows = std::vector<float>(); // otherwise both would be in memory while one grows into the other
             rows.resize(to_size(n * width));
             if (const status s = source.read(tensor, first * width, std::span<float>(rows)); !s) return s;
             hash = content_hash(std::as_bytes(std::span<const float>(rows)), hash);
@@ -256,12 +258,13 @@ private:
         return {};
     }
 
-    /// The first NaN or infinity; rows.size() if there is none. By their bits, which no option of a compiler takes for numbers.
+    /// The index of the first NaN or infinity; rows.size() if there is none. Tests bits, so
+    /// that -ffast-math does not matter.
     static index_t first_not_finite(const std::vector<float>& rows) noexcept {
-        // an exponent of ones, and one more, is the sign bit
+        // an exponent of all ones carries into the sign bit
         const auto carried = [](float x) { return (std::bit_cast<std::uint32_t>(x) & 0x7f800000u) + 0x00800000u; };
         std::uint32_t any = 0;
-        for (const float x : rows) any |= carried(x); // without a branch, as fast as the memory
+        for (const float x : rows) any |= carried(x); // without a branch, as fast as memory
         if (any >> 31 == 0) return std::ssize(rows);
         return std::find_if_not(rows.begin(), rows.end(), [](float x) { return is_finite(x); }) - rows.begin();
     }
@@ -318,22 +321,22 @@ public:
     using typename memory::packed;
     using operands_type = packed_operands<Model, packed>;
 
-    /// Reads, checks, packs and uploads all tensors of `source`. Beside the packed weights it needs room for 4 MiB of floats for each
-    /// thread and for the tensors' names. A table that grows may have more rows in the source than the configuration says. Fails with the
-    /// names of all missing, unexpected and misshapen tensors, and with the place of a weight that is NaN or infinite, or too
-    /// large for the format: one such number makes every answer NaN.
+    /// Reads, checks, packs and uploads all tensors of `source`. Besides the packed weights it needs memory for 4 MiB
+    /// of floats for each thread and for the tensors' names. A table that grows may have more rows in the source than
+    /// in the configuration. Errors name all missing, unexpected and misshapen tensors, or the place of a weight that
+    /// is NaN, infinite or too large for the format: one such number would make every answer NaN.
     static result<std::shared_ptr<const packed_weights>> load(Device& device, tensor_source_ref source) {
         const auto weights = std::make_shared<packed_weights>();
         if (auto r = weights->memory::load(device, description, source); !r) return r.error();
         return std::shared_ptr<const packed_weights>(weights);
     }
 
-    /// A copy of these weights with the tensors of `names` packed anew from `source`, which has all tensors of the model: byte
-    /// for byte and by its hash what load() makes of a source that differs from theirs in these alone, without the others
-    /// being read. So a LoRA is merged by the names that it touches and a source that adds it (io/lora_source.hpp), and taken
-    /// out by the same names and the plain source. Models that share these weights keep them as they are; as long as both are
-    /// there they take twice the memory. Fails as load() does, with not_found for names that the model does not have, and
-    /// with unsupported for attached weights, whose tensors' hashes are not known.
+    /// A copy of these weights with the tensors of `names` packed anew from `source`, which has all tensors of the
+    /// model. Bytes and hash are those that load() would make of a source that differs only in these tensors, but the
+    /// others are not read. To merge a LoRA, pass the names that it touches and a source that adds it
+    /// (io/lora_source.hpp); to remove it, the same names and the plain source. Models that share these weights keep
+    /// them, so while both exist they take twice the memory. Errors: those of load(), not_found for names that the
+    /// model does not have, and unsupported for attached weights, whose tensors' hashes are unknown.
     result<std::shared_ptr<const packed_weights>> repack(Device& device, tensor_source_ref source,
                                                          std::span<const std::string> names) const {
         const auto weights = std::make_shared<packed_weights>();
@@ -341,7 +344,8 @@ public:
         return std::shared_ptr<const packed_weights>(weights);
     }
 
-    /// Weights that lie packed at `memory` already, as another model's packed_bytes() have them; `owner` keeps them there.
+    /// Uses weights that are already packed at `memory`, as in another model's packed_bytes();
+    /// `owner` keeps them in memory.
     static std::shared_ptr<const packed_weights> attach(const std::byte* memory, std::shared_ptr<const void> owner,
                                                         std::uint64_t hash) {
         auto weights = std::make_shared<packed_weights>();
@@ -355,7 +359,7 @@ public:
     std::span<const std::byte> packed_bytes() const noexcept { return block().bytes(); }
     weight_block<operands_type> block() const noexcept { return {this->base_, this->hash_, this->added_rows_}; }
     operands_type operands() const noexcept { return block().operands(); }
-    /// Without added rows.
+    /// The size without added rows.
     static constexpr std::size_t bytes() noexcept { return operands_type::layout.bytes; }
 
 private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of incremental sampling whose rows are written once: what changes from one time to the next is a number for each step.
+// Steps of incremental sampling whose rows are written once: between uses only a number for each step changes.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -16,14 +16,15 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Steps that are made several times, each time at other timesteps of their kv caches. Made by PriorTransformer::prepare_steps.
+/// Steps that are made several times, each time at other timesteps of their kv caches. Made by
+/// PriorTransformer::prepare_steps.
 template <class Device>
 class prepared_steps {
 public:
     /// What steps are prepared for.
     struct shape {
         step_limits limits;
-        index_t prd = 0, latent_rows = 0, num_embeddings = 0; ///< prd: rows that each step has beside its latents
+        index_t prd = 0, latent_rows = 0, num_embeddings = 0; ///< prd: rows that each step has besides its latents
     };
 
     static result<prepared_steps> make(Device& device, std::span<const prior_step<Device>> steps,
@@ -50,11 +51,11 @@ public:
     }
 
     step_limits limits() const noexcept { return shape_.limits; }
-    index_t count() const noexcept { return count_; } ///< of the steps
+    index_t count() const noexcept { return count_; } ///< number of steps
     index_t latent_rows() const noexcept { return shape_.latent_rows; }
     index_t times() const noexcept { return timesteps_.size() / count_; }
 
-    /// Sets the steps to their timesteps the i-th time: one launch.
+    /// Sets the steps to their timesteps at time i, in one launch. invalid_argument unless 0 <= i < times().
     status at_time(index_t i) const {
         if (i < 0 || i >= times()) return status::invalid("prepared_steps: no such time", i, times() - 1);
         workspace no_temporaries;

@@ -14,19 +14,20 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Some rows of a cache.
+/// A range of rows of a cache.
 struct row_range {
     index_t first = 0, count = 0;
 };
 
-/// Queries, keys and values of rows in every layer: [layers][rows][3 * inner], and for which weights they hold.
+/// Queries, keys and values of rows in every layer, [layers][rows][3 * inner], and the hash of
+/// the weights they belong to.
 template <class Device>
 struct layer_cache {
     device_array<float, Device> values{};
     index_t rows = 0, width = 0; ///< width: 3 * inner
     std::uint64_t weights_hash = 0;
 
-    /// Takes memory for that many rows of width `row_width` in each layer.
+    /// Allocates memory for `row_count` rows of width `row_width` in each layer.
     status allocate(Device& device, index_t layers, index_t row_count, index_t row_width, std::uint64_t hash) {
         values = {device, layers * row_count * row_width};
         rows = row_count;
@@ -39,7 +40,7 @@ struct layer_cache {
     }
 };
 
-/// The text and pooled rows of prompts: what does not depend on the timestep. Made by PriorTransformer::prefix.
+/// The text and pooled rows of prompts, which do not depend on the timestep. Made by PriorTransformer::prefix.
 template <class Device>
 struct prior_prefix {
     layer_cache<Device> cache{};
@@ -66,13 +67,13 @@ struct prior_step {
     index_t k = 0;
 };
 
-/// How much a step's workspace must hold at once.
+/// The largest steps that a workspace is for.
 struct step_limits {
     index_t rows = 2;          ///< steps processed together: samples times guidance branches
-    index_t samples = 1;       ///< latents given
+    index_t samples = 1;       ///< latents, one for each sample
     index_t hidden_tokens = 1; ///< of each sample's latents
 
-    /// The most keys that a query sees.
+    /// The most keys that a query attends to.
     constexpr index_t max_keys(const PriorConfig& c) const noexcept { return c.positions() + hidden_tokens; }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hyperparameters of diffusers' PriorTransformer as a structural type, and the named presets.
+// The hyperparameters of diffusers' PriorTransformer as a structural type, and presets of published models.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// time_embed_act_fn: every activation that diffusers' TimestepEmbedding accepts here.
+/// time_embed_act_fn: every activation that diffusers' TimestepEmbedding accepts.
 enum class activation { silu, swish = silu, mish, gelu, relu };
 inline constexpr spelling activation_spellings[] = {{"silu", activation::silu},
                                                     {"swish", activation::swish},
@@ -18,7 +18,7 @@ inline constexpr spelling activation_spellings[] = {{"silu", activation::silu},
                                                     {"gelu", activation::gelu},
                                                     {"relu", activation::relu}};
 
-/// norm_in_type and embedding_proj_norm_type. `rms` is an extension of ours: diffusers has none and layer.
+/// norm_in_type and embedding_proj_norm_type. `rms` is an extension; diffusers has only none and layer.
 enum class norm_type { none, layer, rms };
 inline constexpr spelling norm_spellings[] = {
     {nullptr, norm_type::none}, {"layer", norm_type::layer}, {"rms", norm_type::rms}};
@@ -31,10 +31,11 @@ inline constexpr spelling hid_proj_spellings[] = {{nullptr, hid_proj_type::none}
 enum class added_emb { none, prd };
 inline constexpr spelling added_emb_spellings[] = {{nullptr, added_emb::none}, {"prd", added_emb::prd}};
 
-/// A dimension that config.json gives as null: the class default, as diffusers' `time_embed_dim or inner_dim` has it.
+/// A dimension that is null in config.json: the class default, as in diffusers' `time_embed_dim or inner_dim`.
 inline constexpr int null_dim = 0;
 
-/// Fields and defaults of diffusers 0.42.1 `PriorTransformer.__init__`, by the same names; time_embedding is ours.
+/// Fields and defaults of diffusers 0.42.1 `PriorTransformer.__init__`, under the same names;
+/// time_embedding is an extension.
 struct PriorConfig {
     int num_attention_heads = 32;
     int attention_head_dim = 64;
@@ -51,11 +52,11 @@ struct PriorConfig {
     int time_embed_dim = null_dim;     ///< null: inner_dim()
     int embedding_proj_dim = null_dim; ///< null: embedding_dim
     int clip_embed_dim = null_dim;     ///< null: embedding_dim
-    bool time_embedding = true;        ///< false: no time token; noise becomes the answer in one pass (ECLIPSE)
+    bool time_embedding = true;        ///< false: no time token, and one pass turns noise into the answer (ECLIPSE)
 
-    /// Width of the transformer: num_attention_heads * attention_head_dim.
+    /// The width of the transformer: num_attention_heads * attention_head_dim.
     constexpr int inner_dim() const noexcept { return num_attention_heads * attention_head_dim; }
-    /// Rows of positional_embedding.
+    /// The rows of positional_embedding.
     constexpr int positions() const noexcept { return num_embeddings + additional_embeddings; }
 
     static constexpr const char* class_name = "PriorTransformer";
@@ -81,10 +82,10 @@ struct PriorConfig {
             f::integer_or_null<&c::clip_embed_dim>("clip_embed_dim"),
             f::flag<&c::time_embedding>("time_embedding").of_ours(),
             f::only("_class_name", "\"PriorTransformer\""),
-            f::only("quantization_config", "null"), // the weights are then not the model's numbers
+            f::only("quantization_config", "null"), // otherwise the weights are not the model's numbers
         };
     }
-    /// What fields must be together, when each alone is right.
+    /// Checks conditions on several fields together, after each is valid.
     constexpr status together() const noexcept {
         const auto inner = std::int64_t{num_attention_heads} * attention_head_dim;
         if (inner > most_extent)
@@ -94,8 +95,9 @@ struct PriorConfig {
             return status::invalid("time_embedding is false, which is allowed with added_emb_type \"prd\" alone");
         return {};
     }
-    /// What a file means by the fields that it leaves out. One that says nothing of time_embedding may be an ECLIPSE prior's, whose class has the name of diffusers' but no fields of time, and a token less: the three
-    /// behind the text do not hold the pooled one, time, latents and prd of diffusers'.
+    /// Infers fields that a file leaves out. A file without time_embedding may be that of an ECLIPSE prior. Its class
+    /// has the same name as diffusers', but no fields of time, and one token less: three after the text, where
+    /// diffusers has four, the pooled one, time, latents and prd.
     constexpr void infer(const auto& json) noexcept {
         if (!json("time_embedding") && !json("time_embed_act_fn") && !json("time_embed_dim") &&
             additional_embeddings == 3 && added_emb_type == added_emb::prd)
@@ -105,8 +107,8 @@ struct PriorConfig {
     constexpr bool operator==(const PriorConfig&) const = default;
 };
 
-/// The one spelling of a configuration: null dimensions written out; dropped what does nothing, as dropout at inference.
-/// Configurations that mean the same are the same type through it.
+/// The canonical form of a configuration: null dimensions are written out, and fields without effect, such as dropout
+/// at inference, are reset. So configurations that mean the same are the same type.
 constexpr PriorConfig canonical(const PriorConfig& config) noexcept {
     PriorConfig c = canonical<PriorConfig>(config);
     if (!c.time_embedding) {
@@ -119,7 +121,7 @@ constexpr PriorConfig canonical(const PriorConfig& config) noexcept {
     return c;
 }
 
-/// What configurations are compared by.
+/// The form in which configurations are compared.
 constexpr PriorConfig meaning_of(const PriorConfig& c) noexcept { return canonical(c); }
 constexpr PriorConfig meaning_of(const PriorConfig& file, const PriorConfig&) noexcept { return canonical(file); }
 
@@ -155,7 +157,7 @@ inline constexpr PriorConfig shap_e_img2img{.num_attention_heads = 8,
                                             .time_embed_dim = 4096,
                                             .embedding_proj_dim = 1024,
                                             .clip_embed_dim = 2048};
-/// The trained miniature in examples/digits.
+/// The trained miniature of examples/digits.
 inline constexpr PriorConfig digits{
     .num_attention_heads = 4, .attention_head_dim = 32, .num_layers = 4, .embedding_dim = 64, .num_embeddings = 16};
 } // namespace presets

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes into PriorTransformer's forward and what comes out: shapes, and who may see whom.
+// The input and output of PriorTransformer's forward: shapes, and which row attends to which.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -13,13 +13,13 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// How much a workspace must hold at once. 0: what the configuration says.
+/// The largest inputs that a workspace is for. 0: as in the configuration.
 struct limits {
     index_t rows = 1; ///< batch rows processed together; guidance takes two for each image
     index_t hidden_tokens =
-        0; ///< of hidden_states: 0 means 1, or num_embeddings where additional_embeddings is 0 (Shap-E)
-    index_t proj_tokens = 1; ///< of proj_embedding: 256 in Shap-E's image prior
-    index_t text_tokens = 0; ///< of encoder_hidden_states: 0 means num_embeddings, or none without a text projection
+        0; ///< tokens of hidden_states: 0 means 1, or num_embeddings if additional_embeddings is 0 (Shap-E)
+    index_t proj_tokens = 1; ///< tokens of proj_embedding: 256 in Shap-E's image prior
+    index_t text_tokens = 0; ///< text tokens: 0 means num_embeddings, or none without a text projection
 
     constexpr limits filled_in(const PriorConfig& c) const noexcept {
         limits l = *this;
@@ -32,7 +32,7 @@ struct limits {
     }
 };
 
-/// Rows [rows, Width] or [rows, tokens, Width] of floats, dense. Made from a view or a tensor of either shape.
+/// Rows [rows, Width] or [rows, tokens, Width] of floats, dense, from a view or a tensor of either shape.
 template <index_t Width>
 struct token_rows {
     const float* data = nullptr;
@@ -53,21 +53,21 @@ struct token_rows {
     }
 };
 
-/// The arguments of forward, by diffusers' names; memory of the model's device. C is canonical.
+/// The arguments of forward, under diffusers' names, in the memory of the model's device. C is canonical.
 template <PriorConfig C>
 struct PriorTransformerInput {
     static constexpr index_t text_width =
         C.encoder_hid_proj_type == hid_proj_type::linear ? C.embedding_dim : C.inner_dim();
 
     token_rows<C.embedding_dim> hidden_states{}; ///< x_t: [rows, embedding_dim], or with a token axis
-    /// [rows], or [1] for all rows; fractions are fine. A model without time_embedding needs none.
+    /// [rows], or [1] for all rows; need not be integers. Ignored by a model without time_embedding.
     view<const float, extents<dyn>> timestep{nullptr, extents<dyn>(0)};
     token_rows<C.embedding_proj_dim>
         proj_embedding{}; ///< the pooled condition: [rows, embedding_proj_dim], or with a token axis
     token_rows<text_width>
-        encoder_hidden_states{}; ///< [rows, text tokens, embedding_dim]; as it is where there is no projection
+        encoder_hidden_states{}; ///< [rows, text tokens, embedding_dim], or inner_dim() without a projection
     view<const std::uint8_t, extents<dyn, dyn>> attention_mask{
-        nullptr, extents<dyn, dyn>(0, 0)}; ///< [rows, num_embeddings], 1: seen; none: no mask, and no causal mask
+        nullptr, extents<dyn, dyn>(0, 0)}; ///< [rows, num_embeddings], nonzero: attended to; null: no mask, not causal
 
     constexpr index_t rows() const noexcept { return hidden_states.rows; }
     constexpr index_t text_tokens() const noexcept { return encoder_hidden_states.tokens; }
@@ -75,20 +75,21 @@ struct PriorTransformerInput {
     constexpr index_t hidden_tokens() const noexcept { return hidden_states.tokens; }
     static constexpr bool has_prd = C.added_emb_type == added_emb::prd;
 
-    /// The sequence is [text, proj, time, hidden states, prd], the time token where the model has a time_embedding.
+    /// The sequence is [text, proj, time, hidden states, prd], with the time token only if the
+    /// model has a time_embedding.
     constexpr index_t tokens() const noexcept { return first_hidden() + hidden_tokens() + (has_prd ? 1 : 0); }
     constexpr index_t first_hidden() const noexcept {
         return text_tokens() + proj_tokens() + (C.time_embedding ? 1 : 0);
     }
     constexpr index_t first_answer() const noexcept { return has_prd ? tokens() - 1 : first_hidden(); }
-    /// Tokens of predicted_image_embedding: 1, or without prd those of hidden_states.
+    /// The tokens of predicted_image_embedding: 1 with prd, else those of hidden_states.
     constexpr index_t output_tokens() const noexcept { return has_prd ? 1 : hidden_tokens(); }
 
     constexpr attention_rows attends() const noexcept {
         const bool masked = attention_mask.data != nullptr;
         return {rows(), tokens(), attention_mask.data, attention_mask.ext()[1], masked};
     }
-    /// The timesteps as [rows, 1]; one timestep is seen by all rows.
+    /// The timesteps as [rows, 1]; a single timestep is used for all rows.
     constexpr auto timestep_column() const { return rows_of<1>(timestep.data, rows(), timestep.size() == 1 ? 0 : 1); }
 
     /// Rows first .. first + count.
@@ -112,7 +113,7 @@ struct PriorTransformerInput {
         return in;
     }
 
-    /// Whether the shapes fit together and into the limits; diffusers' requirements, before anything is computed.
+    /// Checks that the shapes fit together and into the limits, as diffusers requires, before anything is computed.
     constexpr status check(const limits& l, const PriorConfig& = C) const {
         using detail::fitting;
         const auto valid = [](bool holds, const char* what, index_t got = 0) {
@@ -156,7 +157,7 @@ struct PriorTransformerInput {
     }
 };
 
-/// What forward returns: predicted_image_embedding [rows, tokens, clip_embed_dim], tokens 1 where there is prd.
+/// The result of forward: predicted_image_embedding [rows, tokens, clip_embed_dim], with 1 token if the model has prd.
 template <PriorConfig C>
 struct PriorTransformerOutput {
     using extents_type = extents<dyn, dyn, C.clip_embed_dim>;
@@ -164,7 +165,7 @@ struct PriorTransformerOutput {
     status state{};
     view<float, extents_type> predicted_image_embedding{};
 
-    /// The output of `in` in `to`; its state says whether it has room there.
+    /// The output of `in` in `to`; its state is shape_mismatch if `to` is too small.
     static constexpr PriorTransformerOutput of(const PriorTransformerInput<C>& in, std::span<float> to = {}) {
         const extents_type shape(in.rows(), in.output_tokens());
         return {detail::room(to, shape,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pieces of PriorTransformer as expressions of their inputs: what its forward and its incremental passes are made of.
+// The parts of PriorTransformer as expressions, which its forward and its incremental passes are made of.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -23,13 +23,13 @@ constexpr auto activation_of(const X& x) {
         return relu(x);
 }
 
-/// The pieces over a model's weights. W is packed_operands of a canonical configuration.
+/// The parts over a model's weights. W is packed_operands of a canonical configuration.
 template <PriorConfig C, class W>
 struct prior_layers {
     static constexpr index_t inner = C.inner_dim();
     static constexpr index_t text_width = C.encoder_hid_proj_type == hid_proj_type::linear ? C.embedding_dim : inner;
 
-    /// What attention scores are multiplied by, where packing has not done it.
+    /// The factor that attention scores are still multiplied by after packing.
     static constexpr float scale = remaining_attention_scale(C.attention_head_dim);
 
     W w{};
@@ -47,7 +47,7 @@ struct prior_layers {
     }
     /// Latents x [.., embedding_dim] -> [.., inner].
     constexpr auto latent_rows(const auto& x) const { return w.linear("proj_in"_w, x); }
-    /// Rows x [.., inner] behind the last block -> [.., clip_embed_dim].
+    /// Rows x [.., inner] after the last block -> [.., clip_embed_dim].
     constexpr auto answer_rows(const auto& x) const {
         return w.linear("proj_to_clip_embeddings"_w, w.layer_norm("norm_out"_w, x));
     }
@@ -60,7 +60,7 @@ struct prior_layers {
         const auto h = w.linear("time_embedding.linear_1"_w, waves); // [rows, time_embed_dim]
         to(out) = w.linear("time_embedding.linear_2"_w, activation_of<C.time_embed_act_fn>(h)) + position;
     }
-    /// x [rows, inner] through norm_in, in place, where the model has one.
+    /// Applies norm_in to x [rows, inner] in place, if the model has it.
     template <class Context, class X>
     constexpr void norm_in(Context& to, const X& x) const {
         if constexpr (C.norm_in_type != norm_type::none) to(x) = norm_of<C.norm_in_type>("norm_in"_w, x);
@@ -68,7 +68,7 @@ struct prior_layers {
     constexpr auto block(int i) const { return transformer_block<C.num_attention_heads, inner, W>{w.layer(i)}; }
 
 private:
-    /// x, or the norm of that name of it.
+    /// x, or its norm with the weights of that name.
     template <norm_type Type, class Name, class X>
     constexpr auto norm_of(Name name, const X& x) const {
         if constexpr (Type == norm_type::layer)
@@ -80,7 +80,7 @@ private:
     }
 };
 
-/// Element i of a constant of n elements beside a prior's weights: the frequencies of the timestep embedding, or zeros.
+/// Element i of n of a constant stored with a prior's weights: the frequencies of the timestep embedding, or zeros.
 inline float constant_of(const PriorConfig&, std::string_view slot, index_t i, index_t n) {
     return slot == "frequencies" ? timestep_frequency(i, n) : 0.0f;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of PriorTransformer's parameters: diffusers' names, their shapes, and where each goes in packed memory.
+// The table of PriorTransformer's parameters: diffusers' names, their shapes, and their slots in packed memory.
 #pragma once
 
 #include "apriori/core/macros.hpp"

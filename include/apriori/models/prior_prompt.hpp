@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A prompt: the output of text encoders for one text.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -11,16 +12,16 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What text encoders give for one prompt, on the host. Empty spans where the model takes none.
+/// The output of text encoders for one prompt, on the host. Spans that the model does not take are empty.
 struct prior_prompt {
-    std::span<const float> text_embeds;             ///< pooled: [proj tokens, embedding_proj_dim], one token as a rule
+    std::span<const float> text_embeds;             ///< pooled: [proj tokens, embedding_proj_dim], usually one token
     std::span<const float> last_hidden_state{};     ///< [num_embeddings, embedding_dim]
-    std::span<const std::uint8_t> attention_mask{}; ///< [num_embeddings], 1: a token; none: no mask
+    std::span<const std::uint8_t> attention_mask{}; ///< [num_embeddings], nonzero: attended to; empty: no mask
 };
 
 namespace detail {
 
-/// For an array of a prompt, `what`, that does not hold what the model takes.
+/// The error for `what`, an array of a prompt that does not have the size that the model takes.
 template <class T>
 failure wrong_size(const char* what, std::span<const T> got, index_t want) {
     return {errc::shape_mismatch, what, " has ", got.size(), " elements, the model takes ", want};

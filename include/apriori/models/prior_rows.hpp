@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which rows the passes of incremental sampling compute, and what each sees.
+// Which rows the passes of incremental sampling compute, and what each attends to.
 #pragma once
 
 #include "apriori/expr/attention_rows.hpp"
@@ -12,7 +12,7 @@
 
 namespace apriori::detail {
 
-/// The rows of a prefix or a kv cache, on the host: which row of a table each is, its position, and who sees whom.
+/// The rows of a prefix or a kv cache, on the host: each one's row in a table, its position, and what it attends to.
 struct prior_pass_rows {
     std::vector<std::int32_t> order{}, positions{};
     std::vector<attention_group> groups{};
@@ -32,7 +32,7 @@ struct prior_pass_rows {
     }
 };
 
-/// What is wrong with steps over so many latents, for weights of that hash.
+/// Checks steps over so many latents, for weights with that hash.
 template <class Device>
 status check_steps(std::span<const prior_step<Device>> steps, index_t latents, std::uint64_t weights_hash) {
     if (steps.empty()) return status::invalid("step: at least one row is needed");
@@ -55,14 +55,14 @@ status check_steps(std::span<const prior_step<Device>> steps, index_t latents, s
     return {};
 }
 
-/// The rows of steps, in the device's memory: of each step its latents' tokens, and prd.
+/// The rows of steps, in the device's memory: for each step the tokens of its latents, and prd.
 class prior_step_rows {
 public:
-    std::int32_t *order, *positions; ///< [rows()]: which row of [latents, prd] each is, and its position
-    /// [steps], or null: how many timesteps behind the one that was written each step is (attention_groups::shifts).
+    std::int32_t *order, *positions; ///< [rows()]: each one's row in [latents, prd], and its position
+    /// [steps], or null: how far each step's timestep is after the one that was written (attention_groups::shifts).
     const std::int32_t* shifts = nullptr;
 
-    /// Takes memory for them; none when the workspace only counts.
+    /// Takes memory for them, or only counts it if the workspace does.
     constexpr prior_step_rows(workspace& memory, index_t steps, index_t hidden, index_t prd)
         : order(memory.take<std::int32_t>(steps * (hidden + prd))),
           positions(memory.take<std::int32_t>(steps * (hidden + prd))),
@@ -82,20 +82,20 @@ public:
     constexpr attention_groups all() const noexcept {
         return {all_, steps_, max_keys_, rows(), scores_, true, shifts, rows_of_step()};
     }
-    /// In the last layer: only the answers are.
+    /// In the last layer only the answers are queries.
     constexpr attention_groups last() const noexcept {
         return {last_, steps_, max_keys_, answers(), last_scores_, true, shifts, answers_of_step()};
     }
 
-    /// For plans: each query sees so many keys.
+    /// For plans: each query attends to `max_keys` keys.
     constexpr void assume(index_t max_keys) noexcept {
         max_keys_ = max_keys;
         scores_ = rows() * max_keys;
         last_scores_ = answers() * max_keys;
     }
 
-    /// Writes the arrays, some elements at a time by way of the stack. prd's position is behind the latents', theirs behind
-    /// num_embeddings, proj and time.
+    /// Writes the arrays, in chunks through the stack. The latents' positions come after num_embeddings, proj and time,
+    /// and prd's after the latents'.
     template <class Context, class Device>
     void write(Context& to, std::span<const prior_step<Device>> steps, index_t num_embeddings, index_t latent_rows) {
         const index_t own = rows_of_step(), answers = answers_of_step();
@@ -125,7 +125,7 @@ public:
     }
 
 private:
-    /// A step's rows, from `first` on, over its prompt's rows and its time row.
+    /// A step's rows, from `first` on, which attend to its prompt's rows and its time row.
     template <class Device>
     attention_group group_of(const prior_step<Device>& s, index_t first) const {
         const auto& p = *s.kv_cache->prefix;

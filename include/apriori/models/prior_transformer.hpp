@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// diffusers' PriorTransformer: denoises a CLIP image embedding given a CLIP text embedding (Ramesh et al. 2022, unCLIP).
+// diffusers' PriorTransformer: denoises a CLIP image embedding given a CLIP text embedding
+// (Ramesh et al. 2022, unCLIP).
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -32,7 +33,7 @@ struct prior_architecture {
     static constexpr index_t inner = C.inner_dim();
     using sequence_view = view<float, extents<dyn, dyn, inner>>;
 
-    /// [rows, tokens, inner] in the workspace, through the whole model.
+    /// Passes rows [rows, tokens, inner] in the workspace through the whole model.
     template <class Context, class W>
     static constexpr void run(Context& to, const W& w, const input& all, const output& out, index_t first,
                               index_t count, int depth) {
@@ -43,7 +44,7 @@ struct prior_architecture {
         const sequence_view sequence(x.data, extents<dyn, dyn, inner>(count, in.tokens())); // [rows, tokens, inner]
         embed(to, network, in, sequence);
         network.norm_in(to, x);
-        // the rows of the answer, [rows, 1 or hidden tokens, inner]: all that is wanted of the last layer
+        // the rows of the answer, [rows, 1 or hidden tokens, inner]: the only ones that the last layer computes
         const auto answer = [&](const auto& y) {
             return slice<1>(reshape(y, sequence.shape), in.first_answer(), in.output_tokens());
         };
@@ -59,7 +60,7 @@ struct prior_architecture {
     }
 
 private:
-    /// The sequence [text, proj, time (if the model has it), hidden states, prd], each with its positions.
+    /// The sequence [text, proj, time (if the model has it), hidden states, prd], each with its positions added.
     template <class Context, class Layers>
     static constexpr void embed(Context& to, const Layers& network, const input& in, const sequence_view& sequence) {
         const index_t text = in.text_tokens(), proj = in.proj_tokens(), hidden = in.hidden_tokens(),
@@ -75,8 +76,9 @@ private:
             to(token(sequence, first_hidden + hidden)) = network.w["prd_embedding"_w] + at(first_hidden + hidden, 1);
     }
 
-    /// Rows first .. of positional_embedding as tokens `first ..` of a sequence take them: [count, inner], and zeros where
-    /// the table is shorter than the sequence, which diffusers pads with zeros in front of hidden_states and behind.
+    /// The rows of positional_embedding [count, inner] that tokens from `first` on of a sequence take. If the
+    /// table is shorter than the sequence, these are zeros before and after it, as diffusers pads it before
+    /// hidden_states and at the end.
     static constexpr auto positions(const auto& w, const input& in, index_t first, index_t count) {
         const index_t front = in.tokens() == C.positions() ? 0 : in.first_hidden();
         const bool inside = first >= front && first + count <= front + C.positions();
@@ -105,8 +107,8 @@ public:
 
     using base::base;
 
-    /// The same weights with other attention processors: `with_attn_processor<plain_attention>()`, or
-    /// `with_attn_processor<per_layer<...>>()`, `<by_name<...>>()`. Nothing is copied.
+    /// A model with the same weights and other attention processors: `with_attn_processor<plain_attention>()`,
+    /// `with_attn_processor<per_layer<...>>()` or `<by_name<...>>()`. Nothing is copied.
     template <class P>
     auto with_attn_processor() const {
         if constexpr (requires { P::template fits<C.num_layers>; })
@@ -115,7 +117,7 @@ public:
             return this->template on_the_same_weights<prior_transformer<C, Device, Format, every_layer<P>>>();
     }
     auto with_default_attn_processor() const { return with_attn_processor<fused_attention>(); }
-    /// diffusers' attn_processors: the name of each layer's processor and what it is.
+    /// diffusers' attn_processors: the name of each layer's processor, and the processor's own name.
     static std::vector<std::pair<std::string, std::string>> attn_processors() {
         std::vector<std::pair<std::string, std::string>> list;
         for (int i = 0; i < C.num_layers; ++i)
@@ -123,24 +125,26 @@ public:
         return list;
     }
 
-    /// Predicts the denoised image embedding. `to` receives [rows, tokens, clip_embed_dim] floats in the device's memory,
-    /// `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More than l.rows rows
-    /// are processed l.rows at a time. Errors, before anything is written: shape_mismatch, invalid_argument,
-    /// workspace_too_small.
+    /// Predicts the denoised image embedding. `to` receives [rows, tokens, clip_embed_dim] floats in the device's
+    /// memory; `memory` is workspace of the device of at least workspace_bytes(l), aligned to buffer_alignment. More
+    /// than l.rows rows are processed l.rows at a time. Errors, before anything is written: shape_mismatch,
+    /// invalid_argument, workspace_too_small.
     output forward(const input& in, std::span<float> to, std::span<std::byte> memory, limits l = {}) const {
         return this->forward_into(output::of(in, to), in, memory, l);
     }
 
-    // ---- exact incremental sampling (models/incremental_prior.hpp) -------------------------------------------------------
+    // ---- exact incremental sampling (models/incremental_prior.hpp)
+    // -----------------------------------------------------
 
-    /// True where step serves: a model that takes more than one, with the device's own attention in every layer.
+    /// True if step can be used: the model needs more than one step, and has the device's own attention in every layer.
     static constexpr bool has_step = C.time_embedding && std::is_same_v<Processors, every_layer<>>;
-    /// Tokens of latents that a kv cache leaves room for: 1 but for unusual configurations.
+    /// The latent tokens that a kv cache is for: 1 except in unusual configurations.
     static index_t hidden_tokens(const prior_kv_cache<Device>& c) noexcept {
         return incremental::hidden_tokens(*c.prefix);
     }
 
-    /// Keys and values of the text and pooled rows of prompts with attention masks: once for each prompt.
+    /// Keys and values of the text and pooled rows of prompts with attention masks, computed once for each prompt.
+    /// Errors: shape_mismatch; invalid_argument for no prompts, or one without a mask.
     result<std::shared_ptr<const prior_prefix<Device>>> prefix(std::span<const prior_prompt> prompts) const {
         if (!C.time_embedding) return to_failure(one_pass());
         return passes().prefix(prompts);
@@ -153,31 +157,32 @@ public:
         else
             return to_failure(one_pass());
     }
-    /// Bytes that step needs for up to l.rows steps over l.samples latents at a time.
+    /// Bytes of workspace that step needs for up to l.rows steps over l.samples latents at a time.
     static constexpr std::size_t step_workspace_bytes(step_limits l) { return incremental::workspace_bytes(l); }
     /// All launches of one step, in order, with their costs.
     static constexpr auto step_plan(step_limits l) { return incremental::plan(l); }
-    /// Predicts the denoised image embeddings of latents x_t [samples * hidden tokens, embedding_dim] for each of `steps`, in
-    /// the device's memory: `to` receives [steps, 1 or hidden tokens, clip_embed_dim]. Equal to forward with the prompts'
-    /// masks, within rounding. Neither allocates nor throws; more steps than l.rows are processed l.rows at a time.
+    /// Predicts the denoised image embeddings of latents x_t [samples * hidden tokens, embedding_dim] for each
+    /// of `steps`, in the device's memory: `to` receives [steps, 1 or hidden tokens, clip_embed_dim]. Equals
+    /// forward with the prompts' masks up to rounding. Neither allocates nor throws; more steps than l.rows
+    /// are processed l.rows at a time.
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, std::span<const prior_step<Device>> steps,
                 std::span<float> to, std::span<std::byte> memory, step_limits l = {}) const {
         if (!C.time_embedding) return one_pass();
         if (!has_step) return own_processors();
         return passes().step(x_t, steps, to, memory, l);
     }
-    /// Steps that are made again and again, over latents 0 .. latents, with all that they need in the device's memory.
-    ///   timesteps   [times, steps]: the timestep `k` of each step in the kv cache, for each time that they are made; `steps`' own k
-    ///               does not count
-    /// The steps' kv caches have to outlive it.
+    /// Steps over latents 0 .. latents that are made repeatedly, with everything they need in the device's memory.
+    ///   timesteps   [times, steps]: the timestep `k` of each step in its kv cache, for each time; the `k` of
+    ///               `steps` is ignored
+    /// The steps' kv caches must outlive the result.
     result<prepared_steps<Device>> prepare_steps(std::span<const prior_step<Device>> steps, index_t latents,
                                                  std::span<const std::int32_t> timesteps, step_limits l = {}) const {
         if (!C.time_embedding) return to_failure(one_pass());
         if (!has_step) return to_failure(own_processors());
         return passes().prepare_steps(steps, latents, timesteps, l);
     }
-    /// The same as step above for steps that are prepared, at the timestep that they were set to. It makes launches and nothing else,
-    /// so that a device can record it.
+    /// The same for prepared steps, at the timesteps that they were last set to. It only makes
+    /// launches, so a device can record it.
     status step(const view<const float, extents<dyn, C.embedding_dim>>& x_t, const prepared_steps<Device>& steps,
                 std::span<float> to, std::span<std::byte> memory) const {
         if (!has_step) return own_processors();
@@ -208,9 +213,9 @@ private:
 } // namespace detail
 
 /// PriorTransformer of a configuration on a device. Configurations that mean the same are the same type.
-///   Config      a PriorConfig: a preset, or written out, or from a config.json by apriori_add_config
-///   Device      cpu<>, eigen, cuda<> or one of the user's own (device/concept.hpp)
-///   Format      of the packed weights (core/weight_format.hpp)
+///   Config      a PriorConfig: a preset, or written out, or from a config.json with apriori_add_config
+///   Device      cpu<>, eigen, cuda<> or a user's device (device/concept.hpp)
+///   Format      the format of the packed weights (core/weight_format.hpp)
 ///   Processors  every_layer<P>, per_layer<P...> or by_name<...> (models/attention_choice.hpp)
 template <PriorConfig Config, class Device, class Format = f32, class Processors = every_layer<>>
 using PriorTransformer = detail::prior_transformer<detail::checked<Config>(), Device, Format, Processors>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's configuration from the text of its config.json. Those of CLIP's encoders are in the file of transformers' CLIPModel,
-// too, which is both of them: openai's checkpoints are that.
+// A model's configuration from the text of its config.json. Those of CLIP's encoders may also be parts of the file of
+// transformers' CLIPModel, which consists of both, as in openai's checkpoints.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -23,8 +23,8 @@ struct clip_model_configs {
 
 namespace detail {
 
-/// The part of an encoder in the config.json of a CLIPModel: as transformers has it, text_config_dict before text_config, what
-/// both omit is the class's default, and the projection is as wide as the whole model says.
+/// An encoder's part of the config.json of a CLIPModel, as in transformers: text_config_dict comes before text_config,
+/// what both omit is the class's default, and the projection's width is that of the whole model.
 template <class Config>
 constexpr config_reading<Config> read_part_of_clip_model(std::string_view text) noexcept {
     config_reading<Config> out;
@@ -64,7 +64,8 @@ constexpr config_reading<Config> read_part_of_clip_model(std::string_view text) 
 
 } // namespace detail
 
-/// As read_config; an encoder's configuration also from the config.json of a CLIPModel, whose model_type is "clip".
+/// As read_config. An encoder's configuration may also be part of the config.json of a
+/// CLIPModel, whose model_type is "clip".
 template <class Config>
 constexpr config_reading<Config> read_model_config(std::string_view text) noexcept {
     if constexpr (requires { Config::parts_of_clip_model; }) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Launches that are made many times in the same way, recorded where a device can.
+// Launches that are made many times in the same way, recorded if a device can.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,11 +11,11 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What a device has that records launches, beside what the concept `device` asks for:
-///   recording               launches that were recorded: movable, empty when default-constructed
+/// What a device has in order to record launches, besides the requirements of the concept `device`:
+///   recording               recorded launches: movable, empty when default-constructed
 ///   records()               whether its stream can be recorded now
-///   record(to, launches)    calls `status launches()` and keeps what it launches in `to`, without running it
-///   replay(recording)       makes them again
+///   record(to, launches)    calls `status launches()` and keeps the launches in `to`, without running them
+///   replay(recording)       runs them again
 template <class D>
 concept recording_device = requires(D& d, typename D::recording& r, status (*launches)()) {
     { d.records() } -> std::same_as<bool>;
@@ -23,13 +23,13 @@ concept recording_device = requires(D& d, typename D::recording& r, status (*lau
     { d.replay(r) } -> std::same_as<status>;
 };
 
-/// The same launches again and again. They are made as they are the first time, so that whatever a device does for a kernel once is
-/// done; from the second time on they are recorded and replayed, if the device records.
+/// Repeats the same launches. The first time they are made directly, so that whatever a device does once for a kernel
+/// is done. From the second time on they are recorded and replayed, if the device records.
 template <class Device>
 class repeated_launches {
 public:
-    /// Makes the launches of `status launches()`. They have to be those of the last call if `operand`, the memory that they read and
-    /// that may change from call to call, is the same.
+    /// Makes the launches of `status launches()`. They must be those of the last call if `operand`, the memory that
+    /// they read and that may change from call to call, is the same.
     template <class Launches>
     status run([[maybe_unused]] Device& device, [[maybe_unused]] const void* operand, Launches&& launches) {
         if constexpr (recording_device<Device>) {
