@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing a file that appears whole or not at all: without a name where the system can, so that nothing is left of a process that
-// is killed, else under a temporary one; then it is renamed.
+// Writes a file that appears whole or not at all. Where the system can, the file has no name while it is written, so
+// that nothing is left if the process is killed; elsewhere it has a temporary name. Then it is renamed.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -22,12 +22,12 @@
 
 namespace apriori::io {
 
-/// A file in the making. Until commit() succeeds nothing is at its path that was not there before; without it the
-/// temporary file is removed when this object goes. Move-only.
+/// A file that is being written. Until commit() succeeds, its path is unchanged; without it the temporary file is
+/// removed when this object is destroyed. Move-only.
 class atomic_file {
 public:
-    /// Starts a file that is to be at `path`. Refused if the folder is not there or not writable, or if something
-    /// other than a regular file is at `path`.
+    /// Starts a file for `path`. An error if the folder does not exist or is not writable, or if something other
+    /// than a regular file is at `path`.
     static result<atomic_file> create(const std::filesystem::path& path) {
         struct ::stat info{};
         if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
@@ -36,9 +36,9 @@ public:
         atomic_file file;
         file.path_ = path;
 #if defined(O_TMPFILE)
-        if (::access("/proc/self/fd", F_OK) == 0) // by which it is given its name
+        if (::access("/proc/self/fd", F_OK) == 0) // needed to name the file later
             file.fd_ = ::open(file.folder().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
-        if (file.fd_ >= 0) return file; // else the file system has none, or there is another error: that is found again
+        if (file.fd_ >= 0) return file; // else there is no O_TMPFILE, or another error, which is found again below
 #endif
         for (int attempt = 0; attempt < most_attempts; ++attempt) {
             file.temporary_ = file.new_name();
@@ -59,7 +59,7 @@ public:
     }
     ~atomic_file() { discard(); }
 
-    /// Appends `bytes`. After a failure the file is gone and every later call fails.
+    /// Appends `bytes`. After a failure the file is removed and every later call fails.
     result<void> write(std::span<const std::byte> bytes) {
         if (fd_ < 0) return system_failure(path_, "cannot write", EBADF);
         while (!bytes.empty()) {
@@ -72,7 +72,7 @@ public:
     }
     result<void> write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
 
-    /// Makes the content durable and gives the file its name, replacing what was there.
+    /// Makes the content durable and gives the file its name, replacing an earlier file.
     result<void> commit() {
         if (fd_ < 0) return system_failure(path_, "cannot write", EBADF);
         if (::fsync(fd_) != 0 || !give_name()) return fail();
@@ -81,7 +81,7 @@ public:
             ::unlink(temporary_.c_str());
             return system_failure(path_, "cannot write", error);
         }
-        // The new name, too, should outlive a crash; where a folder cannot be synchronised, it need not.
+        // The new name should outlive a crash, too; ignored where a folder cannot be synchronised.
         if (const int fd = ::open(folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
             ::fsync(fd);
             ::close(fd);
@@ -90,7 +90,7 @@ public:
     }
 
 private:
-    static constexpr int most_attempts = 100; ///< another may have left a file of a name
+    static constexpr int most_attempts = 100; ///< another process may have left a file of a name
 
     atomic_file() = default;
 
@@ -101,8 +101,8 @@ private:
         static std::atomic<unsigned> counter{0};
         return folder() / cat(".apriori-", ::getpid(), "-", counter++, ".tmp");
     }
-    /// For a file that has no name yet its own, which rename() then leaves as it is: nothing else is ever seen. Where another file
-    /// has that name, a temporary one.
+    /// Links the file to its own name if that does not exist; rename() then changes nothing, and no other name is ever
+    /// visible. If another file has that name, links it to a temporary one.
     bool give_name() {
         const std::string open_file = cat("/proc/self/fd/", fd_);
         auto name = path_;

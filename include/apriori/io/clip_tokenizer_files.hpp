@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's tokenizer from the files of a tokenizer/ folder: merges.txt, vocab.json, tokenizer_config.json, of which only the
-// first must be there, or tokenizer.json in its place. Added tokens are taken from where transformers takes them.
+// CLIP's tokenizer from the files of a tokenizer/ folder: merges.txt, vocab.json and tokenizer_config.json, of which
+// only the first is required, or tokenizer.json instead. Added tokens are read from the same files as in transformers.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -24,14 +24,15 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// The tokenizer in a folder as transformers writes it: merges.txt and vocab.json, or without the second tokenizer.json; and
-/// where there are any tokenizer_config.json, special_tokens_map.json and added_tokens.json. With merges.txt alone the
-/// vocabulary is OpenAI's.
+/// The tokenizer in a folder as transformers writes it: merges.txt and vocab.json, or tokenizer.json if one of them is
+/// missing, and if they exist tokenizer_config.json, special_tokens_map.json and added_tokens.json. With only
+/// merges.txt the vocabulary is OpenAI's.
 result<clip_tokenizer> load_clip_tokenizer(const std::filesystem::path& folder);
 
 #if APRIORI_DEFINITIONS
 
-/// The lines "left right" of a merges.txt; a first line "#version..." is skipped. bad_format names `where` and the line.
+/// The lines "left right" of a merges.txt; a first line "#version..." is skipped. bad_format
+/// names `where` and the line.
 inline result<std::vector<clip_merge>> parse_clip_merges(std::string_view text, std::string_view where) {
     std::vector<clip_merge> out;
     for (int line = 1; !text.empty(); ++line) {
@@ -53,7 +54,7 @@ inline result<std::vector<clip_merge>> parse_clip_merges(std::string_view text, 
 
 namespace detail {
 
-/// An id that a file gives `token`.
+/// The id that a file gives to `token`.
 inline result<std::int32_t> clip_id(const json& value, std::string_view token, std::string_view where) {
     const std::uint64_t id = value.whole().value_or(~std::uint64_t{0});
     if (id < 0x7FFFFFFFU) return static_cast<std::int32_t>(id);
@@ -63,7 +64,7 @@ inline result<std::int32_t> clip_id(const json& value, std::string_view token, s
 
 } // namespace detail
 
-/// The tokens and ids of an object of integers; `where` names it.
+/// The tokens and ids of an object of integers; `where` names it in errors.
 inline result<std::vector<std::pair<std::string, std::int32_t>>> read_clip_vocabulary(const json& object,
                                                                                       std::string_view where) {
     auto items = object.items();
@@ -81,13 +82,13 @@ inline result<std::vector<std::pair<std::string, std::int32_t>>> read_clip_vocab
 
 namespace detail {
 
-/// What the files say, in the order in which transformers reads them.
+/// The content of the files, in the order in which transformers reads them.
 struct clip_files {
     clip_tokenizer_parts parts{};
     std::map<std::int32_t, clip_added_token> added{}; ///< by the id in the file
-    /// Of special_tokens_map.json; they don't make a token of added_tokens.json special.
+    /// From special_tokens_map.json; they don't make a token of added_tokens.json special.
     std::vector<clip_added_token> additional{};
-    bool described = false; ///< tokenizer_config.json has added_tokens_decoder, beside which no other file's are read
+    bool described = false; ///< tokenizer_config.json has added_tokens_decoder; other files' are then not read
 };
 
 /// A token as transformers writes it: a text, which is special, or an AddedToken with its text as "content".
@@ -108,7 +109,7 @@ inline result<clip_added_token> clip_token(const json& value, std::string_view w
                             .rstrip = flag("rstrip", false)};
 }
 
-/// Tokens of a list, or the values of an object, appended.
+/// Appends the tokens of a list, or the values of an object.
 inline result<void> clip_token_list(const json& list, std::string_view where, std::string_view field,
                                     std::vector<clip_added_token>& to) {
     if (!list || list.is(json_kind::null)) return {};
@@ -123,8 +124,8 @@ inline result<void> clip_token_list(const json& list, std::string_view where, st
     return {};
 }
 
-/// The named tokens of a tokenizer_config.json or special_tokens_map.json, and its list of further special ones: those called
-/// additional_special_tokens, in older files, are appended to `additional`.
+/// Reads the named tokens of a tokenizer_config.json or special_tokens_map.json, and its list of further special ones.
+/// Those called additional_special_tokens, in older files, are appended to `additional`.
 inline result<void> clip_named_tokens(const json& object, std::string_view where, clip_files& files,
                                       std::vector<clip_added_token>& additional) {
     clip_tokenizer_parts& parts = files.parts;
@@ -134,7 +135,7 @@ inline result<void> clip_named_tokens(const json& object, std::string_view where
                                                                      {"pad_token", &parts.pad_token}};
     const std::pair<std::string_view, std::optional<clip_added_token>*> sometimes[] = {
         {"sep_token", &parts.sep_token}, {"cls_token", &parts.cls_token}, {"mask_token", &parts.mask_token}};
-    std::vector<clip_added_token> own; // those of other names, as "image_token"
+    std::vector<clip_added_token> own; // those with other names, such as "image_token"
     for (const auto& [name, value] : object.items()) {
         const auto named = [&](const auto& one) { return one.first == name; };
         const auto a = std::find_if(std::begin(always), std::end(always), named);
@@ -153,7 +154,7 @@ inline result<void> clip_named_tokens(const json& object, std::string_view where
     }
     std::vector<clip_added_token>& all = parts.extra_tokens;
     if (auto s = clip_token_list(object["extra_special_tokens"], where, "extra_special_tokens", all); !s) return s;
-    const bool newer = !all.empty(); // the newer name counts where it has any
+    const bool newer = !all.empty(); // the newer name wins if it has any tokens
     all.insert(all.end(), own.begin(), own.end());
     std::vector<clip_added_token> older;
     if (auto s = clip_token_list(object["additional_special_tokens"], where, "additional_special_tokens", older); !s)
@@ -162,12 +163,12 @@ inline result<void> clip_named_tokens(const json& object, std::string_view where
     return {};
 }
 
-/// The same of a special_tokens_map.json.
+/// The same for a special_tokens_map.json.
 inline result<void> clip_special_tokens_map(const json& object, std::string_view where, clip_files& files) {
     return clip_named_tokens(object, where, files, files.additional);
 }
 
-/// read(the object in a JSON file, its name).
+/// Calls read(object, path) with the object in a JSON file.
 template <class Read>
 result<void> read_json_object(const std::filesystem::path& path, Read&& read) {
     const auto file = mapped_file::open(path);
@@ -183,8 +184,8 @@ result<void> read_json_object(const std::filesystem::path& path, Read&& read) {
 
 namespace detail {
 
-/// Tokens and model_max_length of the object in a tokenizer_config.json; its many other fields change nothing here. A
-/// model_max_length beyond a million, which transformers writes for none, leaves CLIP's 77.
+/// Reads the tokens and model_max_length of the object in a tokenizer_config.json; its many other fields have no effect
+/// here. A model_max_length of a million or more, which transformers writes if there is none, leaves CLIP's 77.
 inline result<void> clip_tokenizer_config(const json& config, std::string_view where, clip_files& files) {
     if (auto s = clip_named_tokens(config, where, files, files.parts.extra_tokens); !s) return s;
     if (const json value = config["model_max_length"]; value && !value.is(json_kind::null)) {
@@ -209,7 +210,7 @@ inline result<void> clip_tokenizer_config(const json& config, std::string_view w
     return {};
 }
 
-/// added_tokens.json, of older versions: texts and ids. A token is special if another file names it.
+/// Reads added_tokens.json, from older versions: texts and ids. A token is special if another file names it.
 inline result<void> clip_added_tokens(const json& object, std::string_view where, clip_files& files) {
     std::unordered_set<std::string_view> special;
     const clip_tokenizer_parts& parts = files.parts;
@@ -226,7 +227,7 @@ inline result<void> clip_added_tokens(const json& object, std::string_view where
     return {};
 }
 
-/// The list of added tokens in a tokenizer.json.
+/// Reads the list of added tokens in a tokenizer.json.
 inline result<void> clip_listed_tokens(const json& whole, std::string_view where, clip_files& files) {
     const auto listed = whole["added_tokens"].items();
     for (std::size_t i = 0; i < listed.size(); ++i) {
@@ -243,7 +244,7 @@ inline result<void> clip_listed_tokens(const json& whole, std::string_view where
 
 namespace detail {
 
-/// merges.txt and vocab.json, where there is one, into `parts`.
+/// Reads merges.txt, and vocab.json if it exists, into `parts`.
 inline result<void> clip_text_files(const std::filesystem::path& folder, clip_tokenizer_parts& parts) {
     parts.merges_name = (folder / "merges.txt").string();
     const auto merges = mapped_file::open(folder / "merges.txt");
@@ -267,8 +268,8 @@ inline result<void> clip_text_files(const std::filesystem::path& folder, clip_to
     return {};
 }
 
-/// Vocabulary and merges of a tokenizer.json, the one file that transformers 5 writes, into `parts`. What it says of clean-up
-/// and words is CLIP's, and not read.
+/// Reads the vocabulary and merges of a tokenizer.json, the only file that transformers 5 writes, into `parts`. Its
+/// settings of clean-up and words are CLIP's, and are not read.
 inline result<void> clip_tokenizer_json(const json& whole, const std::string& where, clip_files& files) {
     clip_tokenizer_parts& parts = files.parts;
     const json model = whole["model"];

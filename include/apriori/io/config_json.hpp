@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configurations from and to config.json: the files of diffusers' PriorTransformer and of CLIP's encoders in transformers. What
-// may stand there is the table of fields of each (core/field.hpp); CMake reads the same files by the same code.
+// Reads and writes config.json: the files of diffusers' PriorTransformer and of CLIP's encoders in transformers. The
+// allowed fields are in each configuration's table (core/field.hpp); CMake reads the same files with the same code.
 #pragma once
 
 #include "apriori/core/warning.hpp"
@@ -15,8 +15,8 @@
 
 namespace apriori::io {
 
-/// The configuration in the text of a config.json; `where` (a path) opens the messages. See read_model_config. Unknown fields are a
-/// warning (core/warning.hpp).
+/// The configuration in the text of a config.json; messages begin with `where` (a path). See read_model_config. Unknown
+/// fields cause a warning (core/warning.hpp).
 template <class Config>
 result<Config> parse_config(std::string_view text, std::string_view where = "config.json") {
     const config_reading<Config> reading = read_model_config<Config>(text);
@@ -36,7 +36,7 @@ result<Config> load_config(const std::filesystem::path& path) {
     return config;
 }
 
-/// The text of a config.json that diffusers reads and parse_config gives back unchanged.
+/// The text of a config.json that diffusers reads, and that parse_config reads back unchanged.
 inline std::string to_json_text(const PriorConfig& config) {
     std::string out = cat("{\n  \"_class_name\": \"", PriorConfig::class_name, '"');
     for_each_field<PriorConfig>([&](const field<PriorConfig>& f) {

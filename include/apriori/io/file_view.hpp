@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arrays in files as views, without copies: what npy and safetensors share.
+// Arrays in files as views, without copies: the common part of npy and safetensors.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -21,7 +21,7 @@ namespace apriori::io {
 
 namespace detail {
 
-/// "[3, any]" of sizes or of the static extents of a shape, whose run-time ones may be any.
+/// Sizes, or the static extents of a shape, as text such as "[3, any]"; run-time extents are "any".
 inline std::string shape_text(std::span<const index_t> sizes) {
     std::string out = "[";
     for (const index_t n : sizes) {
@@ -31,7 +31,7 @@ inline std::string shape_text(std::span<const index_t> sizes) {
     return out + "]";
 }
 
-/// Sizes from a file as a shape E; a failure where they are not those of E.
+/// Sizes from a file as a shape E; an error if they are not those of E.
 template <class E>
 result<E> shape_as(std::span<const index_t> sizes, std::string_view where) {
     bool fits = std::ssize(sizes) == E::rank;
@@ -45,7 +45,7 @@ result<E> shape_as(std::span<const index_t> sizes, std::string_view where) {
                    cat(where, ": has shape ", shape_text(sizes), "; allowed: ", shape_text(E::static_sizes))};
 }
 
-/// The bytes of an array of T, as many as its sizes say, as a view of shape E.
+/// The bytes of an array of T with these sizes as a view of shape E; unsupported if they are not aligned to T.
 template <class T, class E>
 result<view<const T, E>> view_of_bytes(std::span<const std::byte> bytes, std::span<const index_t> sizes,
                                        std::string_view where) {
@@ -59,7 +59,8 @@ result<view<const T, E>> view_of_bytes(std::span<const std::byte> bytes, std::sp
 
 } // namespace detail
 
-/// An array in a file that is mapped, for as long as this object lives. Move-only; views of it stay valid when it is moved.
+/// An array in a mapped file, which stays mapped as long as this object lives. Move-only; views of
+/// it stay valid when it is moved.
 template <class T, class E>
 class mapped_array {
 public:

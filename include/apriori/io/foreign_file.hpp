@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are not what they should be: what they are instead, by their first bytes, and what to do about it.
+// Recognises files of other types by their first bytes, and says what to do about them.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -13,8 +13,8 @@
 
 namespace apriori::io {
 
-/// `text` as one word of a POSIX shell's command line, on one line: as it stands where that is plain, else in single quotes; with
-/// control characters in $'...', which bash, zsh and ksh know.
+/// `text` as one word of a POSIX shell's command line, on one line: unchanged if it is plain, else in single quotes;
+/// control characters in $'...', which bash, zsh and ksh support.
 inline std::string shell_quoted(std::string_view text) {
     constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:=@%,-";
     if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) return std::string(text);
@@ -34,14 +34,14 @@ inline std::string shell_quoted(std::string_view text) {
     }
     return out += '\'';
 }
-/// A path as an argument, which no program takes for an option.
+/// A path as an argument that no program takes for an option.
 inline std::string shell_quoted(const std::filesystem::path& path) {
     const std::string text = path.string();
     return shell_quoted(std::string_view(text.starts_with('-') ? "./" + text : text));
 }
 
-/// What to do about a PyTorch pickle, or an index of such, which this library does not execute. The command writes the
-/// .safetensors file that a folder's weights are looked for in.
+/// The error for a PyTorch pickle, or an index of pickles, which this library does not execute. Its command writes the
+/// .safetensors file that is looked for in a folder.
 inline failure pickle_failure(const std::filesystem::path& path) {
     constexpr std::string_view load = "torch.load(%, map_location=\"cpu\", weights_only=True)";
     std::string name = path.filename().string(), read(load);
@@ -55,7 +55,7 @@ inline failure pickle_failure(const std::filesystem::path& path) {
         read.replace(read.find('%'), 1, "sys.argv[1]");
         name = path.stem().string();
     }
-    constexpr std::string_view theirs = "pytorch_model"; // transformers' name: its safetensors are called model
+    constexpr std::string_view theirs = "pytorch_model"; // transformers' name; its safetensors are called model
     if (name.starts_with(theirs)) name.erase(0, theirs.size() - std::string_view("model").size());
     name += path.extension() == ".safetensors" ? ".converted.safetensors" : ".safetensors";
     auto target = path;
@@ -78,7 +78,8 @@ inline bool is_pickle_name(std::string_view name) noexcept {
     return false;
 }
 
-/// `why` a file could not be read; or what it is, where its first bytes say so: a Git LFS pointer, a web page, a pickle, JSON.
+/// The error `why` of a file that could not be read, or, if its first bytes show it, what the file is: a Git LFS
+/// pointer, a web page, a pickle, JSON.
 inline failure explained(failure why, const std::filesystem::path& path, std::span<const std::byte> bytes) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto is = [&](std::string_view what) { return failure{errc::bad_format, cat(path.string(), ": ", what)}; };
@@ -95,7 +96,7 @@ inline failure explained(failure why, const std::filesystem::path& path, std::sp
                       "download the file itself");
     return why;
 }
-/// The same of a file that should be safetensors.
+/// The same for a file that should be safetensors.
 inline failure explained_weights(failure why, const std::filesystem::path& path, std::span<const std::byte> bytes) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto begin = text.find_first_not_of(" \t\r\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading untrusted JSON: no exceptions, no duplicate keys, bounded depth and number of values. Nothing is built: values are
-// views of the text.
+// Reads untrusted JSON: no exceptions, no duplicate keys, bounded depth and number of values. Nothing is built:
+// values are views of the text.
 #pragma once
 
 #include "apriori/core/decimal.hpp"
@@ -29,13 +29,13 @@ struct json : json_token {
     explicit json(const json_token& token) : json_token(token) {}
 
     bool is_null() const noexcept { return kind == json_kind::null; }
-    /// What a string says, as UTF-8; empty for what is no string.
+    /// The content of a string, as UTF-8; empty for other kinds.
     std::string string() const;
-    /// A number; NaN for what is none.
+    /// The value of a number; NaN for other kinds.
     double number() const noexcept {
         return is(json_kind::number) ? parse_decimal(text) : std::numeric_limits<double>::quiet_NaN();
     }
-    /// A number from 0 to 2^64 - 1 that is written as an integer: not 8.0, not "8".
+    /// The value of a number from 0 to 2^64 - 1 that is written as an integer: not 8.0, not "8".
     std::optional<std::uint64_t> whole() const noexcept;
     /// The member `key` of an object; absent if there is none.
     json operator[](std::string_view key) const noexcept { return json(json_member(text, key)); }
@@ -43,6 +43,7 @@ struct json : json_token {
     std::vector<json_item> items() const;
 };
 
+/// A member of an object, or an element of an array with an empty key.
 struct json_item {
     std::string key;
     json value;
@@ -60,7 +61,7 @@ inline std::optional<std::uint64_t> json::whole() const noexcept {
 
 namespace detail {
 
-/// What stands between the quotes of a JSON string, as UTF-8.
+/// The content of a JSON string, without its quotes, as UTF-8.
 inline std::string unescaped(std::string_view s) {
     std::string out;
     const auto code_unit = [&](std::size_t at) {
@@ -78,11 +79,11 @@ inline std::string unescaped(std::string_view s) {
         } else {
             std::uint32_t c = code_unit(i + 1);
             i += 4;
-            if (c >= 0xD800 && c < 0xE000) { // and the other half of the pair
+            if (c >= 0xD800 && c < 0xE000) { // the other half of the pair follows
                 c = 0x10000 + ((c - 0xD800) << 10) + (code_unit(i + 3) - 0xDC00);
                 i += 6;
             }
-            const int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3; // bytes behind the first
+            const int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3; // bytes after the first
             constexpr std::uint32_t leads[] = {0, 0xC0, 0xE0, 0xF0};
             out += static_cast<char>(leads[more] | c >> 6 * more);
             for (int k = more - 1; k >= 0; --k) out += static_cast<char>(0x80 | (c >> 6 * k & 0x3F));
@@ -145,8 +146,8 @@ inline std::string json_fault(const json& value) {
 
 } // namespace detail
 
-/// Checks `text`; `where` (a path) opens every message. bad_format, with line and column if it is not well-formed, and if
-/// a key occurs twice, it is nested deeper than 32 levels or holds more than 2 million values.
+/// Checks `text`; every message begins with `where` (a path). bad_format, with line and column, if it is not
+/// well-formed; and if a key occurs twice, it is nested deeper than 32 levels, or it has more than 2 million values.
 inline result<json> parse_json(std::string_view text, std::string_view where) {
     json_reader reader(text);
     const json value(reader.value());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed reading of a flat JSON object that is no configuration of a model or scheduler (core/read_config.hpp reads those): every
-// message names file, field, value and what is allowed.
+// Typed reading of a flat JSON object that is not the configuration of a model or scheduler (core/read_config.hpp reads
+// those). Every message names file, field, value and what is allowed.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -18,14 +18,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// A number for a message.
+/// A number in a message.
 inline std::string decimal(double x) {
     short_text<64> out;
     add_decimal(out, static_cast<float>(x));
     return std::string(out.view());
 }
 
-/// A JSON object being read field by field. A field that is absent leaves its variable alone. The first error is kept
+/// Reads a JSON object field by field. A field that is absent leaves its variable unchanged. The first error is kept,
 /// and later calls do nothing, so a reader is a list of fields and one finish():
 ///
 ///     auto fields = json_fields::open(path);
@@ -35,7 +35,7 @@ inline std::string decimal(double x) {
 ///     if (auto done = fields->finish(); !done.ok()) return done.error();
 class json_fields {
 public:
-    /// The object in `text`; `where` (a path) opens the messages.
+    /// The object in `text`; messages begin with `where` (a path).
     static result<json_fields> parse(std::string_view text, std::string_view where) {
         auto parsed = parse_json(text, where);
         if (!parsed.ok()) return parsed.error();
@@ -52,7 +52,7 @@ public:
         return fields;
     }
 
-    /// From now on a field that is null is as good as absent.
+    /// From now on a field that is null counts as absent.
     void nulls_are_absent() noexcept { nulls_are_absent_ = true; }
 
     /// An integer from `least` to `most`; not 8.0, not "8".
@@ -94,7 +94,7 @@ public:
         else
             refuse(key, *v, "text");
     }
-    /// The value as it is, or nullptr if it is absent; for what the functions above do not cover. See refuse().
+    /// The value itself, or nullptr if it is absent, for types that the functions above do not cover. See refuse().
     const json* next(const char* key) {
         if (!error_.ok()) return nullptr;
         known_.insert(key);
@@ -102,7 +102,7 @@ public:
             if (item.key == key) return nulls_are_absent_ && item.value.is(json_kind::null) ? nullptr : &item.value;
         return nullptr;
     }
-    /// Reports that a value is not what is allowed.
+    /// Reports that a value is not allowed.
     void refuse(const char* key, const json& value, const std::string& allowed, errc code = errc::invalid_argument) {
         if (error_.ok())
             error_ = failure{code, cat(where_, ": field '", key, "' is ", shown(value), "; allowed: ", allowed)};
@@ -114,8 +114,8 @@ public:
 
     /// The first error. Fields that no call above named are ignored.
     result<void> finish() const { return error_; }
-    /// The first error; or one if `_class_name` is there and is not `class_name`, or a field that no call above named
-    /// is there whose name does not begin with '_'.
+    /// The first error; or one if `_class_name` exists and is not `class_name`, or if there is a field that no call
+    /// above named and whose name does not begin with '_'.
     result<void> finish(std::string_view class_name) {
         if (!error_.ok()) return error_;
         if (const json* name = next("_class_name"); name != nullptr && !json_says(*name, class_name))
@@ -134,7 +134,7 @@ private:
         items_ = json(json_reader({text_.data(), text_.size()}).value()).items();
     }
 
-    std::vector<char> text_; ///< which the items are views of, wherever the reader is moved
+    std::vector<char> text_; ///< the items are views of it, even after the reader is moved
     std::vector<json_item> items_;
     std::string where_;
     std::set<std::string, std::less<>> known_;

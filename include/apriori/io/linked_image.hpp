@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights linked into the program: used where they lie, as in a microcontroller's flash. No file, no JSON, no heap.
+// Packed weights that are linked into the program and used in place, as in a microcontroller's
+// flash. No file, no JSON, no heap.
 #pragma once
 
 #include "apriori/core/status.hpp"
@@ -12,8 +13,8 @@
 
 namespace apriori::io {
 
-/// A packed file as `apriori pack` writes it, in memory for as long as it is used and aligned to buffer_alignment: what
-/// apriori_link_file links, say. Its header is checked, and compared with what Model is:
+/// A packed file as `apriori pack` writes it, such as apriori_link_file links. It must stay in memory while it is used,
+/// aligned to buffer_alignment. Its header is checked and compared with Model:
 ///
 ///     const io::linked_image<Model> image(std::span(digits, digits_end));
 ///     if (!image.state()) ...
@@ -30,15 +31,15 @@ public:
             state_ = status::invalid("linked image: it is not aligned to buffer_alignment");
         if (state_) weights_ = {payload().data(), h.weights_hash, 0};
     }
-    /// The same of what lies between two symbols of a section.
+    /// The same for the bytes between two symbols of a section.
     explicit linked_image(std::span<const unsigned char> image) noexcept : linked_image(std::as_bytes(image)) {}
 
     /// bad_format for an image that is damaged or of something else; invalid_argument for one that is not aligned.
     status state() const noexcept { return state_; }
-    /// Where the weights lie; null after an error.
+    /// The address and identity of the weights; null after an error.
     const typename Model::block_type& weights() const noexcept { return weights_; }
 
-    /// Reads all weights and compares their checksum.
+    /// Reads all weights and compares their checksum. bad_format if it differs.
     status verify() const noexcept {
         if (!state_) return state_;
         packed_header h;

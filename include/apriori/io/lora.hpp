@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LoRA files as diffusers and PEFT write them for a PriorTransformer: for each module two thin matrices, whose product is added
-// to the module's weight.
+// LoRA files as diffusers and PEFT write them for a PriorTransformer: two thin matrices for each module, whose product
+// is added to the module's weight.
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
@@ -24,7 +24,7 @@ namespace apriori::io {
 
 /// What one module's LoRA adds to one tensor of the model: alpha / divisor * up @ down.
 struct lora_term {
-    std::string tensor;  ///< of the model: transformer_blocks.0.attn1.to_q.weight
+    std::string tensor;  ///< the model's name for it, such as transformer_blocks.0.attn1.to_q.weight
     std::string key;     ///< of `up` in the file
     bool vector = false; ///< a bias [rows]: then rank and cols are 1, and down is {1}
     index_t rows = 0, rank = 1, cols = 1;
@@ -33,17 +33,19 @@ struct lora_term {
     lora_scale scale{};
 };
 
-/// A LoRA in memory, checked as far as that goes without its model.
+/// A LoRA in memory, checked as far as possible without its model.
 class lora_file {
 public:
-    /// Opens a .safetensors file, or a folder with pytorch_lora_weights.safetensors (diffusers) or adapter_model.safetensors
-    /// (PEFT). Names are in any form of lora_keys.hpp, all with the same prefix; where the file holds LoRAs of other parts of a
-    /// pipeline, too, the prior's is taken, with a warning. The factor of a module is
-    ///   alpha / rank, or alpha / sqrt(rank)   as the file's lora_adapter_metadata says, or for PEFT's own files, whose names
-    ///                                         begin with base_model.model., adapter_config.json in the same folder
-    ///   alpha / rank                          where all modules have tensors .alpha
-    ///   1                                     where there is neither, as in diffusers
-    /// Every error is one line with file and tensor: names of another form, matrices without the other one, ranks that
+    /// Opens a .safetensors file, or a folder with pytorch_lora_weights.safetensors (diffusers) or
+    /// adapter_model.safetensors (PEFT). Names may have any form of lora_keys.hpp, but all must have the
+    /// same prefix. If the file also has LoRAs of other parts of a pipeline, the prior's is taken, with a
+    /// warning. The factor of a module is
+    ///   alpha / rank, or alpha / sqrt(rank)   from the file's lora_adapter_metadata, or, for PEFT's own files, whose
+    ///                                         names begin with base_model.model., from adapter_config.json in the same
+    ///                                         folder
+    ///   alpha / rank                          if all modules have tensors .alpha
+    ///   1                                     if there is neither, as in diffusers
+    /// Every error is one line with file and tensor: names of other forms, a matrix without the other one, ranks that
     /// disagree, numbers that are not finite.
     static result<lora_file> open(const std::filesystem::path& path) {
         const auto file = find_file(path);
@@ -67,7 +69,7 @@ public:
     const std::vector<lora_term>& terms() const noexcept { return terms_; }
 
 private:
-    /// Where a module's tensors are in the file.
+    /// The indices of a module's tensors in the file.
     struct module_tensors {
         std::optional<std::size_t> down{}, up{}, up_bias{}, alpha{};
     };
@@ -91,8 +93,8 @@ private:
     static bool is_left_out(std::string_view key, std::string_view prefix) {
         return !other_part(key).empty() || lora_prefix(key) != prefix;
     }
-    /// What stands before the prior's names. LoRAs of several models may be in one file: the prior's is then `prior.`, as diffusers
-    /// has it, or whatever no other part of a pipeline is called.
+    /// The prefix of the prior's names. If a file has LoRAs of several models, it is `prior.`, as in diffusers, or the
+    /// prefix that is not another part of a pipeline.
     static result<std::string_view> prefix_of_prior(const safetensors_source& file) {
         if (file.size() == 0) return failure{errc::bad_format, "holds no tensors"};
         std::string_view of_prior = "prior.", first;
@@ -119,7 +121,8 @@ private:
                                    "names of the prior that begin with 'prior.'")};
         return of_prior;
     }
-    /// What the file holds besides, for a warning: "left out 24 tensors of 'text_encoder', 2 of 'unet'; ..."; empty if it is nothing.
+    /// What else the file holds, for a warning: "ignored: 24 tensors of 'text_encoder', 2 tensors of
+    /// 'unet'; ..."; empty if nothing.
     static std::string left_out(const safetensors_source& file, std::string_view prefix) {
         std::map<std::string_view, int> parts;
         for (std::size_t i = 0; i < file.size(); ++i)
@@ -178,7 +181,7 @@ private:
         return m.alpha;
     }
 
-    /// The file's LoraConfig, where it has one.
+    /// The file's LoraConfig, if it has one.
     static result<std::optional<lora_config>> read_config(const std::filesystem::path& path,
                                                           const safetensors_source& file, std::string_view prefix) {
         const auto keep = [](result<lora_config> c) -> result<std::optional<lora_config>> {
@@ -269,7 +272,7 @@ private:
         return lora_scale{static_cast<double>(alpha->front()), r};
     }
 
-    /// The bias of the module that was added last.
+    /// Adds the bias of the module that was added last.
     result<void> add_bias(const safetensors_source& file, const std::string& module, std::size_t i) {
         const lora_term& matrix = terms_.back();
         const tensor_info info = file.info(i);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What PEFT's LoraConfig says about a LoRA file: ranks and alphas, from the file's metadata or from adapter_config.json.
+// What PEFT's LoraConfig says about a LoRA file: ranks and alphas, from the file's metadata or
+// from adapter_config.json.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -15,17 +16,18 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// A product of matrices is multiplied by alpha / divisor. Two numbers, so that a weight goes in where PEFT puts it.
+/// The factor alpha / divisor of a product of matrices. Two numbers, so that a LoRA's weight is
+/// multiplied in where PEFT does it.
 struct lora_scale {
     double alpha = 1, divisor = 1;
 };
 
-/// The part of a LoraConfig that says what a LoRA adds to its model.
+/// The part of a LoraConfig that determines what a LoRA adds to its model.
 class lora_config {
 public:
-    /// Reads JSON; `where` (a path) opens the messages. `prefix` precedes every field, as diffusers' pipelines
-    /// write it: "prior." or "". Refused: fields that are missing or out of range, patterns that are more than names, and,
-    /// as unsupported, what makes a LoRA something else than a product of two matrices.
+    /// Reads JSON; messages begin with `where` (a path). `prefix` precedes every field, as diffusers' pipelines write
+    /// it: "prior." or "". Errors: fields that are missing or out of range, patterns that are more than names, and, as
+    /// unsupported, options that make a LoRA something other than a product of two matrices.
     static result<lora_config> parse(std::string_view text, std::string_view where, std::string_view prefix = "") {
         auto fields = json_fields::parse(text, where);
         if (!fields) return fields.error();
@@ -44,7 +46,8 @@ public:
                                 "monteclora_config", "kasa_config"})
             if (const json* v = fields->next(named(key).c_str()); v != nullptr && says_yes(*v))
                 fields->refuse(named(key).c_str(), *v, "false or null: a plain LoRA", errc::unsupported);
-        // These ways to begin a training take something from the model's own weights, and PEFT does so again in loading.
+        // These initialisations change the model's own weights in training, and PEFT does so
+        // again when it loads the LoRA.
         if (const json* v = fields->next(named("init_lora_weights").c_str()); v != nullptr && v->is(json_kind::string))
             for (const char* name : {"pissa", "olora", "loftq", "corda", "mica"})
                 if (lower(v->string()).starts_with(name))
@@ -54,8 +57,8 @@ public:
         return c;
     }
 
-    /// Of a module whose matrices have `rank`. An error where the configuration says another rank; the message lacks the file,
-    /// the caller adds it.
+    /// The scale of a module whose matrices have `rank`. An error if the configuration says another rank; the caller
+    /// adds the file to the message.
     result<lora_scale> scale(std::string_view module, index_t rank) const {
         const auto said = static_cast<index_t>(value_of(ranks_, module, rank_));
         if (said != rank)
@@ -70,7 +73,7 @@ private:
     static constexpr double most_alpha = 1e9;
     using pattern = std::vector<std::pair<std::string, double>>;
 
-    /// What Python takes for true.
+    /// Whether Python treats the value as true.
     static bool says_yes(const json& v) {
         const bool container = v.is(json_kind::object) || v.is(json_kind::array);
         return container ? !v.items().empty() : !v.is(json_kind::null) && v.text != "false";
@@ -93,7 +96,7 @@ private:
             to.emplace_back(name, x);
         }
     }
-    /// Whether a regular expression is a name, perhaps with ^ in front and $ behind.
+    /// Whether a regular expression is a plain name, perhaps with ^ before and $ after it.
     static bool plain(std::string_view name) {
         if (name.starts_with('^')) name.remove_prefix(1);
         if (name.ends_with('$')) name.remove_suffix(1);
@@ -101,7 +104,7 @@ private:
             if (std::string_view("\\|()[]{}*+?^$").find(c) != std::string_view::npos) return false;
         return !name.empty();
     }
-    /// PEFT's get_pattern_key: the expression (.*\.)?(name)$ matches the module, a dot being any character.
+    /// PEFT's get_pattern_key: whether the expression (.*\.)?(name)$ matches the module, a dot matching any character.
     static bool matches(std::string_view name, std::string_view module) {
         const bool whole = name.starts_with('^');
         if (whole) name.remove_prefix(1);
@@ -113,7 +116,7 @@ private:
             if (name[i] != '.' && name[i] != module[before + i]) return false;
         return true;
     }
-    /// Of the first that matches, in the order of names, in which PEFT writes them.
+    /// The value of the first name that matches, in the order of names, in which PEFT writes them.
     static double value_of(const pattern& p, std::string_view module, double otherwise) {
         for (const auto& [name, value] : p)
             if (matches(name, module)) return value;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of the tensors in LoRA files: which module of the model each belongs to, and what it is to it, in every form that
+// The names of tensors in LoRA files: which module of the model each belongs to, and its role there, in every form that
 // diffusers loads into a PriorTransformer.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace apriori::io {
 
-/// What a tensor is to its module: of weight + alpha / rank * up @ down.
+/// The role of a tensor in weight + alpha / rank * up @ down.
 enum class lora_role {
     down,    ///< [rank, in], PEFT's lora_A
     up,      ///< [out, rank], PEFT's lora_B
@@ -19,20 +19,21 @@ enum class lora_role {
     alpha,   ///< a number
 };
 
+/// A tensor's name in a LoRA file, as a module of the model and a role.
 struct lora_key {
-    std::string module; ///< as the model names it: transformer_blocks.0.attn1.to_q
+    std::string module; ///< the model's name for it, such as transformer_blocks.0.attn1.to_q
     lora_role role = lora_role::down;
 };
 
-/// What diffusers and PEFT write in front of the model's own names; "" where `key` begins with none of it.
+/// The prefix that diffusers and PEFT write before the model's own names; "" if `key` has none of these.
 inline std::string_view lora_prefix(std::string_view key) noexcept {
     for (const std::string_view prefix : {"base_model.model.", "prior.", "transformer.", "unet."})
         if (key.starts_with(prefix)) return prefix;
     return "";
 }
 
-/// The part of a pipeline beside the prior that `key` is of, with its dot, as pipelines write LoRAs of several parts into one
-/// file; "" if it is of none.
+/// The part of a pipeline besides the prior that `key` belongs to, with its dot, as in files with LoRAs of several
+/// parts; "" if it belongs to none.
 inline std::string_view other_part(std::string_view key) noexcept {
     for (const std::string_view part : {"text_encoder.", "text_encoder_2.", "image_encoder.", "decoder.", "movq."})
         if (key.starts_with(part)) return part;
@@ -42,11 +43,12 @@ inline std::string_view other_part(std::string_view key) noexcept {
 /// Reads a name without its prefix:
 /// - `<module>.lora_A.weight`, `.lora_B.weight`, `.lora_B.bias`: PEFT, and diffusers' save_lora_adapter
 /// - `<module>.lora.down.weight`, `.lora.up.weight`: diffusers before PEFT
-/// - `<attention>.processor.to_q_lora.down.weight`, `.up.weight`: diffusers' attention processors; to_k, to_v and to_out
-///   as well
-/// - `<module>.alpha`: beside any of them
+/// - `<attention>.processor.to_q_lora.down.weight`, `.up.weight`: diffusers' attention processors;
+///   to_k, to_v and to_out as well
+/// - `<module>.alpha`: with any of them
 ///
-/// unsupported, with what it is, for other methods and other programs' forms; the message lacks the file, the caller adds it.
+/// unsupported, with an explanation, for other methods and other programs' forms; the caller
+/// adds the file to the message.
 inline result<lora_key> parse_lora_key(std::string_view key) {
     struct kind {
         std::string_view part, what;
@@ -69,8 +71,8 @@ inline result<lora_key> parse_lora_key(std::string_view key) {
     struct ending {
         std::string_view text;
         lora_role role;
-        std::string_view module = {}; ///< what stands for it in the model's name
-        bool old = false;             ///< of diffusers before PEFT, where attention processors were modules
+        std::string_view module = {}; ///< its name in the model, if the name in the file differs
+        bool old = false;             ///< from diffusers before PEFT, where attention processors were modules
     };
     static constexpr ending endings[] = {{".lora_A.weight", lora_role::down},
                                          {".lora_B.weight", lora_role::up},

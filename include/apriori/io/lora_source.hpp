@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights with LoRAs added to them, as a tensor source: nothing of the model is held, rows are made as they are read.
+// A model's weights with LoRAs added, as a tensor source: nothing of the model is kept, rows
+// are computed as they are read.
 #pragma once
 
 #include "apriori/core/check_tensors.hpp"
@@ -18,7 +19,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// A LoRA and how much of it is added.
+/// A LoRA and its weight.
 struct weighted_lora {
     lora_file file;
     double weight = 1;
@@ -26,10 +27,10 @@ struct weighted_lora {
 
 namespace detail {
 
-/// out += factor * (up @ down), of elements `first` .. of the product, row-major. As diffusers fuses: the product is rounded to
-/// float32, then its multiple, then the sum. Products are added up in float64, where each is exact: so the bits are the same on
-/// every machine and for every split, whether or not its compiler fuses multiplications with additions. Returns false if a
-/// finite number has become one that is not.
+/// out += factor * (up @ down), for elements of the product from `first` on, row-major. As in diffusers' fusion, the
+/// product is rounded to float32, then its multiple, then the sum. Products are summed in float64, where each is exact,
+/// so the bits are the same on every machine and for every split, whether or not the compiler fuses multiplications
+/// with additions. Returns false if a finite number has become one that is not finite.
 inline bool add_product(const lora_term& t, float factor, std::int64_t first, std::span<float> out) noexcept {
     constexpr std::size_t most = 64;
     double sums[most];
@@ -58,13 +59,13 @@ inline bool add_product(const lora_term& t, float factor, std::int64_t first, st
 
 } // namespace detail
 
-/// The tensors of `Source`, and in those that LoRAs touch weight * alpha / rank * up @ down of one LoRA after the other: what
-/// diffusers' fuse_lora makes of them. A tensor_source. Refers to both, which must outlive it.
+/// The tensors of `Source`, with weight * alpha / rank * up @ down of each LoRA added in turn to those that it touches,
+/// as diffusers' fuse_lora does. A tensor_source. Refers to the source and the LoRAs, which must outlive it.
 template <tensor_source Source>
 class lora_source {
 public:
-    /// Checks every LoRA against the tensors of `base`: not_found for a module that is not there, shape_mismatch for
-    /// matrices that do not fit it, invalid_argument for weights that are not finite.
+    /// Checks every LoRA against the tensors of `base`: not_found for an unknown module, shape_mismatch for matrices
+    /// that do not fit, invalid_argument for weights that are not finite.
     static result<lora_source> make(const Source& base, const std::vector<weighted_lora>& loras) {
         lora_source s(base);
         std::vector<std::pair<std::string_view, std::size_t>> found;
@@ -97,7 +98,8 @@ public:
     bool concurrent_reads() const { return tensor_source_ref(*base_).concurrent_reads(); }
     std::size_t size() const { return terms_.size(); }
     tensor_info info(std::size_t i) const { return base_->info(i); }
-    /// Elements first .. first + out.size() of tensor i; the same bits in whatever pieces they are read.
+    /// Elements first .. first + out.size() of tensor i; the bits do not depend on how reads are split.
+    /// invalid_argument if a sum is out of float32's range.
     status read(std::size_t i, std::int64_t first, std::span<float> out) const {
         if (const status s = base_->read(i, first, out); !s.ok()) return s;
         for (const auto& [term, factor] : terms_[i])
@@ -106,7 +108,7 @@ public:
         return {};
     }
 
-    /// The tensors that differ from the base's: what packed weights repack.
+    /// The tensors that differ from those of the base: the ones that packed weights repack.
     std::vector<std::string> touched() const {
         std::vector<std::string> names;
         for (std::size_t i = 0; i < terms_.size(); ++i)

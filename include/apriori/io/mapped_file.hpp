@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as read-only memory (POSIX mmap): weights are paged in as they are read, never copied whole.
+// A file as read-only memory (POSIX mmap): weights are paged in as they are read, and never copied whole.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -21,16 +21,17 @@
 
 namespace apriori::io {
 
-/// What a failing system call says: "path: what: reason of the operating system".
+/// The error of a failed system call: "path: what: reason of the operating system".
 inline failure system_failure(const std::filesystem::path& path, std::string_view what, int error) {
     return {error == ENOENT ? errc::not_found : errc::io_error,
             cat(path.string(), ": ", what, ": ", std::strerror(error))};
 }
 
-/// The bytes of a regular file. Move-only; the bytes stay where they are when it is moved. A file that someone else
-/// shortens while it is mapped raises SIGBUS on access: replace files by renaming, as atomic_file does.
+/// The bytes of a regular file. Move-only; the bytes keep their address when it is moved. If someone shortens the file
+/// while it is mapped, access raises SIGBUS: replace files by renaming, as atomic_file does.
 class mapped_file {
 public:
+    /// Maps a file. not_found or io_error, with the path and the reason.
     static result<mapped_file> open(const std::filesystem::path& path) {
         const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0) return system_failure(path, "cannot open", errno);
@@ -73,8 +74,8 @@ public:
     }
 
     std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
-    /// Has the pages of bytes first .. first + count in memory and mapped when it returns, so that reading them waits for nothing. Of
-    /// large pages where the file system has them. False where the system cannot.
+    /// Reads the pages of bytes first .. first + count and maps them, so that reading the bytes does not wait. Uses
+    /// large pages if the file system has them. Returns false if the system cannot do this.
     bool map_pages(std::size_t first, std::size_t count) const noexcept {
 #if defined(MADV_POPULATE_READ)
         auto* from = const_cast<std::byte*>(data_) + first;
@@ -84,7 +85,7 @@ public:
         return (void)first, (void)count, false;
 #endif
     }
-    /// Lets go of the pages that have been read: this process holds them no longer, and reads them again when it must.
+    /// Releases the pages that have been read; they are read again when needed.
     void forget_pages() const noexcept {
         if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// numpy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), in C order: read into memory,
-// mapped as views, and written.
+// numpy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), in C order: read into
+// memory, mapped as views, and written.
 #pragma once
 
 #include "apriori/core/half.hpp"
@@ -41,7 +41,7 @@ struct npy_array {
 
 namespace detail {
 
-/// As many float32 as memory can hold.
+/// The most float32 values that memory can hold.
 inline constexpr std::uint64_t npy_most_values =
     static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)()) / sizeof(float);
 
@@ -51,7 +51,7 @@ struct npy_header {
     std::optional<bool> fortran_order;
     std::optional<std::vector<index_t>> shape;
 
-    /// Why `text` is not such a dictionary, or nullptr.
+    /// What is wrong with `text`, or nullptr if it is such a dictionary.
     const char* parse(std::string_view text) {
         rest_ = text;
         if (!take("{")) return "the header does not begin with '{'";
@@ -118,7 +118,7 @@ private:
     std::string_view rest_;
 };
 
-/// numpy's name of a type of elements; none: of another type there are no files.
+/// numpy's name of an element type; empty for types that are not supported.
 template <class T>
 inline constexpr std::string_view npy_descr = {};
 template <>
@@ -133,15 +133,15 @@ template <>
 inline constexpr std::string_view npy_descr<std::uint8_t> = "|u1";
 inline constexpr std::string_view npy_half = "<f2";
 
-/// Where the elements of an array lie in the bytes of a .npy, and what they are.
+/// The elements of an array in the bytes of a .npy: their type, shape and bytes.
 struct npy_image {
     std::string_view descr;
     std::vector<index_t> shape;
     std::span<const std::byte> data;
 };
 
-/// `file`, the bytes of a .npy of version 1 or 2 with elements of one of the `allowed` types in C order, exactly as long as its
-/// header says; `where` (a path) opens the messages.
+/// Parses `file`, the bytes of a .npy of version 1 or 2 with elements of one of the `allowed` types in C order, exactly
+/// as long as its header says. Messages begin with `where` (a path).
 inline result<npy_image> parse_npy_image(std::span<const std::byte> file, std::string_view where,
                                          std::initializer_list<std::string_view> allowed) {
     const auto bad = [&](std::string_view what, errc code = errc::bad_format) {
@@ -171,7 +171,7 @@ inline result<npy_image> parse_npy_image(std::span<const std::byte> file, std::s
 
     const std::span<const std::byte> data = file.subspan(begin + length);
     const auto each = static_cast<std::uint64_t>(header.descr[2] - '0');
-    std::uint64_t count = 1; // of the non-zero extents, so that no product a reader forms can overflow
+    std::uint64_t count = 1; // of the non-zero extents, so that no product that a reader computes can overflow
     bool empty = false;
     for (const index_t n : *header.shape) {
         const auto extent = static_cast<std::uint64_t>(n);
@@ -185,7 +185,7 @@ inline result<npy_image> parse_npy_image(std::span<const std::byte> file, std::s
     return npy_image{header.descr, std::move(*header.shape), data};
 }
 
-/// The elements of an image as T; those of npy_half as float.
+/// Copies the elements of an image as T; those of npy_half become float.
 template <class T>
 void copy_npy(const npy_image& image, T* to) {
     if (image.descr != npy_half) {
@@ -199,7 +199,7 @@ void copy_npy(const npy_image& image, T* to) {
     }
 }
 
-/// What a .npy file begins with; its data then lie at a multiple of 64.
+/// The beginning of a .npy file; the data then begin at a multiple of 64.
 inline std::string npy_head(std::string_view descr, std::string_view shape) {
     std::string dictionary = cat("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
     dictionary.resize((10 + dictionary.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');
@@ -210,7 +210,7 @@ inline std::string npy_head(std::string_view descr, std::string_view shape) {
     return head + dictionary;
 }
 
-/// The types that an array of T is read from.
+/// Parses an array of T from the types that T is read from.
 template <class T>
 result<npy_image> parse_npy_as(std::span<const std::byte> file, std::string_view where) {
     if constexpr (std::is_same_v<T, float>)
@@ -229,7 +229,7 @@ inline constexpr bool require_npy_type = [] {
 } // namespace detail
 
 /// The array in `file`, the bytes of a .npy of version 1 or 2 with little-endian float32 or float16 in C order, exactly
-/// as long as its header says; `where` (a path) opens the messages.
+/// as long as its header says. Messages begin with `where` (a path).
 inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_view where) {
     auto image = detail::parse_npy_as<float>(file, where);
     if (!image.ok()) return image.error();
@@ -239,7 +239,7 @@ inline result<npy_array> parse_npy(std::span<const std::byte> file, std::string_
     return out;
 }
 
-/// The array of T in the bytes of a .npy as a view of shape E, where it lies; otherwise as parse_npy.
+/// The array of T in the bytes of a .npy as a view of shape E, in place; otherwise as parse_npy.
 template <class T, class E>
 result<view<const T, E>> view_npy(std::span<const std::byte> file, std::string_view where) {
     static_assert(detail::require_npy_type<T>);
@@ -257,7 +257,7 @@ inline result<npy_array> read_npy(const std::filesystem::path& path) {
     return array;
 }
 
-/// The array in a file as a tensor of shape E. The file has elements of type T; for float they may be float16, too.
+/// The array in a file as a tensor of shape E. The file must have elements of type T; for float also float16.
 template <class T, class E>
 result<tensor<T, E>> read_npy(const std::filesystem::path& path) {
     static_assert(detail::require_npy_type<T>);
@@ -283,12 +283,12 @@ result<mapped_array<T, E>> map_npy(const std::filesystem::path& path) {
     return mapped_array<T, E>(std::move(*file), *elements);
 }
 
-/// Writes `values` as float32 [rows, cols] to a .npy file, whole or not at all. shape_mismatch unless there are
-/// rows * cols values.
+/// Writes `values` as float32 [rows, cols] to a .npy file, whole or not at all. shape_mismatch unless
+/// there are rows * cols values.
 inline result<void> write_npy(const std::filesystem::path& path, index_t rows, index_t cols,
                               std::span<const float> values) {
     const auto count = static_cast<index_t>(values.size());
-    constexpr auto most = static_cast<index_t>(detail::npy_most_values); // also of what is beside a zero
+    constexpr auto most = static_cast<index_t>(detail::npy_most_values); // limits the other extent, too, if one is zero
     const bool fits = rows >= 0 && cols >= 0 && rows <= most && cols <= most &&
                       (rows == 0 || cols == 0 ? count == 0 : count % cols == 0 && count / cols == rows);
     if (!fits)
@@ -302,7 +302,7 @@ inline result<void> write_npy(const std::filesystem::path& path, index_t rows, i
     return file->commit();
 }
 
-/// Writes a view of any layout to a .npy file, whole or not at all. shape_mismatch where an extent is negative.
+/// Writes a view of any layout to a .npy file, whole or not at all. shape_mismatch if an extent is negative.
 template <class T, class E, layout L>
 result<void> write_npy(const std::filesystem::path& path, const view<T, E, L>& x) {
     using element = std::remove_const_t<T>;
@@ -322,7 +322,7 @@ result<void> write_npy(const std::filesystem::path& path, const view<T, E, L>& x
     if constexpr (L == layout::dense) {
         if (auto done = file->write(std::as_bytes(std::span(x.data, count))); !done.ok()) return done;
     } else {
-        std::vector<element> some((std::min)(count, std::size_t{1} << 14)); // at a time
+        std::vector<element> some((std::min)(count, std::size_t{1} << 14)); // written at a time
         auto next = x.begin();
         for (std::size_t left = count; left > 0;) {
             const std::size_t n = (std::min)(left, some.size());
@@ -333,6 +333,7 @@ result<void> write_npy(const std::filesystem::path& path, const view<T, E, L>& x
     }
     return file->commit();
 }
+/// The same for a tensor.
 template <class T, class E, class S>
 result<void> write_npy(const std::filesystem::path& path, const tensor<T, E, S>& x) {
     return write_npy(path, x.view());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A long run that makes the rows of one .npy in order, alone or as a team of processes: its output appears whole at the end, and a run
-// that was stopped goes on where it was, also as a team of another size.
+// A long run that makes the rows of one .npy in order, in one process or a team of them. Its output appears whole at
+// the end, and a stopped run can be continued, also by a team of another size.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -17,18 +17,19 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// The array that a run makes, [items * rows_of_item, width] float32, and how.
+/// Describes a run: its array, [items * rows_of_item, width] float32, and how it is made.
 struct ordered_rows {
-    std::filesystem::path out{}; ///< the .npy; beside it `out`.part, while the run goes on, and `out`.manifest.json
+    std::filesystem::path out{}; ///< the .npy; next to it `out`.part, during the run, and `out`.manifest.json
     index_t items = 0, rows_of_item = 1, width = 0;
-    index_t checkpoint = 64; ///< items that a process makes between two entries into the manifest
-    run_inputs inputs{};     ///< all that the numbers depend on; a run is gone on with by the same inputs alone
-    bool resume = false;     ///< go on with a stopped run, if there is one; else such a run is an error
-    std::string_view how_to_resume = "resume";                      ///< for the message that says to
+    index_t checkpoint = 64; ///< items that a process makes between two entries in the manifest
+    run_inputs inputs{};     ///< all that the numbers depend on; only a run with the same inputs continues this one
+    bool resume = false;     ///< continue a stopped run, if there is one; otherwise a stopped run is an error
+    std::string_view how_to_resume = "resume";                      ///< names the option in the error message
     std::function<void(index_t done, index_t items)> on_progress{}; ///< on the first process, after each checkpoint
 };
 
-/// Items of a team's round that are a member's, first .. first + count: the members' parts are in order, and differ by one at most.
+/// Items first .. first + count: a member's part of a team's round. The parts are in order, and
+/// their sizes differ by at most one.
 struct item_range {
     index_t first = 0, count = 0;
 };
@@ -54,14 +55,14 @@ inline result<void> write_at(int fd, std::uint64_t offset, std::span<const std::
 
 } // namespace detail
 
-/// One process as a team of its own; mpi::communicator is a team of several.
+/// One process as a team; mpi::communicator is a team of several.
 struct alone {
     static constexpr int rank() noexcept { return 0; }
     static constexpr int size() noexcept { return 1; }
     static result<void> agree(result<void> mine) { return mine; }
     static std::string broadcast(std::string text) { return text; }
 
-    /// A file that exists, written at offsets.
+    /// An existing file that is written at offsets.
     class rows_file {
     public:
         static result<rows_file> open(const alone&, const std::filesystem::path& path) {
@@ -80,7 +81,7 @@ struct alone {
         ~rows_file() {
             if (fd_ >= 0) ::close(fd_);
         }
-        /// Collective: each process its values, durable when this returns.
+        /// Collective: each process writes its values, which are durable when this returns.
         result<void> write(std::uint64_t offset, std::span<const float> values) {
             if (auto r = detail::write_at(fd_, offset, std::as_bytes(values), path_); !r) return r;
             if (::fsync(fd_) != 0) return system_failure(path_, "cannot write", errno);
@@ -99,7 +100,7 @@ struct alone {
 };
 
 /// Processes that make one file together. All call agree, broadcast and the functions of rows_file, in the same order.
-///   agree(r)          ok where it is for all, else for all the failure of the first process that has one
+///   agree(r)          ok if it is ok for all; otherwise, for all, the failure of the first process that has one
 ///   broadcast(text)   the text of the first process
 template <class T>
 concept row_team = requires(const T& team, result<void> r, std::string text) {
@@ -112,7 +113,7 @@ concept row_team = requires(const T& team, result<void> r, std::string text) {
 
 namespace detail {
 
-/// The first process's part of a run: its files.
+/// The part of a run that only the first process does: its files.
 class run_files {
 public:
     explicit run_files(const ordered_rows& run) : run_(run), manifest_(run_manifest::path_of(run.out)), part_(run.out) {
@@ -134,7 +135,8 @@ public:
         return head_.size() + std::uint64_t(item) * now_.rows_of_item * now_.width * sizeof(float);
     }
 
-    /// Items that are done already. The .part is there afterwards, unless they are all done and the output is there.
+    /// The number of items that are already done. Afterwards the .part exists, unless all are
+    /// done and the output exists.
     result<index_t> begin() {
         if (auto r = check(); !r) return r.error();
         std::error_code error;
@@ -151,7 +153,7 @@ public:
                                        "; run it as before, give another output, or remove the file")};
                 return go_on(*before, has_part);
             }
-            // the output of a run that is done will be replaced, and so will a file that is no manifest
+            // the output of a finished run will be replaced, and so will a file that is not a manifest
             if (before && (has_part || before->done < before->items)) return left_over(before->done);
         }
         if (has_part && !run_.resume) return left_over(0);
@@ -163,13 +165,13 @@ public:
         return write_file(manifest_, now_.text());
     }
 
-    /// The output appears under its name.
+    /// Gives the output its name.
     result<void> finish() {
         if (::rename(part_.c_str(), run_.out.c_str()) != 0)
             return system_failure(run_.out, "cannot be given to the finished file", errno);
         const std::filesystem::path folder = run_.out.has_parent_path() ? run_.out.parent_path() : ".";
         if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
-            ::fsync(fd); // the name, too, should outlive a crash
+            ::fsync(fd); // the name should outlive a crash, too
             ::close(fd);
         }
         return {};
@@ -196,7 +198,7 @@ private:
                                             run_.items, " items; go on with it (", run_.how_to_resume,
                                             "), or remove it and ", manifest_.filename().string())};
     }
-    /// Another run on the same file would write between our rows. Where the file system has no locks, nobody looks.
+    /// Another run on the same file would overwrite our rows. Not detected on file systems without locks.
     result<void> lock() {
         lock_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
         if (lock_ < 0) return system_failure(part_, "cannot write", errno);
@@ -206,7 +208,7 @@ private:
                                                "give another output")};
         return {};
     }
-    /// Before the file has its full size the manifest says that nothing is done, also of a run that was here earlier.
+    /// Until the file has its full size, the manifest says that nothing is done, even if an earlier run wrote one.
     result<index_t> begin_anew() {
         if (auto r = lock(); !r) return r.error();
         if (auto r = checkpoint(0); !r) return r.error();
@@ -237,10 +239,11 @@ private:
     std::filesystem::path manifest_, part_;
     run_manifest now_;
     std::string head_;
-    int lock_ = -1; ///< a descriptor of the .part; its lock goes with it
+    int lock_ = -1; ///< a descriptor of the .part, which holds its lock
 };
 
-/// Whether a member has the inputs of the first: of ranks on unlike machines one may have chosen another instruction set.
+/// Checks that a member has the inputs of the first: on unlike machines ranks may have chosen
+/// different instruction sets.
 template <row_team Team>
 result<void> same_inputs(const Team& team, const ordered_rows& run) {
     run_manifest mine;
@@ -254,7 +257,7 @@ result<void> same_inputs(const Team& team, const ordered_rows& run) {
                                                d->first, " in the first process; start all in the same way")};
 }
 
-/// make, and what it threw as a failure.
+/// Calls make; an exception becomes a failure.
 template <class Make>
 result<void> made_or_why(Make&& make, item_range mine, std::span<float> out) {
     if (mine.count == 0) return {};
@@ -269,10 +272,11 @@ result<void> made_or_why(Make&& make, item_range mine, std::span<float> out) {
 
 } // namespace detail
 
-/// Makes the rows. `make(first, count, out)`, result<void>, makes items first .. first + count into `out` [count * rows_of_item, width];
-/// what it makes of an item must not depend on first and count. In each round the members of the team make up to `checkpoint` items each,
-/// write them, and agree; so items are done in order. Fails for all members with the failure of one, and leaves the .part and the
-/// manifest, with which a run of the same inputs goes on. invalid_argument where the inputs are not those of the stopped run.
+/// Makes the rows. `make(first, count, out)`, result<void>, makes items first .. first + count into `out` [count *
+/// rows_of_item, width]; an item must not depend on first and count. In each round the members of the team make up to
+/// `checkpoint` items each, write them, and agree, so items are finished in order. If one member fails, all return its
+/// failure, and leave the .part and the manifest, so that a run with the same inputs can continue. invalid_argument if
+/// the inputs are not those of the stopped run.
 template <row_team Team, class Make>
 result<void> write_ordered_rows(const Team& team, const ordered_rows& run, Make&& make) {
     detail::run_files files(run);
@@ -283,14 +287,14 @@ result<void> write_ordered_rows(const Team& team, const ordered_rows& run, Make&
     if (auto r = team.agree(detail::same_inputs(team, run)); !r) return r;
     std::error_code error;
     const std::string there = std::filesystem::exists(files.part(), error) ? "part" : "";
-    if (done == run.items && team.broadcast(there).empty()) return {}; // an earlier run did it all
+    if (done == run.items && team.broadcast(there).empty()) return {}; // an earlier run made everything
 
     {
         auto file = Team::rows_file::open(team, files.part());
         if (auto r = team.agree(file ? result<void>() : file.error()); !r) return r;
         const index_t row = run.rows_of_item * run.width;
         const index_t each = (std::min)({run.checkpoint, ceil_div(run.items - done, team.size()),
-                                         (std::max)(index_t{1}, index_t{1 << 28} / row)}); // 1 GiB in one call
+                                         (std::max)(index_t{1}, index_t{1 << 28} / row)}); // at most 1 GiB in one call
         std::vector<float> values;
         result<void> room; // for the numbers of a round
         try {

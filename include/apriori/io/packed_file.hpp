@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed files: a model's weights as a device holds them, in one file that is mapped and used as it is. Loading reads a
-// header; processes that map the same file share its memory.
+// Packed files: a model's weights as a device holds them, in one file that is mapped and used in place. Loading reads
+// only a header, and processes that map the same file share its memory.
 #pragma once
 
 #include "apriori/core/content_hash.hpp"
@@ -21,7 +21,7 @@
 
 namespace apriori::io {
 
-/// Told how many bytes of a payload are done; false stops, with `cancelled`. None: never.
+/// Called with the number of bytes of a payload that are done; returning false stops with `cancelled`. May be empty.
 using packing_progress = std::function<bool(std::uint64_t done)>;
 
 namespace detail {
@@ -31,7 +31,7 @@ std::string text_of(const std::array<char, N>& a) {
     return std::string(a.data(), ::strnlen(a.data(), N));
 }
 
-/// body(chunk) for a payload in chunks; progress hears the bytes done after each.
+/// Calls body(chunk) for a payload in chunks, and progress after each.
 template <class Body>
 result<void> in_chunks(std::span<const std::byte> payload, const packing_progress& progress, Body&& body) {
     constexpr std::size_t chunk = checksum_chunk;
@@ -43,7 +43,7 @@ result<void> in_chunks(std::span<const std::byte> payload, const packing_progres
     return {};
 }
 
-/// The checksum of a payload: chunk by chunk, each continuing from the one before.
+/// The checksum of a payload: chunk by chunk, each continuing from the previous one.
 inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload, const packing_progress& progress) {
     std::uint64_t sum = content_hash({});
     const auto r = in_chunks(payload, progress, [&](std::span<const std::byte> part) -> result<void> {
@@ -56,7 +56,8 @@ inline result<std::uint64_t> payload_checksum(std::span<const std::byte> payload
 
 } // namespace detail
 
-/// What `apriori pack --target` is told for a layout of the device cpu, whose panels are two registers of floats; nothing for others.
+/// The argument of `apriori pack --target` for a layout of the device cpu, whose panels are two registers of
+/// floats; empty for other layouts.
 constexpr std::string_view packing_target(std::string_view layout) noexcept {
     constexpr std::array<std::array<std::string_view, 2>, 4> targets{{{"cpu panels of 2", "scalar"},
                                                                       {"cpu panels of 8", "sse2, neon or wasm"},
@@ -67,8 +68,9 @@ constexpr std::string_view packing_target(std::string_view layout) noexcept {
     return {};
 }
 
-/// The header at the beginning of `bytes`, of a file of `file_bytes` bytes: everything that can be wrong with it alone is
-/// refused. `bytes` hold at least what lies before the payload, or all of a shorter file; `where` opens the messages.
+/// The header at the beginning of `bytes`, from a file of `file_bytes` bytes. bad_format for everything that can
+/// be wrong with it without a model. `bytes` must hold at least what is before the payload, or all of a shorter
+/// file; messages begin with `where`.
 inline result<packed_header> parse_packed_header(std::span<const std::byte> bytes, std::uint64_t file_bytes,
                                                  std::string_view where) {
     const auto refuse = [&](const std::string& why) { return failure{errc::bad_format, cat(where, ": ", why)}; };
@@ -94,9 +96,10 @@ inline result<packed_header> parse_packed_header(std::span<const std::byte> byte
     }
 }
 
-/// A packed file in memory, its header checked. Processes that open the same file share its pages.
+/// A packed file in memory, whose header has been checked. Processes that open the same file share its pages.
 class packed_file {
 public:
+    /// Maps a file and checks its header; see parse_packed_header.
     static result<packed_file> open(const std::filesystem::path& path) {
         auto file = mapped_file::open(path);
         if (!file) return file.error();
@@ -109,12 +112,12 @@ public:
     std::string format() const { return detail::text_of(header_.format); }
     std::string layout() const { return detail::text_of(header_.layout); }
     std::span<const std::byte> payload() const noexcept { return file_->bytes().subspan(header_.payload_offset); }
-    /// What keeps the payload in memory. As long as it lives, a thread maps the pages, so that the first use of the weights does not
-    /// wait for each of them.
+    /// Keeps the payload in memory. As long as it lives, a thread maps the pages, so that the first use of the weights
+    /// does not wait for each of them.
     std::shared_ptr<const void> owner() const { return std::make_shared<page_reader>(file_); }
 
-    /// Whether it is of that kind: a file of another configuration, weight format, layout or machine is refused, with
-    /// the reason.
+    /// Checks that the file is of that kind: bad_format, with the reason, if it is of another configuration,
+    /// weight format, layout or machine.
     result<void> check(const packed_kind& want) const {
         const auto refuse = [&](const std::string& why) {
             return failure{errc::bad_format, cat(path_.string(), ": ", why)};
@@ -136,7 +139,7 @@ public:
         }
     }
 
-    /// Reads the whole payload and compares its checksum.
+    /// Reads the whole payload and compares its checksum; bad_format if it differs.
     result<void> verify(const packing_progress& progress = {}) const {
         const auto sum = detail::payload_checksum(payload(), progress);
         if (!sum) return sum.error();
@@ -154,7 +157,7 @@ private:
     packed_header header_;
 };
 
-/// Writes packed weights. The file appears whole or not at all.
+/// Writes packed weights to a file, which appears whole or not at all.
 inline result<void> write_packed_file(const packed_kind& kind, std::uint64_t weights_hash,
                                       std::span<const std::byte> payload, const std::filesystem::path& path,
                                       const packing_progress& progress = {}) {
@@ -175,8 +178,8 @@ inline result<void> write_packed_file(const packed_kind& kind, std::uint64_t wei
     return file->commit();
 }
 
-/// The same of a model on a device whose memory the host can read. unsupported for a table with added rows: images have the
-/// size that the configuration says.
+/// The same for a model on a device whose memory the host can read. unsupported for a table with added rows: packed
+/// files have the size that follows from the configuration.
 template <class Model>
 result<void> write_packed_file(const Model& model, const std::filesystem::path& path) {
     const auto& weights = model.weights_block();
@@ -186,8 +189,8 @@ result<void> write_packed_file(const Model& model, const std::filesystem::path& 
     return write_packed_file(packed_kind_of<Model>(), weights.hash, weights.bytes(), path);
 }
 
-/// A model on the mapped weights of a packed file: nothing is copied, pages are read as they are needed. What packed_file::check
-/// refuses is refused; the payload's checksum is verify_packed_file's.
+/// A model on the mapped weights of a packed file: nothing is copied, pages are read when they are needed. The errors
+/// are those of packed_file::open and packed_file::check; only verify_packed_file compares the payload's checksum.
 template <class Model>
 result<Model> open_packed_file(typename Model::device_type& device, const std::filesystem::path& path) {
     const auto file = packed_file::open(path);
@@ -196,9 +199,9 @@ result<Model> open_packed_file(typename Model::device_type& device, const std::f
     return Model(device, Model::weights::attach(file->payload().data(), file->owner(), file->header().weights_hash));
 }
 
-/// The same of weights in memory of this process alone, filled by the threads of the device, so that it lies where they run. A mapped
-/// file is one copy for all processes of a machine, in the memory of whichever NUMA node read it first; with a process bound to each
-/// node, this is a copy for each.
+/// The same with weights in memory of this process, filled by the threads of the device, so that they are on the NUMA
+/// nodes where these run. A mapped file is one copy for all processes of a machine, in the memory of the node that read
+/// it first; with a process bound to each node, this is a copy for each.
 template <class Model>
 result<Model> copy_packed_file(typename Model::device_type& device, const std::filesystem::path& path) {
     using device_type = typename Model::device_type;
@@ -225,7 +228,7 @@ result<Model> copy_packed_file(typename Model::device_type& device, const std::f
     return Model(device, Model::weights::attach(weights, std::move(storage), file->header().weights_hash));
 }
 
-/// Reads the whole file and compares its checksums.
+/// Reads the whole file and compares its checksums; bad_format if one differs.
 inline result<void> verify_packed_file(const std::filesystem::path& path) {
     const auto file = packed_file::open(path);
     if (!file) return file.error();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first bytes of a packed file, and what can be wrong with them. It needs no file, no string and no heap: such a file can lie in a
-// microcontroller's flash (io/linked_image.hpp).
+// The first bytes of a packed file, and what can be wrong with them. Uses no file, string or heap, so that it also
+// works for a packed file in a microcontroller's flash (io/linked_image.hpp).
 #pragma once
 
 #include "apriori/core/content_hash.hpp"
@@ -15,7 +15,7 @@
 
 namespace apriori::io {
 
-/// The first bytes of a packed file; zeros follow up to the payload, at a multiple of the page size.
+/// The first bytes of a packed file. Zeros follow up to the payload, which begins at a multiple of the page size.
 struct packed_header {
     static constexpr std::uint32_t current_version = 4;
     static constexpr std::uint64_t payload_at = 4096;
@@ -28,8 +28,8 @@ struct packed_header {
     std::uint64_t payload_offset = payload_at;
     std::uint64_t payload_bytes = 0;
     std::uint64_t payload_checksum = 0;
-    std::array<char, 16> format{}; ///< of the weights: "f32", "bf16" ..., zeros behind
-    std::array<char, 64> layout{}; ///< of packed matrices, zeros behind
+    std::array<char, 16> format{}; ///< of the weights: "f32", "bf16" ..., padded with zeros
+    std::array<char, 64> layout{}; ///< of packed matrices, padded with zeros
     std::uint64_t header_checksum = 0;
 
     std::uint64_t checksum() const noexcept {
@@ -40,7 +40,7 @@ struct packed_header {
 };
 static_assert(sizeof(packed_header) == 144 && std::is_trivially_copyable_v<packed_header>);
 
-/// What a packed file must be to be a model's. The texts are constants of the program.
+/// The kind of packed file that a model needs. The texts are constants of the program.
 struct packed_kind {
     std::uint64_t config_hash = 0;
     std::string_view format{};
@@ -50,23 +50,24 @@ struct packed_kind {
 
 template <class Model>
 constexpr packed_kind packed_kind_of() {
-    constexpr std::uint64_t hash = config_hash(Model::config); // by the compiler, or a program needs the code for it
+    // at compile time, or a program would need the code for it
+    constexpr std::uint64_t hash = config_hash(Model::config);
     return {hash, Model::format::name, Model::weights::packed::layout_name(), Model::weights::bytes()};
 }
 
-/// What is wrong with a packed file: with its header alone, or as the file of a model.
+/// What is wrong with a packed file: with its header, or as the file of a model.
 enum class packed_fault : std::uint8_t {
     none,
-    too_short,  ///< for a header
+    too_short,  ///< too short for a header
     not_packed, ///< another kind of file
-    version,    ///< of the format
+    version,    ///< another version of the format
     byte_order,
     damaged,       ///< the header
-    length,        ///< of the file, which the header contradicts
-    configuration, ///< of the model, which is another one
-    format,        ///< of the weights, likewise
-    layout,        ///< of packed matrices, likewise
-    size,          ///< of the payload, likewise
+    length,        ///< the file's length is not what its header says
+    configuration, ///< another configuration of the model
+    format,        ///< another format of the weights
+    layout,        ///< another layout of packed matrices
+    size,          ///< another size of the payload
 };
 
 namespace detail {
@@ -77,20 +78,21 @@ constexpr std::array<char, N> padded_text(std::string_view text) {
     std::copy_n(text.begin(), (std::min)(N - 1, text.size()), a.begin());
     return a;
 }
-/// Whether it is printable ASCII with zeros behind, as padded_text makes it.
+/// Whether it is printable ASCII padded with zeros, as padded_text makes it.
 inline bool is_padded_text(std::span<const char> a) {
     const auto end = std::find(a.begin(), a.end(), '\0');
     return end != a.end() && std::all_of(a.begin(), end, [](char c) { return c >= 0x20 && c < 0x7F; }) &&
            std::all_of(end, a.end(), [](char c) { return c == '\0'; });
 }
 
-/// Bytes of a payload whose checksum is made in one go; the next part's continues from it.
+/// Bytes of a payload whose checksum is computed at a time; the next part continues from it.
 inline constexpr std::size_t checksum_chunk = std::size_t{1} << 26;
 
 } // namespace detail
 
-/// Reads the header at the beginning of `bytes`, which hold at least what lies before the payload, or all of a shorter file, of
-/// file_bytes bytes in all. Everything that can be wrong with it alone is found; `to` is filled where there are enough bytes.
+/// Reads the header at the beginning of `bytes`, from a file of file_bytes bytes. `bytes` must hold at least what
+/// is before the payload, or all of a shorter file. Finds everything that can be wrong without a model; fills
+/// `to` if there are enough bytes.
 inline packed_fault read_packed_header(std::span<const std::byte> bytes, std::uint64_t file_bytes, packed_header& to) {
     constexpr packed_header empty;
     if (bytes.size() < sizeof to) return packed_fault::too_short;
@@ -109,7 +111,7 @@ inline packed_fault read_packed_header(std::span<const std::byte> bytes, std::ui
     return packed_fault::none;
 }
 
-/// In what a header differs from what a model wants.
+/// How a header differs from what a model needs.
 inline packed_fault compare(const packed_header& h, const packed_kind& want) {
     if (h.config_hash != want.config_hash) return packed_fault::configuration;
     if (h.format != detail::padded_text<16>(want.format)) return packed_fault::format;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pages of a mapped file, read and mapped on a thread of their own: who uses them finds them there.
+// Reads and maps the pages of a mapped file on a separate thread, so that they are in memory when they are used.
 #pragma once
 
 #include "apriori/io/mapped_file.hpp"
@@ -12,12 +12,12 @@
 
 namespace apriori::io {
 
-/// Keeps a file mapped, and maps its pages from front to back until it is done or goes. Where there can be no thread, or the system
-/// does not offer it, pages are mapped when they are used.
+/// Keeps a file mapped, and maps its pages from front to back until all are mapped or it is destroyed. If there are no
+/// threads, or the system cannot do it, pages are mapped when they are used.
 class page_reader {
 public:
     explicit page_reader(std::shared_ptr<const mapped_file> file) : file_(std::move(file)) {
-        if (file_->bytes().size() <= piece) return; // faster than a thread begins
+        if (file_->bytes().size() <= piece) return; // faster than starting a thread
         try {
             thread_ = std::thread([this] {
                 const std::size_t size = file_->bytes().size();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lies where in the folder of a pipeline, as diffusers saves it.
+// The parts of a pipeline's folder, as diffusers saves it.
 #pragma once
 
 #include "apriori/core/json_reader.hpp"
@@ -23,13 +23,13 @@ inline bool is_there(const std::filesystem::path& path) {
     return std::filesystem::exists(path, error);
 }
 
-/// A pipeline's folder: prior/ and scheduler/, and perhaps tokenizer/, text_encoder/, image_encoder/ and decoder/. Where the
-/// decoder has such parts, too, those of the prior have its name in front: prior_scheduler/. In the folder of a combined
-/// pipeline, of Kandinsky's, all parts of the prior have: prior_prior/.
+/// A pipeline's folder: prior/ and scheduler/, and perhaps tokenizer/, text_encoder/, image_encoder/ and decoder/. If
+/// the decoder has such parts, too, those of the prior have the prefix prior_, as in prior_scheduler/. In the folder of
+/// a combined pipeline of Kandinsky's all parts of the prior have it, as in prior_prior/.
 struct pipeline_folder {
     std::filesystem::path path;
 
-    /// not_found where there is no such folder, or no prior or scheduler in it.
+    /// not_found if there is no such folder, or no prior or scheduler in it.
     static result<pipeline_folder> open(const std::filesystem::path& path);
     std::filesystem::path prior() const { return of_prior("prior"); }
     std::filesystem::path scheduler() const { return of_prior("scheduler"); }
@@ -37,18 +37,18 @@ struct pipeline_folder {
     std::filesystem::path text_encoder() const { return of_prior("text_encoder"); }
     std::filesystem::path image_encoder() const { return of_prior("image_encoder"); }
     std::filesystem::path decoder() const { return path / "decoder"; }
-    /// The class in diffusers that model_index.json names; empty where it names none.
+    /// diffusers' class that model_index.json names; empty if it names none.
     std::string class_name() const {
         const auto index = mapped_file::open(path / "model_index.json");
         const json_token name = index ? json_member(index->text(), "_class_name") : json_token();
         return name.is(json_kind::string) ? std::string(name.text.substr(1, name.text.size() - 2)) : std::string();
     }
-    /// Whether that is one of Kandinsky 2.1's, whose interpolate adds up all samples of a text.
+    /// Whether it is one of Kandinsky 2.1's, whose interpolate adds up all samples of a text.
     bool is_kandinsky_2_1() const {
         const std::string name = class_name();
         return name.starts_with("Kandinsky") && !name.starts_with("KandinskyV22") && !name.starts_with("Kandinsky3");
     }
-    /// The folder's own name, wherever it lies.
+    /// The folder's name, without the path to it.
     std::string name() const {
         std::error_code error;
         const auto whole = std::filesystem::weakly_canonical(path, error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a long run has done so far and what it makes it from: a small JSON file beside its output, by which a run that was stopped goes on.
+// The state and the inputs of a long run: a small JSON file next to its output, from which a stopped run continues.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -18,11 +18,11 @@
 
 namespace apriori::io {
 
-/// Names and values of all that the numbers of a run depend on: {"seed", "7"}, {"model", "digits-unclip"}. Names are distinct and not
-/// empty; both are UTF-8.
+/// Names and values of all that the numbers of a run depend on, such as {"seed", "7"}, {"model", "digits-unclip"}.
+/// Names are distinct and not empty; both are UTF-8.
 using run_inputs = std::vector<std::pair<std::string, std::string>>;
 
-/// How far a run is. Items are done in order, so that a number says which.
+/// The progress of a run. Items are done in order, so their number is enough.
 struct run_manifest {
     static constexpr int current_version = 1;
 
@@ -30,7 +30,7 @@ struct run_manifest {
     std::uint64_t done = 0;                               ///< items 0 .. done - 1 are in the file
     run_inputs inputs{};
 
-    /// Where the manifest of an output lies.
+    /// The path of the manifest of an output.
     static std::filesystem::path path_of(const std::filesystem::path& out) {
         std::filesystem::path path = out;
         return path += ".manifest.json";
@@ -45,7 +45,8 @@ struct run_manifest {
         return t += inputs.empty() ? "}\n}\n" : "\n  }\n}\n";
     }
 
-    /// bad_format, or what json_fields refuses, where `text` is not such a manifest; `where` opens the messages.
+    /// Parses `text`, a manifest; messages begin with `where`. bad_format, or the errors of
+    /// json_fields, if it is not one.
     static result<run_manifest> parse(std::string_view text, std::string_view where) {
         auto fields = json_fields::parse(text, where);
         if (!fields) return fields.error();
@@ -84,7 +85,7 @@ struct run_manifest {
         return parse(file->text(), path.string());
     }
 
-    /// What is first found to differ in two runs, for a message; of the same array nothing.
+    /// The first difference between two runs, for a message; none if they make the same array.
     struct difference {
         std::string what{}, first{}, second{};
     };
@@ -108,7 +109,7 @@ struct run_manifest {
     }
 
 private:
-    static constexpr std::uint64_t most = std::uint64_t{1} << 53; ///< which JSON's other readers hold exactly, too
+    static constexpr std::uint64_t most = std::uint64_t{1} << 53; ///< other readers of JSON represent it exactly, too
 };
 
 } // namespace apriori::io

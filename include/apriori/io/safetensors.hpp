@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights from files: one safetensors file, or a folder as diffusers saves it, sharded or not. Memory-mapped.
+// Weights from files: a safetensors file, or a folder as diffusers saves it, sharded or not. Memory-mapped.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -35,7 +35,8 @@ public:
         return safetensors_source(std::move(*file), std::move(*view));
     }
 
-    /// As safetensors_view's. Pages of what is large are let go again: who reads weights once holds one chunk of them.
+    /// As safetensors_view's. After large reads the pages are released, so that reading weights once keeps
+    /// only a chunk of them in memory.
     status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
         const status s = safetensors_view::read(i, first, out);
         if (out.size_bytes() >= std::size_t{1} << 20) file_.forget_pages();
@@ -52,7 +53,7 @@ private:
 /// The tensors of one or several safetensors files. Move-only. A tensor_source.
 class weights_source {
 public:
-    /// One file.
+    /// The tensors of one file.
     static result<weights_source> open_file(const std::filesystem::path& path) {
         auto file = safetensors_source::open(path);
         if (!file.ok()) return file.error();
@@ -62,7 +63,8 @@ public:
         return w;
     }
 
-    /// The shards that `path`, a .safetensors.index.json, names. Its weight_map and what the shards hold must agree.
+    /// The shards that `path`, a .safetensors.index.json, names. bad_format unless its
+    /// weight_map matches the shards' tensors.
     static result<weights_source> open_index(const std::filesystem::path& path) {
         const auto bad = [&](const std::string& what) {
             return failure{errc::bad_format, cat(path.string(), ": ", what)};
@@ -112,7 +114,7 @@ public:
     std::size_t size() const noexcept { return places_.size(); }
     tensor_info info(std::size_t i) const noexcept { return shard(i).info(places_[i].local); }
 
-    /// Elements first .. first + out.size() of tensor i as float32.
+    /// Reads elements first .. first + out.size() of tensor i as float32.
     status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
         if (i >= size())
             return status::invalid("the weights have no tensor of this index", static_cast<std::int64_t>(i),
@@ -120,7 +122,7 @@ public:
         return shard(i).read(places_[i].local, first, out);
     }
 
-    /// The index of the tensor called `name`.
+    /// The index of the tensor called `name`; nullopt if there is none.
     std::optional<std::size_t> find(std::string_view name) const noexcept {
         const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), name,
                                          [&](std::size_t i, std::string_view n) { return info(i).name < n; });
@@ -128,7 +130,7 @@ public:
         return *at;
     }
 
-    /// How tensor i is stored.
+    /// The stored type of tensor i.
     element_type dtype(std::size_t i) const noexcept { return shard(i).dtype(places_[i].local); }
 
     /// The files, in the order of their tensors.
@@ -169,10 +171,10 @@ private:
 static_assert(tensor_source<safetensors_source> && tensor_source<weights_source>);
 
 /// Opens weights at `path`: a .safetensors file, a .safetensors.index.json, or a folder as diffusers (or transformers)
-/// saves it, where full precision comes before fp16, and of both one file or shards:
-/// diffusion_pytorch_model.safetensors.index.json before diffusion_pytorch_model.safetensors, as diffusers has it;
-/// model.safetensors before model.safetensors.index.json, as transformers has it.
-/// not_found if there is none; unsupported, with the line that converts it, if there is only a pickle.
+/// saves it. In a folder, full precision comes before fp16. If it has both one file and shards,
+/// diffusion_pytorch_model.safetensors.index.json comes before diffusion_pytorch_model.safetensors, as in diffusers,
+/// and model.safetensors before model.safetensors.index.json, as in transformers.
+/// not_found if there are none; unsupported, with the command that converts it, if there is only a pickle.
 result<weights_source> open_weights(const std::filesystem::path& path);
 
 #if APRIORI_DEFINITIONS
@@ -184,15 +186,15 @@ inline bool is_file(const std::filesystem::path& path) {
     return std::filesystem::is_regular_file(path, error);
 }
 
-/// The weights of one name in a folder: `stem`.safetensors, or shards with an index. nullopt if there are none. Where both are there,
-/// as a second save leaves them, each library reads its own: diffusers the shards, transformers the one file. An index
-/// whose shards are gone, as a save of one file leaves it, is passed over.
+/// The weights of one name in a folder: `stem`.safetensors, or shards with an index. nullopt if there are none. If both
+/// exist, as after a second save, each library reads its own: diffusers the shards, transformers the one file. An index
+/// whose shards are missing, as after a save of one file, is skipped with a warning.
 inline std::optional<result<weights_source>> open_named(const std::filesystem::path& folder, std::string_view stem,
                                                         std::string_view variant) {
     const auto file = folder / cat(stem, variant, ".safetensors");
     const bool one = is_file(file), shards_first = stem == "diffusion_pytorch_model";
     std::vector<std::string> indices{cat(stem, ".safetensors.index", variant, ".json")};
-    if (!variant.empty()) indices.push_back(cat(stem, variant, ".safetensors.index.json")); // of older versions
+    if (!variant.empty()) indices.push_back(cat(stem, variant, ".safetensors.index.json")); // older versions' name
     for (const auto& name : indices) {
         const auto index = folder / name;
         if (!is_file(index) || (one && !shards_first)) continue;
@@ -204,7 +206,7 @@ inline std::optional<result<weights_source>> open_named(const std::filesystem::p
     return std::nullopt;
 }
 
-/// A pickle of weights in a folder, those that diffusers and transformers write first; empty if there is none.
+/// A pickle of weights in a folder, preferably one that diffusers or transformers writes; empty if there is none.
 inline std::filesystem::path find_pickle(const std::filesystem::path& folder) {
     for (const char* stem : {"diffusion_pytorch_model", "pytorch_model", "model"})
         for (const char* name : {".bin", ".bin.index.json", ".fp16.bin", ".bin.index.fp16.json"})
@@ -215,7 +217,7 @@ inline std::filesystem::path find_pickle(const std::filesystem::path& folder) {
         const std::string name = i->path().filename().string();
         bool weights = is_pickle_name(name) && is_file(i->path());
         for (const std::string_view state : {"training_args", "optimizer", "scheduler", "scaler", "random_states"})
-            weights = weights && !name.starts_with(state); // of a training that was stopped
+            weights = weights && !name.starts_with(state); // state of a stopped training
         if (weights && (first.empty() || i->path() < first)) first = i->path();
     }
     return first;

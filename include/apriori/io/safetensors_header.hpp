@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The header of a safetensors image (https://github.com/huggingface/safetensors#format): 8 bytes length, JSON, data.
-// Nothing in it is believed before it has been checked against the bytes that are there.
+// Nothing in it is trusted before it has been checked against the image.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -25,9 +25,10 @@ namespace apriori::io {
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian; so must the machine be");
 
-/// How a stored tensor's elements are written, by the names of safetensors.
+/// The types of stored elements, under safetensors' names.
 enum class element_type : std::uint8_t { f32, f16, bf16, f64, i64, i32, u8, boolean };
 
+/// An element type's name in safetensors, and its size.
 struct element_traits {
     element_type type;
     std::string_view name;
@@ -46,7 +47,7 @@ inline constexpr std::array<element_traits, 8> element_types{{{element_type::f32
 
 constexpr const element_traits& traits(element_type t) noexcept { return element_types[static_cast<std::size_t>(t)]; }
 
-/// One tensor of an image: its bytes are data[begin, end), data being what follows the header.
+/// A tensor of an image: its bytes are data[begin, end), where data is what follows the header.
 struct stored_tensor {
     std::string name;
     element_type type = element_type::f32;
@@ -56,13 +57,14 @@ struct stored_tensor {
     std::size_t end = 0;
 };
 
+/// A checked header.
 struct safetensors_header {
     std::vector<stored_tensor> tensors; ///< in the order of their data
     std::vector<std::pair<std::string, std::string>> metadata;
-    std::size_t data_offset = 0; ///< where the data starts in the image
+    std::size_t data_offset = 0; ///< offset of the data in the image
 };
 
-/// Why `name` cannot name a tensor, or nullptr if it can.
+/// Why `name` cannot be a tensor's name, or nullptr if it can.
 inline const char* bad_tensor_name(std::string_view name) noexcept {
     if (name.empty()) return "is empty";
     if (name.size() > 1024) return "is longer than 1024 bytes";
@@ -74,7 +76,7 @@ inline const char* bad_tensor_name(std::string_view name) noexcept {
 
 namespace detail {
 
-/// Reads one tensor's entry; the message lacks file and tensor, the caller adds them.
+/// Reads one tensor's entry; the caller adds file and tensor to the message.
 inline result<stored_tensor> parse_stored_tensor(const std::string& name, const json& entry, std::size_t data_size) {
     const auto bad = [](std::string what) { return failure{errc::bad_format, std::move(what)}; };
     if (!entry.is(json_kind::object)) return bad(cat("its entry is ", shown(entry), ", not an object"));
@@ -102,7 +104,7 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
     if (extents.size() > tensor_info::max_rank)
         return failure{errc::unsupported,
                        cat("has ", extents.size(), " dimensions; allowed: at most ", tensor_info::max_rank)};
-    // Of the non-zero extents, stored or as float32: no product that a reader forms can overflow.
+    // Counts non-zero extents, as stored or as float32, so that no product that a reader computes can overflow.
     const std::uint64_t most =
         static_cast<std::uint64_t>((std::numeric_limits<index_t>::max)()) / (std::max<std::size_t>)(known->bytes, 4);
     std::uint64_t count = 1;
@@ -133,7 +135,7 @@ inline result<stored_tensor> parse_stored_tensor(const std::string& name, const 
 
 } // namespace detail
 
-/// Parses and checks the header of `image`, a whole safetensors file; `where` (a path) opens every message. bad_format
+/// Parses and checks the header of `image`, a whole safetensors file; messages begin with `where` (a path). bad_format
 /// for anything that is damaged or contradicts the size of the image, unsupported for other dtypes or a rank above 8.
 inline result<safetensors_header> parse_safetensors_header(std::span<const std::byte> image, std::string_view where) {
     constexpr std::uint64_t max_header = 100'000'000; // the limit of the reference implementation

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A safetensors image in memory as a tensor source: read in pieces, converted to float32 on the way.
+// A safetensors image in memory as a tensor source: read in pieces, which are converted to float32.
 #pragma once
 
 #include "apriori/core/half.hpp"
@@ -24,8 +24,8 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// `out.size()` elements of type `type` at `from` (any alignment) as float32. Integers and F64 are rounded to
-/// nearest; a BOOL is 0 or 1.
+/// Converts `out.size()` elements of type `type` at `from` (any alignment) to float32. Integers and F64 are rounded
+/// to nearest; a BOOL is 0 or 1.
 inline void convert_elements(element_type type, const std::byte* from, std::span<float> out) noexcept {
     const auto each = [&]<class T>(T, auto&& value) {
         for (std::size_t i = 0; i < out.size(); ++i) {
@@ -58,7 +58,7 @@ inline void convert_elements(element_type type, const std::byte* from, std::span
 
 namespace detail {
 
-/// How safetensors stores elements of type T; false: not at all.
+/// The stored type of elements of type T; false if there is none.
 template <class T>
 inline constexpr bool stored_as = false;
 template <>
@@ -74,11 +74,11 @@ inline constexpr element_type stored_as<std::uint8_t> = element_type::u8;
 
 } // namespace detail
 
-/// The tensors of a safetensors image that lies in memory, which someone else owns. A tensor_source; tensors are in
-/// the order of their data.
+/// The tensors of a safetensors image in memory, which it does not own. A tensor_source; tensors
+/// are in the order of their data.
 class safetensors_view {
 public:
-    /// Checks the whole header (see parse_safetensors_header); `where` opens the messages.
+    /// Checks the whole header (see parse_safetensors_header); messages begin with `where`.
     static result<safetensors_view> parse(std::span<const std::byte> image, std::string_view where) {
         auto header = parse_safetensors_header(image, where);
         if (!header.ok()) return header.error();
@@ -90,7 +90,7 @@ public:
 
     tensor_info info(std::size_t i) const noexcept { return {tensors_[i].name, tensors_[i].rank, tensors_[i].dims}; }
 
-    /// Elements first .. first + out.size() of tensor i as float32.
+    /// Reads elements first .. first + out.size() of tensor i as float32.
     status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
         if (i >= size())
             return status::invalid("a safetensors file has no tensor of this index", static_cast<std::int64_t>(i),
@@ -105,7 +105,7 @@ public:
         return {};
     }
 
-    /// The index of the tensor called `name`.
+    /// The index of the tensor called `name`; nullopt if there is none.
     std::optional<std::size_t> find(std::string_view name) const noexcept {
         const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), name,
                                          [&](std::size_t i, std::string_view n) { return tensors_[i].name < n; });
@@ -113,16 +113,16 @@ public:
         return *at;
     }
 
-    /// How tensor i is stored.
+    /// The stored type of tensor i.
     element_type dtype(std::size_t i) const noexcept { return tensors_[i].type; }
 
-    /// Tensor i as it is stored, little-endian, of any alignment.
+    /// The bytes of tensor i as stored, little-endian, with any alignment.
     std::span<const std::byte> bytes(std::size_t i) const noexcept {
         return data_.subspan(tensors_[i].begin, tensors_[i].end - tensors_[i].begin);
     }
 
-    /// The tensor called `name` where it lies, as a view of shape E that holds while the image does. Fails where it is stored as
-    /// another type than T, has another shape, or does not begin at a multiple of T's alignment.
+    /// The tensor called `name` as a view of shape E of the image, which must outlive it. not_found; unsupported if it
+    /// is stored as another type than T or not aligned for T; an error for another shape.
     template <class T, class E>
     result<view<const T, E>> view_as(std::string_view name) const {
         constexpr auto type = detail::stored_as<T>;

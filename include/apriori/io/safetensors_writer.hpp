@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing float32 tensors and text metadata as a safetensors file, whole or not at all.
+// Writes float32 tensors and text metadata as a safetensors file, whole or not at all.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -21,12 +21,12 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// Collects tensors and metadata, then writes them in the order they were added. The values are not copied: what the
-/// spans show must live until write().
+/// Collects tensors and metadata, then writes them in the order in which they were added. Values are not copied: the
+/// spans must stay valid until write().
 class safetensors_writer {
 public:
-    /// Adds `values`, row-major, under `name`. invalid_argument if the name cannot be one or is taken, shape_mismatch if
-    /// the shape does not hold as many values.
+    /// Adds `values`, row-major, under `name`. invalid_argument if the name is not allowed or already used,
+    /// shape_mismatch if the number of values is not that of the shape.
     result<void> add(std::string_view name, std::span<const index_t> shape, std::span<const float> values) {
         if (const char* why = bad_tensor_name(name)) return invalid(cat("tensor name ", quote(name), " ", why));
         if (entries_.contains(std::string(name))) return invalid(cat("tensor ", quote(name), " was added before"));
@@ -34,7 +34,7 @@ public:
             return invalid(cat("tensor ", quote(name), " has ", shape.size(), " dimensions; allowed: at most ",
                                tensor_info::max_rank));
         constexpr auto most = static_cast<std::size_t>((std::numeric_limits<index_t>::max)()) / sizeof(float);
-        std::size_t size = 1; // of the non-zero extents, as readers have it
+        std::size_t size = 1; // of the non-zero extents, as in readers
         bool empty = false;
         for (const index_t n : shape) {
             const auto extent = static_cast<std::size_t>(n);
@@ -61,7 +61,7 @@ public:
         return {};
     }
 
-    /// Writes the file. io_error names the path and the reason; then nothing is left behind.
+    /// Writes the file. An error names the path and the reason; then no file is left.
     result<void> write(const std::filesystem::path& path) const {
         auto file = atomic_file::create(path);
         if (!file.ok()) return file.error();
@@ -82,7 +82,7 @@ private:
         for (const index_t n : shape) out += cat(out.empty() ? "" : between, n);
         return out;
     }
-    /// An object of values that are JSON.
+    /// A JSON object of values that are already JSON.
     static std::string object(const std::map<std::string, std::string>& members) {
         std::string out;
         for (const auto& [key, value] : members) out += cat(out.empty() ? "{" : ",", json_quoted(key), ':', value);
@@ -100,7 +100,7 @@ private:
         return out += text;
     }
 
-    std::map<std::string, std::string> entries_, metadata_; ///< of the header: JSON by name
+    std::map<std::string, std::string> entries_, metadata_; ///< for the header: JSON by name
     std::vector<std::span<const float>> values_;
     std::size_t bytes_ = 0;
 };

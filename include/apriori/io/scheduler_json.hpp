@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading scheduler_config.json: diffusers' class and field names, its defaults for absent fields.
+// Reads scheduler_config.json: diffusers' class and field names, and its defaults for absent fields.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -19,11 +19,11 @@
 
 namespace apriori::io {
 
-/// The scheduler in the text of a scheduler_config.json; `where` (a path) opens the messages. The field _class_name
-/// says which one it is; absent fields take the class defaults; an error names file, field, value and what is allowed.
-/// Fields of other classes, which diffusers' from_config leaves in a file, are ignored as they are there; those that no
-/// class has are ignored with a warning (core/warning.hpp). `as`, if it is not empty, is a class to make of it instead, as
-/// from_config does: the fields that this class has are taken.
+/// The scheduler in the text of a scheduler_config.json; messages begin with `where` (a path). The field _class_name
+/// selects the class. Absent fields take its defaults; an error names file, field, value and what is allowed. Fields of
+/// other classes, which diffusers' from_config leaves in a file, are ignored; fields of no class are ignored with a
+/// warning (core/warning.hpp). If `as` is not empty, the scheduler is of that class instead, with the fields that this
+/// class has, as with from_config.
 result<any_scheduler_config> parse_scheduler_config(std::string_view text,
                                                     std::string_view where = "scheduler_config.json",
                                                     std::string_view as = {});
@@ -35,7 +35,7 @@ result<any_scheduler_config> load_scheduler_config(const std::filesystem::path& 
 
 APRIORI_FUNCTION result<any_scheduler_config> parse_scheduler_config(std::string_view text, std::string_view where,
                                                                      std::string_view as) {
-    constexpr auto python = json_reader::dialect::python; // which writes Infinity and NaN as they are
+    constexpr auto python = json_reader::dialect::python; // it writes Infinity and NaN unquoted
     const json_token own = json_member(text, "_class_name", python);
     if (!own) {
         const auto any = read_config<UnCLIPSchedulerConfig>(text, {}, other_fields::ignored, python);
@@ -52,10 +52,10 @@ APRIORI_FUNCTION result<any_scheduler_config> parse_scheduler_config(std::string
         names += cat(names.empty() ? "\"" : ", \"", Config::class_name, '"');
         const bool its_own = json_says(own, Config::class_name);
         if (as.empty() ? !its_own : as != Config::class_name) return false;
-        // UnCLIPScheduler's betas are those also where its file does not say so
+        // UnCLIPScheduler's betas are the same even if its file does not say so
         if (json_says(own, UnCLIPSchedulerConfig::class_name))
             config.beta_schedule = UnCLIPSchedulerConfig{}.beta_schedule;
-        // diffusers does not say that UnCLIPScheduler is compatible with the others, and warns of their fields there
+        // diffusers does not list UnCLIPScheduler as compatible with the others, and warns of their fields
         const bool alone = its_own && json_says(own, UnCLIPSchedulerConfig::class_name);
         const auto related = std::span(related_scheduler_fields).first(alone ? 0 : std::size(related_scheduler_fields));
         const auto reading = read_config(text, config, other_fields::warned, python, related);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefixes and kv caches in files: what a prompt costs is paid once, and later processes sample it at once.
+// Prefixes and kv caches in files: the cost of a prompt is paid once, and later processes sample it immediately.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -26,7 +26,7 @@ inline std::string hex(std::uint64_t value) {
     return std::string(digits, end);
 }
 
-/// The whole number that a metadata entry holds, in that base.
+/// The whole number in a metadata entry, in that base.
 inline result<std::uint64_t> number_in(const safetensors_source& file, std::string_view key, int base) {
     for (const auto& [name, text] : file.metadata()) {
         if (name != key) continue;
@@ -73,7 +73,7 @@ result<std::shared_ptr<const prior_prefix<typename Model::device_type>>> prefix_
         return failure{errc::invalid_argument, "it was made with other weights; make it again with these"};
     const auto proj = number_in(file, proj_tokens_key, 10);
     if (!proj) return proj.error();
-    // Of the additional embeddings, time, a latent and prd need one each.
+    // Time, a latent and prd each take one of the additional embeddings.
     constexpr index_t others = Model::config.added_emb_type == added_emb::prd ? 3 : 2;
     constexpr index_t most = Model::config.additional_embeddings - others;
     if (*proj < 1 || *proj > static_cast<std::uint64_t>(std::max<index_t>(most, 0)))
@@ -130,21 +130,22 @@ inline failure at_path(failure f, const std::filesystem::path& path) {
 
 } // namespace detail
 
-/// Writes a prefix as safetensors: `prompt_rows` [prompts], `prefix` [layers, rows, 3 * inner], and the hash of its weights.
+/// Writes a prefix as safetensors: `prompt_rows` [prompts], `prefix` [layers, rows, 3 *
+/// inner], and the hash of its weights.
 template <class Model>
 result<void> write_prefix(const Model& model, const prior_prefix<typename Model::device_type>& prefix,
                           const std::filesystem::path& path) {
     return detail::write_caches(model, prefix, nullptr, path);
 }
 
-/// Writes a kv cache with its prefix: `timesteps` [n] and `kv_cache` [layers, prompts * n, 3 * inner] too.
+/// Writes a kv cache with its prefix, and also `timesteps` [n] and `kv_cache` [layers, prompts * n, 3 * inner].
 template <class Model>
 result<void> write_kv_cache(const Model& model, const prior_kv_cache<typename Model::device_type>& kv_cache,
                             const std::filesystem::path& path) {
     return detail::write_caches(model, *kv_cache.prefix, &kv_cache, path);
 }
 
-/// The prefix that a file of either kind holds, on the model's device. One made with other weights is refused.
+/// The prefix in a file of either kind, on the model's device. An error if it was made with other weights.
 template <class Model>
 result<std::shared_ptr<const prior_prefix<typename Model::device_type>>>
 read_prefix(const Model& model, const std::filesystem::path& path) {
@@ -155,7 +156,7 @@ read_prefix(const Model& model, const std::filesystem::path& path) {
     return prefix;
 }
 
-/// The kv cache that a file holds, with its prefix, on the model's device. One made with other weights is refused.
+/// The kv cache in a file, with its prefix, on the model's device. An error if it was made with other weights.
 template <class Model>
 result<std::shared_ptr<const prior_kv_cache<typename Model::device_type>>>
 read_kv_cache(const Model& model, const std::filesystem::path& path) {

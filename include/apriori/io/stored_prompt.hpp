@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What text encoders gave for prompts, kept in a safetensors file by the prompt's text.
+// The outputs of text encoders for prompts, stored in a safetensors file under the prompt's text.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +12,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::io {
 
-/// A prompt that owns its numbers. Tokens are empty where the file has none, the mask where the file has none.
+/// A prompt that owns its numbers. Tokens and mask are empty if the file has none.
 struct stored_prompt {
     std::vector<float> text_embeds, last_hidden_state;
     std::vector<std::uint8_t> attention_mask;
@@ -20,7 +20,8 @@ struct stored_prompt {
     operator prior_prompt() const noexcept { return {text_embeds, last_hidden_state, attention_mask}; }
 };
 
-/// A whole tensor by name, as float32. `Source` can find names: weights_source, safetensors_view.
+/// A whole tensor by name, as float32. `Source` has find(name), as weights_source and
+/// safetensors_view. not_found if there is none.
 template <class Source>
 result<std::vector<float>> read_tensor(const Source& source, const std::string& name) {
     const auto i = source.find(name);
@@ -30,8 +31,8 @@ result<std::vector<float>> read_tensor(const Source& source, const std::string& 
     return values;
 }
 
-/// The tensors `<text>.text_embeds`, and where they are there `<text>.last_hidden_state` and `<text>.attention_mask`. Their
-/// shapes are checked by the models that take them.
+/// Reads the tensors `<text>.text_embeds`, and if they exist `<text>.last_hidden_state` and `<text>.attention_mask`.
+/// Their shapes are checked by the models that take them.
 template <class Source>
 result<stored_prompt> read_prompt(const Source& source, const std::string& text) {
     stored_prompt prompt;

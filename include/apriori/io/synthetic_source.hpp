@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Synthetic weights of any size: element i of a tensor is a pure function of the tensor's name and i, the same numbers
-// as tests/reference/synthetic.py gives, so that a model needs no file to be compared with diffusers.
+// Synthetic weights of any size: element i of a tensor is a pure function of the tensor's name and i. The numbers are
+// those of tests/reference/synthetic.py, so that a model can be compared with diffusers without files.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -38,15 +38,15 @@ constexpr float synthetic_unit(std::uint64_t seed, std::uint64_t counter) noexce
     return static_cast<float>(static_cast<std::int32_t>(z >> 40)) * 0x1p-23F - 1.0F;
 }
 
-/// Rounds what has been stored at `p` to float32 as written: keeps a compiler that contracts a*b + c into one fused
-/// operation (GCC's default) from seeing the product and the sum together.
+/// Rounds the values stored at `p` to float32: prevents a compiler that contracts a*b + c into one fused operation
+/// (GCC's default) from combining the product with the sum.
 inline void rounding_barrier([[maybe_unused]] float* p) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
     __asm__ volatile("" : : "r"(p) : "memory");
 #endif
 }
 
-/// Offset and scale of a tensor by the last two parts of its name; nothing where synthetic.py has no rule.
+/// Offset and scale of a tensor, from the last two parts of its name; nullopt if synthetic.py has no rule for it.
 struct synthetic_rule {
     float offset;
     float scale;
@@ -73,9 +73,9 @@ struct synthetic_rule {
 
 } // namespace detail
 
-/// Synthetic values for every tensor of a table. A tensor_source without files; names and shapes are copied.
-/// Names end as a PriorTransformer's or a CLIP encoder's do: .weight, .bias, positional_embedding, prd_embedding,
-/// class_embedding, clip_mean, clip_std; reading a tensor of another name is an error.
+/// Synthetic values for every tensor of a table. A tensor_source without files; names and shapes are copied. Names must
+/// end like those of a PriorTransformer or a CLIP encoder: .weight, .bias, positional_embedding, prd_embedding,
+/// class_embedding, clip_mean, clip_std. Reading a tensor of another name is an error.
 class synthetic_source {
 public:
     template <std::ranges::input_range R>
@@ -94,7 +94,7 @@ public:
 
     tensor_info info(std::size_t i) const noexcept { return {tensors_[i].name, tensors_[i].rank, tensors_[i].dims}; }
 
-    /// Elements first .. first + out.size() of tensor i.
+    /// Computes elements first .. first + out.size() of tensor i.
     status read(std::size_t i, std::int64_t first, std::span<float> out) const noexcept {
         if (i >= size())
             return status::invalid("the synthetic weights have no tensor of this index", static_cast<std::int64_t>(i),
@@ -106,7 +106,7 @@ public:
         if (!t.has_rule)
             return status::invalid("synthetic weights are defined for names that end in .weight, .bias, "
                                    "positional_embedding, prd_embedding, class_embedding, clip_mean or clip_std");
-        constexpr std::size_t block = 1024; // stays in the first-level cache between the two passes
+        constexpr std::size_t block = 1024; // stays in the L1 cache between the two passes
         const std::uint64_t seed = t.seed;  // in registers: `out` may alias anything
         const float scale = t.rule.scale;
         const float offset = t.rule.offset;
@@ -137,8 +137,8 @@ private:
 
 static_assert(tensor_source<synthetic_source>);
 
-/// Inputs and noise, synthetic.py's normal(): half the sum of twelve uniform streams `name#0` to `name#11`; mean 0,
-/// variance 1, the same bits everywhere.
+/// Fills `out` with inputs or noise as synthetic.py's normal(): half the sum of twelve uniform streams `name#0` to
+/// `name#11`, with mean 0 and variance 1, and the same bits everywhere.
 inline void synthetic_normal(std::string_view name, std::span<float> out) {
     std::ranges::fill(out, 0.0F);
     const std::uint64_t base = detail::fnv1a64(name);

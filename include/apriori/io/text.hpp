@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text for messages: names from files are untrusted, so they are cut short and stripped of control characters.
+// Text for messages. Names from files are untrusted, so they are truncated and control characters are escaped.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +12,7 @@
 
 namespace apriori::io {
 
-/// The parts one after the other: texts, characters and integers.
+/// Concatenates texts, characters and integers.
 template <class... Parts>
 std::string cat(const Parts&... parts) {
     std::string out;
@@ -29,7 +29,8 @@ std::string cat(const Parts&... parts) {
     return out;
 }
 
-/// How much of `s`, from its front, is well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+/// The length of the longest prefix of `s` that is well-formed UTF-8: no overlong forms, no
+/// surrogates, nothing above U+10FFFF.
 inline std::size_t utf8_prefix(std::string_view s) noexcept {
     std::size_t i = 0;
     while (i < s.size()) {
@@ -55,7 +56,7 @@ inline std::size_t utf8_prefix(std::string_view s) noexcept {
 }
 inline bool valid_utf8(std::string_view s) noexcept { return utf8_prefix(s) == s.size(); }
 
-/// Whether `s` holds a control character: C0, DEL, or C1 as UTF-8 spells it.
+/// Whether `s` has a control character: C0, DEL, or C1 encoded in UTF-8.
 inline bool has_control(std::string_view s) noexcept {
     for (std::size_t i = 0; i < s.size(); ++i) {
         const auto c = static_cast<unsigned char>(s[i]);
@@ -65,7 +66,7 @@ inline bool has_control(std::string_view s) noexcept {
     return false;
 }
 
-/// `s` in single quotes, fit for one line of a message: anything but clean UTF-8 is escaped as `\xNN`, and after `most`
+/// `s` in single quotes, for one line of a message: anything but clean UTF-8 is escaped as `\xNN`, and after `most`
 /// bytes it is cut and marked with "...".
 inline std::string quote(std::string_view s, std::size_t most = 100) {
     const bool cut = s.size() > most;
@@ -92,7 +93,7 @@ inline std::string quote(std::string_view s, std::size_t most = 100) {
     return out + (cut ? "...'" : "'");
 }
 
-/// ASCII lower case.
+/// `s` with ASCII letters in lower case.
 inline std::string lower(std::string_view s) {
     std::string out(s);
     for (char& c : out)
