@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model from the folder that diffusers or transformers saved it to: its config.json is compared with the type.
+// Loads a model from the folder that diffusers or transformers saved: its config.json is compared with the type.
 #pragma once
 
 #include "apriori/io/config_json.hpp"
@@ -12,7 +12,7 @@ namespace apriori {
 
 namespace detail {
 
-/// Whether the config.json of a folder is that of a type; invalid_argument names file, field and both values.
+/// Checks that the config.json of a folder is that of a type; invalid_argument names file, field and both values.
 template <class Config>
 result<void> check_config(const std::filesystem::path& folder, const Config& type) {
     const auto file = io::load_config<Config>(folder);
@@ -25,7 +25,7 @@ result<void> check_config(const std::filesystem::path& folder, const Config& typ
                            "; load the type of this configuration (apriori_add_config makes it of the file)")};
 }
 
-/// Whether the table of tokens has as many rows as the config.json says.
+/// Checks that the table of tokens has as many rows as the config.json says.
 result<void> check_vocabulary(const std::filesystem::path& folder, std::int32_t rows);
 
 #if APRIORI_DEFINITIONS
@@ -53,10 +53,10 @@ concept folder_model = requires {
     Model::config;
 };
 
-/// A model from its folder, of the weights beside config.json (see io::open_weights). Fails where the config.json is that of
-/// another configuration (but a text encoder's vocabulary may be larger), and as Model::load does. Model::load itself, of a
-/// tensor source, knows names and shapes alone: what a configuration has in equal shapes, the number of heads or an
-/// activation, it can't tell.
+/// Loads a model from its folder, with the weights next to config.json (see io::open_weights). invalid_argument if the
+/// config.json is that of another configuration (but a text encoder's vocabulary may be larger); other errors are those
+/// of the files and of Model::load. Model::load, which takes a tensor source, only sees names and shapes: it cannot
+/// detect differences that do not change shapes, such as the number of heads or an activation.
 template <folder_model Model>
 result<Model> load(typename Model::device_type& device, const std::filesystem::path& folder) {
     if (auto r = detail::check_config(folder, Model::config); !r) return r.error();

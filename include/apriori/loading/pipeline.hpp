@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pipelines from the folders that diffusers saves: words in, image embeddings out.
+// Pipelines from the folders that diffusers saves: from texts to image embeddings.
 //
 //     auto pipeline = load<kandinsky_2_2>(device, "kandinsky-2-2-prior");
 //     auto embeddings = (*pipeline)("a cat", {.seed = 1});
 //
-// A pipeline type is its parts' configurations, the presets' or one's own.
+// A pipeline type consists of its parts' configurations: presets, or others.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -31,18 +31,18 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What a call of a loaded pipeline takes besides its texts; names and defaults are diffusers'.
+/// The arguments of a loaded pipeline besides its texts; names and defaults are diffusers'.
 struct call_options {
-    std::uint64_t seed = 0; ///< of torch_generator: diffusers' numbers for torch.Generator("cpu").manual_seed(seed)
+    std::uint64_t seed = 0; ///< of torch_generator: the numbers of torch.Generator("cpu").manual_seed(seed)
     int num_inference_steps = 25;
     index_t num_images_per_prompt = 1;
     float guidance_scale = 4.0f;                                         ///< 1 and less: no guidance
-    std::optional<std::string_view> negative_prompt{};                   ///< what all texts are guided away from
-    std::function<bool(const sampling_step&)> callback_on_step_end = {}; ///< false stops the sampling
+    std::optional<std::string_view> negative_prompt{};                   ///< all texts are guided away from it
+    std::function<bool(const sampling_step&)> callback_on_step_end = {}; ///< returning false stops the sampling
 };
 
-/// A pipeline with all its parts, on a device that must outlive it. Calls allocate; a pipeline may be called from one thread at a
-/// time. Parts is a pipeline type as below.
+/// A pipeline with all its parts, on a device that must outlive it. Calls allocate. A pipeline may be called from only
+/// one thread at a time. Parts is a pipeline type as below.
 template <class Parts, class Device, class Format>
 class loaded_pipeline {
 public:
@@ -51,7 +51,7 @@ public:
     loaded_pipeline(std::shared_ptr<const clip_tokenizer> tokenizer, pipeline_type pipeline)
         : tokenizer_(std::move(tokenizer)), pipeline_(std::move(pipeline)) {}
 
-    /// Image embeddings of texts: [texts * num_images_per_prompt, width] floats and what else the pipeline gives
+    /// Image embeddings of texts: [texts * num_images_per_prompt, width] floats and whatever else the pipeline returns
     /// (image_embeddings, kandinsky_embeddings).
     auto operator()(std::span<const std::string_view> texts, const call_options& options = {}) const {
         const std::vector<std::string_view> negative(options.negative_prompt ? texts.size() : 0,
@@ -65,11 +65,12 @@ public:
                           .mask_text_encoder = Parts::mask_text_encoder,
                           .callback_on_step_end = options.callback_on_step_end});
     }
+    /// The same for one text.
     auto operator()(std::string_view text, const call_options& options = {}) const {
         return (*this)(std::span(&text, 1), options);
     }
 
-    /// For what a call does not cover: generators, latents, images.
+    /// For what calls do not cover: generators, latents, images.
     const pipeline_type& pipeline() const noexcept { return pipeline_; }
 
 private:
@@ -88,7 +89,7 @@ struct unclip {
     template <class Device, class Format>
     using pipeline = text_to_embedding<clip_tokenizer, text_encoder<Device, Format>, prior<Device, Format>>;
 
-    /// Whether the folder is one of these configurations; nothing but config.json files is read.
+    /// Checks that the folder has these configurations; reads only config.json files.
     static result<void> check(const io::pipeline_folder& folder) {
         if (auto r = detail::check_config(folder.prior(), Prior); !r) return r;
         return detail::check_config(folder.text_encoder(), Text);
@@ -148,7 +149,7 @@ struct digits : unclip<presets::digits, presets::digits_text> {
     static constexpr bool mask_text_encoder = true;
 };
 
-/// A type as those above.
+/// A pipeline type, such as those above.
 template <class P>
 concept pipeline_parts = requires(const io::pipeline_folder& folder) {
     { P::check(folder) } -> std::same_as<result<void>>;
@@ -157,7 +158,7 @@ concept pipeline_parts = requires(const io::pipeline_folder& folder) {
 
 namespace detail {
 
-/// The tokenizer of a folder, of texts of that many tokens.
+/// The tokenizer of a folder, whose texts must have that many tokens.
 result<std::shared_ptr<const clip_tokenizer>> load_tokenizer(const std::filesystem::path& folder, index_t tokens);
 
 #if APRIORI_DEFINITIONS
@@ -175,9 +176,9 @@ APRIORI_FUNCTION result<std::shared_ptr<const clip_tokenizer>> load_tokenizer(co
 
 } // namespace detail
 
-/// A pipeline from its folder, as diffusers saves it. Each config.json is compared with the types, before any weights are
-/// read; scheduler and tokenizer are what their files say. Fails with one line that names file, field, value and what is
-/// allowed. Format is that of the packed weights of all models.
+/// Loads a pipeline from its folder, as diffusers saves it. Each config.json is compared with the types before any
+/// weights are read; scheduler and tokenizer are read from their files. An error is one line that names file, field,
+/// value and what is allowed. Format is the format of all models' packed weights.
 template <pipeline_parts Parts, class Format = f32, class Device>
 result<loaded_pipeline<Parts, Device, Format>> load(Device& device, const std::filesystem::path& path) {
     const auto folder = io::pipeline_folder::open(path);

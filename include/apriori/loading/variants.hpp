@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A choice at run time among types that were compiled: the one whose configuration a folder's config.json names.
+// A choice at run time among compiled types: the one whose configuration is in a folder's config.json.
 #pragma once
 
 #include "apriori/loading/pipeline.hpp"
@@ -24,7 +24,7 @@ result<void> check_folder(const std::filesystem::path& path) {
     return Parts::check(*folder);
 }
 
-/// load<V>, or with the format that a pipeline type leaves open.
+/// load<V>, with the format if a pipeline type needs one.
 template <class V, class Format, class Device>
 auto load_as(Device& device, const std::filesystem::path& folder) {
     if constexpr (folder_model<V>)
@@ -35,31 +35,31 @@ auto load_as(Device& device, const std::filesystem::path& folder) {
 
 } // namespace detail
 
-/// What was loaded, one of several types that are called alike.
+/// A loaded model or pipeline, one of several types that are called alike.
 template <class... Loaded>
 class loaded_variant {
 public:
     template <class L>
     loaded_variant(std::in_place_type_t<L> type, L&& loaded) : value_(type, std::move(loaded)) {}
 
-    /// body(what was loaded); its results have one type.
+    /// Calls body(the loaded object); all results must have one type.
     template <class Body>
     decltype(auto) visit(Body&& body) const {
         return std::visit(std::forward<Body>(body), value_);
     }
-    /// A call of it.
+    /// Calls the loaded object.
     template <class... Args>
     auto operator()(Args&&... args) const {
         return visit([&](const auto& loaded) { return loaded(std::forward<Args>(args)...); });
     }
-    /// Which of the types it is, from 0.
+    /// The index of its type.
     std::size_t index() const noexcept { return value_.index(); }
 
 private:
     std::variant<Loaded...> value_;
 };
 
-/// Models, or pipeline types, of which a program has each compiled in:
+/// Models, or pipeline types, which are all compiled into the program:
 ///     auto pipeline = variants<karlo_v1_alpha, kandinsky_2_2>::load(device, folder);
 template <class First, class... Rest>
 struct variants {
@@ -68,8 +68,8 @@ struct variants {
     template <class Format, class Device>
     using type = loaded_variant<loaded<Format, Device, First>, loaded<Format, Device, Rest>...>;
 
-    /// The first variant whose configurations are those of the folder. unsupported where none is: the message says of each in
-    /// what it differs. Other errors are those of load().
+    /// Loads the first variant whose configurations are those of the folder. unsupported if there is none: the message
+    /// says how each differs. Other errors are those of load().
     template <class Format = f32, class Device>
     static result<type<Format, Device>> load(Device& device, const std::filesystem::path& folder) {
         return first_that_fits<Format, type<Format, Device>, First, Rest...>(device, folder, {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Of several samples of a text the one that is most like it: what DALLE2-pytorch does behind its prior.
+// Selects the samples of a text that are most like it, as DALLE2-pytorch does after its prior.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,7 +10,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The cosine of two vectors; 0 where one has no length.
+/// The cosine of two vectors; 0 if one has length 0.
 inline double cosine(std::span<const float> a, std::span<const float> b) noexcept {
     double product = 0, aa = 0, bb = 0;
     for (std::size_t i = 0; i < (std::min)(a.size(), b.size()); ++i) {
@@ -20,8 +20,9 @@ inline double cosine(std::span<const float> a, std::span<const float> b) noexcep
     return aa > 0 && bb > 0 ? product / std::sqrt(aa * bb) : 0.0;
 }
 
-/// Of the samples of each text those `keep` with the largest cosine with the text's embedding, best first; of equals the
-/// first. The text encoder's projection must be as wide as the prior's embeddings: both lie in CLIP's space.
+/// Of the samples of each text, those `keep` with the largest cosine with the text's embedding, best first; of equal
+/// ones the first. The text encoder's projection must be as wide as the prior's embeddings, since both are in CLIP's
+/// space: shape_mismatch otherwise. invalid_argument unless 1 <= keep <= samples.
 inline result<image_embeddings> best_of(const image_embeddings& made, index_t keep = 1) {
     const index_t texts = std::ssize(made.cut);
     if (texts < 1 || made.rows % texts != 0 || std::ssize(made.text_embeds) != texts * made.width)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a sampler calls at every step: the model's answer for the latents of all samples and guidance branches.
+// What a sampler calls at every step: the model's answers for the latents of all samples and guidance branches.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -14,7 +14,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Prompts of each guidance branch when `count` of them are shared out to `branches`; 0 branches: each is one.
+/// The number of prompts of each guidance branch if `count` of them belong to `branches`; with 0 branches each is one.
 inline result<index_t> prompts_of_a_branch(index_t count, index_t branches, index_t samples) {
     if (samples < 1) return failure(errc::invalid_argument, "samples must be 1 or more, not ", samples);
     if (branches == 0) branches = count;
@@ -34,20 +34,20 @@ inline result<void> check_latent_rows(index_t have, index_t rows) {
 
 } // namespace detail
 
-/// Answers by the full forward: the rows of a step are the samples of each prompt of each branch, one branch after the other.
-/// Works for every configuration, with a mask and without.
+/// Answers by the full forward: the rows of a step are the samples of each prompt of each branch, one branch after the
+/// other. Works for every configuration, with and without a mask.
 template <class Model>
 class forward_denoiser {
 public:
     using device_type = typename Model::device_type;
     static constexpr auto config = Model::config;
     static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
-    /// Rows of a forward processed together: more would take more memory and no less time.
+    /// The most rows of a forward that are processed together: more would take more memory and no less time.
     static constexpr index_t most_rows = 32;
 
-    /// For `samples` images of each of `prompts`, which are copied to the device: [unconditional, conditional] under
-    /// guidance. Latents have `tokens` rows of embedding_dim each (1 but for Shap-E). Each prompt is a guidance branch; with
-    /// `branches` given each branch has as many prompts, [branches, prompts of a branch].
+    /// For `samples` images of each of `prompts`, which are copied to the device: [unconditional, conditional] with
+    /// guidance. Latents have `tokens` rows of embedding_dim each (1 except for Shap-E). Each prompt is a guidance
+    /// branch; if `branches` is given, each branch has the same number of prompts, [branches, prompts of a branch].
     static result<forward_denoiser> make(const Model& model, std::span<const prior_prompt> prompts, index_t samples,
                                          index_t tokens = 1, index_t branches = 0) {
         const auto each = prompts_of_a_branch(std::ssize(prompts), branches, samples);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// ECLIPSE (Patel et al. 2023): from words to image embeddings in one pass of a prior that has no time embedding. An extension:
-// diffusers has neither the model nor the pipeline. What is drawn and what is left out (guidance, clip_mean and clip_std) is as
-// in its authors' pipelines.
+// ECLIPSE (Patel et al. 2023): from texts to image embeddings in one pass of a prior without a time embedding. An
+// extension: diffusers has neither the model nor the pipeline. The numbers that are drawn, and what is left out
+// (guidance, clip_mean and clip_std), are as in its authors' pipelines.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,14 +11,14 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
+/// The arguments of eclipse_prior besides its texts.
 struct eclipse_options {
     index_t num_images_per_prompt = 1;
-    /// Standard normal, [texts, num_images_per_prompt, embedding_dim]. None: drawn from the generator.
+    /// Standard normal, [texts, num_images_per_prompt, embedding_dim]. Empty: drawn from the generator.
     std::span<const float> latents{};
 };
 
-/// Tokenizer, text encoder and prior together. The models share their weights with others; the tokenizer must outlive the
-/// pipeline.
+/// Tokenizer, text encoder and prior together. The models share their weights; the tokenizer must outlive the pipeline.
 template <class Tokenizer, class TextEncoder, class Prior>
 class eclipse_prior {
 public:
@@ -34,8 +34,8 @@ public:
     eclipse_prior(const Tokenizer& tokenizer, TextEncoder text_encoder, Prior prior)
         : tokenizer_(&tokenizer), text_encoder_(std::move(text_encoder)), prior_(std::move(prior)) {}
 
-    /// Embeddings [texts * num_images_per_prompt, embedding_dim]; of `random` their noise is drawn. Negative prompts are
-    /// further texts behind the others, whose embeddings are a decoder's negative_image_embeds.
+    /// Embeddings [texts * num_images_per_prompt, embedding_dim]; their noise is drawn from `random`. Pass negative
+    /// prompts as further texts after the others; their embeddings are a decoder's negative_image_embeds.
     template <normal_generator Random>
     result<image_embeddings> operator()(std::span<const std::string_view> texts, Random& random,
                                         const eclipse_options& options = {}) const {
@@ -56,7 +56,7 @@ public:
     const Prior& prior() const noexcept { return prior_; }
 
 private:
-    /// The prior's answers to the latents in `values`, in their place.
+    /// Replaces the latents in `values` by the prior's answers to them.
     result<void> one_pass(std::span<const prior_prompt> prompts, index_t samples, std::vector<float>& values) const {
         auto denoiser = forward_denoiser<Prior>::make(prior_, prompts, samples, 1, 1);
         if (!denoiser) return denoiser.error();
@@ -64,7 +64,7 @@ private:
         const auto latents = on.copy(values);
         if (!on.state) return on.state;
         const view x(latents.data(), extents<dyn, width>(denoiser->rows()));
-        const auto answers = (*denoiser)(x, 0.0f); // a timestep that nobody looks at
+        const auto answers = (*denoiser)(x, 0.0f); // the timestep is not used
         if (!answers) return answers.error();
         on.check(prior_.device().synchronize());
         if (on.state) on.check(prior_.device().download(values.data(), answers->data, values.size() * sizeof(float)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From words to what a prior takes for them: the first half of every text pipeline.
+// From texts to a prior's inputs: the first half of every text pipeline.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -15,7 +15,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What a text encoder gave for some texts, on the host.
+/// The outputs of a text encoder for some texts, on the host.
 struct encoded_texts {
     index_t rows = 0;
     std::vector<float> text_embeds{};           ///< [rows, width of the projection]
@@ -33,17 +33,17 @@ struct encoded_texts {
     }
 };
 
-/// How texts are encoded. diffusers' pipelines hand the text encoder no mask, so that it sees the padding too.
+/// How texts are encoded. diffusers' pipelines pass no mask to the text encoder, so it attends to the padding, too.
 struct text_encoding_options {
-    bool mask_text_encoder = false;       ///< hand it the mask: so examples/digits was trained
-    std::int32_t pad_token_id = own_pads; ///< in place of the tokenizer's; Shap-E takes 0
+    bool mask_text_encoder = false;       ///< pass the mask, as in the training of examples/digits
+    std::int32_t pad_token_id = own_pads; ///< replaces the tokenizer's; Shap-E takes 0
 
     static constexpr std::int32_t own_pads = -1;
 };
 
 namespace detail {
 
-/// Whether an encoder has all tokens; invalid_argument names the first that it lacks.
+/// Checks that an encoder has all tokens; invalid_argument names the first that it lacks.
 result<void> check_ids(const auto& tokenizer, const auto& text_encoder, std::span<const std::int32_t> ids,
                        index_t rows) {
     const std::int32_t end = text_encoder.vocab_size();
@@ -57,9 +57,9 @@ result<void> check_ids(const auto& tokenizer, const auto& text_encoder, std::spa
 
 } // namespace detail
 
-/// Encodes texts, one or more.
-///   tokenizer     clip_tokenizer, or whatever makes its clip_tokens of texts
-///   text_encoder  CLIPTextModelWithProjection, or whatever has its encode
+/// Encodes one or more texts. invalid_argument for no text, or a token that the encoder lacks.
+///   tokenizer     clip_tokenizer, or another type that returns clip_tokens for texts
+///   text_encoder  CLIPTextModelWithProjection, or another type with its encode
 template <class Tokenizer, class TextEncoder>
 result<encoded_texts> encode_texts(const Tokenizer& tokenizer, const TextEncoder& text_encoder,
                                    std::span<const std::string_view> texts, const text_encoding_options& options = {}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sampling loop of pipelines/sampler.hpp for one image on the host, in memory of the caller: no heap, no launches of its own.
+// The sampling loop of pipelines/sampler.hpp for one image on the host, in memory of the caller: no
+// heap, and no launches of its own.
 #pragma once
 
 #include "apriori/core/floats.hpp"
@@ -13,7 +14,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Samples image embeddings, one at a time, by exact incremental sampling. Model is a PriorTransformer on the host.
+/// Samples image embeddings one at a time, by exact incremental sampling. Model is a PriorTransformer on the host.
 ///
 ///     alignas(buffer_alignment) static std::byte memory[sampler_bytes<Model>({.prompt_rows = 12})];
 ///     in_place_sampler<Model> sampler(model, memory, {.prompt_rows = 12});
@@ -26,27 +27,29 @@ public:
     static_assert(clip == width || clip == 2 * width,
                   "apriori: sampling needs clip_embed_dim = embedding_dim, or twice that");
 
-    /// Bytes of memory that limits need: see sampler_bytes.
+    /// Bytes of memory for these limits: see sampler_bytes.
     static constexpr std::size_t bytes(in_place_limits l) {
         workspace counting;
         const kept_memory kept(counting, l);
         return counting.high_water() + in_place_prior<Model>::bytes(l);
     }
 
-    /// Of a model, which it refers to, in `memory` of bytes(l), aligned to buffer_alignment.
+    /// Refers to `model`. `memory` has bytes(l) bytes, aligned to buffer_alignment.
     in_place_sampler(const Model& model, std::span<std::byte> memory, in_place_limits l = {})
         : model_(&model), kept_(split(memory, l)), prior_(model, memory, l) {}
 
-    /// Takes prompts in the place of those before: [unconditional, conditional] under guidance, or one. Errors: those of
-    /// in_place_prior::prefix.
+    /// Replaces the prompts: [unconditional, conditional] with guidance, or one. Errors: those
+    /// of in_place_prior::prefix.
     status prefix(std::span<const prior_prompt> prompts) { return prior_.prefix(prompts); }
 
-    /// Samples an image embedding, [clip_embed_dim] floats into `out`, post-processed.
+    /// Samples an image embedding, [embedding_dim] floats into `out`, post-processed.
     ///   schedule   planned: its steps are run in order
     ///   latents    standard normal, [embedding_dim]; multiplied by init_noise_sigma here
-    ///   noise      `void(std::span<float>)` fills [embedding_dim] standard normals, once for each step that draws noise
-    ///   guidance_scale    where there are two prompts; 1 and less take one
-    /// Errors: those of in_place_prior::step; shape_mismatch; invalid_argument for prompts that guidance_scale does not take.
+    ///   noise      `void(std::span<float>)` fills [embedding_dim] standard normals, once for each step
+    ///              that draws noise
+    ///   guidance_scale    for two prompts; 1 and less need one
+    /// Errors: those of in_place_prior::step; shape_mismatch; invalid_argument if the number of prompts
+    /// does not match guidance_scale.
     template <scheduler Scheduler, class Noise>
     status sample(const Scheduler& schedule, std::span<const float> latents, Noise&& noise, std::span<float> out,
                   float guidance_scale = 4.0f) {
@@ -81,7 +84,7 @@ private:
               answers(memory.take<float>((std::max)(l.prompts, index_t{1}) * clip)) {}
     };
 
-    /// Takes the memory of the loop off the front of `memory`; leaves it as it is where it is too small.
+    /// Takes the memory of the loop from the beginning of `memory`; leaves it unchanged if it is too small.
     static kept_memory split(std::span<std::byte>& memory, in_place_limits l) {
         workspace all(memory);
         const kept_memory kept(all, l);
@@ -103,7 +106,7 @@ private:
                                  std::ssize(latents) != width ? std::ssize(latents) : std::ssize(out), width);
         return {};
     }
-    /// The model's answer at a step, its branches joined: u + g (c - u), or c alone.
+    /// The model's answer at a step, its branches combined: u + g (c - u), or only c.
     status answer(const step_coefficients& c, float guidance_scale) {
         for (index_t i = 0; i < width; ++i) kept_.scaled[i] = kept_.x[i] * c.input_scale;
         const std::span<float> answers(kept_.answers, to_size(prior_.prompts() * clip));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers by exact incremental sampling: what the prompts fix is computed once, and a step computes two rows for each
-// sample and guidance branch.
+// Answers by exact incremental sampling: what depends only on the prompts is computed once, and a step computes two
+// rows for each sample and guidance branch.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -19,7 +19,7 @@ struct guidance_branch {
     index_t prompt = 0;
 };
 
-/// Can stand wherever forward_denoiser does, for prompts with attention masks and the default attention processors.
+/// Can replace forward_denoiser for prompts with attention masks and the default attention processors.
 template <class Model>
 class incremental_denoiser {
 public:
@@ -28,8 +28,8 @@ public:
     static constexpr index_t width = config.embedding_dim, clip = config.clip_embed_dim;
     using branch = guidance_branch<device_type>;
 
-    /// For `samples` images of each of `prompts`: [unconditional, conditional] under guidance. Each is a guidance branch; with
-    /// `branches` given each branch has as many prompts, [branches, prompts of a branch].
+    /// For `samples` images of each of `prompts`: [unconditional, conditional] with guidance. Each is a guidance
+    /// branch; if `branches` is given, each branch has the same number of prompts, [branches, prompts of a branch].
     static result<incremental_denoiser> make(const Model& model, std::vector<branch> prompts, index_t samples,
                                              index_t branches = 0) {
         const auto each = prompts_of_a_branch(std::ssize(prompts), branches, samples);
@@ -39,7 +39,7 @@ public:
         if (auto r = d.prepare(); !r) return r.error();
         return d;
     }
-    /// The same from prompts: one for each branch.
+    /// The same from prompts, one for each branch.
     static result<incremental_denoiser> make(const Model& model, std::span<const prior_prompt> prompts,
                                              std::span<const float> timesteps, index_t samples) {
         auto prefix = model.prefix(prompts);
@@ -56,8 +56,8 @@ public:
     /// Rows of latents: prompts of a branch times samples times tokens.
     index_t rows() const noexcept { return each_ * samples_ * limits_.hidden_tokens; }
 
-    /// The model's answers to latents x [rows, embedding_dim] at `timestep`, which all kv caches must hold:
-    /// a view [branches * rows, clip_embed_dim].
+    /// The model's answers to latents x [rows, embedding_dim] at `timestep`: a view [branches * rows, clip_embed_dim].
+    /// invalid_argument for a timestep that one of the kv caches lacks.
     result<view<const float, extents<dyn, clip>>> operator()(const view<const float, extents<dyn, width>>& x,
                                                              float timestep) {
         if (auto r = detail::check_latent_rows(x.ext()[0], rows()); !r) return r.error();
@@ -74,7 +74,7 @@ public:
     }
 
 private:
-    /// Steps processed together: more would take more memory and no less time.
+    /// The most steps that are processed together: more would take more memory and no less time.
     static constexpr index_t most_rows = [] {
         if constexpr (requires { device_type::most_rows; })
             return device_type::most_rows;
@@ -131,8 +131,8 @@ private:
     repeated_launches<device_type> launches_;
 };
 
-/// True where prompts can be sampled incrementally by this model: each has an attention mask, and the model attends by its
-/// device's own kernel. Otherwise the full forward serves.
+/// True if prompts can be sampled incrementally by this model: each has an attention mask, and the model uses its
+/// device's own attention. Otherwise use the full forward.
 template <class Model>
 bool samples_incrementally(std::span<const prior_prompt> prompts) noexcept {
     const bool masked =

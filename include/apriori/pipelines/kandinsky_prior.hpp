@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// diffusers' KandinskyPriorPipeline, KandinskyV22PriorPipeline and KandinskyV22PriorEmb2EmbPipeline: image embeddings and the
-// negative ones that Kandinsky's decoders take beside them.
+// diffusers' KandinskyPriorPipeline, KandinskyV22PriorPipeline and KandinskyV22PriorEmb2EmbPipeline: image embeddings
+// and the negative ones that Kandinsky's decoders also take.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,7 +12,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What a decoder takes: rows [texts * num_images_per_prompt, width] of both.
+/// The inputs of a decoder: rows [texts * num_images_per_prompt, width] of both.
 struct kandinsky_embeddings {
     index_t rows = 0, negative_rows = 0, width = 0;
     std::vector<float> image_embeds{};          ///< [rows, width]
@@ -20,7 +20,7 @@ struct kandinsky_embeddings {
     std::vector<index_t> cut{};                 ///< [texts] how many tokens of each text did not fit
 };
 
-/// Images as a pipeline takes them: normalised pixels [images, channels, edge, edge], or embeddings [images, width].
+/// Images as pipelines take them: normalised pixels [images, channels, edge, edge], or embeddings [images, width].
 struct image_pixels {
     std::span<const float> values{};
 };
@@ -34,16 +34,16 @@ struct weighted_condition {
     float weight = 1.0f;
 };
 
-/// What an interpolation has beside the options of its texts; negative_prompt is not one of those here.
+/// The arguments of interpolate besides the options of its texts, whose negative_prompt must be empty.
 struct interpolation_options {
-    std::string_view negative_prompt{}; ///< whose embedding is the negative one; empty: that of the zero image
-    std::optional<std::string_view> negative_prior_prompt{}; ///< what sampling is guided away from
-    bool sum_samples = false; ///< Kandinsky 2.1's pipeline adds up all samples of a text, 2.2's keeps them apart
+    std::string_view negative_prompt{}; ///< its embedding is the negative one; empty: that of the zero image
+    std::optional<std::string_view> negative_prior_prompt{}; ///< sampling is guided away from it
+    bool sum_samples = false; ///< Kandinsky 2.1's pipeline adds up all samples of a text, 2.2's keeps them separate
 };
 
 namespace detail {
 
-/// As text_widths_fit.
+/// As text_widths_fit, for image encoders.
 template <class ImageEncoder, class Prior>
 consteval bool image_width_fits() {
     if constexpr (!std::is_member_object_pointer_v<decltype(&Prior::config)>)
@@ -54,7 +54,7 @@ consteval bool image_width_fits() {
 
 } // namespace detail
 
-/// The parts together; the models share their weights with others, the tokenizer must outlive the pipeline.
+/// The parts together. The models share their weights; the tokenizer must outlive the pipeline.
 template <class Tokenizer, class TextEncoder, class ImageEncoder, class Prior>
 class kandinsky_prior {
 public:
@@ -66,16 +66,16 @@ public:
         : pipeline_(tokenizer, std::move(text_encoder), std::move(prior), std::move(scheduler)),
           image_encoder_(std::move(image_encoder)) {}
 
-    /// Embeddings of texts. With negative_prompt, a text for each, its embeddings are sampled as further rows of the batch,
-    /// guided away from itself; else the negative embedding is that of the zero image.
+    /// Embeddings of texts. With negative_prompt, a text for each, its embeddings are sampled as further rows of the
+    /// batch, guided away from themselves; otherwise the negative embedding is that of the zero image.
     template <normal_generator Random>
     result<kandinsky_embeddings> operator()(std::span<const std::string_view> texts, Random& random,
                                             const embedding_options& options = {}) const {
         return run(texts, random, options, {});
     }
 
-    /// The same from images, noised to the level at which the last `strength` of the steps begin: pixels, or embeddings,
-    /// one for all texts or one for each.
+    /// The same from images, noised to the level at which the last `strength` of the steps begins: pixels or
+    /// embeddings, one for all texts or one for each.
     template <normal_generator Random>
     result<kandinsky_embeddings> emb2emb(std::span<const std::string_view> texts,
                                          const std::variant<image_pixels, image_embeds>& images, double strength,
@@ -92,7 +92,8 @@ public:
         return run(texts, random, options, {repeated, strength});
     }
 
-    /// The weighted sum of the embeddings of texts, sampled one after the other, and images; and a negative embedding.
+    /// The weighted sum of the embeddings of texts, which are sampled one after the other, and of
+    /// images; and a negative embedding.
     template <normal_generator Random>
     result<kandinsky_embeddings> interpolate(std::span<const weighted_condition> conditions, Random& random,
                                              const embedding_options& options = {},
@@ -113,7 +114,7 @@ public:
             const auto embeds = embedding_of(c.what, random, each, out.cut);
             if (!embeds) return embeds.error();
             const std::size_t one = out.image_embeds.size(), count = (std::max)(one, embeds->size());
-            // what has one row is added to every row; with sum_samples all rows are added to one
+            // a condition with one row is added to every row; with sum_samples all rows are added to one
             for (std::size_t i = 0; i < count; ++i)
                 out.image_embeds[i % one] += (*embeds)[i % embeds->size()] * c.weight;
         }
@@ -123,7 +124,7 @@ public:
         return out;
     }
 
-    /// Of an embedding.
+    /// The width of an embedding.
     index_t width() const noexcept { return pipeline_.width(); }
 
     /// The embedding of normalised pixels that are all 0, [rows, width].
@@ -140,7 +141,7 @@ private:
                                      const embedding_start& start) const {
         const std::span<const std::string_view> negative = options.negative_prompt;
         std::vector<std::string_view> all(texts.begin(), texts.end()), away(negative.begin(), negative.end());
-        if (!negative.empty() && negative.size() == texts.size()) { // another number is refused by the pipeline
+        if (!negative.empty() && negative.size() == texts.size()) { // the pipeline refuses any other number
             all.insert(all.end(), negative.begin(), negative.end());
             away.insert(away.end(), negative.begin(), negative.end());
         }
@@ -175,7 +176,7 @@ private:
         return std::vector<float>(given.values.begin(), given.values.end());
     }
 
-    /// [num_images_per_prompt, width()] of a text, [1, width()] of an image.
+    /// [num_images_per_prompt, width()] for a text, [1, width()] for an image.
     result<std::vector<float>> embedding_of(const std::variant<std::string_view, image_pixels, image_embeds>& what,
                                             auto& random, const embedding_options& options,
                                             std::vector<index_t>& cut) const {
@@ -193,12 +194,12 @@ private:
         return embeds;
     }
 
-    /// The negative embedding as diffusers has it: of negative_prompt, sampled; where that is empty the negative of an empty
+    /// The negative embedding as in diffusers: negative_prompt's, sampled. If that is empty, the negative of an empty
     /// prompt, which is negative_prior_prompt's embedding, sampled, or the zero image's.
     result<std::vector<float>> negative_of(auto& random, const embedding_options& options,
                                            const interpolation_options& more) const {
         if (more.negative_prompt.empty() && !more.negative_prior_prompt) {
-            // diffusers samples here too, and throws it away: the generator is left where it leaves it
+            // diffusers samples here, too, and discards the result: the generator is left in the same state
             const auto steps = pipeline_.plan(options);
             if (!steps) return steps.error();
             std::vector<float> drawn(to_size(options.num_images_per_prompt * width()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lies between the prior of diffusers' StableUnCLIPPipeline and its decoder: noise_image_embeddings.
+// noise_image_embeddings, which diffusers' StableUnCLIPPipeline runs between its prior and its decoder.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -18,7 +18,8 @@ struct image_normalizer {
 };
 
 /// The embeddings [rows, width], normalised, noised to training step `noise_level` by the image_noising_scheduler, and
-/// brought back; behind each the sinusoidal embedding of that level: [rows, 2 * width]. Noise for all rows is drawn.
+/// denormalised, each followed by the sinusoidal embedding of that level: [rows, 2 * width]. Draws noise for all rows.
+/// shape_mismatch if the embeddings or the normalizer have another width; other errors are those of add_noise.
 template <class Config, normal_generator Random>
 result<std::vector<float>> noise_image_embeddings(std::span<const float> embeds, const image_normalizer& normalizer,
                                                   const basic_scheduler<Config>& scheduler, int noise_level,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second half of every pipeline: samples of prompts, all of them one batch, by the fastest way that is right.
+// The second half of every pipeline: samples prompts as one batch, with the fastest method that is exact.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -12,19 +12,19 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What draws standard normal numbers: torch_generator, philox_generator.
+/// A generator of standard normal numbers: torch_generator, philox_generator.
 template <class R>
 concept normal_generator = requires(R& random, std::span<float> out) { random.randn(out); };
 
 namespace detail {
 
-/// What every pipeline asks of its num_images_per_prompt.
+/// Checks num_images_per_prompt, as every pipeline does.
 inline result<void> check_images_per_prompt(index_t count) {
     if (count >= 1) return {};
     return failure(errc::invalid_argument, "num_images_per_prompt must be 1 or more, not ", count);
 }
 
-/// The latents [rows, width] that are given, or where there are none normal numbers.
+/// The given latents [rows, width], or normal numbers if there are none.
 result<std::vector<float>> given_or_drawn(std::span<const float> latents, index_t rows, index_t width,
                                           normal_generator auto& random) {
     std::vector<float> out(latents.begin(), latents.end());
@@ -37,7 +37,7 @@ result<std::vector<float>> given_or_drawn(std::span<const float> latents, index_
     return out;
 }
 
-/// One kv cache for all prompts, each of them computed once: without a negative prompt all unconditional ones are the same.
+/// One kv cache for all prompts, each computed once: without a negative prompt all unconditional ones are the same.
 template <class Model>
 result<incremental_denoiser<Model>> incremental_for(const Model& model, std::span<const prior_prompt> prompts,
                                                     std::span<const float> timesteps, index_t samples,
@@ -64,12 +64,12 @@ result<incremental_denoiser<Model>> incremental_for(const Model& model, std::spa
 
 } // namespace detail
 
-/// Samples `samples` image embeddings of each prompt, [prompts, samples, tokens * embedding_dim] floats, as one batch: the
-/// numbers are drawn for all of them together, as diffusers does.
-///   prompts   with guidance [unconditional, conditional], each as many; else the conditional ones alone
-///   tokens    rows of latents of a sample, 1 but for Shap-E
-///   latents   as `sample` takes them
-/// Prompts with masks are sampled incrementally where the model can, others by its forward.
+/// Samples `samples` image embeddings of each prompt, [prompts, samples, tokens * embedding_dim] floats, as one batch:
+/// the numbers are drawn for all of them together, as in diffusers.
+///   prompts   with guidance [unconditional, conditional], the same number of each; otherwise only the conditional ones
+///   tokens    rows of latents of a sample, 1 except for Shap-E
+///   latents   as for `sample`
+/// Prompts with masks are sampled incrementally if the model can do it, others by its forward.
 template <class Model, scheduler Scheduler, normal_generator Random>
 result<std::vector<float>>
 sample_prompts(const Model& model, const Scheduler& schedule, std::span<const prior_prompt> prompts, index_t samples,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sampling loop of unCLIP priors: at every step the denoiser answers, classifier-free guidance (Ho and Salimans 2022)
-// joins its branches, and the scheduler's scalars make the next latents, all element-wise and in one launch.
+// The sampling loop of unCLIP priors: at every step the denoiser answers, classifier-free guidance (Ho and
+// Salimans 2022) combines its branches, and the scheduler's coefficients give the next latents, all
+// element-wise and in one launch.
 #pragma once
 
 #include "apriori/core/floats.hpp"
@@ -17,21 +18,22 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// What a callback is told after a step.
+/// The argument of a callback after a step.
 struct sampling_step {
     int index = 0, count = 0; ///< step `index` of `count` is done
     float timestep = 0;
-    std::span<const float> latents{}; ///< [samples, tokens * embedding_dim] on the host; empty unless asked for
+    std::span<const float> latents{}; ///< [samples, tokens * embedding_dim] on the host; empty unless requested
 };
 
+/// Options of `sample`.
 struct sampling_options {
-    float guidance_scale = 4.0f;                         ///< 1 and less: no guidance, the conditional branch alone
-    bool scale_latents = true;                           ///< by init_noise_sigma; not where they were noised already
+    float guidance_scale = 4.0f;                         ///< 1 and less: no guidance, only the conditional branch
+    bool scale_latents = true;                           ///< multiply by init_noise_sigma; false if already noised
     bool latents_for_callback = false;                   ///< copy latents to the host for `on_step`
-    std::function<bool(const sampling_step&)> on_step{}; ///< false stops the sampling
+    std::function<bool(const sampling_step&)> on_step{}; ///< returning false stops the sampling
 };
 
-/// True where guidance takes an unconditional branch, as diffusers decides it.
+/// True if guidance needs an unconditional branch, as diffusers decides it.
 inline bool uses_guidance(float guidance_scale) noexcept { return guidance_scale > 1.0f; }
 
 namespace detail {
@@ -39,8 +41,8 @@ namespace detail {
 using latents_view = view<float, extents<dyn, dyn>>; ///< [rows, embedding_dim]
 using answers_view = view<const float, extents<dyn, dyn>>;
 
-/// A model, its denoiser and what draws noise, as the loop sees them: of the device alone, so that all models of a device have
-/// one loop.
+/// A model, its denoiser and its noise, as the loop sees them. Depends only on the device, so that all
+/// models of a device share one loop.
 template <class Device>
 struct sampled_model {
     Device& device;
@@ -52,7 +54,7 @@ struct sampled_model {
     function_ref<void(std::span<float>)> noise;
 };
 
-/// The answers of the branches joined, columns `column` to `column + width`: u + g (c - u), or c alone.
+/// The combined answers of the branches, columns `column` to `column + width`: u + g (c - u), or only c.
 constexpr auto guided(const answers_view& answers, index_t rows, float scale, index_t column, index_t width) {
     const auto half = slice<1>(answers, column, width);
     const auto u = slice<0>(half, 0, rows);
@@ -84,7 +86,7 @@ void write_next(Context& to, const latents_view& next, const step_coefficients& 
         noised(mean + history[0] * c.to_history[0] + history[1] * c.to_history[1]);
 }
 
-/// What is wrong with the arguments of `sample`.
+/// Checks the arguments of `sample`.
 template <class Device>
 result<void> check_sampling(const sampled_model<Device>& m, std::span<const step_coefficients> steps,
                             std::span<const float> latents, std::span<const float> out, float guidance_scale) {
@@ -108,8 +110,8 @@ result<void> check_sampling(const sampled_model<Device>& m, std::span<const step
     return {};
 }
 
-/// The noise of a sampling's steps. Where the host works in the device's memory it is drawn when its step comes. Elsewhere all of it is
-/// drawn and copied before the first step, so that no step waits for the host.
+/// The noise of a sampling's steps. If the host works in the device's memory, it is drawn at its step. Otherwise all of
+/// it is drawn and copied before the first step, so that no step waits for the host.
 template <class Device>
 class step_noise {
 public:
@@ -126,7 +128,7 @@ public:
             }
     }
 
-    /// The noise of the next step that draws any; `host` may be overwritten.
+    /// The noise of the next step that draws noise; `host` may be overwritten.
     status next(const sampled_model<Device>& m, std::span<float> host) {
         ++drawn_;
         if constexpr (!in_host_memory<Device>) return {};
@@ -180,10 +182,10 @@ result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_c
         const auto y = guided(*answers, m.rows, options.guidance_scale, 0, m.width);
         if (c.draws_noise) to.check(noise.next(m, host));
         const latents_view z = noise.now();
-        // The model reads x where it was: a step without histories writes it in place.
+        // The model has already read x: a step without histories overwrites it.
         const latents_view& to_next = history.empty() ? x : next;
         if (c.learned_variance) {
-            // the second half of the answer sets the deviation of each element: exp(((v + 1) / 2 (max - min) + min) / 2)
+            // the second half of the answer gives each element's deviation: exp(((v + 1) / 2 (max - min) + min) / 2)
             const auto v = guided(*answers, m.rows, options.guidance_scale, m.width, m.width);
             write_next(to, to_next, c, x, y, z, {},
                        exp(affine(v, (c.max_log - c.min_log) / 4, (c.max_log + c.min_log) / 4)));
@@ -208,12 +210,14 @@ result<void> run_sampling(const sampled_model<Device>& m, std::span<const step_c
 
 } // namespace detail
 
-/// Samples image embeddings, [samples, tokens * clip_embed_dim] floats into `out` on the host, post-processed.
+/// Samples image embeddings, [samples, tokens * embedding_dim] floats into `out` on the host, post-processed.
 ///   scheduler  planned: its steps are run in order
 ///   latents    standard normal, [samples, tokens * embedding_dim]; scaled by init_noise_sigma here (see scale_latents)
-///   noise      `void(std::span<float>)` fills [samples, tokens * embedding_dim] standard normals, once for each step that
-///              draws noise, in order; all of them before the first step where the device has memory of its own
-/// With guidance the denoiser's branches are [unconditional, conditional], and one branch otherwise.
+///   noise      `void(std::span<float>)` fills [samples, tokens * embedding_dim] standard normals, once for each step
+///              that draws noise, in order; all of them before the first step if the device has its own memory
+/// With guidance the denoiser's branches are [unconditional, conditional], otherwise it has one.
+/// Errors: shape_mismatch; invalid_argument for a guidance_scale that does not fit the branches;
+/// cancelled if on_step stopped it.
 template <class Model, class Denoiser, scheduler Scheduler, class Noise>
 result<void> sample(const Model& model, Denoiser& denoiser, const Scheduler& schedule, std::span<const float> latents,
                     Noise&& noise, std::span<float> out, const sampling_options& options = {}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The prior's half of diffusers' ShapEPipeline and ShapEImg2ImgPipeline: latents of objects, from texts and from images.
+// The prior's half of diffusers' ShapEPipeline and ShapEImg2ImgPipeline: latents of objects, from texts or images.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -10,19 +10,20 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Names and defaults are diffusers'.
+/// The arguments of shap_e_prior; names and defaults are diffusers'.
 struct shap_e_options {
     int num_inference_steps = 25;
     index_t num_images_per_prompt = 1;
     float guidance_scale = 4.0f; ///< 1 and less: no guidance
-    /// Standard normal, [prompts, num_images_per_prompt, num_embeddings, embedding_dim]. None: drawn from the generator.
+    /// Standard normal, [prompts, num_images_per_prompt, num_embeddings, embedding_dim].
+    /// Empty: drawn from the generator.
     std::span<const float> latents{};
-    std::function<bool(const sampling_step&)> callback_on_step_end{}; ///< false stops the sampling
+    std::function<bool(const sampling_step&)> callback_on_step_end{}; ///< returning false stops the sampling
 };
 
-/// Latents [prompts * num_images_per_prompt, num_embeddings, embedding_dim] come out; what is learnt of the variance, the
-/// second half of the channels of each answer, is not used. There are no masks and no tokens of text: the prior sees a pooled
-/// text, or an image's patches.
+/// Samples latents [prompts * num_images_per_prompt, num_embeddings, embedding_dim]. The learnt variance, the second
+/// half of the channels of each answer, is not used. There are no masks and no tokens of text: the prior sees a
+/// pooled text, or an image's patches.
 template <class Prior>
 class shap_e_prior {
 public:
@@ -33,7 +34,7 @@ public:
     shap_e_prior(Prior prior, any_scheduler_config scheduler)
         : prior_(std::move(prior)), scheduler_(std::move(scheduler)) {}
 
-    /// Of texts, by a CLIPTextModelWithProjection: their embeddings, brought to unit variance.
+    /// Latents of texts, from their embeddings by a CLIPTextModelWithProjection, scaled to unit variance.
     template <class Tokenizer, class TextEncoder, normal_generator Random>
     result<std::vector<float>> from_texts(const Tokenizer& tokenizer, const TextEncoder& text_encoder,
                                           std::span<const std::string_view> texts, Random& random,
@@ -53,8 +54,8 @@ public:
         return run(encoded->text_embeds, encoded->rows, random, options);
     }
 
-    /// Of images, normalised pixels [images, channels, edge, edge], by a CLIPVisionModel: its hidden states but the class
-    /// token's.
+    /// Latents of images, normalised pixels [images, channels, edge, edge], from the hidden states of a CLIPVisionModel
+    /// without that of the class token.
     template <class ImageEncoder, normal_generator Random>
     result<std::vector<float>> from_images(const ImageEncoder& image_encoder, std::span<const float> pixels,
                                            index_t images, Random& random, const shap_e_options& options = {}) const {
@@ -70,7 +71,7 @@ public:
     }
 
 private:
-    /// Samples of prompts [count, tokens of a prompt, proj]; guided away from zeros.
+    /// Samples prompts [count, tokens of a prompt, proj], guided away from zeros.
     result<std::vector<float>> run(std::span<const float> conditions, index_t count, auto& random,
                                    const shap_e_options& options) const {
         schedule steps;

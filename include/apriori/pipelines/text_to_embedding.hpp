@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// unCLIP from words to image embeddings: the prior's half of diffusers' UnCLIPPipeline (Karlo) and StableUnCLIPPipeline, and
-// what its Kandinsky pipelines do between words and embeddings.
+// unCLIP from texts to image embeddings: the prior's half of diffusers' UnCLIPPipeline (Karlo) and
+// StableUnCLIPPipeline, and of its Kandinsky pipelines.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -14,30 +14,30 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// Names and defaults are diffusers'.
+/// The arguments of text_to_embedding besides its texts; names and defaults are diffusers'.
 struct embedding_options {
     int num_inference_steps = 25;
     index_t num_images_per_prompt = 1;
     float guidance_scale = 4.0f; ///< 1 and less: no guidance
-    /// What to guide away from: one for each text. None: the empty text for all.
+    /// Texts to guide away from: one for each text. Empty: the empty text for all.
     std::span<const std::string_view> negative_prompt{};
     bool mask_text_encoder = false; ///< see text_encoding_options
-    /// Standard normal, [texts, num_images_per_prompt, embedding_dim]. None: drawn from the generator.
+    /// Standard normal, [texts, num_images_per_prompt, embedding_dim]. Empty: drawn from the generator.
     std::span<const float> latents{};
     bool latents_for_callback = false; ///< copy latents to the host for callback_on_step_end
-    std::function<bool(const sampling_step&)> callback_on_step_end{}; ///< false stops the sampling
+    std::function<bool(const sampling_step&)> callback_on_step_end{}; ///< returning false stops the sampling
 };
 
-/// Where sampling starts if not from noise alone (emb2emb): the steps of the last `strength` of the way are taken.
+/// Where sampling starts if not from pure noise (emb2emb): only the last `strength` of the steps are taken.
 struct embedding_start {
-    std::span<const float> image_embeds{}; ///< [images, width]; repeated until there are enough
+    std::span<const float> image_embeds{}; ///< [images, width]; repeated for all rows
     double strength = 0.3;                 ///< above 0, to 1
 };
 
 /// Image embeddings of some texts.
 struct image_embeddings {
     index_t rows = 0, width = 0;
-    std::vector<float> values{};      ///< [rows, width], the samples of a text in sequence
+    std::vector<float> values{};      ///< [rows, width], the samples of a text one after the other
     std::vector<float> text_embeds{}; ///< [texts, width of the text encoder]
     std::vector<index_t> cut{};       ///< [texts] how many tokens of each text did not fit
 
@@ -46,8 +46,8 @@ struct image_embeddings {
 
 namespace detail {
 
-/// Whether a text encoder gives what a prior takes, as far as their types say: a program's own types, behind which any model
-/// may stand, have their widths as members, and are checked by whoever puts them together.
+/// Whether a text encoder's outputs fit a prior, as far as the types say. A program's own types, which stand for any
+/// model, have their widths as members, and are checked where they are combined.
 template <class TextEncoder, class Prior>
 consteval bool text_widths_fit() {
     if constexpr (!std::is_member_object_pointer_v<decltype(&Prior::config)>)
@@ -59,8 +59,8 @@ consteval bool text_widths_fit() {
 
 } // namespace detail
 
-/// Tokenizer, text encoder, prior and scheduler together. The models share their weights with others; the tokenizer must
-/// outlive the pipeline.
+/// Tokenizer, text encoder, prior and scheduler together. The models share their weights; the
+/// tokenizer must outlive the pipeline.
 template <class Tokenizer, class TextEncoder, class Prior>
 class text_to_embedding {
 public:
@@ -75,8 +75,9 @@ public:
           prior_(std::move(prior)),
           scheduler_(std::move(scheduler)) {}
 
-    /// Embeddings [texts * num_images_per_prompt, embedding_dim]. Of `random` are drawn, in diffusers' order, the latents of
-    /// all texts and then the noise of each step that takes some. With a `start` noise is drawn in the latents' place.
+    /// Embeddings [texts * num_images_per_prompt, embedding_dim]. Draws from `random`, in diffusers'
+    /// order, the latents of all texts and then the noise of each step that takes some. With a `start`,
+    /// its noise is drawn instead of latents.
     template <normal_generator Random>
     result<image_embeddings> operator()(std::span<const std::string_view> texts, Random& random,
                                         const embedding_options& options = {},
@@ -115,7 +116,7 @@ public:
                                 std::move(encoded->cut)};
     }
 
-    /// The steps that a call takes.
+    /// The steps of a call. invalid_argument if `start` leaves none.
     result<schedule> plan(const embedding_options& options, const embedding_start& start = {}) const {
         schedule_request request{.num_inference_steps = options.num_inference_steps};
         if (!start.image_embeds.empty()) {
@@ -132,11 +133,11 @@ public:
     }
 
     const Prior& prior() const noexcept { return prior_; }
-    /// Of an embedding.
+    /// The width of an embedding.
     index_t width() const noexcept { return prior_.config.embedding_dim; }
 
 private:
-    /// Latents as given or drawn; or the images of `start` noised to the level of the first step.
+    /// The latents, given or drawn; or the images of `start` noised to the level of the first step.
     result<std::vector<float>> first_latents(index_t rows, const schedule& steps, auto& random,
                                              const embedding_options& options, const embedding_start& start) const {
         const auto x0 = start.image_embeds;
