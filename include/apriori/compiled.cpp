@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of apriori::compiled (core/macros.hpp), defined once. CMake compiles it with APRIORI_COMPILED and APRIORI_COMPILING.
+// Defines the functions of apriori::compiled (core/macros.hpp) once. CMake compiles it with
+// APRIORI_COMPILED and APRIORI_COMPILING.
 #include "apriori/compiled_parts.hpp"
 #include "apriori/core/check_tensors.hpp"
 #include "apriori/core/report.hpp"

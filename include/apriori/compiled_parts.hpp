@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What apriori::compiled has besides kernels (device/cpu/compiled_kernels.hpp) and functions (core/macros.hpp): packing and the
-// sampling loop of float32 models on the CPU.
+// The parts of apriori::compiled besides kernels (device/cpu/compiled_kernels.hpp) and functions (core/macros.hpp):
+// packing and the sampling loop of float32 models on the CPU.
 #pragma once
 
 #include "apriori/device/cpu/device.hpp"

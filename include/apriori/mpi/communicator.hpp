@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// MPI's ranks as a team that makes one file together (io/ordered_rows.hpp), and a main program of theirs that ends in order: the failure
-// of one rank ends all, with one message that names it.
+// MPI's ranks as a team that makes one file together (io/ordered_rows.hpp), and a main program for them that ends
+// cleanly: the failure of one rank ends all, with one message that names it.
 #pragma once
 
 #include "apriori/core/report.hpp"
 #include "apriori/io/ordered_rows.hpp"
 
 #ifndef OMPI_SKIP_MPICXX
-#define OMPI_SKIP_MPICXX 1 // the C++ bindings, which MPI 3 took away
+#define OMPI_SKIP_MPICXX 1 // the C++ bindings, which MPI 3 removed
 #endif
 #ifndef MPICH_SKIP_MPICXX
 #define MPICH_SKIP_MPICXX 1
@@ -23,7 +23,7 @@ namespace apriori::mpi {
 
 namespace detail {
 
-/// What MPI says of an error.
+/// The error that MPI describes.
 inline failure mpi_failure(const std::filesystem::path& path, std::string_view what, int error) {
     char text[MPI_MAX_ERROR_STRING] = {};
     int length = 0;
@@ -31,7 +31,7 @@ inline failure mpi_failure(const std::filesystem::path& path, std::string_view w
     return {errc::io_error, io::cat(path.string(), ": ", what, ": ", std::string_view(text, std::size_t(length)))};
 }
 
-/// "rank 2 of 4: MESSAGE", once.
+/// "rank 2 of 4: MESSAGE", added only once.
 inline failure of_rank(failure f, int rank, int size) {
     if (size > 1 && !f.message.starts_with("rank ")) f.message = io::cat("rank ", rank, " of ", size, ": ", f.message);
     return f;
@@ -39,7 +39,7 @@ inline failure of_rank(failure f, int rank, int size) {
 
 } // namespace detail
 
-/// The ranks of a communicator of MPI's, which must outlive it. A copy means the same ranks. Its functions are collective.
+/// The ranks of an MPI communicator, which must outlive it. Copies are the same ranks. Its functions are collective.
 class communicator {
 public:
     explicit communicator(MPI_Comm comm) : comm_(comm) {
@@ -51,7 +51,8 @@ public:
     int size() const noexcept { return size_; }
     MPI_Comm comm() const noexcept { return comm_; }
 
-    /// Ok where `mine` is ok on all ranks, else on all of them the failure of the lowest rank that has one, named.
+    /// Ok if `mine` is ok on all ranks; otherwise, on all of them, the failure of the lowest
+    /// rank that has one, with its rank.
     result<void> agree(result<void> mine) const {
         int first = mine ? size_ : rank_;
         MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, comm_);
@@ -61,7 +62,7 @@ public:
         const std::string message = broadcast(mine ? std::string() : mine.error().message, first);
         return detail::of_rank(failure{errc(code), message}, first, size_);
     }
-    /// A value that every rank has made, or on all of them a failure: agree(load<Model>(device, folder)).
+    /// A value that every rank has made, or a failure on all of them: agree(load<Model>(device, folder)).
     template <class T>
     result<T> agree(result<T> mine) const {
         if (auto r = agree(mine ? result<void>() : result<void>(mine.error())); !r) return r.error();
@@ -79,7 +80,7 @@ public:
         return text;
     }
 
-    /// A file that exists, written by all ranks at once.
+    /// An existing file that all ranks write at once.
     class rows_file {
     public:
         static result<rows_file> open(const communicator& team, const std::filesystem::path& path) {
@@ -98,12 +99,12 @@ public:
             std::swap(file_, o.file_);
             return *this;
         }
-        /// Collective, as the failure that leads here was agreed on.
+        /// Collective, since the failure that leads here was agreed on.
         ~rows_file() {
             if (file_ != MPI_FILE_NULL) MPI_File_close(&file_);
         }
 
-        /// Each rank its values, from a byte of the file on; durable when all have returned.
+        /// Each rank writes its values, from a byte offset on; they are durable when all have returned.
         result<void> write(std::uint64_t offset, std::span<const float> values) {
             const int e = MPI_File_write_at_all(file_, static_cast<MPI_Offset>(offset), values.data(),
                                                 int(values.size()), MPI_FLOAT, MPI_STATUS_IGNORE);
@@ -130,13 +131,14 @@ private:
 };
 static_assert(io::row_team<communicator>);
 
-/// How long a rank that failed on its own waits for the others to reach the end, before it ends them.
+/// How long a rank that failed alone waits for the others to reach the end before it aborts them.
 inline constexpr std::chrono::milliseconds patience{1000};
 
 namespace detail {
 
-/// The exit code of the run, the same on all ranks, with the failure of one of them printed; with `f` null this rank has none. A failure
-/// that was agreed on brings all ranks here; one that was not leaves the others waiting for this rank, and they are aborted.
+/// The exit code of the run, the same on all ranks; the failure of one of them is printed. `f` is null if this
+/// rank has none. After a failure that was agreed on, all ranks arrive here; after any other, the others wait
+/// for this rank, and are aborted.
 inline int end_together(const communicator& world, MPI_Comm ends, const failure* f,
                         const std::function<int(const failure&)>& print) {
     // the lowest rank that failed, and its exit code
@@ -162,15 +164,15 @@ inline int end_together(const communicator& world, MPI_Comm ends, const failure*
 
 } // namespace detail
 
-/// The main program of each rank: starts MPI, calls `body(communicator)`, result<void>, and ends MPI. Returns the exit code of all ranks:
-/// 0, or that of the first rank that failed, whose message is printed by `print` (which returns its exit code). A rank that fails by itself,
-/// outside of agree, ends the others after a second.
+/// The main program of each rank: starts MPI, calls `body(communicator)`, result<void>, and ends MPI. Returns the exit
+/// code of all ranks: 0, or that of the first rank that failed, whose message `print` prints (returning its exit code).
+/// A rank that fails alone, outside of agree, ends the others after a second.
 template <class Body>
 int run(int& argc, char**& argv, Body&& body, const std::function<int(const failure&)>& print = report) {
     int given = 0, started = 0;
     MPI_Initialized(&started);
     if (started == 0)
-        MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &given); // threads compute, this one communicates
+        MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &given); // other threads compute, this one communicates
     int code = 0;
     {
         MPI_Comm ends = MPI_COMM_NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Image embeddings of many prompts by a team of processes, in one .npy: each prompt draws its numbers from a stream of its own, so that
-// the file is the same for any number of ranks, size of batches and number of threads.
+// Image embeddings of many prompts by a team of processes, in one .npy. Each prompt draws its numbers from a separate
+// stream, so the file is the same for any number of ranks, batch size and number of threads.
 #pragma once
 
 #include "apriori/core/floats.hpp"
@@ -16,7 +16,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori::mpi {
 
-/// A line on stderr now and then: "apriori: 512 of 1000 done, 40 s left".
+/// Prints a line to stderr about every ten seconds and at the end: "apriori: 512 of 1000 done, 40 s left".
 class progress_lines {
 public:
     void operator()(index_t done, index_t items) {
@@ -45,18 +45,18 @@ struct sampling_run {
     std::filesystem::path out{};  ///< the .npy, [prompts, embedding_dim]
     index_t prompts = 0;          ///< in all
     index_t batch = 8;            ///< prompts that a rank samples together; more read the weights less often
-    index_t checkpoint = 64;      ///< prompts that a rank samples between two entries into the manifest
+    index_t checkpoint = 64;      ///< prompts that a rank samples between two entries in the manifest
     std::uint64_t seed = 0;       ///< prompt i draws from stream i of it (philox_generator)
-    float guidance_scale = 4;     ///< 1 and less: none
-    prior_prompt unconditional{}; ///< where guidance needs one
-    io::run_inputs inputs{}; ///< what tells the prompts from others; this function adds seed, guidance, steps and model
-    bool resume = false;     ///< go on with a stopped run, if there is one; else such a run is an error
+    float guidance_scale = 4;     ///< 1 and less: no guidance
+    prior_prompt unconditional{}; ///< needed with guidance
+    io::run_inputs inputs{}; ///< what distinguishes the prompts; this function adds seed, guidance, steps and model
+    bool resume = false;     ///< continue a stopped run, if there is one; otherwise a stopped run is an error
     std::function<void(index_t done, index_t prompts)> on_progress = progress_lines(); ///< on the first rank
 };
 
 namespace detail {
 
-/// A hash of floats as text.
+/// The hash of floats, as text.
 inline std::string hash_text(std::span<const float> values, std::span<const std::uint8_t> more = {}) {
     std::uint64_t hash = content_hash(std::as_bytes(more), content_hash(std::as_bytes(values)));
     std::string text(16, '0');
@@ -78,7 +78,7 @@ inline std::vector<float> numbers_of(std::span<const step_coefficients> steps) {
     return all;
 }
 
-/// All that the numbers depend on: what the caller says, the steps, and the model with the instructions that compute it.
+/// All that the numbers depend on: the caller's inputs, the steps, and the model with its instruction set.
 template <class Model>
 io::run_inputs all_inputs(const Model& model, std::span<const step_coefficients> steps, const sampling_run& run) {
     io::run_inputs in = run.inputs;
@@ -99,7 +99,7 @@ io::run_inputs all_inputs(const Model& model, std::span<const step_coefficients>
     return in;
 }
 
-/// What holds a prompt that a function gives, T or result<T>.
+/// The type that holds a prompt returned by a function, T or result<T>.
 template <class T>
 struct prompt_owner {
     using type = T;
@@ -113,10 +113,11 @@ struct prompt_owner<result<T>> {
 
 } // namespace detail
 
-/// Samples prompts 0 .. run.prompts - 1 on all ranks of a team (mpi::communicator; io::alone for one process), and writes their embeddings in
-/// this order. `prompt(i)` gives prompt i: a prior_prompt, or what owns one and converts to it (io::stored_prompt), or a result of these; it
-/// is called on the rank that samples i. Of a run that is stopped, `run.out`.part and the manifest stay, by which it goes on (resume).
-/// invalid_argument where an embedding is not finite, and as sample_prompts and io::write_ordered_rows.
+/// Samples prompts 0 .. run.prompts - 1 on all ranks of a team (mpi::communicator; io::alone for one process), and
+/// writes their embeddings in this order. `prompt(i)` returns prompt i: a prior_prompt, or a type that owns one and
+/// converts to it (io::stored_prompt), or a result of these. It is called on the rank that samples i. A stopped run
+/// leaves `run.out`.part and the manifest, from which it can be continued (resume). invalid_argument for an embedding
+/// that is not finite; other errors are those of the pipelines' sample_prompts and of io::write_ordered_rows.
 template <io::row_team Team, class Model, scheduler Scheduler, class Prompts>
 result<void> sample_prompts(const Team& team, const Model& model, const Scheduler& schedule, Prompts&& prompt,
                             const sampling_run& run) {
