@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's encoders of any configuration on any device, and the entries under which they are compiled in.
+// CLIP's encoders of any configuration on any device, and their compiled entries.
 #pragma once
 
 #include "any_source.hpp"
@@ -16,9 +16,9 @@ namespace apriori::program {
 class any_text_encoder {
 public:
     virtual ~any_text_encoder() = default;
-    /// Ids are below this.
+    /// Ids must be below this.
     virtual std::int32_t vocab_size() const = 0;
-    /// Of ids [rows, tokens]; see CLIPTextModelWithProjection::encode.
+    /// Encodes ids [rows, tokens]; see CLIPTextModelWithProjection::encode.
     virtual result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                               std::span<const std::uint8_t> attention_mask) const = 0;
 };
@@ -26,14 +26,15 @@ public:
 class any_image_encoder {
 public:
     virtual ~any_image_encoder() = default;
-    /// Of normalised pixels [rows, num_channels, image_size, image_size]; see CLIPVisionModelWithProjection::encode.
+    /// Encodes normalised pixels [rows, num_channels, image_size, image_size]; see
+    /// CLIPVisionModelWithProjection::encode.
     virtual result<clip_vision_encoding> encode(std::span<const float> pixel_values, index_t rows) const = 0;
 };
 
-/// A configuration on a device, with f32 weights, compiled in.
+/// A compiled configuration on a device, with f32 weights.
 template <class Config, class Encoder>
 struct encoder_entry {
-    std::string_view name; ///< of the configuration: a preset, or after a file
+    std::string_view name; ///< name of the configuration: that of a preset, or from a file
     std::string_view device;
     Config config;
     result<std::unique_ptr<Encoder>> (*load)(const any_source& weights, int threads);

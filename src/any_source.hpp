@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any tensor source behind one type, so that the models' translation units include no file format.
+// Any tensor source behind one type, so that the models' translation units need no file formats.
 #pragma once
 
 #include "apriori/core/tensor_source.hpp"
@@ -12,10 +12,10 @@
 
 namespace apriori::program {
 
-/// Refers to a source that must outlive it. Reading ends with `cancelled` once the program is interrupted.
+/// Refers to a source that must outlive it. Once the program is interrupted, reads fail with `cancelled`.
 class any_source {
 public:
-    /// `on_read` is told how many values have been read in all, after each chunk, by one thread at a time.
+    /// `on_read` gets the total number of values read so far, after each chunk, from one thread at a time.
     explicit any_source(tensor_source_ref source, std::function<void(std::int64_t values)> on_read = {})
         : source_(source), on_read_(std::move(on_read)) {}
 

@@ -24,7 +24,8 @@ result<batch_line> parse(const std::string& text, const std::string& where, cons
     return read(*fields, where);
 }
 
-/// How many lines a file has; the first that is wrong is refused before any is made. A stream is read as it comes: 0.
+/// The number of lines of a file, after checking all of them: the first wrong one is an error before any is made. 0 for
+/// a stream, which is read as it arrives.
 result<int> check_lines(const std::filesystem::path& path, const read_line& read) {
     if (path == "-") return 0;
     return for_each_line(path, [&](io::json_fields& fields, const std::string& where) -> result<void> {
@@ -38,15 +39,15 @@ const std::string* value_of(const run_settings& settings, std::string_view key) 
     return at == settings.end() ? nullptr : &at->second;
 }
 
-/// Whether a file is there that holds what these settings give: of a drawn seed, with any. invalid_argument where it holds
-/// something else.
+/// Whether a file exists that was made with these settings; a drawn seed matches any.
+/// invalid_argument if it was made with others.
 result<bool> is_made(const std::filesystem::path& path, const run_settings& settings) {
     if (!is_there(path)) return false;
     const auto file = io::safetensors_source::open(path);
     if (!file) return file.error();
     const auto& there = file->metadata();
     for (const auto& [key, value] : settings) {
-        if (key == "apriori") continue; // another version gives the same
+        if (key == "apriori") continue; // other versions give the same
         if (key == "seed" && value_of(settings, "seed_drawn") != nullptr) continue;
         const auto at = std::find_if(there.begin(), there.end(), [&k = key](const auto& m) { return m.first == k; });
         const std::string was = at == there.end() ? "none" : at->second;
@@ -59,7 +60,7 @@ result<bool> is_made(const std::filesystem::path& path, const run_settings& sett
     return true;
 }
 
-/// Makes lines of one kind; `next` lines of `count` are read, 0: no one knows how many there are.
+/// Makes lines of one kind; `next` of `count` lines have been read, where 0 means an unknown number.
 result<void> make_lines(std::span<const waiting_line> lines, int next, int count, bool shown) {
     const waiting_line& first = lines.front();
     run_progress progress(first.line.steps, 1, shown);
@@ -177,7 +178,7 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
     if (!lines) return lines.error();
     const auto start = std::chrono::steady_clock::now();
     int made = 0, kept = 0;
-    int next = 0; // of the lines
+    int next = 0; // the number of lines read
     std::vector<waiting_line> waiting;
     const auto make_waiting = [&]() -> result<void> {
         if (waiting.empty()) return {};
@@ -201,7 +202,7 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
         if (!waiting.empty() && !joins(waiting.size(), waiting.front().line.kind, w.line.kind, w.line.rows))
             if (auto r = make_waiting(); !r) return r.error();
         waiting.push_back(std::move(w));
-        // those of a stream are made as they arrive
+        // the lines of a stream are made as they arrive
         if (*count == 0 || waiting.back().line.kind.empty())
             if (auto r = make_waiting(); !r) return r.error();
     }

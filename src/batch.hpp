@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file of work, a line of JSON each, made line by line into a folder: what is there already is not made again.
+// A file of work, one line of JSON each, whose results are written to a folder line by line; existing results are kept.
 #pragma once
 
 #include "apriori/io/json_fields.hpp"
@@ -16,19 +16,19 @@
 namespace apriori::program {
 
 struct waiting_line;
-/// What a command makes of a line.
+/// What a command makes from a line.
 struct batch_line {
-    std::string label;                      ///< for people
-    int steps = 0;                          ///< that it samples, in all
-    std::function<run_settings()> settings; ///< all that the file depends on; called once the models are there
-    /// Writes the files of lines of one kind, this one the first of them, by write_each; errors name the line.
+    std::string label;                      ///< for messages
+    int steps = 0;                          ///< steps of sampling, in all
+    std::function<run_settings()> settings; ///< all that the file depends on; called once the models are loaded
+    /// Writes the files of lines of one kind, of which this is the first, with write_each; errors name the line.
     std::function<result<void>(std::span<const waiting_line> lines, run_progress& progress)> make{};
 
     std::string kind{}; ///< lines of one kind may be made together; empty: each alone
-    int rows = 1;       ///< of the batch that they are
-    std::any work{};    ///< what `make` of another line needs of this one
+    int rows = 1;       ///< rows of its batch
+    std::any work{};    ///< what `make` of another line needs from this one
 };
-/// A line whose file is still to be made.
+/// A line whose file has not been made yet.
 struct waiting_line {
     batch_line line;
     std::filesystem::path file;
@@ -37,9 +37,10 @@ struct waiting_line {
 
     failure at(const failure& f) const { return {f.code, where + ": " + f.message}; }
 };
-/// write(i) of each line, whose file is then named; an error names the line.
+/// Calls write(i) for each line and then prints its file; an error names the line.
 result<void> write_each(std::span<const waiting_line> lines, const std::function<result<void>(std::size_t i)>& write);
-/// Whether a line of a kind and of so many rows is made with `waiting` ones of their kind: of 16 rows at most, for more gain little.
+/// Whether a line of a kind and with so many rows is made together with `waiting` ones of its kind: up to 16
+/// rows, since more gain little.
 inline bool joins(std::size_t waiting, const std::string& their_kind, const std::string& kind, int rows) {
     return waiting > 0 && !kind.empty() && kind == their_kind && (static_cast<int>(waiting) + 1) * rows <= 16;
 }
@@ -48,10 +49,10 @@ inline bool joins(std::size_t waiting, const std::string& their_kind, const std:
 batch_line sampled_line(std::string label, int steps, run_report& report, std::function<run_settings()> settings,
                         std::function<result<made_embeddings>(run_progress&)> draw);
 
-/// Reads a line's fields, and checks them; `where`, "prompts.jsonl:3", opens messages.
+/// Reads and checks a line's fields; messages begin with `where`, such as "prompts.jsonl:3".
 using read_line = std::function<result<batch_line>(io::json_fields& fields, const std::string& where)>;
 
-/// Fields by diffusers' names: that which must be there, such as may be, and those that all sampling commands have.
+/// Fields under diffusers' names: a required one, an optional one, and those of all sampling commands.
 void read_prompt(io::json_fields& fields, std::string& prompt);
 void read_optional(io::json_fields& fields, const char* key, std::optional<std::string>& text);
 result<void> read_sampling_fields(io::json_fields& fields, const std::string& where,
@@ -60,18 +61,18 @@ result<void> read_sampling_fields(io::json_fields& fields, const std::string& wh
 /// The fields of a line.
 result<io::json_fields> parse_line(const std::string& text, const std::string& where);
 
-/// `check(fields, where)` of every line of a file: how many there are, or the first error.
+/// Calls check(fields, where) for every line of a file. Returns the number of lines, or the first error.
 result<int> for_each_line(const std::filesystem::path& path,
                           const std::function<result<void>(io::json_fields& fields, const std::string& where)>& check);
 
-/// The lines that a process makes, of several that have the same file: line `mine`, mine + of, ...
+/// The lines that one of several processes with the same file makes: lines mine, mine + of, ...
 struct line_share {
     int mine = 0, of = 1;
 };
 
-/// Makes out/<line>.safetensors of each line of `lines`, "-" the standard input; `load` gets the models ready once all lines of
-/// a file have been checked. A file that is there is kept if it was made in the same way, and refused if not; so a run that
-/// was stopped goes on where it was.
+/// Makes out/<line>.safetensors for each line of `lines`, where "-" is the standard input. `load` loads the models
+/// after all lines of a file have been checked. An existing file is kept if it was made in the same way, and otherwise
+/// is an error, so a stopped run can be continued.
 result<exit_code> run_batch(const std::filesystem::path& lines, const std::filesystem::path& out, const read_line& read,
                             const std::function<result<void>()>& load, line_share share = {});
 

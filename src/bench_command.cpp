@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori bench: how long the parts of sampling take, held against what the machine can do, measured in turn with them.
+// apriori bench: times the parts of sampling, and compares them with the machine's peak rates, measured in between.
 #include "apriori/io/synthetic_source.hpp"
 #include "apriori/models/prior_input.hpp"
 #include "apriori/schedulers/any_scheduler.hpp"
@@ -21,10 +21,10 @@ namespace apriori::program {
 
 namespace {
 
-/// A prompt of so many live tokens for the configuration; its numbers do not matter to the time it takes.
+/// A prompt of so many unmasked tokens for the configuration; its numbers do not influence the time.
 condition make_condition(const PriorConfig& c, const char* name, int tokens) {
     condition made;
-    // Shap-E's image prior sees the patches of an image, without text; the others a pooled embedding.
+    // Shap-E's image prior takes the patches of an image, without text; the others take a pooled embedding.
     const bool patches = c == canonical(presets::shap_e_img2img);
     made.text_embeds.resize(static_cast<std::size_t>(c.embedding_proj_dim) * (patches ? 256 : 1));
     io::synthetic_normal(name, made.text_embeds);
@@ -40,7 +40,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Runs a work again and again for `least_seconds`, at most `most_runs` times; once if it takes that long.
+/// Repeats a work for `least_seconds`, but at most `most_runs` times; once if it takes that long.
 result<void> time_work(timing& t, double least_seconds, std::size_t most_runs) {
     double spent = 0;
     for (std::size_t i = 0; i < most_runs && (i == 0 || spent < least_seconds); ++i) {
@@ -53,9 +53,9 @@ result<void> time_work(timing& t, double least_seconds, std::size_t most_runs) {
     return {};
 }
 
-/// All works in turn, and the ceilings between them, in as many rounds.
+/// Measures all works in turn, with the ceilings between them, in `rounds` rounds.
 result<void> measure(bench_report& report, any_prior& model, int rounds) {
-    // A sampling goes first, so that the peak of memory is that of sampling.
+    // A sampling comes first, so that the peak of memory is that of sampling.
     std::vector<std::size_t> order(report.works.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_partition(order.begin(), order.end(),
@@ -70,7 +70,7 @@ result<void> measure(bench_report& report, any_prior& model, int rounds) {
             if (round == 0 && t.work.prepare)
                 if (auto r = t.work.prepare(); !r) return r;
             if (auto r = time_work(t, round == 0 ? 0 : 0.1, round == 0 ? 1 : 200); !r) return r;
-            if (round == 0) { // memory is touched, threads are awake: not counted
+            if (round == 0) { // not counted: memory is touched and threads wake up
                 if (i == order.front()) {
                     report.first = t.seconds.front();
                     report.peak_memory_bytes = peak_memory_bytes();
@@ -97,7 +97,7 @@ result<exit_code> run_bench(const bench_options& options) {
     if (!models) return models.error();
     auto found = find_subject(*models, on, options.preset, options.model);
     if (!found) return found.error();
-    if (options.preset.empty() && !*packed) // a folder without weights has synthetic ones
+    if (options.preset.empty() && !*packed) // a folder without weights gets synthetic ones
         if (auto r = found->open_weights(); !r && r.error().code != errc::not_found) return r.error();
     found->loras = std::move(*loras);
     const PriorConfig& c = found->entry->config;

@@ -19,8 +19,8 @@ constexpr std::string_view message =
 std::atomic_flag said;
 
 extern "C" void on_bus_error(int signal, siginfo_t* info, void*) {
-    if (info->si_code != BUS_ADRERR) { // no file's
-        std::signal(signal, SIG_DFL);  // and the instruction is tried once more
+    if (info->si_code != BUS_ADRERR) { // not from a mapped file
+        std::signal(signal, SIG_DFL);  // then the instruction runs again
         return;
     }
     while (said.test_and_set()) ::pause(); // another thread ends the program

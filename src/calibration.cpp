@@ -27,7 +27,8 @@ struct calibration_prompt {
     index_t forwards() const { return options.samples * branches() * std::ssize(steps.steps()); }
 };
 
-/// Forwards of a sampling that a calibration runs at once: 512, or fewer where their activations took more than about 4 GB, 32 at least.
+/// The most forwards of a sampling that a calibration runs at once: 512, or fewer if their activations would take more
+/// than about 4 GB, but at least 32.
 index_t most_forwards(const PriorConfig& c) {
     const double tokens = c.num_embeddings + c.additional_embeddings, bytes = 160.0 * tokens * c.inner_dim();
     return std::clamp(static_cast<index_t>(4e9 / bytes), index_t{32}, index_t{512});
@@ -39,7 +40,7 @@ condition condition_of(const prior_prompt& p) {
             {p.attention_mask.begin(), p.attention_mask.end()}};
 }
 
-/// Takes of `all` things that come one by one `most`, evenly.
+/// Selects `most` of `all` things that come one by one, evenly.
 class even_choice {
 public:
     even_choice(index_t all, index_t most) : all_(all), most_(std::min(all, most)) {}
@@ -60,7 +61,7 @@ public:
         const auto count =
             for_each_line(from.calibrate, [&](io::json_fields& fields, const std::string& where) -> result<void> {
                 pipeline_options o = base;
-                o.seed = prompts_.size(); // unless the line has one: the same latents for all would be few
+                o.seed = prompts_.size(); // unless the line has one: otherwise all would have the same latents
                 std::string text;
                 read_prompt(fields, text);
                 read_optional(fields, "negative_prompt", o.negative);
@@ -152,7 +153,7 @@ private:
             std::vector<float> x(latents);
             for (float& v : x) v *= scale;
             std::size_t step = 0;
-            const auto keep = [&] { // what the model is given in the step to come
+            const auto keep = [&] { // the model's inputs in the next step
                 const step_coefficients& c = p.steps.steps()[step++];
                 for (std::size_t s = 0; s < x.size(); s += dim)
                     for (const prior_prompt& b : branches)
@@ -182,7 +183,7 @@ private:
     }
 
     pipeline_parts parts_;
-    std::vector<std::pair<std::string, std::string>> texts_; ///< and what they are guided away from
+    std::vector<std::pair<std::string, std::string>> texts_; ///< with the texts that they are guided away from
     std::vector<calibration_prompt> prompts_;
     index_t steps_ = 0, forwards_ = 0;
 };

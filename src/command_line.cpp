@@ -24,7 +24,7 @@ namespace apriori::program {
 
 namespace {
 
-/// A check by a function that says whether the text is allowed; the message shows it and says what is.
+/// A check by a function that returns whether the text is allowed; the message shows the text and what is allowed.
 template <class F>
 CLI::Validator allowed(std::string what, F&& is_allowed) {
     return CLI::Validator(
@@ -35,7 +35,7 @@ CLI::Validator allowed(std::string what, F&& is_allowed) {
         "");
 }
 
-/// The number that the whole text is, as JSON and Python write it in decimal digits.
+/// The number that the whole text is, written in decimal digits as in JSON and Python; nullopt if it is not one.
 template <class T>
 std::optional<T> parse_number(std::string_view text) {
     T value{};
@@ -44,8 +44,8 @@ std::optional<T> parse_number(std::string_view text) {
     return value;
 }
 
-/// A number for which `is_allowed` says yes. What CLI11 reads from the text after it is this number: CLI11 itself takes 010 for 8,
-/// wraps negative numbers around to unsigned ones, and makes the largest one of what is too large.
+/// A number for which `is_allowed` returns true. The text is replaced by this number, which CLI11 then reads: CLI11
+/// alone reads 010 as 8, wraps negative numbers around to unsigned ones, and saturates numbers that are too large.
 template <class T, class F>
 CLI::Validator number(std::string what, F&& is_allowed) {
     return CLI::Validator(
@@ -58,20 +58,20 @@ CLI::Validator number(std::string what, F&& is_allowed) {
         },
         "");
 }
-/// Numbers from `least` to `most`; NaN is none of them.
+/// Numbers from `least` to `most`; NaN is not one.
 template <class T>
 CLI::Validator between(T least, T most) {
     return number<T>(fmt::format("{} to {}", least, most), [=](T x) { return x >= least && x <= most; });
 }
-/// Numbers that a float holds.
+/// Finite numbers that fit into a float.
 CLI::Validator finite() {
     return number<double>("a finite number",
                           [](double x) { return std::abs(x) <= double{std::numeric_limits<float>::max()}; });
 }
-/// The weight behind a text or a file.
+/// The weight after a text or a file.
 CLI::Validator finite_weight() { return finite().application_index(1); }
 
-/// A path; an option in its place is a value that was forgotten.
+/// A path. An option in its place means that the value was forgotten.
 CLI::Validator path() {
     return allowed("a path", [](const std::string& text) { return !text.empty() && !text.starts_with("--"); });
 }
@@ -91,7 +91,7 @@ CLI::Validator weight_format() {
     });
 }
 
-/// Where to compute and with what weights; `threads` where a command takes them.
+/// Where to compute and with which weights; `threads` for commands that take them.
 void add_device(CLI::App& command, device_options& on, bool threads = true) {
     command.add_option("--device", on.device, "Where to compute: cpu, eigen or cuda, as far as compiled in")
         ->type_name("NAME")
@@ -141,7 +141,7 @@ void add_batch(CLI::App& command, std::filesystem::path& batch) {
              "FILE.npy); - reads the standard input");
 }
 
-/// What all commands that sample have.
+/// The options of all commands that sample.
 void add_pipeline(CLI::App& command, pipeline_options& o) {
     add_model(command, o.model);
     add_file(command, "--packed", o.packed,
@@ -153,7 +153,7 @@ void add_pipeline(CLI::App& command, pipeline_options& o) {
         ->capture_default_str();
     command.add_option("--steps", o.steps, "Steps of the scheduler; 1 is the single step at its last timestep")
         ->type_name("N")
-        ->transform(between(1, 100000)) // how many there can be the scheduler says
+        ->transform(between(1, 100000)) // the scheduler checks how many are possible
         ->capture_default_str();
     command.add_option("--guidance", o.guidance, "Classifier-free guidance; 1 and less: none")
         ->type_name("G")
@@ -315,7 +315,7 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
     CLI::App app("Samples image embeddings with unCLIP priors that are compiled in.", "apriori");
     app.set_version_flag("--version", std::string("apriori ") + version::string);
     app.footer(exit_code_help);
-    app.require_subcommand(0, 1); // none: reported below, after what is not an option
+    app.require_subcommand(0, 1); // none: reported below, after arguments that are not options
 
     CLI::App* sample_command = app.add_subcommand("sample", "Sample image embeddings for prompts");
     add_sample(*sample_command, sample);

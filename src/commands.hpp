@@ -23,7 +23,7 @@ struct device_options {
     std::string weights_or_default() const { return weights.empty() ? "f32" : weights; }
 };
 
-/// What the commands that sample share.
+/// Options of all commands that sample.
 struct pipeline_options {
     device_options on;
     std::filesystem::path model;
@@ -33,25 +33,25 @@ struct pipeline_options {
     int samples = 1, steps = 25;
     float guidance = 4;
     std::uint64_t seed = 0;
-    bool seed_drawn = false;             ///< no one has chosen it
-    std::optional<std::string> negative; ///< what to guide away from, in place of the empty text
+    bool seed_drawn = false;             ///< not chosen by the user
+    std::optional<std::string> negative; ///< text to guide away from, instead of the empty text
     bool mask_text_encoder = false;
-    std::filesystem::path out, png; ///< empty: not wanted
-    std::filesystem::path batch; ///< work as lines of JSON, "-" the standard input; `out` is then a folder; empty: none
+    std::filesystem::path out, png; ///< empty: not written
+    std::filesystem::path batch; ///< work as lines of JSON, "-" for standard input; `out` is then a folder; empty: none
 };
 
 struct sample_options : pipeline_options {
     std::filesystem::path conditions; ///< empty: the names are words
     std::vector<std::string> names;   ///< words, or names in the file of conditions; empty: all of them
-    bool resume = false;              ///< go on with a batch into one .npy that was stopped
+    bool resume = false;              ///< continue a stopped batch into one .npy
 
-    /// Whether a batch goes into one file.
+    /// Whether a batch is written to one file.
     bool into_one_file() const { return !batch.empty() && out.extension() == ".npy"; }
 };
-/// Draws image embeddings for prompts of the command line or of a file of conditions.
+/// Samples image embeddings for prompts of the command line or of a file of conditions.
 result<exit_code> run_sample(const sample_options& options);
 class ranks;
-/// Draws those of options.batch, the processes each their lines: into a folder, or all of them into one .npy.
+/// Samples those of options.batch, each process its lines: into a folder, or all of them into one .npy.
 result<exit_code> run_sample_batch(const sample_options& options, const ranks& all);
 
 /// A text or a file with an image embedding, and its weight.
@@ -59,8 +59,8 @@ using weighted_name = std::pair<std::string, float>;
 
 struct interpolate_options : pipeline_options {
     std::vector<weighted_name> texts, images;
-    std::optional<std::string> negative_embedding; ///< of which Kandinsky's negative embedding is sampled
-    int frames = 0; ///< so many mixes from the first condition to the second; 0: one, by the weights
+    std::optional<std::string> negative_embedding; ///< Kandinsky's negative embedding is sampled from it
+    int frames = 0; ///< number of mixes from the first condition to the second; 0: one, by the weights
 };
 /// Mixes image embeddings of texts and images.
 result<exit_code> run_interpolate(const interpolate_options& options);
@@ -80,7 +80,7 @@ struct encode_options {
     bool mask_text_encoder = false;
     std::vector<std::string> texts;
 };
-/// Writes what the text encoder gives for texts.
+/// Writes the text encoder's outputs for texts.
 result<exit_code> run_encode(const encode_options& options);
 
 struct verify_options {
@@ -95,7 +95,7 @@ struct info_options {
     std::string model; ///< a folder, a config.json or a preset; empty: what is compiled in
     int rows = 1;
 };
-/// Says what a model costs and how it is fused.
+/// Prints what a model costs and how it is fused.
 result<exit_code> run_info(const info_options& options);
 
 struct pack_options {
@@ -105,8 +105,8 @@ struct pack_options {
     std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     std::string target;             ///< the instruction set to pack for; empty: that of this machine
     std::filesystem::path
-        calibrate; ///< prompts, as in a batch, with which weights of four bits are rounded; empty: none
-    std::filesystem::path conditions; ///< the same as text-encoder outputs
+        calibrate; ///< prompts as in a batch, for which the weights of four bits are rounded; empty: none
+    std::filesystem::path conditions; ///< the same, as text-encoder outputs
     bool mask_text_encoder = false;
 
     bool calibrates() const { return !calibrate.empty() || !conditions.empty(); }
@@ -123,7 +123,7 @@ struct bench_options {
     std::filesystem::path packed;   ///< weights; empty: the folder's, or synthetic ones
     std::vector<std::string> loras; ///< FILE or FILE:WEIGHT
     int tokens = 12, samples = 1, steps = 25, repeats = 5;
-    int rows_forward = 2; ///< of the largest forward; 1 and 2 are always timed
+    int rows_forward = 2; ///< rows of the largest forward; 1 and 2 are always timed
     bool json = false;
 };
 /// Times the parts of sampling.

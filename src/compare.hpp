@@ -11,15 +11,16 @@
 namespace apriori::program {
 
 struct comparison {
-    double error = 0;      ///< the largest |got - expected|; infinite where one is no number
-    std::size_t where = 0; ///< of that element
-    double largest = 0;    ///< |expected|
+    double error = 0;      ///< the largest |got - expected|; infinite if one is NaN
+    std::size_t where = 0; ///< the index of that element
+    double largest = 0;    ///< the largest |expected|
     double tolerance = 0;
 
     bool within() const noexcept { return error <= tolerance; }
 };
 
-/// Both of one size. The tolerance is `absolute`, times the largest |expected| where `relative` and that is above 1.
+/// Compares spans of equal size. The tolerance is `absolute`, times the largest |expected| if
+/// `relative` and that is above 1.
 inline comparison compare(std::span<const float> got, std::span<const float> expected, double absolute, bool relative) {
     comparison c;
     for (std::size_t i = 0; i < expected.size(); ++i) {

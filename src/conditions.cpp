@@ -39,7 +39,7 @@ result<std::vector<float>> conditions_file::read_tensor(const std::string& name,
         return failure{errc::not_found, fmt::format("{}: holds no tensor {}", path_.string(), io::quote(name, 200))};
     const tensor_info info = tensors_.info(*at);
     std::vector<index_t> got(info.dims.begin(), info.dims.begin() + info.rank);
-    // A batch axis of 1 in front, as an encoder returns it, is as good as none.
+    // A leading batch axis of 1, as an encoder returns it, may be present.
     if (got.size() == shape.size() + 1 && got.front() == 1) got.erase(got.begin());
     if (got != shape)
         return failure{errc::shape_mismatch, fmt::format("{}: {} is {}; the model takes {}", path_.string(),

@@ -20,12 +20,12 @@ public:
 
     static result<conditions_file> open(const std::filesystem::path& path);
 
-    /// Sorted; `unconditional` is one of them if it is there.
+    /// Sorted; includes `unconditional` if the file has it.
     const std::vector<std::string>& names() const noexcept { return names_; }
     bool holds(std::string_view name) const;
 
-    /// The condition for a model of that configuration. not_found, with names that are near, if there is none of this
-    /// name; shape_mismatch, or invalid_argument for a value that is not a number, if it is no condition for the model.
+    /// The condition for a model of that configuration. not_found, with similar names, if there is none of this name;
+    /// shape_mismatch, or invalid_argument for a value that is not a number, if it is not a condition for the model.
     result<condition> read(std::string_view name, const PriorConfig& config) const;
 
 private:

@@ -13,8 +13,8 @@ namespace apriori::program {
 class contact_sheet {
 public:
     static constexpr int most_in_row = 16; ///< pictures of one prompt
-    static constexpr int scale = 8;        ///< pixels of the PNG for one of a picture, each way
-    static constexpr int margin = 1;       ///< white pixels of the picture's size around each
+    static constexpr int scale = 8;        ///< edge, in pixels of the PNG, of a pixel of a picture
+    static constexpr int margin = 1;       ///< white pixels around each picture, in the picture's pixels
 
     void add_row(const pictures& row);
 

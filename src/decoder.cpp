@@ -16,7 +16,7 @@ namespace apriori::program {
 
 namespace {
 
-/// A linear layer in packed form.
+/// A packed linear layer.
 template <index_t Out, index_t In>
 struct linear_layer {
     using packed = cpu<>::packed<f32>;
@@ -34,7 +34,7 @@ struct linear_layer {
     }
 };
 
-/// The tensor of that name; its shape has been checked.
+/// The tensor of that name, whose shape has been checked.
 result<std::vector<float>> read(const io::weights_source& source, std::string_view name) {
     const auto at = source.find(name);
     std::vector<float> values(static_cast<std::size_t>(source.info(*at).size()));
@@ -47,7 +47,7 @@ result<std::vector<float>> read(const io::weights_source& source, std::string_vi
 struct decoder::state {
     linear_layer<hidden_dim, embedding_dim> first;
     linear_layer<pictures::size, hidden_dim> second;
-    std::vector<float> centroids; ///< [digits, embedding_dim] of length 1; empty where there are none
+    std::vector<float> centroids; ///< [digits, embedding_dim] of length 1; empty if there are none
 };
 
 decoder::decoder(std::unique_ptr<state> s) : state_(std::move(s)) {}
@@ -141,7 +141,7 @@ std::optional<int> decoder::count_hits(std::string_view prompt, std::span<const 
 std::optional<int> named_digit(std::string_view text) {
     static constexpr std::array<std::string_view, decoder::digits> words = {"zero", "one", "two",   "three", "four",
                                                                             "five", "six", "seven", "eight", "nine"};
-    // the first digit that is named anywhere, as sample.py has it: not the first word that names one
+    // the smallest digit that is named anywhere, as in sample.py: not the first word that names one
     std::vector<std::string> found;
     std::istringstream stream{std::string(text)};
     for (std::string word; stream >> word;) found.push_back(word);

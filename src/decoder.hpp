@@ -28,9 +28,9 @@ class decoder {
 public:
     static constexpr int embedding_dim = 64, hidden_dim = 256, digits = 10;
 
-    /// True if the folder's config.json says that it makes pictures: other pipelines have decoders of other kinds.
+    /// True if the folder's config.json says that it makes pictures: other pipelines have other kinds of decoders.
     static bool recognises(const std::filesystem::path& folder);
-    /// The decoder in a folder that `recognises` knows.
+    /// The decoder in a folder for which `recognises` is true.
     static result<decoder> open(const std::filesystem::path& folder);
 
     decoder(decoder&&) noexcept;
@@ -39,8 +39,8 @@ public:
     /// Pictures of embeddings [count, embedding_dim]: sigmoid(W2 gelu(W1 e + b1) + b2).
     result<pictures> operator()(std::span<const float> embeddings) const;
 
-    /// How many of the embeddings [count, embedding_dim] lie nearest, by cosine, to the centroid of the digit that the
-    /// prompt names; nothing where it names none, or no centroids are there.
+    /// How many of the embeddings [count, embedding_dim] are nearest, by cosine, to the centroid of the digit that the
+    /// prompt names; nullopt if it names none, or there are no centroids.
     std::optional<int> count_hits(std::string_view prompt, std::span<const float> embeddings) const;
 
 private:
@@ -49,7 +49,7 @@ private:
     std::unique_ptr<state> state_;
 };
 
-/// The digit whose name, "zero" to "nine", is a word of the text.
+/// The smallest digit whose name, "zero" to "nine", is a word of the text.
 std::optional<int> named_digit(std::string_view text);
 
 } // namespace apriori::program

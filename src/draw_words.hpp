@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Words to embeddings by the pipeline that the folder is of, as one batch.
+// Samples embeddings of texts, as one batch, with the pipeline of the folder.
 #pragma once
 
 #include "apriori/core/torch_random.hpp"
@@ -8,7 +8,7 @@
 
 namespace apriori::program {
 
-/// As the library's pipelines take texts, and options.negative for each of them.
+/// The texts as the library's pipelines take them, and options.negative for each of them.
 std::vector<std::string_view> views_of(std::span<const std::string> texts);
 std::vector<std::string_view> negatives_of(const pipeline_options& options, std::size_t texts);
 
@@ -16,7 +16,7 @@ std::vector<std::string_view> negatives_of(const pipeline_options& options, std:
 embedding_options embedding_options_of(const pipeline_options& options, std::span<const std::string_view> negative,
                                        run_progress& progress);
 
-/// Generators of parts of a batch that are as long: each gives its part the numbers that it would give it alone.
+/// Generators of equally long parts of a batch: each part gets the numbers that its generator would give it alone.
 class generators_of_parts {
 public:
     explicit generators_of_parts(std::span<const std::uint64_t> seeds) : parts_(seeds.begin(), seeds.end()) {}
@@ -26,8 +26,9 @@ private:
     std::vector<torch_generator> parts_;
 };
 
-/// Samples texts as one batch, each with its negative one or all without, in diffusers' order: UnCLIPPipeline's, or, where the folder has
-/// an image encoder, KandinskyV22PriorPipeline's. What did not fit is reported on stderr.
+/// Samples texts as one batch, each with its negative text or all without, in diffusers' order: that of
+/// UnCLIPPipeline, or, if the folder has an image encoder, of KandinskyV22PriorPipeline. Tokens that did
+/// not fit are reported on stderr.
 result<made_embeddings> draw_words(const pipeline_options& options, const pipeline_parts& parts,
                                    std::span<const std::string> texts, std::span<const std::string_view> negative,
                                    generators_of_parts random, run_progress& progress);

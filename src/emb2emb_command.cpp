@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori emb2emb: image embeddings, noised and sampled towards texts, as KandinskyV22PriorEmb2EmbPipeline does.
+// apriori emb2emb: image embeddings, noised and then sampled towards texts, as in KandinskyV22PriorEmb2EmbPipeline.
 #include "apriori/text/unicode.hpp"
 #include "batch.hpp"
 #include "commands.hpp"
@@ -31,7 +31,7 @@ result<made_embeddings> draw(const emb2emb_options& options, const pipeline_part
     auto made = parts.kandinsky().emb2emb(texts, image_embeds{images}, options.strength, random,
                                           embedding_options_of(options, negative, progress));
     if (auto r = check_made(made, progress); !r) {
-        if (r.error().code == errc::cancelled) return r.error(); // interrupted: no option's fault
+        if (r.error().code == errc::cancelled) return r.error(); // interrupted: not the fault of an option
         return failure{r.error().code, "--strength, --image: " + r.error().message};
     }
     report_cut(options.texts, made->cut, parts.words->tokenizer.model_max_length());

@@ -39,7 +39,7 @@ result<io::npy_array> read_image_embeds(const std::filesystem::path& path) {
 } // namespace
 
 std::string prompts_text(std::span<const std::string> prompts) {
-    // one by one: the library's arrays allocate when they are destroyed, and end the program where there is no memory
+    // one by one: the JSON library's arrays allocate in their destructor, and end the program if there is no memory
     std::string text;
     for (const std::string& prompt : prompts) text += (text.empty() ? "[" : ",") + json_text(prompt);
     return text.empty() ? "[]" : text + "]";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of image embeddings: what the sampling commands write, with how it was made, and what they read.
+// Files of image embeddings: those that the sampling commands write, with how they were made, and those that they read.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -19,14 +19,14 @@ namespace apriori::program {
 /// Keys and values of a file's metadata.
 using run_settings = std::vector<std::pair<std::string, std::string>>;
 
-/// ["a","b"]: prompts for the metadata.
+/// Prompts for the metadata: ["a","b"].
 std::string prompts_text(std::span<const std::string> prompts);
 
 /// How a run samples these prompts: everything that its numbers depend on, and the program's version last.
 run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,
                          std::span<const std::string> prompts);
 
-/// [rows, width] image_embeds, and negative_image_embeds where there are some.
+/// image_embeds [rows, width], and negative_image_embeds if there are any.
 struct made_embeddings {
     index_t width = 0;
     std::vector<float> image_embeds{}, negative_image_embeds{};
@@ -34,12 +34,12 @@ struct made_embeddings {
     index_t rows() const noexcept { return static_cast<index_t>(image_embeds.size()) / width; }
 };
 
-/// Writes them, whole or not at all: as safetensors with the settings, or where the name ends in .npy image_embeds alone.
+/// Writes them, whole or not at all: as safetensors with the settings, or only image_embeds if the name ends in .npy.
 result<void> write_embeddings(const std::filesystem::path& path, const made_embeddings& made,
                               const run_settings& settings);
 
-/// Image embeddings [rows, width] of a .npy file, or image_embeds of a safetensors file; one row may be without its axis.
-/// shape_mismatch, invalid_argument for a value that is not a number.
+/// Image embeddings [rows, width] of a .npy file, or image_embeds of a safetensors file; a single row may lack its
+/// axis. shape_mismatch, or invalid_argument for a value that is not a number.
 result<std::vector<float>> read_embeddings(const std::filesystem::path& path, index_t width);
 
 } // namespace apriori::program

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori encode: what the text encoder gives, as files of conditions that `sample --conditions` reads.
+// apriori encode: writes the text encoder's outputs, as files of conditions that `sample --conditions` reads.
 #include "apriori/io/safetensors_writer.hpp"
 #include "batch.hpp"
 #include "commands.hpp"
@@ -15,8 +15,8 @@ namespace apriori::program {
 
 namespace {
 
-/// What the tensors of each text are called: by the text, or, if it can't be part of a tensor's name, by its place: text_3 is the
-/// third. A text said twice has one name.
+/// The name of each text's tensors: the text, or, if it can't be part of a tensor's name, its index: text_3 is the
+/// third. Equal texts have one name.
 std::vector<std::string> names_of(const std::vector<std::string>& texts) {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -26,7 +26,7 @@ std::vector<std::string> names_of(const std::vector<std::string>& texts) {
             names.push_back(texts[i]);
         } else {
             std::string name = fmt::format("text_{}", i + 1);
-            while (std::find(texts.begin(), texts.end(), name) != texts.end()) name += '_'; // that is a text itself
+            while (std::find(texts.begin(), texts.end(), name) != texts.end()) name += '_'; // taken by another text
             names.push_back(name);
         }
     }
@@ -46,7 +46,7 @@ run_settings settings_of(const encode_options& options, const pipeline_parts& pa
             {"model", parts.model_name}};
 }
 
-/// Writes the texts and the empty one.
+/// Writes the conditions of the texts and of the empty one.
 result<void> write_conditions(const std::filesystem::path& file, const run_settings& settings,
                               const encode_options& options, const pipeline_parts& parts,
                               const std::vector<std::string>& texts) {
@@ -55,7 +55,7 @@ result<void> write_conditions(const std::filesystem::path& file, const run_setti
     std::vector<std::string_view> all{""};
     const std::vector<std::string> own = names_of(texts);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-        if (std::find(names.begin(), names.end(), own[i]) != names.end()) continue; // said twice
+        if (std::find(names.begin(), names.end(), own[i]) != names.end()) continue; // a repeated text
         names.push_back(own[i]);
         all.push_back(texts[i]);
     }
@@ -63,7 +63,7 @@ result<void> write_conditions(const std::filesystem::path& file, const run_setti
     if (!encoded) return encoded.error();
     report_cut(names, encoded->cut, words.tokenizer.model_max_length());
 
-    io::safetensors_writer out; // refers to what is added
+    io::safetensors_writer out; // refers to the tensors that are added
     const std::vector<float> masks(encoded->attention_mask.begin(), encoded->attention_mask.end());
     for (std::size_t t = 0; t < names.size(); ++t) {
         const prior_prompt p = (*encoded)[static_cast<index_t>(t)];

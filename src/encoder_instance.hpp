@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One of CLIP's encoders on one device as an any_text_encoder or any_image_encoder.
+// One of CLIP's encoders on one device, as an any_text_encoder or any_image_encoder.
 #pragma once
 
 #include "any_prior.hpp"
@@ -11,7 +11,7 @@
 
 namespace apriori::program {
 
-/// A model and its device. A platform is as prior_instance.hpp has it.
+/// A model and its device. For platforms see prior_instance.hpp.
 template <class Model, class Platform>
 struct hosted_model {
     static result<hosted_model> load(const any_source& weights, int threads) {
@@ -59,7 +59,7 @@ result<std::unique_ptr<Encoder>> load_encoder(const any_source& weights, int thr
     return std::unique_ptr<Encoder>(new Instance<Model, Platform>(std::move(*hosted)));
 }
 
-/// A text encoder on a platform: what a unit returns.
+/// A text encoder on a platform: the entries of a unit.
 template <CLIPTextConfig Config, class Platform, class Format>
 const entry_list* entries_of(std::string_view name) {
     using model = CLIPTextModelWithProjection<Config, typename Platform::device_type, Format>;
@@ -68,7 +68,7 @@ const entry_list* entries_of(std::string_view name) {
     static const entry_list list{.priors = {}, .text_encoders = {&entry, 1}, .image_encoders = {}};
     return &list;
 }
-/// An image encoder, likewise.
+/// An image encoder on a platform: the entries of a unit.
 template <CLIPVisionConfig Config, class Platform, class Format>
 const entry_list* entries_of(std::string_view name) {
     using model = CLIPVisionModelWithProjection<Config, typename Platform::device_type, Format>;
@@ -77,7 +77,7 @@ const entry_list* entries_of(std::string_view name) {
     static const entry_list list{.priors = {}, .text_encoders = {}, .image_encoders = {&entry, 1}};
     return &list;
 }
-/// Both of a CLIPModel.
+/// Both encoders of a CLIPModel.
 template <clip_model_configs Configs, class Platform, class Format>
 const entry_list* entries_of(std::string_view name) {
     static const entry_list list{.priors = {},

@@ -42,7 +42,7 @@ void print_compiled(const catalogue& models) {
     if (!others.empty()) fmt::print("presets that are not compiled in: {}\n", others);
 }
 
-/// What `info` is asked about: presets need no option of their own here.
+/// The subject of `info`: a preset needs no option here.
 result<subject> find_subject(const catalogue& models, const info_options& options) {
     const bool is_preset = find_preset(options.model) != nullptr;
     auto found = find_subject(models, options.on, is_preset ? options.model : std::string(), options.model);

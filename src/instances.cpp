@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one file that knows all instances: CMake writes instances.inc, a line for each unit, and build_info.hpp.
+// The only file that knows all instances: CMake writes instances.inc, a line for each unit, and build_info.hpp.
 #include "instances.hpp"
 
 #include "apriori/core/arch_choice.hpp"
@@ -18,7 +18,7 @@ namespace apriori::program {
 
 namespace {
 
-/// The units that there are once for each instruction set, and the others.
+/// The units with one build for each instruction set, and below the others.
 constexpr std::span<const arch_entry> (*closed_units[])() = {
     nullptr,
 #define APRIORI_CLOSED_UNIT(entry) &entry##_archs,
@@ -36,7 +36,7 @@ constexpr const void* (*other_units[])() = {
 #undef APRIORI_UNIT
 };
 
-/// A list of CMake's as people write it.
+/// A CMake list with commas.
 std::string comma_list(std::string_view list) {
     std::string text;
     for (const char c : list) text += c == ';' ? std::string(", ") : std::string(1, c);
@@ -54,7 +54,7 @@ std::string joined(std::string_view list, std::string_view more) {
     return list.empty() ? std::string(more) : std::string(list) + ';' + std::string(more);
 }
 
-/// An option of CMake, as a word of a command line.
+/// A CMake option, as a word of a command line.
 std::string setting(std::string_view name, std::string_view value) {
     return io::shell_quoted(std::string_view(fmt::format("-DAPRIORI_{}={}", name, value)));
 }
@@ -67,7 +67,7 @@ std::string rebuild(const std::string& option) {
                        build_info::target);
 }
 
-/// "WHAT is not compiled into this program, which has THESE; add it: ...".
+/// The failure "WHAT is not compiled into this program, which has THESE; add it: ...".
 failure not_compiled(const std::string& what, std::string_view have, const std::string& option) {
     return {errc::unsupported, fmt::format("{} is not compiled into this program, which has {}; add it: {}", what,
                                            comma_list(have), rebuild(option))};
@@ -103,7 +103,7 @@ result<void> check(const device_options& on) {
     return {};
 }
 
-/// "FILE: this configuration is not compiled into this program; add it: ...".
+/// The failure "FILE: this configuration is not compiled into this program; add it: ...".
 failure config_not_compiled(const std::filesystem::path& file) {
     std::error_code error;
     const auto path = std::filesystem::absolute(file, error).lexically_normal();
@@ -135,7 +135,7 @@ result<catalogue> catalogue::open(const device_options& on) {
         if (unit == nullptr) continue;
         const auto build = choose_arch(unit(), on.device == "cpu" ? std::string_view(on.arch) : std::string_view());
         if (!build) {
-            // another device needs none of these
+            // other devices need none of these
             if (on.device != "cpu") continue;
             const std::string what = on.arch.empty() ? "" : "--arch " + on.arch + ": ";
             return failure{build.error().code, what + build.error().message};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori interpolate: weighted sums of the embeddings of texts and images, as Kandinsky's pipelines make them.
+// apriori interpolate: weighted sums of the embeddings of texts and images, as in Kandinsky's pipelines.
 #include "apriori/text/unicode.hpp"
 #include "batch.hpp"
 #include "commands.hpp"
@@ -28,7 +28,7 @@ result<std::vector<std::vector<float>>> read_images(const interpolate_options& o
     return images;
 }
 
-/// "0.50 a cat + 0.50 a dog".
+/// The text "0.50 a cat + 0.50 a dog".
 std::string label_of(const interpolate_options& options) {
     std::string label;
     for (const auto& all : {options.texts, options.images})
@@ -37,12 +37,13 @@ std::string label_of(const interpolate_options& options) {
     return label;
 }
 
-/// How many runs of the sampler a mixture is: of each text, and of a negative embedding that is not the zero image's.
+/// The number of sampler runs for a mixture: one for each text, and one for a negative
+/// embedding other than the zero image's.
 int runs_of(const interpolate_options& options) {
     return static_cast<int>(options.texts.size()) + (options.negative || options.negative_embedding ? 1 : 0);
 }
 
-/// Texts in their order, then images.
+/// Mixes the texts in their order, then the images.
 result<made_embeddings> draw(const interpolate_options& options, const std::vector<std::vector<float>>& images,
                              const pipeline_parts& parts, run_progress& progress) {
     std::vector<weighted_condition> conditions;
@@ -66,7 +67,7 @@ run_settings settings_of(const interpolate_options& options, const pipeline_part
     return settings;
 }
 
-/// images_and_prompts, a list of texts and of objects {"image": FILE}, and their weights, as in diffusers.
+/// Reads images_and_prompts, a list of texts and of objects {"image": FILE}, and their weights, as in diffusers.
 void read_conditions(io::json_fields& fields, interpolate_options& line) {
     const io::json *what = fields.next("images_and_prompts"), *weights = fields.next("weights");
     if (what == nullptr || weights == nullptr) return fields.refuse("has no fields 'images_and_prompts' and 'weights'");
@@ -108,7 +109,7 @@ result<exit_code> run_lines(const interpolate_options& options, pipeline_parts& 
     return run_batch(options.batch, options.out, read, [&] { return load_prior(options, {options.batch}, parts); });
 }
 
-/// The options of frame f of so many: from the first of two conditions to the second.
+/// The options of frame f of options.frames, from the first of two conditions to the second.
 interpolate_options frame_of(const interpolate_options& options, int f) {
     interpolate_options frame = options;
     if (options.frames == 0) return frame;
@@ -138,7 +139,7 @@ result<exit_code> run_interpolate(const interpolate_options& options) {
     made_embeddings all{parts->config.embedding_dim};
     std::vector<std::string> labels;
     for (int f = 0; f < frames; ++f) {
-        const interpolate_options frame = frame_of(options, f); // the same seed: the words alone differ
+        const interpolate_options frame = frame_of(options, f); // the same seed: only the texts differ
         labels.push_back(label_of(frame));
         progress.name(labels.back());
         const auto made = draw(frame, *images, *parts, progress);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGINT and SIGTERM as a flag, so that an interrupted run ends in order and leaves no temporary file.
+// SIGINT and SIGTERM as a flag, so that an interrupted run ends cleanly and leaves no temporary file.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -9,10 +9,10 @@ namespace apriori::program {
 /// From now on the first SIGINT or SIGTERM sets the flag, and a second one ends the program at once.
 void catch_interrupts() noexcept;
 
-/// The signal that came, 0 if none did.
+/// The signal that was caught, or 0.
 int interrupt_signal() noexcept;
 
-/// The failure with which interrupted work ends.
+/// The failure of interrupted work.
 failure interrupt_failure();
 
 } // namespace apriori::program

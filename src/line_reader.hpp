@@ -15,7 +15,7 @@
 
 namespace apriori::program {
 
-/// Lines of a stream or file, with their numbers from 1; empty ones are passed over.
+/// Lines of a stream or file, with their numbers from 1; empty ones are skipped.
 class line_reader {
 public:
     static result<line_reader> open(const std::filesystem::path& path) {
@@ -41,7 +41,7 @@ public:
         }
         return false;
     }
-    /// Once there is no next line: that the last one was the input's last, too.
+    /// To be called when there is no next line: io_error if the input could not be read to its end.
     result<void> at_end() const {
         if (!broke_off()) return {};
         return failure{errc::io_error,
@@ -49,7 +49,7 @@ public:
     }
 
 private:
-    /// A read failed. To a stream over C's standard input that looks like the end.
+    /// True if a read failed. A stream on C's standard input only shows the end.
     bool broke_off() const { return is_file_ ? file_.bad() : std::cin.bad() || std::ferror(stdin) != 0; }
 
     std::string name_;

@@ -10,18 +10,18 @@
 
 namespace apriori::program {
 
-/// A LoRA as it was asked for.
+/// A LoRA from the command line.
 struct lora_option {
     std::filesystem::path file;
     double weight = 1;
 };
 
-/// Reads FILE or FILE:WEIGHT. A file of the whole name comes first; otherwise a number behind the last colon is the weight, so that
-/// paths may hold colons. invalid_argument where that is infinite or NaN, or nothing stands before it.
+/// Reads FILE or FILE:WEIGHT. If a file of the whole name exists, it is that; otherwise a number after the last colon
+/// is the weight, so that paths may have colons. invalid_argument if it is infinite or NaN, or nothing precedes it.
 result<lora_option> parse_lora_option(const std::string& text);
 
-/// Opens the LoRAs of an option that is given several times. `packed`, if it is not empty, is the packed file that was asked
-/// for too, into which nothing can be merged.
+/// Opens the LoRAs of an option that may be repeated. If `packed`, a packed file, is not empty, LoRAs are an error,
+/// since nothing can be merged into it.
 result<std::vector<io::weighted_lora>> open_loras(const std::vector<std::string>& texts,
                                                   const std::filesystem::path& packed = {});
 

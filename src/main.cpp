@@ -39,7 +39,7 @@ result<exit_code> run(const info_options& o) { return run_info(o); }
 result<exit_code> run(const pack_options& o) { return run_pack(o); }
 result<exit_code> run(const bench_options& o) { return run_bench(o); }
 
-/// What parse_command_line refused, said once where several processes have the same command line.
+/// An error of parse_command_line, which is reported once if several processes have the same command line.
 result<exit_code> refuse(const failure& f, std::span<char* const> arguments) {
     const bool batch =
         std::any_of(arguments.begin(), arguments.end(), [](std::string_view a) { return a.starts_with("--batch"); });

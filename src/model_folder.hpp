@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the configuration of a model lies, in a pipeline's folder or a prior's own.
+// Finds the configuration of a model, in a pipeline's folder or a prior's.
 #pragma once
 
 #include "apriori/io/pipeline_folder.hpp"
@@ -8,7 +8,7 @@ namespace apriori::program {
 
 using io::is_folder, io::is_there, io::pipeline_folder;
 
-/// The config.json that `path` means: the file itself, or that of the folder or of its prior/ (or prior_prior/).
+/// The config.json for `path`: the file itself, or that of the folder or of its prior/ (or prior_prior/).
 inline result<std::filesystem::path> find_config(const std::filesystem::path& path) {
     if (!is_there(path)) return failure{errc::not_found, path.string() + ": no such file or folder"};
     if (!is_folder(path)) return path;

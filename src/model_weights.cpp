@@ -44,7 +44,7 @@ result<subject> find_subject(const catalogue& models, const device_options& on, 
 
 namespace {
 
-/// The same of a subject's own weights, or synthetic ones.
+/// The same for a subject's own weights, or synthetic ones.
 template <class Use>
 std::invoke_result_t<Use, const any_source&> with_weights_of(const subject& s, const Use& use,
                                                              std::function<void(std::int64_t)> on_read) {
@@ -54,7 +54,7 @@ std::invoke_result_t<Use, const any_source&> with_weights_of(const subject& s, c
         if (!rounded) return rounded.error();
         return use(any_source(*rounded, on_read));
     };
-    const auto exact_read = s.calibrate ? nullptr : on_read; // while it calibrates, nothing is packed
+    const auto exact_read = s.calibrate ? nullptr : on_read; // nothing is packed while it calibrates
     if (s.weights) return with_merged(*s.weights, s.loras, use_rounded, exact_read);
     const io::synthetic_source synthetic(tensor_list(s.entry->config).infos());
     return with_merged(synthetic, s.loras, use_rounded, exact_read);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names that someone who wrote another one may have meant.
+// Names that may have been meant by another one.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace apriori::program {
 
-/// Letters to insert, delete or replace to make one of the other.
+/// The number of letters to insert, delete or replace to turn one into the other.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 /// The (at most `most`) names nearest to `name`, the nearest first.

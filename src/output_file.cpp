@@ -30,7 +30,7 @@ result<void> check_outputs(const std::vector<output_file>& outputs, const std::v
             if (same_file(out.path, input))
                 return failure{errc::invalid_argument, io::cat(out.option, " ", out.path.string(),
                                                                " is also read; an output must not replace an input")};
-        // Made and taken away again.
+        // Created and removed again.
         if (auto file = io::atomic_file::create(out.path); !file)
             return failure{file.error().code, io::cat(out.option, " ", file.error().message)};
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Output paths are checked before the long work begins: that they can be written, and that they are no input.
+// Checks output paths before the long work begins: they must be writable, and must not be inputs.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -12,11 +12,11 @@ namespace apriori::program {
 /// A file that will be written, and the option that names it.
 struct output_file {
     const char* option;
-    std::filesystem::path path; ///< empty: none is wanted
+    std::filesystem::path path; ///< empty: not written
 };
 
-/// Fails where a file cannot be made at one of the paths, where two of them are the same file, or where one of them is
-/// one of `inputs`.
+/// An error if a file cannot be created at one of the paths, if two of them are the same file, or if
+/// one of them is one of `inputs`.
 result<void> check_outputs(const std::vector<output_file>& outputs, const std::vector<std::filesystem::path>& inputs);
 
 } // namespace apriori::program

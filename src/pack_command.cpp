@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori pack: weights as a device holds them, in a file that is mapped; or such a file read whole and compared.
+// apriori pack: writes weights as a device holds them, to a file that is mapped; or reads such a file
+// whole and compares its checksums.
 #include "apriori/models/prior_parameters.hpp"
 #include "calibration.hpp"
 #include "commands.hpp"
@@ -20,7 +21,7 @@ namespace {
 
 constexpr std::int64_t megabyte = 1'000'000;
 
-/// The part of the work that is done, in megabytes; false once the program is interrupted.
+/// Progress in megabytes; at() returns false once the program is interrupted.
 struct megabytes {
     progress bar;
     std::int64_t before = 0; ///< bytes
@@ -33,7 +34,7 @@ struct megabytes {
 
 int total_of(std::int64_t bytes) { return static_cast<int>(bytes / megabyte); }
 
-/// "f32 weights, cpu panels of 16".
+/// The text "f32 weights of cpu panels of 16, 4.1 GB".
 std::string what_text(const io::packed_file& packed) {
     return fmt::format("{} weights of {}, {}B", packed.format(), packed.layout(),
                        scaled(static_cast<double>(packed.header().payload_bytes)));
@@ -56,7 +57,7 @@ result<exit_code> verify_packed(const std::filesystem::path& path) {
     return exit_code::done;
 }
 
-/// The weights as this machine has them.
+/// The weights packed for this machine.
 result<target_weights> load_here(const subject& s, int threads, std::function<void(std::int64_t)> on_read) {
     const auto kind = packed_kind_of(*s.entry);
     auto model = load(s, threads, std::move(on_read));

@@ -12,7 +12,7 @@ namespace apriori::program {
 
 namespace {
 
-/// Instruction sets by the floats that a register of theirs holds.
+/// An instruction set, and the number of floats that its registers hold.
 struct target {
     std::string_view name;
     int lanes;
@@ -50,7 +50,7 @@ result<target_weights> packed_in(int lanes, const PriorConfig& config, const any
     }
 }
 
-/// In the format of that name.
+/// Packs in the format of that name.
 template <class... Formats>
 result<target_weights> packed_in_one_of(std::string_view format, int lanes, const PriorConfig& config,
                                         const any_source& source, int count) {

@@ -14,7 +14,7 @@
 
 namespace apriori::program {
 
-/// A block of packed weights, and what a packed file says of it.
+/// A block of packed weights, and its description for a packed file.
 struct target_weights {
     io::packed_kind kind;
     std::uint64_t hash = 0;
@@ -22,11 +22,12 @@ struct target_weights {
     std::shared_ptr<const void> owner{};
 };
 
-/// "scalar, sse2, neon, ...".
+/// The text "scalar, sse2, neon, ...".
 std::string known_targets();
 bool is_target(std::string_view name);
 
-/// The weights of a source for a target and in a weight format that there are. Byte for byte what is packed there.
+/// The weights of a source for a target and in a weight format. The same bytes that the target machine packs.
+/// invalid_argument for an unknown target, unsupported for other formats.
 result<target_weights> pack_for(std::string_view target, std::string_view format, const PriorConfig& config,
                                 const any_source& source, int threads);
 

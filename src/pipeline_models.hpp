@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program's models as the library's pipelines take them: one instantiation of each pipeline serves all models. That their
-// widths fit together open_pipeline checks.
+// The program's models as the library's pipelines take them: one instantiation of each pipeline serves all models.
+// open_words checks that their widths fit together.
 #pragma once
 
 #include "any_prior.hpp"
@@ -14,7 +14,7 @@ struct pipeline_prior {
     any_prior* model = nullptr;
 };
 
-/// What a pipeline calls for its samples; see apriori::sample_prompts.
+/// Pipelines call this for their samples; see apriori::sample_prompts.
 template <normal_generator Random>
 result<std::vector<float>> sample_prompts(const pipeline_prior& prior, const schedule& steps,
                                           std::span<const prior_prompt> prompts, index_t samples, index_t,
@@ -29,7 +29,7 @@ result<std::vector<float>> sample_prompts(const pipeline_prior& prior, const sch
 }
 
 struct pipeline_text_encoder {
-    index_t width = 0, embedding = 0; ///< hidden_size, and that of the projection
+    index_t width = 0, embedding = 0; ///< hidden_size, and the width of the projection
     const any_text_encoder* model = nullptr;
 
     std::int32_t vocab_size() const { return model->vocab_size(); }
@@ -39,7 +39,7 @@ struct pipeline_text_encoder {
     }
 };
 
-/// Without a model there are no negative embeddings: such a folder is not Kandinsky's.
+/// Without a model there are no negative embeddings: such a folder is not one of Kandinsky's.
 struct pipeline_image_encoder {
     CLIPVisionConfig config{};
     const any_image_encoder* model = nullptr;

@@ -17,7 +17,7 @@ namespace apriori::program {
 
 namespace {
 
-/// An encoder of a folder, and its configuration.
+/// An encoder of a folder.
 template <class Encoder, class Config>
 result<std::unique_ptr<Encoder>> load_encoder(const catalogue& models, const Config& config, const device_options& on,
                                               const std::filesystem::path& folder) {

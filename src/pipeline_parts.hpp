@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of a pipeline folder, opened for a command: what is cheap to check is checked before the weights are read.
+// The parts of a pipeline folder, opened for a command. Cheap checks come before the weights are read.
 #pragma once
 
 #include "commands.hpp"
@@ -21,39 +21,39 @@ struct word_parts {
     pipeline_text_encoder text;
     std::unique_ptr<any_text_encoder> text_model;
     pipeline_image_encoder image;
-    std::unique_ptr<any_image_encoder> image_model; ///< null where the folder has none
+    std::unique_ptr<any_image_encoder> image_model; ///< null if the folder has none
 };
 
-/// What every sampling command reads. It stays where it is: pipelines refer to it.
+/// The input of every sampling command. Must not be moved while pipelines refer to it.
 struct pipeline_parts {
     PriorConfig config; ///< canonical
     any_scheduler_config scheduler;
     schedule steps;            ///< as planned from the first timestep
-    std::string weights, arch; ///< weights: their format; arch: empty where the device has one build
+    std::string weights, arch; ///< weights: their format; arch: empty if the device has a single build
     std::string model_name;    ///< the folder's, in UTF-8
-    bool sum_samples = false;  ///< interpolate adds up all samples of a text, as Kandinsky 2.1's pipeline does
-    std::string loras;         ///< merged into the weights, as in the metadata; empty: none
+    bool sum_samples = false;  ///< interpolate adds up all samples of a text, as in Kandinsky 2.1's pipeline
+    std::string loras;         ///< merged into the weights, as text for the metadata; empty: none
     std::optional<decoder> pictures;
     std::unique_ptr<any_prior> prior;
     std::optional<word_parts> words;
 
-    /// Words, or conditions, to embeddings; words are needed.
+    /// Pipelines from texts to embeddings; they need `words`.
     unclip_pipeline unclip() const { return {words->tokenizer, words->text, {config, prior.get()}, scheduler}; }
     kandinsky_pipeline kandinsky() const {
         return {words->tokenizer, words->text, words->image, {config, prior.get()}, scheduler};
     }
-    /// Whether the folder is one of Kandinsky's: they have an image encoder.
+    /// Whether the folder is one of Kandinsky's: these have an image encoder.
     bool is_kandinsky() const noexcept { return words && words->image_model != nullptr; }
 };
 
-/// Opens configuration and scheduler of options.model, and its pictures' decoder if there is one.
+/// Opens the configuration and scheduler of options.model, and its decoder of pictures if there is one.
 result<pipeline_parts> open_pipeline(const pipeline_options& options);
 
 /// Opens the tokenizer and the encoders: parts.words.
 result<void> open_words(const pipeline_options& options, pipeline_parts& parts);
 
-/// Loads the prior's weights, or maps options.packed, after checking that options.out, unless it is a batch's folder, and .png
-/// can be written, and replace neither the weights nor one of `inputs`.
+/// Loads the prior's weights, or maps options.packed. Checks first that options.out, unless it is a batch's folder, and
+/// options.png can be written, and replace neither the weights nor one of `inputs`.
 result<void> load_prior(const pipeline_options& options, std::vector<std::filesystem::path> inputs,
                         pipeline_parts& parts);
 

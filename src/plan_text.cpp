@@ -38,17 +38,17 @@ std::string list(const name_list& names) {
     return text;
 }
 
-/// Where something repeats, and how long and how often.
+/// Consecutive repetitions of launches: where they begin, how long they are, and how many there are.
 struct repeat {
     std::size_t begin = 0, length = 0, times = 0;
 };
 
-/// The repetition that covers most launches; of equal ones the shortest.
+/// The repetition that covers the most launches; of equal ones the shortest.
 repeat longest_repeat(std::span<const launch> launches) {
     repeat best;
     for (std::size_t length = 1; 2 * length <= launches.size(); ++length)
         for (std::size_t begin = 0; begin + 2 * length <= launches.size();) {
-            std::size_t same = 0; // launches from begin + length on that are those of one length before
+            std::size_t same = 0; // how many launches from begin + length on equal those `length` before
             while (begin + length + same < launches.size() && launches[begin + same] == launches[begin + length + same])
                 ++same;
             const std::size_t times = same / length + 1;
@@ -59,7 +59,7 @@ repeat longest_repeat(std::span<const launch> launches) {
     return best;
 }
 
-/// Prologue, primitive, epilogue.
+/// Prologue, primitive and epilogue as text.
 std::string what_text(const launch& l) {
     std::string what;
     if (l.prologue.count > 0) what += fmt::format("[{}] ", list(l.prologue));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan for people: a launch a line, and what repeats written once.
+// A plan as text: a launch on each line, with repetitions printed once.
 #pragma once
 
 #include "apriori/expr/launch.hpp"
@@ -10,14 +10,14 @@
 
 namespace apriori::program {
 
-/// "1.34 G": three digits and a prefix of thousands (k, M, G, T, P).
+/// A number with three digits and a prefix of thousands (k, M, G, T, P): "1.34 G".
 std::string scaled(double value);
 
-/// "1,036,205,824".
+/// A number with commas: "1,036,205,824".
 std::string grouped(std::int64_t value);
 
-/// All launches, numbered: prologue, primitive, epilogue, shape, FLOPs and bytes. A run of launches that follows on
-/// itself is printed once, with how often it occurs.
+/// All launches, numbered: prologue, primitive, epilogue, shape, FLOPs and bytes. A sequence of launches that repeats
+/// immediately is printed once, with the number of repetitions.
 std::string plan_text(std::span<const launch> launches);
 
 } // namespace apriori::program

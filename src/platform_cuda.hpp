@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device cuda, where a GPU is there.
+// The device cuda, if a GPU is available.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -11,7 +11,7 @@
 namespace apriori::program {
 
 class cuda_platform {
-    static constexpr int sm = APRIORI_PROGRAM_SM; ///< the least compute capability that was compiled for
+    static constexpr int sm = APRIORI_PROGRAM_SM; ///< the lowest compute capability of this build
 
 public:
     using device_type = cuda<sm>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device eigen on threads of its own.
+// The device eigen on its own threads.
 #pragma once
 
 #include "apriori/core/result.hpp"

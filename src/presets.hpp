@@ -30,7 +30,7 @@ inline const preset* find_preset(std::string_view name) {
     return nullptr;
 }
 
-/// "karlo_v1_alpha, kandinsky_2_1": the presets that mean a configuration.
+/// The presets that mean a configuration: "karlo_v1_alpha, kandinsky_2_1".
 inline std::string presets_of(const PriorConfig& config) {
     std::string names;
     for (const preset& p : all_presets)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One configuration on one device as an any_prior: what is on the host goes to the device, runs there and comes back.
+// One configuration on one device as an any_prior: copies host data to the device, runs the
+// model, and copies results back.
 #pragma once
 
 #include "any_prior.hpp"
@@ -123,9 +124,9 @@ public:
     std::uint64_t weights_hash() const override { return model_.weights_block().hash; }
 
 private:
-    /// Whether the device's packed weights can be stored and mapped.
+    /// Whether the device's packed weights can be stored in files and mapped.
     static constexpr bool has_images = requires { model_type::weights::packed::layout_name(); };
-    /// Whether it can be sampled, and its weights rounded for that.
+    /// Whether the model can be sampled, and its weights rounded for that.
     static constexpr bool calibrates = requires { Platform::calibrates; } && std::is_same_v<Format, f32> &&
                                        config.clip_embed_dim == config.embedding_dim && input_type::has_prd &&
                                        config.time_embedding;
@@ -167,7 +168,7 @@ private:
     model_type model_;
 };
 
-/// A configuration on a platform, an entry for each weight format: what a unit returns.
+/// A configuration on a platform, with an entry for each weight format: the entries of a unit.
 template <PriorConfig Config, class Platform, class... Formats>
 const entry_list* entries_of(std::string_view name) {
     static const prior_entry entries[] = {prior_instance<Config, Platform, Formats>::entry(name)...};

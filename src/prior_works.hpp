@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What apriori bench times of a model: prefix, kv cache, step, whole samplings and forwards, each ready to be run again.
+// The work that apriori bench times: prefix, kv cache, step, whole samplings and forwards, each ready to be repeated.
 #pragma once
 
 #include "any_prior.hpp"
@@ -23,12 +23,12 @@ class prior_works {
     using step_denoiser = incremental_denoiser<Model>;
     static constexpr PriorConfig config = Model::config;
     static constexpr index_t width = config.embedding_dim;
-    /// FLOPs of one row through one block's q, k and v, and through all of a block, attention's own aside.
+    /// FLOPs of one row in one block: for q, k and v, and for the whole block except attention itself.
     static constexpr double qkv_flops = 6.0 * Model::inner * Model::inner, block_flops = 4 * qkv_flops;
 
     using kv_cache_ptr = std::shared_ptr<const prior_kv_cache<device_type>>;
 
-    /// Everything that the works share; it stays where it is.
+    /// The state that all works share; must not be moved.
     struct shared {
         Model model;
         bench_task task;
@@ -37,12 +37,12 @@ class prior_works {
         device_array<float, device_type> x{};
         torch_generator generator{0};
         std::shared_ptr<const prior_prefix<device_type>> prefix{};
-        kv_cache_ptr kept{}; ///< of the unconditional branch
+        kv_cache_ptr kept{}; ///< that of the unconditional branch
     };
     using shared_ptr = std::shared_ptr<shared>;
 
 public:
-    /// True where the model samples incrementally: prompts with masks, on a device that has the kernels.
+    /// True if the model samples incrementally: prompts have masks, and the device has the kernels.
     static constexpr bool incremental =
         Model::has_step && Model::input::has_prd && config.clip_embed_dim == width && config.num_embeddings > 0 &&
         requires(device_type& device, const ops::cached_attention& op) { device.run(op); };
@@ -102,7 +102,7 @@ private:
         return s.model.kv_cache(*prefix, s.times);
     }
 
-    /// The rows that a prompt leaves in a prefix.
+    /// The number of rows of a prompt in a prefix.
     static double prefix_rows(const prior_prompt& p) {
         return static_cast<double>(
             std::count_if(p.attention_mask.begin(), p.attention_mask.end(), [](auto m) { return m != 0; }) +
@@ -114,7 +114,7 @@ private:
         const double steps = static_cast<double>(s->times.size()), conditional = prefix_rows(s->branches[1]),
                      both = conditional + prefix_rows(s->branches[0]), read = static_cast<double>(step_weight_bytes()),
                      step_rows = 4 * static_cast<double>(s->task.samples); // x_t and prd, in two branches
-        // the last layer of a cache is its keys and values alone
+        // the last layer of a cache has only keys and values
         const auto cached_flops = [](double rows) {
             return rows * (block_flops * (config.num_layers - 1) + qkv_flops);
         };
@@ -200,7 +200,7 @@ private:
         return w;
     }
 
-    /// A forward of `rows` rows, all tokens of the prompt seen.
+    /// A forward of `rows` rows that attend to all tokens of the prompt.
     static timed_work forward(const shared_ptr& s, index_t rows) {
         using denoiser_type = forward_denoiser<Model>;
         struct state {

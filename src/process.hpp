@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the operating system says of this process.
+// Times and memory of this process, from the operating system.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@ namespace apriori::program {
 /// Notes the time; main calls it first.
 void note_start() noexcept;
 
-/// Seconds from the start of the process until now: processor time before note_start (loading the program), and all time
-/// since.
+/// Seconds from the start of the process until now: processor time before note_start (loading the
+/// program), and elapsed time since then.
 double seconds_since_start() noexcept;
 
-/// The most memory that this process held at once so far, in bytes (VmHWM); 0 where the system does not say.
+/// The peak memory of this process so far, in bytes (VmHWM); 0 if the system does not provide it.
 std::int64_t peak_memory_bytes();
 
 } // namespace apriori::program

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A progress bar with the time left, on stderr: drawn over itself in a terminal, else a line now and then.
+// A progress bar with the remaining time, on stderr: redrawn in a terminal, otherwise a line now and then.
 #pragma once
 
 #include <chrono>
@@ -8,20 +8,20 @@
 
 namespace apriori::program {
 
-/// "7 s", "3 min 20 s", "2 h 5 min".
+/// A duration as text: "7 s", "3 min 20 s", "2 h 5 min".
 std::string duration_text(double seconds);
 
 class progress {
 public:
-    /// Not `shown` it draws nothing: another process does.
+    /// Draws nothing unless `shown`, since another process does.
     explicit progress(int total, std::string_view unit = "steps", bool shown = true);
     ~progress() { clear(); }
     progress(const progress&) = delete;
     progress& operator=(const progress&) = delete;
 
-    /// `done` of the total are done, the last of them for `what`.
+    /// Shows that `done` of the total are done, the last of them for `what`.
     void at(int done, std::string_view what);
-    /// Takes the bar away, until at() draws it again.
+    /// Removes the bar until at() draws it again.
     void clear();
 
 private:

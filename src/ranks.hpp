@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processes that a command runs in: this one alone, or in a program that was built with APRIORI_MPI those that mpirun started.
-// ranks_alone.cpp and ranks_mpi.cpp are the two; a program has one of them.
+// The processes that a command runs in: only this one or, in a program built with APRIORI_MPI, those that mpirun
+// started. A program has either ranks_alone.cpp or ranks_mpi.cpp.
 #pragma once
 
 #include "apriori/io/ordered_rows.hpp"
@@ -12,7 +12,7 @@
 
 namespace apriori::program {
 
-/// A team of io::write_ordered_rows, whichever it is.
+/// A team of io::write_ordered_rows, of either kind.
 class ranks {
 public:
     class file {
@@ -75,8 +75,8 @@ private:
     Team team_;
 };
 
-/// Runs a command in all of them. A failure is returned, or where there are several processes printed by one of them, by `give_up`: the
-/// exit code is then that of the failure.
+/// Runs a command in all processes. With one process a failure is returned; with several, `give_up` prints it in one of
+/// them, and the exit code is that of the failure.
 result<exit_code> on_all_ranks(const std::function<result<exit_code>(const ranks&)>& command,
                                int (*give_up)(const failure&));
 

@@ -14,7 +14,7 @@ result<exit_code> on_all_ranks(const std::function<result<exit_code>(const ranks
         return {};
     };
     int no_arguments = 0;
-    char** none = nullptr; // MPI's are the launcher's, in the environment
+    char** none = nullptr; // MPI's arguments come from the launcher, through the environment
     const int failed = mpi::run(no_arguments, none, body, give_up);
     return failed != 0 ? static_cast<exit_code>(failed) : code;
 }

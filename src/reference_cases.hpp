@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cases.safetensors as tests/reference/generate.py writes it: <case>.in.<argument> and what diffusers made of them.
+// cases.safetensors as tests/reference/generate.py writes it: <case>.in.<argument> and diffusers' results for them.
 #pragma once
 
 #include "any_prior.hpp"
@@ -19,7 +19,7 @@ struct forward_case {
     host_tensor expected;
 };
 
-/// A run of the sampler with the noise that was drawn; rows [unconditional, conditional].
+/// A run of the sampler with the noise that it drew; rows [unconditional, conditional].
 struct sampling_case {
     condition unconditional, conditional;
     host_tensor latents;   ///< [1, embedding_dim]

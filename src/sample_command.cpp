@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori sample: words as one batch, or conditions from a file, prompt by prompt; latents and noise from one generator in
-// the order in which diffusers draws them.
+// apriori sample: texts as one batch, or conditions from a file, prompt by prompt. Latents and noise come from one
+// generator, in the order in which diffusers draws them.
 #include "batch.hpp"
 #include "commands.hpp"
 #include "conditions.hpp"
@@ -23,7 +23,7 @@ namespace {
 struct read_conditions {
     std::vector<std::string> prompts;
     std::vector<condition> conditional; ///< of the prompts
-    condition unconditional;            ///< where guidance needs it
+    condition unconditional;            ///< needed with guidance
 
     static result<read_conditions> open(const sample_options& options, const PriorConfig& config) {
         auto file = conditions_file::open(options.conditions);
@@ -90,7 +90,7 @@ result<exit_code> sample_words(const sample_options& options, pipeline_parts& pa
     return report.finish(options, *made, settings_of(options, parts, options.names), options.names.size(), "prompt");
 }
 
-/// A line of a batch: a prompt with a generator of its own.
+/// A line of a batch: a prompt with its own generator.
 struct prompt_line {
     pipeline_options options;
     std::string prompt;
@@ -103,14 +103,14 @@ struct prompt_line {
         if (auto r = read_sampling_fields(fields, where, parts.scheduler, line.options); !r) return r.error();
         return line;
     }
-    /// Lines of one kind can be one batch: on cpu, where the numbers of a row do not depend on the others. Kandinsky's pipeline
-    /// samples a negative prompt behind the prompt, from the same generator.
+    /// Lines of one kind can be one batch: on cpu, where the numbers of a row do not depend on the others. Kandinsky's
+    /// pipeline samples a negative prompt after the prompt, from the same generator.
     std::string kind(const pipeline_parts& parts) const {
         if (options.on.device != "cpu" || (options.negative && parts.is_kandinsky())) return {};
         return fmt::format("{} {} {} {}", options.steps, options.samples, options.guidance,
                            options.negative.has_value());
     }
-    /// Lines of one kind as one batch; each draws from a generator of its own.
+    /// Samples lines of one kind as one batch; each draws from its own generator.
     static result<std::vector<made_embeddings>> draw(std::span<const prompt_line* const> lines,
                                                      const pipeline_parts& parts, run_progress& progress) {
         std::vector<std::string> prompts;
@@ -162,7 +162,7 @@ result<exit_code> sample_into_folder(const sample_options& options, pipeline_par
                      {all.rank(), all.size()});
 }
 
-/// Lines that will be one batch, and where they are in their file.
+/// Lines that will be one batch, and their places in the file.
 struct lines_together {
     std::vector<prompt_line> lines{};
     std::vector<std::string> where{};
@@ -170,7 +170,7 @@ struct lines_together {
     bool joins(const prompt_line& line, const pipeline_parts& parts) const {
         return program::joins(lines.size(), lines.front().kind(parts), line.kind(parts), line.options.samples);
     }
-    /// Their rows, `each` numbers of each line; no line is left.
+    /// Writes their rows, `each` numbers for each line, and removes the lines.
     result<void> draw(const pipeline_parts& parts, std::size_t each, std::span<float>::iterator out) {
         std::vector<const prompt_line*> prompts;
         for (const prompt_line& l : lines) prompts.push_back(&l);
@@ -193,7 +193,7 @@ struct lines_together {
     }
 };
 
-/// All lines as the rows of one array, each with as many.
+/// Samples all lines as the rows of one array, the same number for each.
 result<exit_code> sample_into_file(const sample_options& options, pipeline_parts& parts, const ranks& all) {
     int samples = 0;
     const auto count =
@@ -234,14 +234,14 @@ result<exit_code> sample_into_file(const sample_options& options, pipeline_parts
     if (!lines) return lines.error();
     const auto start = std::chrono::steady_clock::now();
     progress bar(static_cast<int>(*count), "prompts", all.rank() == 0);
-    index_t next = 0; // line that the reader gives, counted without those that are empty
+    index_t next = 0; // the reader's next line, without counting empty ones
     const auto make = [&](index_t first, index_t n, std::span<float> out) -> result<void> {
         const std::size_t each = out.size() / static_cast<std::size_t>(n);
         std::string text;
         for (; next < first; ++next)
             if (!lines->next(text)) break;
         lines_together together;
-        const auto draw = [&](index_t made) -> result<void> { // so many of these lines, the last of them together
+        const auto draw = [&](index_t made) -> result<void> { // `made` of these lines, the last of them as one batch
             const auto label = together.lines.back().prompt;
             const auto from = made - std::ssize(together.lines);
             if (auto r = together.draw(parts, each, out.begin() + from * static_cast<index_t>(each)); !r) return r;

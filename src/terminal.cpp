@@ -33,7 +33,7 @@ palette palette_of(std::FILE* stream) {
 
 namespace {
 
-/// A colour as the parameters of an escape sequence, behind 38 or 48.
+/// A colour as the parameters of an escape sequence, after 38 or 48.
 std::string colour(palette colours, float ink) {
     const float paper = 1.0F - std::clamp(ink, 0.0F, 1.0F);
     if (colours == palette::true_colour) {

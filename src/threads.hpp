@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The executor of the program's cpu device: Eigen's ThreadPool, out of sight of the translation units that use it.
+// The executor of the program's cpu device: Eigen's ThreadPool, hidden from the translation units that use it.
 #pragma once
 
 #include "apriori/device/cpu/executor.hpp"

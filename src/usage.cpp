@@ -7,7 +7,7 @@ namespace apriori::program {
 
 namespace {
 
-/// `what` is said where the condition holds; the first counts.
+/// The first error of a command's usage: refuse() reports `what` if the condition holds.
 struct usage {
     std::string command;
     result<void> outcome{};
@@ -17,7 +17,7 @@ struct usage {
             outcome =
                 failure{errc::invalid_argument, fmt::format("{}: {}; see apriori {} --help", command, what, command)};
     }
-    /// What all have that take a batch; `own` is whether the command line has work of its own.
+    /// Checks that all commands with batches share; `own` is whether the command line has other work.
     void check_batch(const std::filesystem::path& batch, bool own, const std::string& work,
                      const std::filesystem::path& out, const std::filesystem::path& png) {
         refuse(batch.empty() && !own, "needs " + work + ", or --batch");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the options of a command must be together, beyond what each must be alone.
+// Checks a command's options together, after each has been checked alone.
 #pragma once
 
 #include "commands.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori verify: every recorded case of a model, computed again and compared.
+// apriori verify: computes every recorded case of a model again, and compares.
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/scheduler_json.hpp"
 #include "apriori/io/synthetic_source.hpp"
@@ -90,7 +90,7 @@ result<void> verify_sampling(const std::filesystem::path& folder, const referenc
     task.options.guidance_scale = c->guidance;
     task.options.latents_for_callback = true;
     task.latents = c->latents.values;
-    // recorded for every step, also for those that draw none
+    // recorded for every step, including those that draw none
     std::size_t next = 0;
     task.noise = [&](std::span<float> z) {
         std::copy_n(c->noise.values.begin() + static_cast<std::ptrdiff_t>(next * dim), z.size(), z.begin());
@@ -139,7 +139,7 @@ result<void> verify_model(const catalogue& models, const std::filesystem::path& 
                                  : result<void>();
 }
 
-/// The folder itself if it holds cases, else those in it that do.
+/// The folder itself if it has cases, otherwise the folders in it that do.
 result<std::vector<std::filesystem::path>> models_in(const std::filesystem::path& folder) {
     const auto holds = [](const std::filesystem::path& f) { return is_there(f / "cases.safetensors"); };
     if (!is_there(folder)) return failure{errc::not_found, folder.string() + ": no such folder"};
@@ -167,7 +167,7 @@ result<exit_code> run_verify(const verify_options& options) {
         models.insert(models.end(), found->begin(), found->end());
     }
     tally t;
-    std::optional<failure> last; // of several models the others are still looked at
+    std::optional<failure> last; // after an error the other models are still verified
     for (const auto& model : models) {
         auto r = verify_model(*compiled, model, options.on, t);
         if (r) continue;
