@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/performance-cuda.md, from what scripts/gpu found."""
+"""docs/performance-cuda.md, from the results of scripts/gpu."""
 
 
 def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+    return "\n".join(lines + ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]) + "\n"
 
 
 def milliseconds(s):
@@ -14,8 +14,9 @@ def milliseconds(s):
 def ceilings(card):
     rows = []
     for b in card["ceilings"]:
-        what = {"copy/64": "copies of 64 MiB", "copy/1024": "copies of 1 GiB", "launches/graph:0": "a small launch behind another",
-                "launches/graph:1": "the same in a CUDA graph"}.get(b["name"], b["name"])
+        what = {"copy/64": "copies of 64 MiB", "copy/1024": "copies of 1 GiB", "launches/graph:0/early:0": "a small launch behind another",
+                "launches/graph:1/early:0": "the same in a CUDA graph", "launches/graph:0/early:1": "a small launch that may begin early",
+                "launches/graph:1/early:1": "the same in a CUDA graph"}.get(b["name"], b["name"])
         rows.append((what, f"{b['GB/s']:.0f} GB/s read and written" if "GB/s" in b else f"{b['microseconds']:.2f} µs"))
     return table(("ceiling", "measured"), rows)
 
@@ -24,8 +25,10 @@ def works(found):
     rows = []
     for name, w in found.items():
         s = w["seconds"]
-        rows.append((name, milliseconds(s.get("step")), milliseconds(s.get("sample")), milliseconds(s.get("forward_1"))))
-    return table(("work", "step, ms", "sampling, ms", "forward of one row, ms"), rows)
+        early = w.get("dependent_launches", {})
+        rows.append((name, *(milliseconds(of.get(k)) for k in ("step", "sample", "forward_1") for of in (s, early))))
+    return table(("work", *(f"{what}, ms{how}" for what in ("step", "sampling", "forward of one row") for how in ("", ", dependent launches"))),
+                 rows)
 
 
 def products(found):
@@ -40,6 +43,11 @@ def products(found):
         return "–" if b is None else f"{b['microseconds']:.1f} ({b['GB/s']:.0f} GB/s)" if n <= 64 else f"{b['microseconds']:.1f} ({b['TFLOP/s']:.0f} TFLOP/s)"
     return table(("product", "rows", *(f"{f}, µs" for f in formats)),
                  [(shape, str(n), *(cell(of.get(f), n) for f in formats)) for (shape, n), of in sorted(rows.items())])
+
+
+def complete(found):
+    """Whether the results are enough for a page."""
+    return all(found["stages"].get(stage, {}).get("state") == "ok" for stage in ("card", "samplings"))
 
 
 def text(found):
@@ -57,7 +65,9 @@ encoder, and one forward. Weights are synthetic.
     if s.get("peers", {}).get("state") == "ok":
         parts += ["## diffusers on the same GPU\n\nOne guided step, two rows of 81 tokens.\n",
                   table(("peer", "step, ms"), [(k, milliseconds(v)) for k, v in s["peers"]["peers"].items() if k != "torch"])]
-    if s.get("products", {}).get("state") == "ok":
+    if s.get("products", {}).get("products"):
         parts += ["## Products of a block\n\nWeights out of cache, with bias and gelu.\n", products(s["products"]["products"])]
-    parts += ["## Checks\n", table(("stage", "outcome"), [(k, v["state"] + (f": {v['reason']}" if "reason" in v else "")) for k, v in s.items()])]
+    parts += ["## Checks\n", table(("stage", "outcome", "date", "commit"),
+                                   [(k, v["state"] + (f": {v['reason']}" if "reason" in v else ""), v.get("date", "–"),
+                                     v.get("commit", "–")) for k, v in s.items()])]
     return "\n".join(parts)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seconds of one guided step of diffusers' PriorTransformer in torch on a GPU, the default model with random weights: two rows of 81
-tokens. Prints JSON, {"bf16 eager": seconds, ...}, or a line "skipped: why"."""
+"""The seconds of one guided step of diffusers' PriorTransformer in torch on a GPU, for the default model with random
+weights: two rows of 81 tokens. Prints JSON, {"bf16 eager": seconds, ...}, or a line "skipped: why"."""
 import json
 import statistics
 import sys
