@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A GPU's ceilings, and the products of a transformer block in each weight format, by CUDA's own clock. Weights are read from memory: there
-// are more matrices than its cache holds, and each launch takes the next one.
+// A GPU's ceilings, and the products of a transformer block in each weight format, timed by CUDA's own clock. Weights
+// are read from memory: there are more matrices than the cache holds, and each launch takes the next one.
 #include "apriori/device/cuda/device.hpp"
 #include "apriori/device/cuda/info.hpp"
 #include "apriori/expr/functions.hpp"
@@ -18,7 +18,7 @@ namespace {
 
 using device_type = cuda<80>;
 
-/// Seconds between two places in a stream.
+/// The seconds between two points of a stream.
 class stopwatch {
 public:
     explicit stopwatch(cudaStream_t stream) : stream_(stream) {
@@ -54,7 +54,7 @@ bool without_gpu(benchmark::State& state) {
 
 benchmark::Counter rate(double each) { return {each, benchmark::Counter::kIsIterationInvariantRate}; }
 
-/// Bytes read and written by a copy on the device: what reads less than all of them can't be faster.
+/// Bytes read and written by a copy on the device, a bound for kernels that read their operands from memory.
 void copy(benchmark::State& state) {
     if (without_gpu(state)) return;
     device_type gpu;
@@ -72,7 +72,8 @@ void copy(benchmark::State& state) {
 }
 BENCHMARK(copy)->Arg(64)->Arg(1024)->UseManualTime();
 
-/// Small launches that depend on each other, one by one and as a graph: what a launch takes at least.
+/// Small launches that depend on each other, one by one or as a graph, and with or without an early start: the least
+/// time of a launch.
 void launches(benchmark::State& state) {
     if (without_gpu(state)) return;
     device_type gpu;
@@ -85,6 +86,7 @@ void launches(benchmark::State& state) {
         return s;
     };
     const bool as_graph = state.range(0) == 1;
+    gpu.dependent_launches(state.range(1) == 1);
     device_type::recording recorded;
     if (!body() || (as_graph && !gpu.record(recorded, body))) return state.SkipWithError("a launch failed");
     stopwatch watch(gpu.stream());
@@ -94,7 +96,7 @@ void launches(benchmark::State& state) {
         state.SetIterationTime(watch.stop() / count);
     }
 }
-BENCHMARK(launches)->ArgName("graph")->Arg(0)->Arg(1)->UseManualTime();
+BENCHMARK(launches)->ArgNames({"graph", "early"})->ArgsProduct({{0, 1}, {0, 1}})->UseManualTime();
 
 /// gelu(x W^T + b), W [N, K] in a format, for state.range(0) rows.
 template <class Format, index_t N, index_t K>
@@ -103,7 +105,7 @@ void product(benchmark::State& state) {
     device_type gpu;
     using P = device_type::packed<Format>;
     const index_t rows = state.range(0);
-    constexpr std::size_t enough = std::size_t{256} << 20; // past every cache
+    constexpr std::size_t enough = std::size_t{256} << 20; // larger than every cache
     const std::size_t bytes = P::stored_bytes(N, K);
     std::vector<cuda_buffer> matrices;
     const std::vector<float> some(std::size_t(K), 0.01f);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elements of other types than float on a device: what they are promoted to, how integers wrap, what masks count, against plain loops.
+// Element types other than float on a device, against plain loops: promotion, wrapping of integers, counts of masks.
 #pragma once
 
 #include "device_conformance_harness.hpp"
@@ -19,7 +19,12 @@ protected:
     static constexpr auto sizes = std::to_array<index_t>({0, 1, 2, 7, 8, 16, 17, 33});
     using shape = extents<dyn, dyn>;
 
-    /// [3, cols] of values of T that span its range, with zeros and ties among them.
+    void SetUp() override {
+        if constexpr (requires { Factory::why_not(); })
+            if (const std::string why = Factory::why_not(); !why.empty()) GTEST_SKIP() << why;
+    }
+
+    /// [3, cols] values that span T's range, with zeros and ties.
     template <class T>
     auto values(index_t cols) {
         std::vector<T> x(static_cast<std::size_t>(3 * cols));
@@ -34,7 +39,7 @@ protected:
         }
         return x;
     }
-    /// A dense view of them in the memory of the device.
+    /// A dense view of x in the device's memory.
     template <class T>
     view<const T, shape> put(const std::vector<T>& x, index_t cols) {
         kept_.push_back(factory_.device.allocate(x.size() * sizeof(T) + 1));
@@ -58,7 +63,7 @@ protected:
         EXPECT_TRUE(device.download(bytes.data(), out.data(), bytes.size() * sizeof(T)).ok());
         return {bytes.begin(), bytes.end()};
     }
-    /// f(expression of a and b) has elements of Expected, which plain(a[i], b[i]) gives.
+    /// f(a, b) has elements of type Expected, equal to plain(a[i], b[i]).
     template <class Expected, class A, class B>
     void binary(auto f, auto plain) {
         for (const index_t cols : sizes) {
@@ -71,7 +76,8 @@ protected:
                 ASSERT_EQ(got[i], static_cast<Expected>(plain(A(a[i]), B(b[i])))) << "of " << cols << ", " << i;
         }
     }
-    /// A reduction of each row has elements of Expected, which plain(row) gives; within so many roundings of doubles.
+    /// A reduction f of each row has elements of type Expected, equal to plain(row) within that many roundings of
+    /// doubles.
     template <class Expected, class A>
     void reduction(auto f, auto plain, double roundings = 0) {
         for (const index_t cols : sizes) {
@@ -160,7 +166,7 @@ TYPED_TEST_P(device_types, comparisons_are_masks) {
                                                                     [](std::int64_t a, int b) { return a ? b : 5; });
 }
 TYPED_TEST_P(device_types, conversions_saturate_or_wrap) {
-    this->template binary<std::int32_t, float, float>( // one operation: compilers may contract two
+    this->template binary<std::int32_t, float, float>( // one operation only: compilers may contract two
         [](auto a, auto) { return cast<std::int32_t>(a * 1e9f); },
         [](float a, float) { return std::clamp(std::trunc(double(a * 1e9f)), -2147483648.0, 2147483647.0); });
     this->template binary<std::uint8_t, std::int32_t, bool>([](auto a, auto) { return cast<std::uint8_t>(a); },

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device on a GPU; skipped, with the reason, where there is none.
+// Tests of the CUDA device on a GPU; skipped, with the reason, if there is none.
 #pragma nv_diag_suppress 20014 // the oracle runs the function objects on the host, with a number type of the host
 #pragma nv_diag_suppress 445   // generic lambdas over an axis convert to no function pointer, nor need they
+#include "dependent_launches.hpp"
 #include "device_conformance.hpp"
+#include "device_conformance_types.hpp"
 #include "device_cuda_cases.hpp"
 #include "device_cuda_formats.hpp"
 
 namespace {
 
 struct gpu {
+    gpu() { model_testing::choose_launches(device); }
     apriori::cuda<80> device;
     static std::string why_not() { return apriori::cuda_available(80).reason; }
 };
@@ -18,6 +21,7 @@ struct gpu {
 namespace conformance {
 
 APRIORI_TEST_DEVICE(gpu, ::gpu);
+INSTANTIATE_TYPED_TEST_SUITE_P(gpu, device_types, ::gpu);
 
 } // namespace conformance
 

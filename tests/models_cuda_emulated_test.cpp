@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small model on the CUDA device, its kernels run on the host by tests/cuda_emulation: forward, guided steps, and what a sampling
-// asks of the host.
+// A small model on the CUDA device, whose kernels tests/cuda_emulation runs on the host: forward, guided steps, and the
+// copies and allocations of a sampling.
 #include "apriori/schedulers/dpmsolver_multistep.hpp"
 #include "apriori/schedulers/heun.hpp"
 #include "models_cuda_emulated.hpp"
@@ -8,9 +8,10 @@
 namespace model_testing {
 
 TEST(models_cuda_emulated, tiny) {
-    cuda_emulation::thread_order = cuda_emulation::order::alternating;
+    cuda_emulation::thread_order = cuda_emulation::order::backward;
     cuda_emulation::processors = 6;
     gpu_type gpu;
+    gpu.dependent_launches(true);
     check_variant<::tiny>(gpu, "tiny", chunks::within_rounding);
     check_recorded_sampling<::tiny>(gpu, "tiny");
     EXPECT_GT(cuda_emulation::launches, 100u);
@@ -32,8 +33,8 @@ TEST(models_cuda_emulated, samples_as_the_cpu_does_with_every_kind_of_scheduler)
         }
     };
     check(UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});
-    check(HeunDiscreteSchedulerConfig{.prediction_type = prediction_kind::sample}); // one history, scaled inputs
-    check(DPMSolverMultistepSchedulerConfig{.solver_order = 3});                    // two histories
+    check(HeunDiscreteSchedulerConfig{.prediction_type = prediction_kind::sample}); // one tensor kept, scaled inputs
+    check(DPMSolverMultistepSchedulerConfig{.solver_order = 3});                    // two tensors kept
 }
 
 TEST(models_cuda_emulated, a_step_copies_nothing_and_waits_for_nothing) {
@@ -86,7 +87,7 @@ TEST(models_cuda_emulated, a_sampling_that_was_made_before_allocates_nothing) {
     EXPECT_EQ(cuda_emulation::allocations, allocations);
     EXPECT_EQ(again, first);
 
-    // Copies are those of the prompts, the latents, four steps' noise and the result: more steps are more noise, and nothing else.
+    // There are copies of the prompts, the latents, the noise of four steps and the result. More steps only add noise.
     const std::size_t of_five = cuda_emulation::copies - copies;
     ASSERT_TRUE(plan_schedule(UnCLIPSchedulerConfig{}, {.num_inference_steps = 9}, steps).ok());
     const std::size_t before = cuda_emulation::copies;
@@ -101,6 +102,7 @@ TEST(models_cuda_emulated, a_stream_that_is_recorded_by_its_user_or_cannot_be_re
     EXPECT_FALSE(gpu_type(cudaStreamLegacy).records());
     ASSERT_EQ(cudaStreamBeginCapture(own.stream(), cudaStreamCaptureModeThreadLocal), cudaSuccess);
     EXPECT_FALSE(own.records());
+    EXPECT_TRUE(own.allocate(4).empty());
     cudaGraph_t graph = nullptr;
     ASSERT_EQ(cudaStreamEndCapture(own.stream(), &graph), cudaSuccess);
     EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The folders of tests/reference/cases that are small enough for every build, and tests/reference/eclipse, as types; their
-// configurations are written from their config.json by apriori_add_config.
+// The folders of tests/reference/cases that are small enough for every build, and tests/reference/eclipse, as types.
+// apriori_add_config generates their configurations from their config.json.
 #pragma once
 
+#include "dependent_launches.hpp"
 #include "reference_sampling.hpp"
 #include "sanitizers.hpp"
 
@@ -22,10 +23,10 @@
 
 namespace model_testing {
 
-/// Whether recorded samplings are run too; they take long to compile.
+/// Whether recorded samplings are run too, which take long to compile.
 enum class samplings { no, yes };
 
-/// Registers the test models_reference.<folder> for each folder, on a device of the default constructor; `why_not` says why to
+/// Registers the test models_reference.<folder> for each folder, on a default-constructed device; `why_not` says why to
 /// skip.
 template <class Device, samplings Samplings, chunks Promise = chunks::same_bits>
 class reference_tests {
@@ -55,6 +56,7 @@ private:
             if (sanitized && name_ == "medium")
                 GTEST_SKIP() << "minutes under the address sanitizer; the small ones run the same code";
             Device device;
+            choose_launches(device);
             check_variant<Config>(device, name_, Promise);
             constexpr PriorConfig c = apriori::canonical(Config);
             if constexpr (Samplings == samplings::yes && c.clip_embed_dim == c.embedding_dim &&

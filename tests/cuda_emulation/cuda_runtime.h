@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Enough of CUDA's runtime to run kernels on the host, for machines without a GPU: put in front of the include path, it
+// Enough of CUDA's runtime to run kernels on the host, for machines without a GPU: before CUDA on the include path, it
 // turns the kernels of device/cuda into plain C++. Blocks run one after the other; the threads of a block are fibers. A
-// warp runs as far ahead of the others as barriers let it, the first or the last one first: a barrier that is missing
-// shows as a wrong result in one order or the other, one that not all threads reach as an abort. Device memory is the
-// heap, so that a sanitizer sees accesses out of bounds. Memory is filled with NaNs when it is allocated, and a block's shared memory
-// when the block starts. It says nothing about speed.
+// warp runs as far ahead of the others as barriers allow, and either the first or the last warp runs first: a missing
+// barrier shows as a wrong result in one of the two orders, a barrier that not all threads reach as an abort. Device
+// memory is on the heap, so that a sanitizer sees accesses out of bounds. Memory is filled with NaNs when it is
+// allocated, and a block's shared memory when the block starts. A launch that may begin early (programmatic dependent
+// launch) does so: one of its blocks runs until it waits, before the previous launch has run at all. Speed here says
+// nothing about GPUs.
 #pragma once
 
 #include <ucontext.h>
@@ -55,12 +57,12 @@ enum cudaDeviceAttr {
     cudaDevAttrComputeCapabilityMinor = 76,
     cudaDevAttrMemoryPoolsSupported = 115
 };
-/// A stream, and the launches that are recorded on it.
+/// A stream, and the launches that it records.
 struct cuda_emulation_graph {
     std::vector<std::function<void()>> launches;
 };
 struct cuda_emulation_stream {
-    std::unique_ptr<cuda_emulation_graph> recorded; ///< while it is being recorded
+    std::unique_ptr<cuda_emulation_graph> recorded; ///< while the stream is being recorded
 };
 using cudaStream_t = cuda_emulation_stream*;
 using cudaGraph_t = cuda_emulation_graph*;
@@ -83,62 +85,106 @@ struct cudaMemPoolProps {
         int id;
     } location;
 };
+enum cudaLaunchAttributeID { cudaLaunchAttributeIgnore, cudaLaunchAttributeProgrammaticStreamSerialization };
+struct cudaLaunchAttribute {
+    cudaLaunchAttributeID id;
+    struct {
+        int programmaticStreamSerializationAllowed;
+    } val;
+};
 struct cudaLaunchConfig_t {
     dim3 gridDim, blockDim;
     std::size_t dynamicSmemBytes;
     cudaStream_t stream;
+    cudaLaunchAttribute* attrs;
+    unsigned numAttrs;
+};
+struct cudaFuncAttributes {
+    int ptxVersion;
 };
 
 inline dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace cuda_emulation {
 
-enum class order { forward, backward, alternating };
+enum class order { forward, backward };
 
-inline order thread_order = order::forward;   ///< in which the threads of a block take their turns
+inline order thread_order = order::forward;   ///< in which the threads of a block run
 inline int processors = 1;                    ///< multiprocessors of the GPU
 inline cudaError_t next_launch = cudaSuccess; ///< what the next launch returns instead of running
-inline std::size_t launches = 0;              ///< so far, those of graphs included
-inline std::size_t graph_launches = 0;        ///< so far, each with all of its launches
+inline std::size_t launches = 0;              ///< so far, including those of graphs
+inline std::size_t graph_launches = 0;        ///< so far, each counted once
 inline std::size_t copies = 0;                ///< between host and device, and waits for the device, so far
 inline std::size_t allocations = 0;           ///< of memory that no pool had, so far
 
 inline bool is_recorded(cudaStream_t s) { return s != nullptr && s != cudaStreamLegacy && s->recorded != nullptr; }
 
-/// All who belong together wait for each other.
+/// Threads that wait for each other.
 struct barrier {
     int expected = 0, arrived = 0;
     unsigned round = 0;
 };
 
-/// The block that runs, its threads as fibers.
+/// The shared memory of kernels, for each type that they requested.
+inline std::vector<std::pair<void*, std::size_t>> shared;
+
+/// A block, with its threads as fibers.
 class block {
 public:
-    static block& current() {
-        static block b;
-        return b;
-    }
+    /// The running block.
+    static block& current() { return *running(); }
 
-    void run(int threads, const std::function<void()>& body) {
+    /// Makes this block `index` of a grid, with `dynamic` bytes of dynamic memory, and fills its shared memory with
+    /// NaNs.
+    void start(unsigned index, int threads, std::size_t dynamic, const std::function<void()>& body) {
         if (threads % 32 != 0 || threads > most_threads) fail("the emulation takes blocks of whole warps");
         body_ = &body;
+        index_ = index;
+        waiting_ = 0;
+        may_pass_ = false;
         all_ = {threads, 0, 0};
-        warps_.assign(static_cast<std::size_t>(threads / 32), {32, 0, 0});
-        done_.assign(static_cast<std::size_t>(threads), false);
-        copies_.assign(static_cast<std::size_t>(threads), {{}});
+        warps_.assign(at(threads / 32), {32, 0, 0});
+        done_.assign(at(threads), false);
+        copies_.assign(at(threads), {{}});
         for (int t = 0; t < threads; ++t) start(t);
-        const int warps = threads / 32;
-        for (int left = threads; left > 0;) {
-            const std::size_t before = events_;
-            for (int w = 0; w < warps; ++w) left -= run_warp(thread_order == order::backward ? warps - 1 - w : w);
-            if (events_ == before) fail("threads wait at a barrier that the others never reach");
+        left_ = threads;
+        dynamic_.assign(dynamic + 15, 0xff);
+        for (const auto& [memory, size] : shared) std::memset(memory, 0xff, size);
+    }
+    unsigned index() const { return index_; }
+    /// Runs it until all of its threads wait for the previous launches or have ended, and saves its shared memory for
+    /// later.
+    void run_until_it_waits() {
+        run([this] { return left_ > waiting_; });
+        kept_.clear();
+        for (const auto& [memory, size] : shared) {
+            const auto* const p = static_cast<const unsigned char*>(memory);
+            kept_.emplace_back(memory, std::vector<unsigned char>(p, p + size));
         }
     }
+    /// Runs it to its end.
+    void run_to_its_end() {
+        may_pass_ = true;
+        for (const auto& [memory, bytes] : std::exchange(kept_, {})) std::memcpy(memory, bytes.data(), bytes.size());
+        run([this] { return left_ > 0; });
+    }
 
+    /// Aligned to 16 bytes, as on a GPU.
+    std::byte* dynamic_memory() {
+        const auto address = reinterpret_cast<std::uintptr_t>(dynamic_.data());
+        return reinterpret_cast<std::byte*>((address + 15) / 16 * 16);
+    }
+
+    void wait_for_kernels_before() {
+        if (may_pass_) return;
+        ++waiting_;
+        ++events_;
+        for (const int me = now_; !may_pass_;) swapcontext(&fibers_[at(me)], &scheduler_);
+    }
     void wait_block() { wait(all_); }
     void wait_warp() { wait(warps_[at(now_ / 32)]); }
 
-    /// What the lanes of a warp deposit, all of it for each: `read` sees the deposits of lanes 0 .. 31.
+    /// Each lane of a warp deposits a value; then `read` gets a function that returns the deposit of lane 0 .. 31.
     template <class T, class Read>
     void share_in_warp(const T& mine, Read&& read) {
         static_assert(sizeof(T) <= sizeof(deposit));
@@ -153,7 +199,7 @@ public:
         wait_warp();
     }
 
-    // Copies that run ahead: made when the thread waits for them, and until then their destination holds NaNs.
+    // Asynchronous copies: they are made when the thread waits for them; until then their destination holds NaNs.
     void copy_ahead(void* to, const void* from, std::size_t bytes) {
         std::memset(to, 0xff, bytes);
         copies_[at(now_)].back().push_back([=] { std::memcpy(to, from, bytes); });
@@ -189,7 +235,22 @@ private:
     static constexpr std::size_t stack_bytes = 256 * 1024;
 
     static std::size_t at(int i) { return static_cast<std::size_t>(i); }
-    /// Runs the threads of a warp until all of them wait for others, or have left: how many of these.
+    static block*& running() {
+        static block* b = nullptr;
+        return b;
+    }
+    template <class Condition>
+    void run(Condition&& more) {
+        running() = this;
+        blockIdx.x = index_;
+        const int warps = static_cast<int>(warps_.size());
+        while (more()) {
+            const std::size_t before = events_;
+            for (int w = 0; w < warps; ++w) left_ -= run_warp(thread_order == order::backward ? warps - 1 - w : w);
+            if (events_ == before) fail("threads wait at a barrier that the others never reach");
+        }
+    }
+    /// Runs the threads of a warp until all of them wait for others or have ended. Returns how many have ended.
     int run_warp(int warp) {
         int left = 0;
         for (std::size_t before = events_ + 1; before != events_;) {
@@ -204,12 +265,12 @@ private:
         }
         return left;
     }
-    static void enter() { current().live(); }
+    static void enter() { running()->live(); }
     void live() {
         (*body_)();
         done_[at(now_)] = true;
         ++events_;
-        --all_.expected; // as on the GPU, threads that have left are not waited for by the block; by the warp they are
+        --all_.expected; // as on the GPU, a block's barrier does not wait for threads that have ended; a warp's does
         open(all_);
         swapcontext(&fibers_[at(now_)], &scheduler_);
     }
@@ -245,13 +306,17 @@ private:
         std::uint32_t words[8];
     };
     std::vector<deposit> deposits_ = std::vector<deposit>(most_threads);
-    std::vector<std::vector<std::vector<std::function<void()>>>>
-        copies_; ///< of each thread, in groups, the open one last
+    std::vector<std::vector<std::vector<std::function<void()>>>> copies_; ///< of a thread, in groups, the open one last
     std::vector<bool> done_;
     std::vector<barrier> warps_;
     barrier all_;
     int now_ = 0;
     std::size_t events_ = 0;
+    unsigned index_ = 0;                 ///< of the block in its grid
+    int left_ = 0, waiting_ = 0;         ///< threads that have not ended; those of them that wait for kernels before
+    bool may_pass_ = false;              ///< whether the kernels before have ended
+    std::vector<unsigned char> dynamic_; ///< filled with NaNs when the block starts
+    std::vector<std::pair<void*, std::vector<unsigned char>>> kept_; ///< shared memory, while another block uses it
 };
 
 } // namespace cuda_emulation
@@ -261,8 +326,6 @@ inline void __syncwarp() { cuda_emulation::block::current().wait_warp(); }
 
 namespace cuda_emulation {
 
-/// The shared memory of kernels, for each type that they asked for: filled with NaNs when a block starts.
-inline std::vector<std::pair<void*, std::size_t>> shared;
 template <class T>
 T& in_shared_memory() {
     static_assert(std::is_trivially_default_constructible_v<T>, "a GPU does not run constructors there");
@@ -275,12 +338,8 @@ T& in_shared_memory() {
     return object;
 }
 
-inline std::vector<unsigned char> dynamic; ///< of the block that runs, filled with NaNs when it starts
-/// As alignas(16) has it on a GPU.
-inline std::byte* dynamic_memory() {
-    const auto address = reinterpret_cast<std::uintptr_t>(dynamic.data());
-    return reinterpret_cast<std::byte*>((address + 15) / 16 * 16);
-}
+inline std::byte* dynamic_memory() { return block::current().dynamic_memory(); }
+inline void wait_for_kernels_before() { block::current().wait_for_kernels_before(); }
 
 /// mma.sync m16n8k16 of bfloat16: d += a b.
 inline void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
@@ -299,7 +358,7 @@ inline void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], const std::
     block::current().share_in_warp(mine, [&](auto of_lane) {
         for (int i = 0; i < 4; ++i) {
             const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-            float sum = 0; // of sixteen products, and then what was there
+            float sum = 0; // of sixteen products, and then the old value
             for (int k = 0; k < 16; ++k) {
                 const words left = of_lane(row % 8 * 4 + k % 8 / 2), right = of_lane(column * 4 + k % 8 / 2);
                 sum += number(left.a[row / 8 + k / 8 * 2], k % 2) * number(right.b[k / 8], k % 2);
@@ -318,24 +377,88 @@ T __shfl_xor_sync(unsigned, T v, int lane_mask) {
     return cuda_emulation::block::current().exchange(v, lane_mask);
 }
 
+namespace cuda_emulation {
+
+/// A kernel with its arguments and its grid.
+struct kernel_launch {
+    dim3 blocks, threads;
+    std::size_t dynamic = 0;
+    bool early = false; ///< whether it may begin before the previous one has ended
+    std::function<void()> body;
+};
+
+/// The kernels of all streams, one after the other. A kernel that may begin early is held back, with its first block
+/// waiting, until the next one has begun or the host waits.
+class queue {
+public:
+    static queue& only() {
+        static queue q;
+        return q;
+    }
+    void launch(const kernel_launch& next) {
+        ++launches;
+        if (!next.early) finish();
+        const int last = std::exchange(turn_, 1 - turn_);
+        grids_[turn_] = next;
+        begin(thread_order == order::backward ? next.blocks.x - 1 : 0);
+        if (!next.early) return end();
+        blocks_[turn_].run_until_it_waits();
+        const int turn = std::exchange(turn_, last);
+        finish();
+        turn_ = turn;
+        held_ = true;
+    }
+    /// Runs the kernel that is held back.
+    void finish() {
+        if (std::exchange(held_, false)) end();
+    }
+
+private:
+    void begin(unsigned index) {
+        const kernel_launch& g = grids_[turn_];
+        gridDim = g.blocks;
+        blockDim = g.threads;
+        blocks_[turn_].start(index, static_cast<int>(g.threads.x), g.dynamic, g.body);
+    }
+    void end() {
+        const kernel_launch& g = grids_[turn_];
+        gridDim = g.blocks;
+        blockDim = g.threads;
+        const unsigned begun = blocks_[turn_].index();
+        blocks_[turn_].run_to_its_end();
+        for (unsigned b = 0; b < g.blocks.x; ++b) {
+            if (b == begun) continue;
+            begin(b);
+            blocks_[turn_].run_to_its_end();
+        }
+    }
+    kernel_launch grids_[2]; ///< the last kernel, and the one before it while that is held back
+    block blocks_[2];
+    int turn_ = 0; ///< which of them is the last one
+    bool held_ = false;
+};
+
+} // namespace cuda_emulation
+
+template <class... Parameter>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*)(Parameter...)) {
+    return attributes->ptxVersion = 90, cudaSuccess;
+}
+
 template <class... Parameter, class... Argument>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameter...), Argument&&... argument) {
     if (const cudaError_t e = std::exchange(cuda_emulation::next_launch, cudaSuccess); e != cudaSuccess) return e;
-    // the arguments as they are now: a graph has them until it is destroyed
+    // copies of the arguments: a graph keeps them until it is destroyed
     const std::function<void()> body = [kernel, values = std::tuple<std::remove_cv_t<Parameter>...>(argument...)] {
         std::apply(kernel, values);
     };
-    const std::function<void()> run = [grid = config->gridDim, threads = config->blockDim,
-                                       bytes = config->dynamicSmemBytes, body] {
-        ++cuda_emulation::launches;
-        gridDim = grid;
-        blockDim = threads;
-        for (unsigned b = 0; b < grid.x; ++b) {
-            blockIdx.x = b;
-            for (const auto& [memory, size] : cuda_emulation::shared) std::memset(memory, 0xff, size);
-            cuda_emulation::dynamic.assign(bytes + 15, 0xff);
-            cuda_emulation::block::current().run(static_cast<int>(threads.x), body);
-        }
+    bool early = false;
+    for (unsigned i = 0; i < config->numAttrs; ++i)
+        early = early || (config->attrs[i].id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+                          config->attrs[i].val.programmaticStreamSerializationAllowed != 0);
+    const std::function<void()> run = [next = cuda_emulation::kernel_launch{config->gridDim, config->blockDim,
+                                                                            config->dynamicSmemBytes, early, body}] {
+        cuda_emulation::queue::only().launch(next);
     };
     if (cuda_emulation::is_recorded(config->stream))
         config->stream->recorded->launches.push_back(run);
@@ -347,7 +470,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 template <class... Parameter>
 cudaError_t cudaFuncSetAttribute(void (*)(Parameter...), cudaFuncAttribute, int bytes) {
-    return bytes <= 99 * 1024 ? cudaSuccess : cudaErrorInvalidValue; // what every GPU from sm_80 on grants
+    return bytes <= 99 * 1024 ? cudaSuccess : cudaErrorInvalidValue; // the limit of GPUs from sm_80 on
 }
 
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
@@ -368,6 +491,7 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* ready, cudaGraph_t grap
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t ready, cudaStream_t s) {
     if (ready == nullptr || cuda_emulation::is_recorded(s)) return cudaErrorInvalidValue;
     ++cuda_emulation::graph_launches;
+    cuda_emulation::queue::only().finish();
     for (const auto& launch : ready->graph.launches) launch();
     return cudaSuccess;
 }
@@ -391,9 +515,12 @@ inline cudaError_t cudaMalloc(void** p, std::size_t bytes) {
     std::memset(*p, 0xff, bytes); // NaNs
     return cudaSuccess;
 }
-inline cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
+inline cudaError_t cudaFree(void* p) {
+    cuda_emulation::queue::only().finish();
+    return std::free(p), cudaSuccess;
+}
 
-/// Blocks that were given back, by size. A sanitizer does not see who uses one after that; NaNs do.
+/// Freed blocks, by size. A sanitizer does not see a use after that; the NaNs show it.
 struct cuda_emulation_pool {
     std::multimap<std::size_t, void*> free;
     ~cuda_emulation_pool() {
@@ -426,6 +553,7 @@ inline cudaError_t cudaMallocFromPoolAsync(void** p, std::size_t bytes, cudaMemP
 inline cudaError_t cudaFreeAsync(void* p, cudaStream_t) {
     const auto found = cuda_emulation::pooled.find(p);
     if (found == cuda_emulation::pooled.end()) return cudaErrorInvalidValue;
+    cuda_emulation::queue::only().finish();
     const auto [pool, bytes] = found->second;
     std::memset(p, 0xff, bytes);
     pool->free.emplace(bytes, p);
@@ -439,9 +567,10 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
 
 namespace cuda_emulation {
-/// A copy, or a wait, that no recording can have.
+/// A copy or a wait, which a recording cannot contain.
 inline cudaError_t between_host_and_device(cudaStream_t s) {
     ++copies;
+    queue::only().finish();
     return is_recorded(s) ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 } // namespace cuda_emulation
@@ -462,6 +591,7 @@ inline cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void*
 inline cudaError_t cudaMemset2DAsync(void* to, std::size_t pitch, int value, std::size_t width, std::size_t height,
                                      cudaStream_t) {
     if (width > pitch) return cudaErrorInvalidValue;
+    cuda_emulation::queue::only().finish();
     for (std::size_t r = 0; r < height; ++r) std::memset(static_cast<char*>(to) + r * pitch, value, width);
     return cudaSuccess;
 }

@@ -98,7 +98,7 @@ constexpr auto axes_in_order(const X& x) {
     else
         return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
             return permute<From.find(To.letters[Is])...>(x);
-        }(std::make_index_sequence<std::size_t{To.count}>{});
+        }(std::make_index_sequence<to_size(To.count)>{});
 }
 
 /// x summed over the axes that To lacks.
@@ -202,6 +202,16 @@ constexpr auto extents_called(const EA& a, const EB& b) {
     }(std::make_index_sequence<std::size_t{Names.count}>{});
 }
 
+/// A product with the axes Product, in the order of Out. Merged: the axes of its rows and columns are still merged; their
+/// extents are those of the operands, whose axes are called Left and Right.
+template <bool Merged, axis_names Product, axis_names Left, axis_names Right, axis_names Out>
+constexpr auto apart(const auto& uv, const auto& left, const auto& right) {
+    if constexpr (Merged)
+        return axes_in_order<Product, Out>(reshape(uv, extents_called<Product, Left, Right>(left, right)));
+    else
+        return axes_in_order<Product, Out>(uv);
+}
+
 } // namespace detail
 
 /// The product of a and b, whose axes have the letters of Spec, as in numpy.einsum: "bij,bjk->bik". Axes that the
@@ -235,19 +245,14 @@ constexpr auto einsum(A&& a, B&& b) {
         else {
             const auto u = detail::merged<n, rows.count>(detail::merged<n + rows.count, contracted.count>(x));
             const auto v = detail::merged<n, contracted.count>(detail::merged<n + contracted.count, columns.count>(y));
-            const auto uv = [&] {
-                if constexpr (contracted.count == 1)
-                    return matmul(u, v);
-                else { // matmul sees only the product of the merged axes
-                    using checked = view_op_node<detail::checked_op, std::remove_const_t<decltype(u)>>;
-                    return matmul(checked{{detail::extents_fit<contracted, parts.a, parts.b>(p.ext(), q.ext())}, u}, v);
-                }
-            }();
-            if constexpr (rows.count == 1 && columns.count == 1)
-                return detail::axes_in_order<product, parts.out>(uv);
-            else
-                return detail::axes_in_order<product, parts.out>(
-                    reshape(uv, detail::extents_called<product, left, right>(x.ext(), y.ext())));
+            constexpr bool merged = rows.count != 1 || columns.count != 1;
+            if constexpr (contracted.count == 1)
+                return detail::apart<merged, product, left, right, parts.out>(matmul(u, v), x.ext(), y.ext());
+            else { // matmul sees only the product of the merged axes
+                using checked = view_op_node<detail::checked_op, std::remove_const_t<decltype(u)>>;
+                const checked w{{detail::extents_fit<contracted, parts.a, parts.b>(p.ext(), q.ext())}, u};
+                return detail::apart<merged, product, left, right, parts.out>(matmul(w, v), x.ext(), y.ext());
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ concept recording_device = requires(D& d, typename D::recording& r, status (*lau
 };
 
 /// Repeats the same launches. The first time they are made directly, so that whatever a device does once for a kernel
-/// is done. From the second time on they are recorded and replayed, if the device records.
+/// is done. From the second time on they are recorded and replayed, if the device can record them.
 template <class Device>
 class repeated_launches {
 public:
@@ -33,12 +33,13 @@ public:
     template <class Launches>
     status run([[maybe_unused]] Device& device, [[maybe_unused]] const void* operand, Launches&& launches) {
         if constexpr (recording_device<Device>) {
-            if (device.records() && operand == last_operand_) {
+            if (!unrecordable_ && operand == last_operand_ && device.records()) {
                 if (recorded_operand_ != operand) {
-                    if (const status s = device.record(recording_, launches); !s) return s;
-                    recorded_operand_ = operand;
+                    recorded_operand_ = nullptr;
+                    unrecordable_ = !device.record(recording_, launches);
+                    if (!unrecordable_) recorded_operand_ = operand;
                 }
-                return device.replay(recording_);
+                if (!unrecordable_) return device.replay(recording_);
             }
             last_operand_ = operand;
         }
@@ -55,6 +56,7 @@ private:
     }
     typename decltype(recording_of())::type recording_{};
     const void *last_operand_ = nullptr, *recorded_operand_ = nullptr;
+    bool unrecordable_ = false;
 };
 
 } // namespace apriori

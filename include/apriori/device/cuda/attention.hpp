@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention whose scores never leave the chip: a block takes some queries of one head of one sequence and goes over the
-// keys once, with the running maximum and sum of Milakov and Gimelshein's online softmax (arXiv:1805.02867).
+// Attention that never writes its scores to global memory. A block takes a few queries of one head of one sequence and
+// goes over the keys once, with the running maximum and sum of Milakov and Gimelshein's online softmax
+// (arXiv:1805.02867).
 #pragma once
 
 #include "apriori/device/cuda/tile_product.hpp"
@@ -15,12 +16,13 @@ inline status heads_too_wide(index_t dim) noexcept {
     return {errc::unsupported, "cuda: attention heads are wider than its kernels hold", dim, most_head_dim};
 }
 
-/// Sizes for heads of up to Dim: queries of a block, and keys at a time. 16 x 16 threads; static shared memory holds it.
+/// Sizes for heads of up to Dim numbers: the queries of a block, and the keys that it takes at a time. A block has 16 x
+/// 16 threads; `memory` fits into static shared memory.
 template <int Dim>
 struct attention_tile {
     static_assert(Dim % 64 == 0 && Dim <= most_head_dim);
     static constexpr int rows = Dim > 128 ? 16 : 32;
-    static constexpr int each = rows / 16; ///< queries of a thread, 16 apart; and keys
+    static constexpr int each = rows / 16; ///< queries of a thread, and keys, 16 apart
     static constexpr int quads = Dim / 64; ///< float4s of a result row that a thread sums
     struct alignas(16) matrix {
         float at[rows][Dim + 4];
@@ -30,12 +32,12 @@ struct attention_tile {
     };
     struct memory {
         matrix queries;
-        matrix keys; ///< and values: one after the other
+        matrix keys; ///< then the values
         weight_matrix weights;
     };
 };
 
-/// Up to `rows` rows of `dim` numbers into shared memory; zeros behind the last row and the last number.
+/// Loads up to `rows` rows of `dim` numbers into shared memory and fills the rest with zeros.
 template <int Dim>
 __device__ inline void load_rows(typename attention_tile<Dim>::matrix& to, const float* from, index_t stride,
                                  index_t rows, index_t dim, bool aligned) {
@@ -48,7 +50,7 @@ __device__ inline void load_rows(typename attention_tile<Dim>::matrix& to, const
     }
 }
 
-/// Joined over the 16 threads that share their queries, which are half a warp.
+/// Joins `v` over the 16 threads of a half warp, which share their queries.
 template <class Join>
 __device__ inline float join_half_warp(float v, Join join) {
 #pragma unroll
@@ -58,6 +60,8 @@ __device__ inline float join_half_warp(float v, Join join) {
 
 template <int Dim, class Op>
 __global__ void __launch_bounds__(block_threads) attention(const __grid_constant__ Op op, bool aligned) {
+    allow_next_kernel();
+    wait_for_kernels_before();
     using tile = attention_tile<Dim>;
     constexpr int rows = tile::rows, each = tile::each, quads = tile::quads;
     auto& [queries, keys, weights] = in_shared_memory<typename tile::memory>();
@@ -67,7 +71,7 @@ __global__ void __launch_bounds__(block_threads) attention(const __grid_constant
     const block_place place(tiles * op.heads);
     const index_t s = place.row;
     const index_t head = unsigned(place.column) / unsigned(tiles);
-    const index_t first = (place.column - head * tiles) * rows; // of the queries
+    const index_t first = (place.column - head * tiles) * rows; // the block's first query
     const index_t begin = s * tokens, column = head * op.head_dim;
     load_rows<Dim>(queries, op.q + (begin + first) * op.q_stride + column, op.q_stride, tokens - first, op.head_dim,
                    aligned);
@@ -82,10 +86,10 @@ __global__ void __launch_bounds__(block_threads) attention(const __grid_constant
     }
 
     for (index_t key0 = 0; key0 < tokens; key0 += rows) {
-        __syncthreads(); // the last values and weights are read
+        __syncthreads(); // all threads have read the last values and weights
         load_rows<Dim>(keys, op.k + (begin + key0) * op.k_stride + column, op.k_stride, tokens - key0, op.head_dim,
                        aligned);
-        __syncthreads(); // queries and keys are whole
+        __syncthreads(); // queries and keys are complete
 
         float score[each][each] = {};
         for (int d = 0; d < op.head_dim; d += 4) {
@@ -129,10 +133,10 @@ __global__ void __launch_bounds__(block_threads) attention(const __grid_constant
                 sum[i][q].w *= decay;
             }
         }
-        __syncthreads(); // keys are read, weights are whole
+        __syncthreads(); // all threads have read the keys; the weights are complete
         load_rows<Dim>(keys, op.v + (begin + key0) * op.v_stride + column, op.v_stride, tokens - key0, op.head_dim,
                        aligned);
-        __syncthreads(); // values are whole
+        __syncthreads(); // values are complete
 
         const int count = tokens - key0 < rows ? int(tokens - key0) : rows;
         for (int j = 0; j < count; ++j) {
@@ -179,8 +183,8 @@ status run(target<Choices> on, const ops::attention<E>& op) noexcept {
                          aligned_to_quads(op.k, op.k_stride) && aligned_to_quads(op.v, op.v_stride);
     const auto of_size = [&]<int Dim>(std::integral_constant<int, Dim>) noexcept {
         const index_t tiles = ceil_div(op.sequences.tokens, attention_tile<Dim>::rows);
-        return launch(on.stream, op.sequences.count * op.heads * tiles, block_threads,
-                      attention<Dim, ops::attention<E>>, op, aligned);
+        return launch(on, op.sequences.count * op.heads * tiles, block_threads, attention<Dim, ops::attention<E>>, op,
+                      aligned);
     };
     if (op.head_dim <= 64) return of_size(std::integral_constant<int, 64>{});
     if (op.head_dim <= 128) return of_size(std::integral_constant<int, 128>{});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a few rows over keys that earlier passes left: a block a query and head, its keys dealt out to the warps.
+// Attention of a few rows to the keys of earlier passes. A block takes one query and one head and distributes the keys
+// over its warps.
 #pragma once
 
 #include "apriori/device/cuda/attention.hpp"
@@ -9,7 +10,7 @@ namespace apriori::cuda_kernels {
 
 inline constexpr int block_warps = block_threads / warp_threads;
 
-/// What a warp has seen of the keys: a running softmax, lane l with elements l, l + 32 .. of the sum of values.
+/// A running softmax over the keys of one warp. Lane l holds elements l, l + 32, ... of the sum of values.
 template <int Dim>
 struct warp_attention {
     static constexpr int each = Dim / warp_threads;
@@ -18,7 +19,7 @@ struct warp_attention {
 
     __device__ static int element(int i) { return thread_index() % warp_threads + i * warp_threads; }
 
-    /// One key, by all lanes of the warp.
+    /// Adds one key and its value. All lanes of the warp call it.
     __device__ void see(const float* k, const float* v, index_t dim, float scale) {
         float score = 0;
 #pragma unroll
@@ -37,7 +38,8 @@ struct warp_attention {
     }
 };
 
-/// The group that a row of the output belongs to, or -1; the same for all threads, which all call it. `found` is in shared memory.
+/// The group of a row of the output, or -1. All threads of the block call it and get the same result; `found` is in
+/// shared memory.
 __device__ inline index_t group_of_row(const attention_groups& groups, index_t row, index_t& found) {
     if (groups.each > 0) return unsigned(row) / unsigned(groups.each);
     if (thread_index() == 0) found = -1;
@@ -53,11 +55,13 @@ __device__ inline index_t group_of_row(const attention_groups& groups, index_t r
 template <int Dim>
 struct cached_attention_memory {
     index_t group;
-    float tops[block_warps], totals[block_warps], sums[block_warps][Dim]; // of each warp's keys
+    float tops[block_warps], totals[block_warps], sums[block_warps][Dim]; // of each warp
 };
 
 template <int Dim>
 __global__ void __launch_bounds__(block_threads) cached_attention(const __grid_constant__ ops::cached_attention op) {
+    allow_next_kernel();
+    wait_for_kernels_before();
     auto& [found, tops, totals, sums] = in_shared_memory<cached_attention_memory<Dim>>();
     const block_place place(op.heads);
     const index_t row = place.row, head = place.column, group = group_of_row(op.groups, row, found);
@@ -73,7 +77,7 @@ __global__ void __launch_bounds__(block_threads) cached_attention(const __grid_c
         const int d = seen.element(i);
         seen.q[i] = d < dim ? op.own[query * op.stride + column + d] : 0.0f;
     }
-    index_t turn = warp; // keys until the next one of this warp
+    index_t turn = warp; // keys before this warp's next one
     const auto see_rows = [&](const float* keys, index_t count, index_t stride) {
         for (; turn < count; turn += block_warps) {
             const float* const k = keys + turn * stride + column;
@@ -92,7 +96,7 @@ __global__ void __launch_bounds__(block_threads) cached_attention(const __grid_c
     }
 #pragma unroll
     for (int i = 0; i < seen.each; ++i) sums[warp][seen.element(i)] = seen.sum[i];
-    __syncthreads(); // all warps are done
+    __syncthreads(); // all warps have stored their parts
 
     float highest = tops[0], total = 0;
     for (int w = 1; w < block_warps; ++w) highest = fn::fmax(highest, tops[w]);
@@ -108,9 +112,9 @@ template <class Choices>
 status run(target<Choices> on, const ops::cached_attention& op) noexcept {
     if (op.head_dim > most_head_dim) return heads_too_wide(op.head_dim);
     const index_t blocks = op.groups.out_rows * op.heads;
-    if (op.head_dim <= 64) return launch(on.stream, blocks, block_threads, cached_attention<64>, op);
-    if (op.head_dim <= 128) return launch(on.stream, blocks, block_threads, cached_attention<128>, op);
-    return launch(on.stream, blocks, block_threads, cached_attention<256>, op);
+    if (op.head_dim <= 64) return launch(on, blocks, block_threads, cached_attention<64>, op);
+    if (op.head_dim <= 128) return launch(on, blocks, block_threads, cached_attention<128>, op);
+    return launch(on, blocks, block_threads, cached_attention<256>, op);
 }
 
 } // namespace apriori::cuda_kernels

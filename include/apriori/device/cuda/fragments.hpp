@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights of fewer than 32 bits, in the order in which a warp reads them: 16 bytes a lane, one unit after the other, which become the
-// operands of tensor cores in registers.
+// Weights of fewer than 32 bits in the order in which a warp reads them: consecutive units of 16 bytes a lane, which
+// become the operands of tensor cores in registers.
 #pragma once
 
 #include "apriori/core/half.hpp"
@@ -16,35 +16,36 @@ inline constexpr index_t tile_outputs = 16, tile_inputs = 16;
 
 __device__ inline float float_of(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
 __device__ inline std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
-/// Two floats that bfloat16 holds exactly, as a word.
+/// Two floats as a word of bfloat16 numbers, cut off to their 8 bits of precision.
 __device__ inline std::uint32_t word_of(float low, float high) {
     return bits_of(low) >> 16 | (bits_of(high) & 0xffff0000u);
 }
-/// The integer bits - bias, for bits of 0 to 2^23: they are the fraction of a float of 2^23 and more.
+/// `bits` - bias as a float, for `bits` below 2^23: they are the fraction of a float from 2^23 on.
 __device__ inline float integer(std::uint32_t bits, float bias) {
     return float_of(0x4b000000u | bits) - (0x1p23f + bias);
 }
 
-/// How a format lies in memory. A unit is what a warp reads at once: `tiles` tiles of 16 outputs x 16 inputs, 16 bytes a lane, and
-/// scales of groups behind them. The units of 16 outputs follow each other; behind the last are scales of outputs. Each format has
-///     tiles, unit_bytes        of k in a unit; what a unit takes
-///     terms                    matrices of bfloat16 whose sum is the weights
-///     grouped                  whether sums over group_tiles tiles have scales of their own: group_scale(unit, output, group)
-///     extra_bytes              behind the units
-///     operand(words, t, term)  the operand of tile t, from what a lane has of the unit
-///     scale(extra, output)     what a whole sum is multiplied by
-///     store(to, extra, k, j, row)     writes output j of 16, of its row [k], to the units at `to`: by all threads of a block
+/// The layout of a format in memory. A warp reads one unit at a time: `tiles` tiles of 16 outputs x 16 inputs, 16 bytes
+/// a lane, followed by the scales of groups. The units of 16 outputs are consecutive; the scales of these outputs
+/// follow the last unit. Each format has
+///     tiles, unit_bytes        tiles of k in a unit; its bytes
+///     terms                    the number of bfloat16 matrices whose sum is the weights
+///     grouped                  whether each group_tiles tiles of k have a scale: group_scale(unit, output, group)
+///     extra_bytes              the bytes that follow the units
+///     operand(words, t, term)  the operand of tile t, from a lane's 16 bytes of the unit
+///     scale(extra, output)     the factor of the sum over all of k
+///     store(to, extra, k, j, row)     writes output j of 16, with weights `row` [k]; all threads of a block call it
 template <class Format>
 struct fragments;
 
-/// Of formats without scales.
+/// For formats without scales.
 struct unscaled_fragments {
     static constexpr bool grouped = false;
     static constexpr index_t extra_bytes = 0;
     __device__ static float scale(const std::byte*, int) { return 1.0f; }
 };
 
-/// 16 bits each, as they are.
+/// Formats of 16 bits a weight.
 struct word_fragments : unscaled_fragments {
     static constexpr int tiles = 1;
     static constexpr index_t unit_bytes = 512;
@@ -68,7 +69,7 @@ struct fragments<bf16> : word_fragments {
 };
 template <>
 struct fragments<bf16a16> : fragments<bf16> {};
-/// Eleven binary digits are two bfloat16 numbers: the first eight, and the rest.
+/// The 11 bits of precision of a half are the sum of two bfloat16 numbers: the first eight bits, and the rest.
 template <>
 struct fragments<f16> : word_fragments {
     static constexpr int terms = 2;
@@ -90,7 +91,7 @@ struct fragments<f16> : word_fragments {
         store_words(to, k, j, row, [](float x) { return float_to_half(x); });
     }
 };
-/// Bytes that are integers + 128; then the scales of 16 outputs.
+/// Bytes that hold integers + 128; the scales of the 16 outputs follow the units.
 template <>
 struct fragments<w8> {
     static constexpr int tiles = 2, terms = 1;
@@ -121,7 +122,8 @@ struct fragments<w8> {
         }
     }
 };
-/// Nibbles that are integers + 8, the lower one of a byte first; then a word for each of 16 outputs, the scales of two groups in bfloat16.
+/// Nibbles that hold integers + 8, the lower one of a byte first. A unit ends with a word for each of the 16 outputs:
+/// the scales of two groups in bfloat16.
 template <>
 struct fragments<w4> {
     static constexpr int tiles = 4, terms = 1, group_tiles = w4::group / tile_inputs;
@@ -143,7 +145,7 @@ struct fragments<w4> {
         return float_of(g == 0 ? two << 16 : two & 0xffff0000u);
     }
     __device__ static float scale(const std::byte*, int) { return 1.0f; }
-    /// A thread for each group.
+    /// One thread for each group.
     __device__ static void store(std::byte* to, std::byte*, index_t k, int j, const float* row) {
         for (index_t g = thread_index(); g < ceil_div(k, inputs) * 2; g += thread_count()) {
             float x[w4::group];

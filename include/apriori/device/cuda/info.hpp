@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a GPU is there that cuda<Sm> can run on, and why not. Needs CUDA's runtime library, but no nvcc.
+// Tells whether there is a GPU that cuda<Sm> can run on, and if not, why. Needs CUDA's runtime library, but not nvcc.
 #pragma once
 
 #include "apriori/core/macros.hpp"
@@ -11,17 +11,18 @@
 
 namespace apriori {
 
-/// True where a GPU can be used; otherwise `reason` says why not, in one line.
+/// True if a GPU can be used; otherwise `reason` says why not, in one line.
 struct cuda_availability {
     bool available = false;
     std::string reason;
     explicit operator bool() const noexcept { return available; }
 };
 
-/// Looks for a driver and, as the device numbered `ordinal`, a GPU of compute capability `sm` (80 for 8.0) or higher.
+/// Looks for a driver, and checks that GPU number `ordinal` exists and has compute capability `sm` (80 for 8.0) or
+/// higher.
 inline cuda_availability cuda_available(int sm, int ordinal = 0) {
     const auto failed = [](const char* what, cudaError_t error) {
-        (void)cudaGetLastError(); // an error that was reported here is not to turn up later
+        (void)cudaGetLastError(); // clears the error, so that no later call reports it
         return cuda_availability{false, std::string("cuda: ") + what + ": " + cudaGetErrorString(error)};
     };
     int count = 0, major = 0, minor = 0;

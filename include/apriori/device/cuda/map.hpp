@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Element-wise programs. A block covers some rows and some columns, shaped after the row's length, so that short rows
-// do not leave threads idle and one long row is spread over the whole GPU.
+// Element-wise programs. A block covers some rows and some columns. Its shape depends on the length of a row, so that
+// short rows do not leave threads idle and one long row is spread over the whole GPU.
 #pragma once
 
 #include "apriori/device/cuda/launch.hpp"
@@ -10,9 +10,11 @@ namespace apriori::cuda_kernels {
 
 inline constexpr int map_steps = 4; ///< elements of a row that a thread computes
 
-/// `across` threads of the block lie along a row, the others are further rows; `col_blocks` blocks cover a row.
+/// `across` threads of the block lie along a row, the others along further rows; `col_blocks` blocks cover a row.
 template <class Op>
 __global__ void __launch_bounds__(block_threads) map(const __grid_constant__ Op op, int across, index_t col_blocks) {
+    allow_next_kernel();
+    wait_for_kernels_before();
     const block_place place(col_blocks);
     const index_t r = place.row * (block_threads / across) + thread_index() / across;
     if (r >= op.rows) return;
@@ -29,8 +31,8 @@ status run(target<Choices> on, const ops::map<P, Out>& op) noexcept {
     int across = 1;
     while (across < block_threads && across < op.cols) across *= 2;
     const index_t col_blocks = ceil_div(op.cols, index_t{map_steps} * across);
-    return launch(on.stream, ceil_div(op.rows, block_threads / across) * col_blocks, block_threads,
-                  map<ops::map<P, Out>>, op, across, col_blocks);
+    return launch(on, ceil_div(op.rows, block_threads / across) * col_blocks, block_threads, map<ops::map<P, Out>>, op,
+                  across, col_blocks);
 }
 
 } // namespace apriori::cuda_kernels

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a GPU is given and gives back, each with an owner: a queue of work, memory in its order, launches that were recorded.
+// Owners of the GPU's resources: a stream with its memory, and recorded launches.
 #pragma once
 
 #include "apriori/device/cuda/launch.hpp"
@@ -17,14 +17,16 @@ namespace cuda_kernels {
 struct release_memory {
     cudaStream_t stream = nullptr;
     bool pooled = false;
-    /// Back to the pool, for what comes later in the stream; cudaFree waits for the kernels that use it.
+    /// Returns memory to the pool, for later work of the stream. Without a pool cudaFree waits for the kernels that use
+    /// it.
     void operator()(std::byte* p) const noexcept { (void)(pooled ? cudaFreeAsync(p, stream) : cudaFree(p)); }
 };
 struct release_stream {
     void operator()(cudaStream_t s) const noexcept { (void)cudaStreamDestroy(s); }
 };
 struct release_pool {
-    void operator()(cudaMemPool_t p) const noexcept { (void)cudaMemPoolDestroy(p); } // when all of its memory is back
+    // The pool is freed once all of its memory has been returned.
+    void operator()(cudaMemPool_t p) const noexcept { (void)cudaMemPoolDestroy(p); }
 };
 struct release_graph {
     void operator()(cudaGraph_t g) const noexcept { (void)cudaGraphDestroy(g); }
@@ -35,11 +37,11 @@ using owned = std::unique_ptr<std::remove_pointer_t<Handle>, Release>;
 
 } // namespace cuda_kernels
 
-/// Bytes on the device, aligned to 256; empty() after an allocation that failed. Its queue has to outlive it.
+/// Memory on the device, aligned to 256 bytes; empty() if the allocation failed. Its queue has to outlive it.
 class cuda_buffer {
 public:
     cuda_buffer() = default;
-    /// From the pool, in the order of the stream; without a pool by cudaMalloc.
+    /// Takes memory from the pool in the order of the stream, or with cudaMalloc if there is no pool.
     cuda_buffer(std::size_t bytes, cudaStream_t stream, cudaMemPool_t pool) noexcept {
         void* p = nullptr;
         const std::size_t taken = bytes == 0 ? 1 : bytes;
@@ -58,8 +60,8 @@ private:
     std::size_t size_ = 0;
 };
 
-/// A stream that is destroyed with its owner, or one of the user's, which is not; and a pool of memory, which keeps what is given
-/// back until it is destroyed, so that a call that was made before allocates nothing.
+/// A stream, either one that the queue makes and destroys or the user's, and a pool of memory. The pool keeps freed
+/// memory until it is destroyed, so that a repeated call allocates nothing.
 class cuda_queue {
 public:
     explicit cuda_queue(int ordinal) noexcept {
@@ -97,12 +99,12 @@ private:
     status state_;
 };
 
-/// Launches that were recorded: a CUDA graph, ready to be launched.
+/// Recorded launches: a CUDA graph that is ready to be launched.
 class cuda_graph {
 public:
     cuda_graph() = default;
 
-    /// Records what `status launches()` launches on the stream, without running it.
+    /// Records the launches that `status launches()` makes on the stream, without running them.
     template <class Launches>
     status record(cudaStream_t stream, Launches&& launches) noexcept {
         if (const status s = cuda_status(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal)); !s)
@@ -118,6 +120,7 @@ public:
         if (s) ready_.reset(ready);
         return s;
     }
+    /// Runs the recorded launches on the stream.
     status launch(cudaStream_t stream) const noexcept { return cuda_status(cudaGraphLaunch(ready_.get(), stream)); }
 
 private:

@@ -8,12 +8,13 @@
 
 namespace apriori::cuda_kernels {
 
-/// A lane's part of the 16 x 16 operand: word i holds two neighbours along k, of row lane / 4 + 8 (i % 2), from k = lane % 4 * 2 + 8 (i / 2) on.
+/// A lane's part of the 16 x 16 operand. Word i holds two neighbours along k, of row lane / 4 + 8 (i % 2), from k =
+/// lane % 4 * 2 + 8 (i / 2) on.
 struct alignas(16) operand_words {
     std::uint32_t word[4];
 };
 
-/// Where element (row, k) of the operand lies: which lane has it, and as which of its eight numbers.
+/// The place of element (row, k) of the operand: the lane that holds it, and which of the lane's eight numbers it is.
 struct operand_place {
     int lane, number;
     APRIORI_HD static constexpr operand_place of(int row, int k) {
@@ -21,8 +22,9 @@ struct operand_place {
     }
 };
 
-/// d += a b: a [16, 16] and b [16, 8] in bfloat16, d [16, 8] in float; d[i] is row lane / 4 + 8 (i / 2), column lane % 4 * 2 + i % 2.
-/// Word i of b holds column lane / 4, from k = lane % 4 * 2 + 8 i on. All lanes of a warp call it.
+/// d += a b, with a [16, 16] and b [16, 8] in bfloat16 and d [16, 8] in float. d[i] is row lane / 4 + 8 (i / 2), column
+/// lane % 4 * 2 + i % 2. Word i of b holds column lane / 4, from k = lane % 4 * 2 + 8 i on. All lanes of a warp call
+/// it.
 __device__ inline void multiply_add(float (&d)[4], const operand_words& a, const std::uint32_t (&b)[2]) {
 #ifdef __CUDACC__
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
@@ -34,7 +36,7 @@ __device__ inline void multiply_add(float (&d)[4], const operand_words& a, const
 #endif
 }
 
-/// Begins to copy 16 bytes to shared memory, past the L1 cache: for what is read once.
+/// Starts a copy of 16 bytes to shared memory that bypasses the L1 cache, for data that is read once.
 __device__ inline void copy_ahead(operand_words* shared, const operand_words* global) {
 #ifdef __CUDACC__
     asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16;" ::"r"(
@@ -45,7 +47,7 @@ __device__ inline void copy_ahead(operand_words* shared, const operand_words* gl
     cuda_emulation::copy_ahead(shared, global, sizeof(operand_words));
 #endif
 }
-/// Ends a group of copies of this thread; it may be empty.
+/// Ends a group of this thread's copies. The group may be empty.
 __device__ inline void end_copies() {
 #ifdef __CUDACC__
     asm volatile("cp.async.commit_group;" ::: "memory");
@@ -53,7 +55,7 @@ __device__ inline void end_copies() {
     cuda_emulation::end_copies();
 #endif
 }
-/// Waits until all but the last Groups groups of this thread are there, for this thread.
+/// Waits until all but the last Groups groups of this thread's copies are complete. Only this thread may rely on it.
 template <int Groups>
 __device__ inline void wait_for_copies() {
 #ifdef __CUDACC__

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights of the GPU: float32 row-major, each row a whole number of float4s; the other formats in the order of tensor cores.
+// Packed weights of the GPU: float32 is row-major, with rows of whole float4s; the other formats are in the order of
+// tensor cores.
 #pragma once
 
 #include "apriori/core/weight_format.hpp"
@@ -25,6 +26,7 @@ struct cuda_packed {
     constexpr cuda_packed() = default;
     cuda_packed(std::byte* p, index_t n, index_t k) : data(p), n(n), k(k) {}
 
+    /// The bytes of a packed [n, k], a multiple of buffer_alignment.
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
         return to_size(round_up(ceil_div(n, outputs) * tile_bytes(k), index_t{buffer_alignment}));
     }
@@ -32,12 +34,12 @@ struct cuda_packed {
     APRIORI_HD static constexpr index_t tile_bytes(index_t k) noexcept {
         return units(k) * fragments::unit_bytes + fragments::extra_bytes;
     }
-    /// The units of outputs 16 i and on; and what lies behind them.
+    /// The units of the 16 outputs from 16 i on, and the bytes that follow these units.
     APRIORI_HD std::byte* tile(index_t i) const noexcept { return data + i * tile_bytes(k); }
     APRIORI_HD std::byte* extra(index_t i) const noexcept { return tile(i) + units(k) * fragments::unit_bytes; }
 };
 
-/// A weight matrix [n, k]: element (j, i) lies at j * row_stride(k) + i. A row ends in zeros.
+/// A weight matrix [n, k]: element (j, i) is at j * row_stride(k) + i. Rows are padded with zeros.
 template <>
 struct cuda_packed<f32> {
     const float* data = nullptr; ///< on the device
@@ -46,6 +48,7 @@ struct cuda_packed<f32> {
     constexpr cuda_packed() = default;
     cuda_packed(std::byte* p, index_t n, index_t k) : data(reinterpret_cast<const float*>(p)), n(n), k(k) {}
 
+    /// The bytes of a packed [n, k], a multiple of buffer_alignment.
     static constexpr std::size_t stored_bytes(index_t n, index_t k) {
         return to_size(round_up(n * row_stride(k) * 4, index_t{buffer_alignment}));
     }
@@ -54,7 +57,8 @@ struct cuda_packed<f32> {
 
 namespace cuda_kernels {
 
-/// How many rows [k] of w are in `rows`, from row `first` on; an error where they are not whole or end behind w.
+/// Sets `count` to the number of rows [k] in `rows`, which start at row `first` of w. Incomplete rows, and rows past
+/// the end of w, are an error.
 template <class Format>
 status check_rows(const cuda_packed<Format>& w, index_t first, std::span<const float> rows, index_t& count) noexcept {
     const index_t size = std::ssize(rows);
@@ -64,7 +68,7 @@ status check_rows(const cuda_packed<Format>& w, index_t first, std::span<const f
     return {};
 }
 
-/// A block a row.
+/// One block for each row.
 template <class Format>
 __global__ void __launch_bounds__(block_threads) pack(cuda_packed<Format> w, index_t first, const float* rows) {
     const index_t j = first + block_index(), tile = j / w.outputs;
@@ -73,7 +77,7 @@ __global__ void __launch_bounds__(block_threads) pack(cuda_packed<Format> w, ind
 
 } // namespace cuda_kernels
 
-/// Rows first .. of w from float32 [count, k] on the host; complete when it returns.
+/// Packs rows `first` and on of w from float32 [count, k] on the host. It is complete when this returns.
 inline status pack_rows(const cuda_queue& queue, cuda_packed<f32> w, index_t first,
                         std::span<const float> rows) noexcept {
     index_t count = 0;
@@ -94,7 +98,7 @@ inline status pack_rows(const cuda_queue& queue, cuda_packed<f32> w, index_t fir
     return cuda_status(cudaStreamSynchronize(queue.stream()));
 }
 
-/// The same in other formats, by a kernel.
+/// The same for the other formats, by a kernel. A number that Format cannot represent is an error.
 template <class Format>
 status pack_rows(const cuda_queue& queue, cuda_packed<Format> w, index_t first, std::span<const float> rows) noexcept {
     index_t count = 0;

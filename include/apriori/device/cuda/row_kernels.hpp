@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and reductions: a block a row, sums in a fixed order, so that results repeat to the bit.
+// Norms and reductions: one block for each row, and sums in a fixed order, so that results are the same to the bit
+// every time.
 #pragma once
 
 #include "apriori/device/cuda/launch.hpp"
@@ -17,15 +18,15 @@ struct warp_results {
     T at[block_threads / warp_threads];
 };
 
-/// `v` of all threads joined; each thread gets the same. All threads of the block call it. Join has to be commutative:
-/// the lanes exchange their values both ways.
+/// Joins `v` of all threads; each thread gets the result. All threads of the block have to call it. Join has to be
+/// commutative: the lanes exchange their values both ways.
 template <class T, class Join>
 __device__ inline T join_block(T v, Join join, warp_results<T>& results) {
 #pragma unroll
     for (int d = warp_threads / 2; d > 0; d /= 2) v = join(v, T(__shfl_xor_sync(all_lanes, v, d)));
     const int warps = thread_count() / warp_threads;
     if (warps == 1) return v;
-    __syncthreads(); // what the last call left is read
+    __syncthreads(); // all threads have read the results of the last call
     if (thread_index() % warp_threads == 0) results.at[thread_index() / warp_threads] = v;
     __syncthreads();
     v = results.at[0];
@@ -33,7 +34,7 @@ __device__ inline T join_block(T v, Join join, warp_results<T>& results) {
     return v;
 }
 
-/// A function of elements, of two numbers.
+/// A function of elements as a join of two numbers.
 template <class F>
 struct join_by {
     template <class T>
@@ -41,7 +42,7 @@ struct join_by {
         return number_in(F{}(one_lane(a), one_lane(b)));
     }
 };
-/// The larger; a NaN on either side stays.
+/// The larger number; NaN if either is NaN.
 struct join_max {
     template <class T>
     __device__ T operator()(T a, T b) const {
@@ -55,7 +56,7 @@ struct join_min {
     }
 };
 
-/// What a policy reduces: a row of n elements of a program, as numbers T.
+/// The row that a policy reduces: n elements of a program, as numbers T.
 template <class Cursor, class T>
 struct block_row {
     using value = lane_value_t<T, 1, void>;
@@ -102,6 +103,8 @@ using block_row_of =
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant__ Op op) {
+    allow_next_kernel();
+    wait_for_kernels_before();
     auto& results = in_shared_memory<typename block_row_of<Op>::memory>();
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
@@ -115,6 +118,8 @@ __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) reduce(const __grid_constant__ Op op) {
+    allow_next_kernel();
+    wait_for_kernels_before();
     auto& results = in_shared_memory<typename block_row_of<Op>::memory>();
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
@@ -122,7 +127,7 @@ __global__ void __launch_bounds__(block_threads) reduce(const __grid_constant__ 
     if (thread_index() == 0) put(op.out.row(r), op.input.outer.row(r).at(0, v));
 }
 
-/// Threads for a row: a few elements each, whole warps.
+/// Threads for a row: whole warps, for about four elements a thread in short rows.
 inline int threads_for_row(index_t cols) noexcept {
     return int(std::clamp<index_t>(ceil_div(cols, 4 * warp_threads), 1, block_threads / warp_threads)) * warp_threads;
 }
@@ -130,11 +135,11 @@ inline int threads_for_row(index_t cols) noexcept {
 template <class Choices, class P, class In, class Outer, class Out>
 status run(target<Choices> on, const ops::normalize<P, In, Outer, Out>& op) noexcept {
     if (op.cols <= 0) return {};
-    return launch(on.stream, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, In, Outer, Out>>, op);
+    return launch(on, op.rows, threads_for_row(op.cols), normalize<ops::normalize<P, In, Outer, Out>>, op);
 }
 template <class Choices, class P, class In, class Outer, class Out>
 status run(target<Choices> on, const ops::reduce<P, In, Outer, Out>& op) noexcept {
-    return launch(on.stream, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, In, Outer, Out>>, op);
+    return launch(on, op.rows, threads_for_row(op.cols), reduce<ops::reduce<P, In, Outer, Out>>, op);
 }
 
 } // namespace apriori::cuda_kernels

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products on tensor cores, for weights in fragments: their 16 outputs are the rows of the unit's product, the rows of activations its
-// columns. Weights go from memory to registers past shared memory's barriers, each lane copying its own 16 bytes ahead.
+// Products on tensor cores, for weights in fragments. In the units' product the 16 outputs are the rows, and the rows
+// of activations are the columns. Weights go to the registers without a barrier of the block: each lane copies its own
+// 16 bytes ahead.
 //
-// Activations that stay floats are the sum of three bfloat16 terms, exactly, and take three products; sums are float.
+// Activations that stay floats are the sum of three bfloat16 terms, exactly, and take three products. Sums are float.
 #pragma once
 
 #include "apriori/device/cuda/packed.hpp"
@@ -12,8 +13,9 @@
 
 namespace apriori::cuda_kernels {
 
-/// What a block of eight warps computes: 8 RowTiles rows by 16 OutputWarps outputs, SharingWarps warps adding up parts of k. It holds
-/// `chunk` tiles of the activations' k in shared memory at a time, four for each warp that shares.
+/// A block of eight warps computes 8 RowTiles rows x 16 OutputWarps outputs. SharingWarps warps each take a part of k
+/// of the same outputs, and their sums are added. The block holds `chunk` tiles of the activations' k in shared memory
+/// at a time, four for each warp that shares.
 template <int RowTiles, int OutputWarps, int SharingWarps>
 struct tensor_shape {
     static constexpr int warps = OutputWarps * SharingWarps;
@@ -22,18 +24,18 @@ struct tensor_shape {
                          chunk = 4 * SharingWarps;
 };
 
-inline constexpr int units_ahead = 8; ///< of a warp, on their way into shared memory
+inline constexpr int units_ahead = 8; ///< units of a warp that are being copied to shared memory
 
-/// bfloat16 numbers whose sum an activation is, for a format.
+/// How many bfloat16 numbers an activation is split into, for a format.
 template <class Format>
 inline constexpr int activation_terms = std::is_same_v<Format, bf16a16> ? 1 : 3;
 
-/// A chunk of activations in shared memory: words [tile of k][row tile][term][lane][2], as multiply_add wants its b. Eight words more a
-/// tile spread the banks.
+/// A chunk of activations in shared memory: words [tile of k][row tile][term][lane][2], in the order of multiply_add's
+/// b. Eight extra words for each tile avoid bank conflicts.
 template <class Shape, int Terms>
 struct activation_chunk {
     static constexpr int tile_words = Shape::row_tiles * Terms * 64 + 8;
-    /// Behind the last chunk the warps' sums take its place, [warp][row][output].
+    /// After the last chunk this memory holds the warps' sums, [warp][row][output].
     static constexpr int words = (std::max)(Shape::chunk * tile_words, Shape::warps* Shape::rows* int(tile_outputs));
 
     __device__ static int word(int tile, int row_tile, int term) {
@@ -41,7 +43,7 @@ struct activation_chunk {
     }
 };
 
-/// A thread's part of a chunk: neighbours along k, which make a word.
+/// A thread's part of a chunk: pairs of neighbours along k, each of which makes a word.
 template <class Shape, int Terms, class Program>
 struct activation_source {
     static constexpr int pairs = Shape::chunk * 8, each = Shape::rows * pairs / block_threads;
@@ -50,7 +52,7 @@ struct activation_source {
 
     const Program& program;
     index_t row0, rows, k;
-    bool aligned; ///< rows lie in memory, each aligned to a float4
+    bool aligned; ///< rows are in memory, each aligned to a float4
     float held[each][2];
 
     __device__ void fetch(index_t k0) {
@@ -86,7 +88,7 @@ struct activation_source {
                 if constexpr (Terms == 1)
                     to = std::uint32_t{float_to_bfloat16(low)} | std::uint32_t{float_to_bfloat16(high)} << 16;
                 else {
-                    to = word_of(low, high); // cut off rather than rounded: nothing overflows
+                    to = word_of(low, high); // truncated rather than rounded, so that nothing overflows
                     low = behind_bfloat16(low);
                     high = behind_bfloat16(high);
                 }
@@ -95,7 +97,7 @@ struct activation_source {
     }
 };
 
-/// A warp's units of 16 outputs, each `sharing` behind the last, copied ahead into shared memory.
+/// A warp's units of 16 outputs, every `sharing`-th unit of k, copied ahead into shared memory.
 template <class Format, class Shape>
 struct unit_ring {
     using layout = fragments<Format>;
@@ -108,7 +110,7 @@ struct unit_ring {
     __device__ std::byte* slot(int turn) const { return memory + turn % units_ahead * layout::unit_bytes; }
     __device__ static int lane() { return thread_index() % warp_threads; }
 
-    /// Asks for the warp's unit number `turn`, which takes the place of the one units_ahead before.
+    /// Starts to copy the warp's unit number `turn` into the slot of the unit units_ahead before it.
     __device__ void ask(int turn) const {
         if (const index_t unit = index_t{turn} * Shape::sharing + share; unit < count) {
             const auto copy = [&](int i) {
@@ -116,15 +118,15 @@ struct unit_ring {
                            reinterpret_cast<const operand_words*>(units + unit * layout::unit_bytes) + i);
             };
             copy(lane());
-            constexpr int scales = int(layout::unit_bytes / 16) - warp_threads; // which other lanes read, too
+            constexpr int scales = int(layout::unit_bytes / 16) - warp_threads; // other lanes read these too
             if (lane() < scales) copy(warp_threads + lane());
         }
         end_copies();
     }
-    /// The unit number `turn`, when it has arrived.
+    /// Waits for the unit number `turn` and returns it.
     __device__ const std::byte* wait(int turn) const {
         wait_for_copies<units_ahead - 1>();
-        if constexpr (layout::grouped) __syncwarp();
+        __syncwarp(); // the copies of the other lanes have arrived too, and all lanes are ready for the product
         return slot(turn);
     }
 };
@@ -135,7 +137,7 @@ __device__ void multiply_tile(float (&sums)[Shape::row_tiles][4], const operand_
                               const std::uint32_t* words) {
     const int lane = thread_index() % warp_threads;
 #pragma unroll
-    for (int w = fragments<Format>::terms - 1; w >= 0; --w) { // the smallest first
+    for (int w = fragments<Format>::terms - 1; w >= 0; --w) { // the smallest term first
         const operand_words a = fragments<Format>::operand(unit, t, w);
 #pragma unroll
         for (int n = 0; n < Shape::row_tiles; ++n)
@@ -148,7 +150,7 @@ __device__ void multiply_tile(float (&sums)[Shape::row_tiles][4], const operand_
     }
 }
 
-/// A warp's sums over a whole unit.
+/// Adds the products of a whole unit to a warp's sums.
 template <class Format, class Shape, int Terms>
 __device__ void multiply_unit(float (&sums)[Shape::row_tiles][4], const std::byte* unit, const std::uint32_t* chunk,
                               int tile) {
@@ -192,12 +194,13 @@ constexpr std::size_t tensor_product_bytes() {
            to_size(Shape::warps * units_ahead * fragments<Format>::unit_bytes);
 }
 
-/// A block a tile of the output; neighbouring blocks read the same weights.
+/// One block for each tile of the output. Neighbouring blocks read the same weights.
 template <class Shape, class Op>
 __global__ void __launch_bounds__(block_threads, Shape::row_tiles == 1 ? 2 : 1)
     tensor_product(const __grid_constant__ Op op, bool aligned) {
     using format = typename format_of_op<Op>::type;
     using layout = fragments<format>;
+    allow_next_kernel();
     constexpr int terms = activation_terms<format>, lane_outputs = int(tile_outputs);
     using chunk_type = activation_chunk<Shape, terms>;
     auto* const chunk = reinterpret_cast<std::uint32_t*>(dynamic_memory());
@@ -210,6 +213,7 @@ __global__ void __launch_bounds__(block_threads, Shape::row_tiles == 1 ? 2 : 1)
         reinterpret_cast<std::byte*>(chunk + chunk_type::words) + warp * units_ahead * layout::unit_bytes};
     for (int i = 0; i < units_ahead; ++i) ring.ask(i);
 
+    wait_for_kernels_before();
     activation_source<Shape, terms, decltype(op.input.program)> input{op.input.program, row0, op.rows, op.k,
                                                                       aligned,          {}};
     input.fetch(0);
@@ -218,7 +222,7 @@ __global__ void __launch_bounds__(block_threads, Shape::row_tiles == 1 ? 2 : 1)
     constexpr index_t chunk_inputs = Shape::chunk * tile_inputs;
     for (index_t k0 = 0; k0 < op.k; k0 += chunk_inputs) {
         input.store(chunk);
-        __syncthreads(); // the chunk is whole
+        __syncthreads(); // the chunk is complete
         if (k0 + chunk_inputs < op.k) input.fetch(k0 + chunk_inputs);
         for (int t = ring.share * layout::tiles; t < Shape::chunk; t += layout::tiles * Shape::sharing, ++turn) {
             const std::byte* const unit = ring.wait(turn);
@@ -226,7 +230,7 @@ __global__ void __launch_bounds__(block_threads, Shape::row_tiles == 1 ? 2 : 1)
                 multiply_unit<format, Shape, terms>(sums, unit, chunk, t);
             ring.ask(turn + units_ahead);
         }
-        __syncthreads(); // the chunk is read
+        __syncthreads(); // all warps have read the chunk
     }
 
     const auto write = [&](index_t r, index_t j, float v) {
@@ -248,7 +252,7 @@ __global__ void __launch_bounds__(block_threads, Shape::row_tiles == 1 ? 2 : 1)
 #pragma unroll
             for (int i = 0; i < 4; ++i)
                 parts[warp * part + (n * 8 + lane % 4 * 2 + i % 2) * lane_outputs + lane / 4 + i / 2 * 8] = sums[n][i];
-        __syncthreads(); // all parts are there
+        __syncthreads(); // all parts are complete
         for (int e = thread_index(); e < Shape::output_warps * part; e += block_threads) {
             const int outputs = e / part, r = e % part / lane_outputs, j = e % lane_outputs;
             float v = 0;

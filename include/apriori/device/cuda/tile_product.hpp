@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inner part of both matrix products: a block of 16 x 16 threads multiplies panels that lie in shared memory, while
-// the next ones are on their way into registers.
+// The inner loop of both matrix products: a block of 16 x 16 threads multiplies panels in shared memory while it loads
+// the next ones into registers.
 #pragma once
 
 #include "apriori/device/cuda/launch.hpp"
@@ -10,14 +10,14 @@
 
 namespace apriori::cuda_kernels {
 
-/// What a block computes of a product: Rows x Cols elements, Depth of the summed axis at a time.
+/// A block's part of a product: Rows x Cols elements, with Depth elements of the summed axis at a time.
 template <int Rows, int Cols, int Depth>
 struct tile {
     static_assert(Rows % 64 == 0 && Cols % 64 == 0, "a thread computes groups of 4 x 4 elements, 64 apart");
     static constexpr int rows = Rows, cols = Cols, depth = Depth;
 };
 
-/// A panel of an operand in shared memory, the summed axis outermost. Four more columns spread the banks.
+/// A panel of an operand in shared memory, with the summed axis outermost. Four extra columns avoid bank conflicts.
 template <int Side, int Depth>
 struct alignas(16) panel {
     float at[Depth][Side + 4];
@@ -35,7 +35,8 @@ inline bool aligned_to_quads(const float* p, const row_map& m) noexcept {
     return aligned_to_quads(p, m.inner, m.middle, m.outer);
 }
 
-/// Elements c .. c + 3 of a row of n; those from n on are 0. `aligned`: row.p + c is, and n is a multiple of 4.
+/// Elements c .. c + 3 of a row of n; those from n on are 0. `aligned`: row.p + c is aligned to a float4, and n is a
+/// multiple of 4.
 template <class Cursor>
 __device__ inline float4 load_quad(const Cursor& row, index_t c, index_t n, [[maybe_unused]] bool aligned) {
     float4 v = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
@@ -55,7 +56,7 @@ __device__ inline float4 load_quad(const Cursor& row, index_t c, index_t n, [[ma
 template <int Side, int Depth, class Cursor>
 struct rows_source {
     static_assert(Side * Depth == 4 * block_threads, "one quad a thread");
-    Cursor row; ///< of side(), clamped to one that exists
+    Cursor row; ///< the row of side(), or the last row if there is no such row
     index_t k;
     bool aligned;
     float4 held = {};
@@ -73,7 +74,7 @@ struct rows_source {
     }
 };
 
-/// A thread's part of a panel of a matrix with any strides; consecutive threads read along the axis that is contiguous.
+/// A thread's part of a panel of a matrix with any strides. Consecutive threads read along the contiguous axis.
 template <int Side, int Depth>
 struct strided_source {
     static_assert(Side * Depth == 4 * block_threads, "four elements a thread");
@@ -99,7 +100,7 @@ struct strided_source {
     }
 };
 
-/// The sums of a thread: element (i, j) is row(i) and col(j) of the block's tile.
+/// The sums of a thread: element (i, j) belongs to row(i) and col(j) of the block's tile.
 template <class Tile>
 struct tile_product {
     static constexpr int m = Tile::rows / 16, n = Tile::cols / 16;
@@ -108,27 +109,26 @@ struct tile_product {
     __device__ static int row(int i) { return i / 4 * 64 + thread_index() / 16 * 4 + i % 4; }
     __device__ static int col(int j) { return j / 4 * 64 + thread_index() % 16 * 4 + j % 4; }
 
-    /// sum += a b over k. All threads of the block call it; the panels may be used again when it returns.
+    /// sum += a b over k. The caller has fetched the first panels of a and b. All threads of the block call it; when it
+    /// returns, the panels may be overwritten.
     template <class A, class B>
     __device__ void run(A& a, B& b, index_t k, panel<Tile::rows, Tile::depth>& pa, panel<Tile::cols, Tile::depth>& pb) {
-        a.fetch(0);
-        b.fetch(0);
         for (index_t k0 = 0; k0 < k; k0 += Tile::depth) {
             a.store(pa);
             b.store(pb);
-            __syncthreads(); // panels are whole
+            __syncthreads(); // panels are complete
             if (k0 + Tile::depth < k) {
                 a.fetch(k0 + Tile::depth);
                 b.fetch(k0 + Tile::depth);
             }
 #pragma unroll
             for (int d = 0; d < Tile::depth; ++d) multiply_add(pa.at[d], pb.at[d]);
-            __syncthreads(); // panels are read
+            __syncthreads(); // all threads have read the panels
         }
     }
 
-    /// out = epilogue of the sums: the tile's first row is row0 of `rows`, its first column col0 of `cols`. Row `base`
-    /// of the output and of the epilogue is row 0 here.
+    /// Writes the epilogue of the sums to `out`. The tile starts at row row0 of `rows` and at column col0 of `cols`;
+    /// row r of `rows` is row base + r of the output and of the epilogue.
     template <class Epilogue>
     __device__ void write(const Epilogue& epilogue, const ops::output& out, index_t base, index_t row0, index_t rows,
                           index_t col0, index_t cols) const {
@@ -147,7 +147,7 @@ struct tile_product {
     }
 
 private:
-    /// The elements of a panel's line that belong to this thread: groups of four, 64 apart.
+    /// Reads this thread's elements of a line of a panel: groups of four, 64 apart.
     template <int N>
     __device__ static void read(float (&to)[N], const float* line, int first) {
 #pragma unroll
