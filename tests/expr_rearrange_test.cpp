@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Windows, diagonals, convolutions, lookups by index, products whose batches broadcast, and tensors of eight axes, against plain loops.
+// Windows, diagonals, convolutions, lookups by index, products with broadcast batches, and tensors of eight axes,
+// compared with plain loops.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/eigen/device.hpp"
 #include "apriori/expr.hpp"
@@ -26,6 +27,34 @@ auto value(const X& x) {
     return std::move(*got);
 }
 
+TEST(rearrange, negative_axes_count_from_the_end) {
+    const auto x = normal(extents<2, 5, 4>{}, 1);
+    const auto y = normal(extents<2, 5, 1>{}, 2);
+    const auto same = [](const auto& a, const auto& b) {
+        static_assert(std::is_same_v<decltype(a), decltype(b)>);
+        EXPECT_TRUE(value(a) == value(b));
+    };
+    same(softmax<-1>(x), softmax<2>(x));
+    same(softmax<-3>(x), softmax<0>(x));
+    same(sum<-2>(x), sum<1>(x));
+    same(sum<-1, -3>(x), sum<2, 0>(x));
+    same(cumsum<-2>(x), cumsum<1>(x));
+    same(reverse<-1>(x), reverse<2>(x));
+    same(transpose<-1, -3>(x), transpose<2, 0>(x));
+    same(permute<-1, 0, -2>(x), permute<2, 0, 1>(x));
+    same(squeeze<-1>(y), squeeze<2>(y));
+    same(expand_dims<-1>(x), expand_dims<3>(x));
+    same(expand_dims<-4>(x), expand_dims<0>(x));
+    same(stack<-1>(x, x), stack<3>(x, x));
+    same(concat<-2>(x, x), concat<1>(x, x));
+    same(pad<-1, 1, 2>(x), pad<2, 1, 2>(x));
+    same(slice<-2, 3>(x, 1), slice<1, 3>(x, 1));
+    same(slice<-2>(x, 1, 3), slice<1>(x, 1, 3));
+    same(unfold<-2, 3>(x), unfold<1, 3>(x));
+    same(repeat<-1, 2>(x), repeat<2, 2>(x));
+    same(tile<-3, 2>(x), tile<0, 2>(x));
+    static_assert(std::is_same_v<decltype(indices<-1>(x.ext())), decltype(indices<2>(x.ext()))>);
+}
 TEST(rearrange, diagonals) {
     const auto x = normal(extents<2, 5, 4>{}, 1);
     const auto main = value(diagonal(x));
@@ -38,7 +67,7 @@ TEST(rearrange, diagonals) {
         for (index_t i = 0; i < 2; ++i) EXPECT_EQ(right(b, i), x(b, i, i + 2));
         for (index_t i = 0; i < 2; ++i) EXPECT_EQ(below(b, i), 2 * x(b, i + 3, i));
     }
-    const auto none = value(diagonal<7>(x)); // beyond the matrix there is nothing
+    const auto none = value(diagonal<7>(x)); // a diagonal outside the matrix is empty
     EXPECT_EQ(none.size(), 0);
     const auto runtime = normal(extents<dyn, dyn>(3, 9), 1);
     EXPECT_EQ(value(diagonal<1>(runtime)).ext()[0], 3);
@@ -51,7 +80,7 @@ TEST(rearrange, windows) {
     for (index_t r = 0; r < 3; ++r)
         for (index_t i = 0; i < 3; ++i)
             for (index_t k = 0; k < 4; ++k) EXPECT_EQ(y(r, i, k), x(r, 3 * i + k));
-    EXPECT_EQ(value(unfold<0, 4>(x)).size(), 0); // fewer elements than a window has
+    EXPECT_EQ(value(unfold<0, 4>(x)).size(), 0); // fewer elements than a window
     const auto means = value(mean(unfold<1, 2>(x)));
     for (index_t i = 0; i < 10; ++i) EXPECT_NEAR(means(1, i, 0), (x(1, i) + x(1, i + 1)) / 2, 1e-6f);
 }
@@ -99,7 +128,7 @@ TEST(rearrange, products_whose_batches_broadcast) {
                     for (index_t k = 0; k < 5; ++k) sum += double(a(i, index_t{0}, r, k)) * double(b(j, k, c));
                     EXPECT_NEAR(double(got(i, j, r, c)), sum, 1e-5);
                 }
-    const auto large = normal(extents<3, 70, 130>{}, 11); // past the kernels of small products
+    const auto large = normal(extents<3, 70, 130>{}, 11); // too large for the kernels of small products
     const auto one = normal(extents<130, 40>{}, 12);
     const auto each = value(matmul(large, one));
     for (index_t i = 0; i < 3; ++i) {
@@ -159,7 +188,7 @@ TEST(rearrange, eight_axes) {
                             all += double(v);
                         }
     EXPECT_NEAR(double(total(0, 0, 0, 0, 0, 0, 0, 0)), all, 1e-4);
-    tensor<float, extents<2, 2, 3, 1, 2, 1, 3, 2>> out; // into a destination of strided axes
+    tensor<float, extents<2, 2, 3, 1, 2, 1, 3, 2>> out; // into a destination with strided axes
     cpu<> device;
     workspace none;
     context to(device, none);

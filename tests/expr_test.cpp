@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expression core: shapes of tensors and nodes, views, functions; and what is refused before anything is written.
+// The expression core: shapes of tensors and nodes, views, functions, and errors that are reported before anything is
+// written.
 #include "apriori/device/recording.hpp"
 #include "apriori/expr.hpp"
 #include "device_oracle.hpp"
@@ -123,7 +124,7 @@ TEST_F(views, own_tensors_are_aligned_and_zero) {
     for (float x : u.flat()) EXPECT_EQ(x, 0.0f);
 }
 
-// ---- where rows begin ----
+// ---- the start of each row ----
 
 TEST(row_map, finds_every_row_of_three_axes) {
     for (index_t a : {1, 2, 3})
@@ -167,7 +168,7 @@ TEST(functions, follow_their_definitions) {
     expect_function(fn::mish{}, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); });
     expect_function(fn::sigmoid{}, sigmoid_of);
     expect_function(fn::relu{}, [](double x) { return std::max(x, 0.0); });
-    expect_function(fn::clamp{-0.5f, 2.0f}, [](double x) { return std::clamp(x, -0.5, 2.0); });
+    expect_function(fn::clamp_to<float>{-0.5f, 2.0f}, [](double x) { return std::clamp(x, -0.5, 2.0); });
     expect_function(fn::affine{0.5f, 3.0f}, [](double x) { return 0.5 * x + 3; });
     expect_function(fn::square{}, [](double x) { return x * x; });
 }
@@ -201,9 +202,9 @@ TEST(workspace, of_no_bytes_is_full_and_does_not_count) {
     }());
 }
 
-// ---- what is refused ----
+// ---- errors ----
 
-/// Assigning x on a device writes nothing, launches nothing, and gives that status.
+/// Assigning x on a device fails with that status, without writing or launching anything.
 class refused : public testing::Test {
 protected:
     using device_type = oracle::device<>;
@@ -231,7 +232,7 @@ protected:
         EXPECT_EQ(s.code, errc::shape_mismatch) << what;
         EXPECT_STREQ(s.what, what);
     }
-    /// The extents of an operation do not fit on an axis.
+    /// The extents of an operation do not fit on that axis.
     template <class E, class X>
     void expect_misfit(E shape, const X& x, const std::string& operation, int axis) {
         expect(shape, x,
@@ -302,15 +303,15 @@ TEST_F(refused, attention_over_other_rows) {
 }
 TEST_F(refused, views_of_expressions_that_reach_too_far) {
     const auto x = operand(extents<dyn, 8>(3));
-    expect(extents<2, 8>{}, slice<0, 2>(exp(x), 2), "slice: reaches behind the end of axis 0");
-    expect(extents<2, 8>{}, slice<0, 2>(exp(x), -1), "slice: reaches behind the end of axis 0");
+    expect(extents<2, 8>{}, slice<0, 2>(exp(x), 2), "slice: reaches past the end of axis 0");
+    expect(extents<2, 8>{}, slice<0, 2>(exp(x), -1), "slice: reaches past the end of axis 0");
     expect(extents<dyn, 4>(7), reshape(exp(x), extents<dyn, 4>(7)), "reshape: another number of elements");
 }
 TEST_F(refused, views_that_reach_too_far) {
     constexpr const char* what =
-        "expression: a view has a negative extent: a slice reached behind the end of its axis, or a shape "
+        "expression: a view has a negative extent: a slice reached past the end of its axis, or a shape "
         "was made with one";
-    const auto x = operand(batch_of_8(3)); // with two rows from `first` on
+    const auto x = operand(batch_of_8(3)); // two rows of it, from `first` on
     for (const index_t first : {index_t{-1}, index_t{2}, index_t{3}, std::numeric_limits<index_t>::max(),
                                 std::numeric_limits<index_t>::min()}) {
         expect(extents<2, 8>{}, slice<0, 2>(x, first), what);
@@ -329,7 +330,7 @@ TEST_F(refused, views_that_reach_too_far) {
     EXPECT_TRUE(slice<0>(x, 2, 2).flat().empty());
 
     view<float, batch_of_8> behind = slice<0>(view<float, batch_of_8>(zeros.data(), batch_of_8(3)), 2, 2);
-    EXPECT_STREQ(assign(device, {}, behind, 1.0f).what, what); // would have written past the end
+    EXPECT_STREQ(assign(device, {}, behind, 1.0f).what, what); // would write past the end
     EXPECT_EQ(zeros[16], 0.0f);
 }
 TEST_F(refused, shapes_and_buffers_that_cannot_be) {
@@ -392,7 +393,7 @@ TEST_F(refused, destinations_that_overlap_what_is_read_in_another_order) {
     };
     says(x, transpose<0, 1>(x), true);
     says(x, y + transpose<0, 1>(x), true);
-    says(x, x + slice<0, 1>(x, 0), true); // a row that is overwritten before it has been added to all
+    says(x, x + slice<0, 1>(x, 0), true); // a row that is overwritten before it has been added to all rows
     says(x, matmul(x, y), true);
     says(x, matmul(y, transpose<0, 1>(x)), true);
     says(x, x + matmul(y, x), true);
@@ -403,21 +404,21 @@ TEST_F(refused, destinations_that_overlap_what_is_read_in_another_order) {
     says(middle, exp(left), true);
     says(left, exp(middle), true);
 
-    says(at(16), exp(x), false); // side by side
+    says(at(16), exp(x), false); // next to each other
     says(x, exp(at(16)), false);
     says(left, exp(right), false);
     says(right, matmul(left, y), false);
-    says(x, x * x + 1.0f, false); // at the same place
+    says(x, x * x + 1.0f, false); // in the same place
     says(left, left + y, false);
     says(x, x + matmul(y, y), false);
     says(x, softmax(x * 2.0f), false);
-    says(x, matmul(matmul(x, y), y), false);                        // what a temporary has taken before
+    says(x, matmul(matmul(x, y), y), false);                        // a temporary holds the first product
     const auto both = view<float, extents<8, 4>>(block.data(), {}); // rows of x, then of at(16)
     says(both, concat<0>(y, x), true);                              // the first part overwrites the second
     says(both, concat<0>(y, matmul(y, softmax(x))), true);
     says(both, concat<0>(x, y), false);
     says(both, concat<0>(x, at(16) * 2.0f), false);
-    says(x, transpose<0, 1>(exp(x)), true); // which reads x in the order of the transpose
+    says(x, transpose<0, 1>(exp(x)), true); // reads x in the order of the transpose
     says(x, transpose<0, 1>(softmax(x)), false);
 }
 TEST_F(refused, kernels_whose_one_row_is_broadcast) {

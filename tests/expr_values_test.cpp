@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What axes, broadcasts, reshapes and reductions mean, by numbers that were worked out on paper: the oracle of the conformance
-// suite takes the launches that an expression became, and so could not see an axis that the lowering had wrong.
+// Axes, broadcasts, reshapes and reductions against numbers that were worked out on paper. The oracle of the
+// conformance suite runs the launches that an expression was lowered to, and would not notice a wrong axis.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/eigen/device.hpp"
 #include "apriori/expr.hpp"
@@ -57,7 +57,7 @@ TYPED_TEST(expr_values, broadcasts_along_each_axis) {
     EXPECT_EQ(this->values(x - 1.0f), (list{0, 1, 2, 3, 4, 5}));
     EXPECT_EQ(this->values(12.0f / x), (list{12, 6, 4, 3, 2.4f, 2}));
     const auto deep = of<2, 2, 2>({1, 2, 3, 4, 5, 6, 7, 8});
-    const auto middle = of<2, 1>({10, 20}); // along the axis in the middle
+    const auto middle = of<2, 1>({10, 20}); // along the middle axis
     const auto first = of<2, 1, 1>({100, 200});
     EXPECT_EQ(this->values(deep + middle), (list{11, 12, 23, 24, 15, 16, 27, 28}));
     EXPECT_EQ(this->values(deep + first), (list{101, 102, 103, 104, 205, 206, 207, 208}));
@@ -85,6 +85,9 @@ TYPED_TEST(expr_values, reduces_more_axes_and_more_kinds) {
     const auto y = of<2, 4>({1, 3, 5, 7, 2, 2, 2, 2});
     EXPECT_EQ(this->values(var(y)), (list{5, 0}));
     EXPECT_EQ(this->values(var<1>(y, 1)), (list{20.0f / 3, 0}));
+    const auto z = of<2, 2>({1, 2, 3, 4});
+    EXPECT_EQ(this->values(var<0, 1>(z)), (list{1.25f}));
+    EXPECT_EQ(this->values(var<0, -1>(z, 1)), (list{5.0f / 3}));
     EXPECT_EQ(this->values(var<0>(y)), (list{0.25f, 0.25f, 2.25f, 6.25f}));
     EXPECT_EQ(this->values(stddev<0>(y)), (list{0.5f, 0.5f, 1.5f, 2.5f}));
     const auto sides = of<2, 2>({3, 5, 4, 12});
@@ -168,12 +171,12 @@ TYPED_TEST(expr_values, reorders_adds_and_drops_axes) {
     EXPECT_EQ(this->values(expand_dims<2>(slice<2, 1>(x, 0)) + 0.0f), (list{1, 3, 5, 7, 9, 11}));
     EXPECT_EQ(this->values(stack<0>(row, row + 1.0f)), (list{10, 20, 30, 11, 21, 31}));
     EXPECT_EQ(this->values(stack<1>(row, row + 1.0f)), (list{10, 11, 20, 21, 30, 31}));
-    std::vector<float> memory_of_both{1, 2, 3, 4, 5, 6, 7, 8}; // a part that reads what another one writes, before
+    std::vector<float> memory_of_both{1, 2, 3, 4, 5, 6, 7, 8}; // each part reads an element that another one writes
     const view<float, extents<3, 2>> pairs(memory_of_both.data() + 2, {});
     const view<const float, extents<3>, layout::strided> shifted(memory_of_both.data() + 1, {}, {2});
     EXPECT_TRUE(assign(this->device, {}, pairs, stack<1>(shifted * 1.0f, row * 1.0f)).ok());
     EXPECT_EQ(memory_of_both, (std::vector<float>{1, 2, 2, 10, 4, 20, 6, 30}));
-    const tensor<float, extents<dyn, 2>> two(extents<dyn, 2>(2)); // an axis that is not 1 after all
+    const tensor<float, extents<dyn, 2>> two(extents<dyn, 2>(2)); // an axis whose extent is not 1
     tensor<float, extents<2>> out;
     EXPECT_EQ(assign(this->device, {}, out, squeeze<0>(two)).code, errc::shape_mismatch);
     const host_buffer memory(256);
@@ -204,11 +207,11 @@ TYPED_TEST(expr_values, multiplies_axes_by_name) { // as numpy.einsum does
     EXPECT_EQ(this->values(einsum<"bij,ij->b">(c, b)), (list{506, 1298}));
     EXPECT_EQ(this->values(einsum<"bij,jk->ik">(c, transpose<0, 1>(b))),
               (list{100, 340, 580, 148, 516, 884, 196, 692, 1188}));
-    // one launch, with what is added to it
+    // one launch, with the addition and relu
     EXPECT_EQ(plan<TypeParam>(relu(einsum<"ij,jk->ik">(a, b) + numbers(extents<4>{}))).size(), 1);
     const tensor<float, extents<dyn, dyn>> left(extents<dyn, dyn>(2, 3)), right(extents<dyn, dyn>(4, 5));
     EXPECT_EQ(evaluate(this->device, einsum<"ij,jk->ik">(left, right)).error().code, errc::shape_mismatch);
-    // as many elements along the summed axes together, and yet other axes
+    // the summed axes have the same number of elements in total, but different extents
     const tensor<float, extents<dyn, dyn>> two_by_three(extents<dyn, dyn>(2, 3)), three_by_two(extents<dyn, dyn>(3, 2));
     const auto misfit = evaluate(this->device, einsum<"ij,ij->">(two_by_three, three_by_two));
     ASSERT_FALSE(misfit);
@@ -246,7 +249,8 @@ TYPED_TEST(expr_values, multiplies) {
     EXPECT_EQ(this->values(matmul(batch, columns)), (list{17, 53}));
 }
 
-// Rows of a map begin and end where no vector does: each element is written once with its value, also in place, and none beside it.
+// Rows of a map need not begin or end at a vector's border: each element is written once, also in place, and no element
+// beside the row is.
 TYPED_TEST(expr_values, maps_at_any_place) {
     constexpr index_t room = 320, guard = 20;
     for (const index_t n : {1, 15, 16, 17, 31, 127, 128, 129, 145, 271})
@@ -267,7 +271,7 @@ TYPED_TEST(expr_values, maps_at_any_place) {
             }
 }
 
-// Softmax of equal numbers, a norm of (-1, 1) and of (3, 4), attention to equal keys: exact on paper.
+// Softmax of equal numbers, norms of (-1, 1) and of (3, 4), attention to equal keys: exact on paper.
 TYPED_TEST(expr_values, normalises_rows) {
     const auto pairs = of<2, 2>({5, 5, -3, -3}), neighbours = of<2, 2>({-1, 1, 2, 4});
     const auto sides = of<1, 2>({3, 4});
@@ -280,10 +284,10 @@ TYPED_TEST(expr_values, normalises_rows) {
 }
 
 TYPED_TEST(expr_values, attends_in_heads) {
-    // two heads of one column; equal keys: each head gives the mean of its values
+    // two heads of one column, and equal keys: each head gives the mean of its values
     const auto q = of<2, 2>({1, 1, 1, 1}), k = of<2, 2>({0, 0, 0, 0}), v = of<2, 2>({1, 10, 3, 30});
     EXPECT_EQ(this->values(attention<2>(q, k, v, attention_rows{1, 2}, 1.0f)), (list{2, 20, 2, 20}));
-    // two sequences of one token see themselves alone
+    // two sequences of one token, each of which attends only to itself
     EXPECT_EQ(this->values(attention<2>(q, k, v, attention_rows{2, 1}, 1.0f)), (list{1, 10, 3, 30}));
 }
 

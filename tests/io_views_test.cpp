@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arrays in files as tensors and views: the shape and the type are checked, and what is viewed is the file's own memory.
+// Arrays in files as tensors and views: the shape and the type are checked, and a view shows the file's own memory.
+#include "apriori/expr/axes.hpp"
 #include "apriori/io/npy.hpp"
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
@@ -27,8 +28,8 @@ TEST(NpyTensor, IsWrittenAndReadInAnyShapeAndLayout) {
     const auto same = read_npy<float, extents<2, dyn, 4>>(path);
     ASSERT_TRUE(same.ok()) << same.error().message;
     EXPECT_TRUE(*same == box);
-    ASSERT_TRUE(write_npy(path, transpose_view<0, 2>(box)).ok());
-    EXPECT_TRUE((*read_npy<float, extents<4, 3, 2>>(path) == transpose_view<0, 2>(box)));
+    ASSERT_TRUE(write_npy(path, transpose<0, 2>(box)).ok());
+    EXPECT_TRUE((*read_npy<float, extents<4, 3, 2>>(path) == transpose<0, 2>(box)));
     ASSERT_TRUE(write_npy(path, slice_view<1, 2>(box, 1, 2)).ok());
     EXPECT_EQ(read_npy(path)->shape, (std::vector<index_t>{2, 2, 4}));
     EXPECT_TRUE((*read_npy<float, extents<dyn, dyn, dyn>>(path) == slice_view<1, 2>(box, 1, 2)));
@@ -44,11 +45,11 @@ TEST(NpyTensor, IsWrittenAndReadInAnyShapeAndLayout) {
     ASSERT_TRUE(write_npy(path, tensor<float, extents<dyn, 3>>(extents<dyn, 3>(0))).ok());
     EXPECT_EQ((read_npy<float, extents<dyn, 3>>(path))->ext()[0], 0);
 
-    const auto large = normal(extents<200, 200>{}, 1); // more than is written at a time
-    ASSERT_TRUE(write_npy(path, transpose_view<0, 1>(large.view())).ok());
+    const auto large = normal(extents<200, 200>{}, 1); // more than is written at once
+    ASSERT_TRUE(write_npy(path, transpose<0, 1>(large.view())).ok());
     const auto mapped = map_npy<float, extents<200, 200>>(path);
     ASSERT_TRUE(mapped.ok()) << mapped.error().message;
-    EXPECT_TRUE(mapped->view() == (transpose_view<0, 1>(large.view())));
+    EXPECT_TRUE(mapped->view() == (transpose<0, 1>(large.view())));
 }
 
 TEST(NpyTensor, HasElementsOfOtherTypes) {
@@ -84,7 +85,7 @@ TEST(NpyTensor, RefusesWhatDoesNotFit) {
     const view<const float, extents<dyn>> negative(nullptr, extents<dyn>(-1)), none(nullptr, extents<dyn>(2));
     EXPECT_FAILS(write_npy(path, negative), errc::shape_mismatch, "x.npy: the view has a negative extent");
     EXPECT_FAILS(write_npy(path, none), errc::invalid_argument, "x.npy: the view has no memory");
-    EXPECT_EQ(read_npy(path)->values.size(), 6U); // what was there is still there
+    EXPECT_EQ(read_npy(path)->values.size(), 6U); // the old file is unchanged
 }
 
 TEST(NpyView, LooksAtTheBytesThemselves) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention processors: another way to the same numbers, with the same weights.
+// Attention processors: other ways to compute the same numbers with the same weights.
 #include "apriori/device/cpu/device.hpp"
 #include "reference_cases.hpp"
 
@@ -10,7 +10,7 @@ using namespace model_testing;
 
 namespace {
 
-/// A processor as a user would write one: sequence by sequence, the biases added in the softmax.
+/// A processor as a user might write it: sequence by sequence, with the biases added in the softmax.
 struct sequence_by_sequence {
     static constexpr const char* name = "sequence by sequence";
 
@@ -25,7 +25,7 @@ struct sequence_by_sequence {
         status r;
         for (index_t i = 0; i < rows.count && r.ok(); ++i) {
             const auto heads = [&](const auto& x) { // [T, H * d] -> [H, T, d]
-                return transpose_view<0, 1>(split_last<Heads>(slice_view<0, dyn>(x, i * tokens, tokens)));
+                return transpose<0, 1>(split_last<Heads>(slice_view<0, dyn>(x, i * tokens, tokens)));
             };
             attention_rows one = rows;
             one.count = 1;
@@ -48,7 +48,7 @@ protected:
         cases = read_cases(reference_cases / "unclip_like");
     }
 
-    /// Every case of the folder, against diffusers and against the fused kernel.
+    /// Compares every case of the folder with diffusers and with the fused kernel.
     template <class Processors>
     void check() {
         const auto other = model->with_attn_processor<Processors>();

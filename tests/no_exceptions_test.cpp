@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The library without exceptions and type information gives the same numbers, and its errors as values.
+// Without exceptions and type information the library gives the same numbers, and returns errors as values.
 #include "no_exceptions.hpp"
 #include "prior_oracle.hpp"
 

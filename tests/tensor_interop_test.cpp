@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Views of other people's memory and back: pointers with strides, mdspans, DLPack, Eigen's matrices. Each looks at the same elements.
+// Views of other libraries' memory and back: pointers with strides, mdspans, DLPack, Eigen's matrices. Each sees the
+// same elements.
 #include "apriori/expr.hpp"
 #include "apriori/tensor/eigen.hpp"
 #include "apriori/tensor/interop.hpp"
@@ -37,7 +38,7 @@ TEST(InteropPointers, AreViewsWithAndWithoutStrides) {
     expect_elements(rows, {1, 2, 3, 5, 6, 7});
     EXPECT_EQ((as_view<layout::rows>(p, extents<2, 3>{}, {1, 2})).ext()[0], -1);
     expect_elements(as_view(static_cast<const float*>(p), extents<3>{}, {0}), {1, 1, 1});
-    EXPECT_EQ(as_view(values, extents<3, 3>{}).ext()[0], -1); // an array knows how many there are
+    EXPECT_EQ(as_view(values, extents<3, 3>{}).ext()[0], -1); // the size of an array is known
 }
 
 TEST(InteropPointers, AreOperandsAndDestinations) {
@@ -50,7 +51,7 @@ TEST(InteropPointers, AreOperandsAndDestinations) {
     EXPECT_EQ(std::vector<float>(doubled, doubled + 12), (std::vector<float>{2, 0, 6, 0, 10, 0, 4, 0, 8, 0, 12, 0}));
 }
 
-// What std::mdspan is, as far as to_mdspan and as_view need it: the reference implementation of Kokkos has the same members.
+// The parts of std::mdspan that to_mdspan and as_view need; Kokkos's reference implementation has the same members.
 namespace lookalike {
 
 template <class Index, std::size_t... E>
@@ -131,7 +132,7 @@ TEST(InteropMdspan, IsThatOfTheStandardLibrary) {
 #if __has_include(<dlpack/dlpack.h>)
 using dl_tensor = DLTensor;
 #else
-/// The struct of dlpack.h.
+/// The structs of dlpack.h.
 enum class dl_device_type : std::int32_t { cpu = 1 };
 struct dl_tensor {
     void* data;
@@ -161,6 +162,7 @@ TEST(InteropDlpack, ViewsGoThereAndBack) {
     const auto back = from_dlpack<float, 2>(t);
     ASSERT_TRUE(back.ok()) << back.error().message;
     EXPECT_TRUE(*back == x);
+    EXPECT_TRUE((from_dlpack<const float, 2>(t)).ok());
 
     tensor<std::int64_t, extents<2>> integers({-1, 1});
     dlpack_axes<1> one;
@@ -168,15 +170,27 @@ TEST(InteropDlpack, ViewsGoThereAndBack) {
     EXPECT_TRUE(int(i.dtype.code) == 0 && int(i.dtype.bits) == 64);
     EXPECT_TRUE((from_dlpack<std::int64_t, 1>(i)).ok());
     EXPECT_FALSE((from_dlpack<std::uint64_t, 1>(i)).ok());
+
+    tensor<float16, extents<2>> halves;
+    const auto h = to_dlpack<dl_tensor>(halves.view(), one);
+    EXPECT_TRUE(int(h.dtype.code) == 2 && int(h.dtype.bits) == 16);
+    EXPECT_TRUE((from_dlpack<float16, 1>(h)).ok());
+    EXPECT_FALSE((from_dlpack<bfloat16, 1>(h)).ok());
+    EXPECT_FALSE((from_dlpack<std::uint16_t, 1>(h)).ok());
+    tensor<bool, extents<2>> mask;
+    const auto m = to_dlpack<dl_tensor>(mask.view(), one);
+    EXPECT_EQ(int(m.dtype.code), 6);
+    EXPECT_TRUE((from_dlpack<bool, 1>(m)).ok());
+    EXPECT_FALSE((from_dlpack<std::uint8_t, 1>(m)).ok());
 }
 
-// ---- Eigen --------------------------------------------------------------------------------------------------------------
+// ---- Eigen ---------------------------------------------------------------------------------------------------------
 
 using Eigen::Dynamic;
 using rows_fixed = Eigen::Matrix<float, 2, 3, Eigen::RowMajor>;
 using rows_dynamic = Eigen::Matrix<float, Dynamic, Dynamic, Eigen::RowMajor>;
 
-/// What is viewed has the type that is expected, and the elements of the matrix.
+/// The view has the expected type, and the elements of the matrix.
 template <class View>
 void expect_view(auto&& m, auto&& element) {
     const auto v = from_eigen(m);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors by themselves: elements, iteration, equality, copies, storage on the stack, making and printing them.
+// Tensors without expressions: elements, iteration, equality, copies, storage on the stack, making and printing them.
 #include "apriori/expr/lookup.hpp"
 #include "apriori/expr/print.hpp"
 #include "apriori/tensor/interop.hpp"
@@ -23,7 +23,7 @@ std::string text(const auto& x) {
     return out.str();
 }
 
-// On the stack a tensor is a value, and may be a constant.
+// A tensor on the stack is a value, and may be a constant.
 using small = tensor<float, extents<2, 2>, on_stack>;
 constexpr small constant({1, 2, 3, 4});
 static_assert(constant(1, 0) == 3 && constant[0][1] == 2 && constant.size() == 4);
@@ -103,7 +103,7 @@ TEST(MakeTensor, OfConstants) {
     EXPECT_EQ(text(eye<2>()), "[[1, 0],\n [0, 1]]");
     EXPECT_TRUE(eye(3).view() == eye<3>().view());
 }
-TEST(MakeTensor, OfRanges) { // as numpy.arange and numpy.linspace have them
+TEST(MakeTensor, OfRanges) { // like numpy.arange and numpy.linspace
     EXPECT_EQ(text(arange(4.0f)), "[0, 1, 2, 3]");
     EXPECT_EQ(text(arange(1.0f, 2.0f, 0.25f)), "[1, 1.25, 1.5, 1.75]");
     EXPECT_EQ(text(arange(3, -1, -2)), "[3, 1]");
@@ -113,6 +113,8 @@ TEST(MakeTensor, OfRanges) { // as numpy.arange and numpy.linspace have them
     EXPECT_EQ(text(linspace(2.0f, 3.0f, 1)), "[2]");
     EXPECT_EQ(linspace(0.0f, 0.1f, 8)[7], 0.1f);
     EXPECT_EQ(linspace(0.0f, 1.0f, 0).size(), 0);
+    EXPECT_EQ(text(linspace(0, 1, 5)), "[0, 0.25, 0.5, 0.75, 1]");
+    static_assert(std::is_same_v<decltype(linspace(0, 1, 5))::value_type, double>);
 }
 TEST(MakeTensor, OfRandomNumbers) {
     constexpr index_t n = 40000;
@@ -127,7 +129,7 @@ TEST(MakeTensor, OfRandomNumbers) {
         for (const float v : x) sum += (static_cast<double>(v) - m) * (static_cast<double>(v) - m);
         return sum / static_cast<double>(x.size());
     };
-    // five deviations of the mean and of the variance of n numbers
+    // five standard deviations of the mean and of the variance of n numbers
     EXPECT_NEAR(mean(u), 2, 5 * 8 / std::sqrt(12.0 * n));
     EXPECT_NEAR(variance(u), 64 / 12.0, 5 * 64 * std::sqrt((1 / 80.0 - 1 / 144.0) / n));
     const auto z = normal(extents<n>{}, 3, 1, 2);
@@ -137,7 +139,7 @@ TEST(MakeTensor, OfRandomNumbers) {
     EXPECT_FALSE(uniform(extents<9>{}, 1) == uniform(extents<9>{}, 2));
     EXPECT_FALSE(uniform(extents<9>{}, 1) == uniform(extents<9>{}, 1, 0, 1, 1));
 
-    // however they are split, and after a seek
+    // however the numbers are split, and after a seek
     std::vector<float> whole(11), parts(11);
     philox_generator(5, 6).rand(whole);
     philox_generator g(5, 6);
@@ -158,7 +160,7 @@ TEST(Interop, RangesAreViews) {
     EXPECT_EQ(as_view(values, extents<dyn, 4>(2)).ext()[0], -1);
 }
 
-/// std::mdspan<float, std::extents<int, 2, std::dynamic_extent>, std::layout_left>, as C++23 has it.
+/// std::mdspan<float, std::extents<int, 2, std::dynamic_extent>, std::layout_left>, as in C++23.
 struct columns_of_two {
     using element_type = float;
     float* p;

@@ -1,6 +1,6 @@
 // expect: config_error<.*time_embed_act_fn.*9.*silu.*swish.*mish.*gelu.*relu
 // SPDX-License-Identifier: Apache-2.0
-// A number cast to an activation that is none.
+// A number cast to an activation that does not exist.
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL

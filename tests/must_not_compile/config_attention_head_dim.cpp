@@ -1,6 +1,6 @@
 // expect: config_error<.*attention_head_dim.*0.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
-// A width that leaves nothing to compute.
+// A width of zero.
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL

@@ -1,6 +1,6 @@
 // expect: config_error<.*dropout.*1[.]5.*0.0.*to.*1.0
 // SPDX-License-Identifier: Apache-2.0
-// A real number out of its range.
+// A real number out of range.
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL

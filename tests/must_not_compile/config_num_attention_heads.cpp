@@ -1,6 +1,6 @@
 // expect: config_error<.*num_attention_heads.*0.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
-// The error names the field, its value and what is allowed.
+// The error names the field, its value and the allowed values.
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL

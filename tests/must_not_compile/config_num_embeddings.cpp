@@ -1,6 +1,6 @@
 // expect: config_error<.*num_embeddings.*-1.*an.*integer.*from.*0.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
-// None is a number of tokens, less than none is not.
+// Zero tokens are allowed, a negative number is not.
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL

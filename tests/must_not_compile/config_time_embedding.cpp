@@ -1,6 +1,6 @@
 // expect: config_error<.*time_embedding.*is.*false.*allowed.*added_emb_type.*prd
 // SPDX-License-Identifier: Apache-2.0
-// In one pass the answer is prd's row.
+// Without a time embedding the output is prd's row.
 #include "apriori/models/prior_config.hpp"
 
 #ifdef CONTROL

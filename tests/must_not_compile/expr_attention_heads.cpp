@@ -1,6 +1,6 @@
 // expect: require_shapes<.*attention.*extents<-1, 24>
 // SPDX-License-Identifier: Apache-2.0
-// Columns that do not divide into heads.
+// The number of columns is not a multiple of the heads.
 #include "apriori/expr.hpp"
 
 #ifdef CONTROL

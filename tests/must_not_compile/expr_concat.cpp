@@ -1,6 +1,6 @@
 // expect: require_shapes<.*concat.*extents<2, 3>.*extents<4, 5>
 // SPDX-License-Identifier: Apache-2.0
-// Parts differ on another axis than that of the concatenation.
+// Parts differ on an axis other than that of the concatenation.
 #include "apriori/expr.hpp"
 
 #ifdef CONTROL

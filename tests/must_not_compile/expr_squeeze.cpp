@@ -1,4 +1,4 @@
-// expect: apriori: squeeze: the axis is not there, or its extent is not 1
+// expect: apriori: squeeze: no such axis, or its extent is not 1
 // lines: 25
 // SPDX-License-Identifier: Apache-2.0
 #include "apriori/expr/axes.hpp"

@@ -1,6 +1,6 @@
 // expect: config_error<.*num_layers.*0.*an.*integer.*from.*1.*to.*1048576
 // SPDX-License-Identifier: Apache-2.0
-// A model of a bad configuration says so itself.
+// A model with a bad configuration reports the error itself.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/models/prior_transformer.hpp"
 

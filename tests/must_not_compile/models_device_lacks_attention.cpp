@@ -1,7 +1,7 @@
 // expect: device_operation<.*no_attention.*attention<
 // SPDX-License-Identifier: Apache-2.0
-// A device without one of the operations that the model needs; the error names both. With attention written out by a
-// processor, the same device serves.
+// A device that lacks one of the model's operations; the error names both. With a processor that writes attention out,
+// the same device works.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/models/prior_transformer.hpp"
 

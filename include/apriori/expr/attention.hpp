@@ -49,6 +49,12 @@ struct attention_node {
     float scale;
     el::pack<First, Rest...> operands;
 
+    /// The assignments of a processor that is not fused are checked one by one.
+    constexpr bool spoiled_by(const auto&) const
+    requires(!is_fused)
+    {
+        return false;
+    }
     constexpr extents_type ext() const {
         return extents_of_sizes<extents_type>({el::get<0>(operands).ext()[0], width});
     }

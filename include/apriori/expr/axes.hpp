@@ -51,7 +51,7 @@ struct squeeze_op {
     constexpr auto operator()(const view<T, extents<S...>, L>& v) const {
         constexpr int rank = sizeof...(S);
         return [&]<int... Is>(std::integer_sequence<int, Is...>) {
-            constexpr auto from = [](int i) { return i < Axis ? i : i + 1; };
+            [[maybe_unused]] constexpr auto from = [](int i) { return i < Axis ? i : i + 1; };
             constexpr layout kept = Axis == rank - 1 && L == layout::rows ? layout::strided : L;
             using result = view<T, extents<extents<S...>::fixed(from(Is))...>, kept>;
             result squeezed(v.data, extents_of_sizes<typename result::extents_type>({v.ext()[from(Is)]...}),
@@ -135,7 +135,7 @@ constexpr auto permute(X&& x) {
     constexpr int rank = extents_of<X>::rank;
     constexpr bool each_once = [] {
         int seen = 0;
-        for (const int axis : {Axes..., -1})
+        for (const int axis : {detail::axis_of(Axes, rank)..., -1})
             if (axis >= 0 && axis < rank) seen |= 1 << axis;
         return sizeof...(Axes) == std::size_t{rank} && seen == (1 << rank) - 1;
     }();
@@ -144,36 +144,38 @@ constexpr auto permute(X&& x) {
                   "apriori: permute: a view of a temporary tensor would outlive it: give the tensor a name");
     if constexpr (each_once) {
         if constexpr (is_view<std::remove_cvref_t<X>> || is_tensor<std::remove_cvref_t<X>>)
-            return detail::view_op(detail::permute_op<Axes...>{}, std::forward<X>(x));
+            return detail::view_op(detail::permute_op<detail::axis_of(Axes, rank)...>{}, std::forward<X>(x));
         else
-            return detail::permuted<Axes...>(x);
+            return detail::permuted<detail::axis_of(Axes, rank)...>(x);
     }
 }
 /// Axes A and B exchanged.
 template <int A, int B, expression X>
 constexpr auto transpose(X&& x) {
-    constexpr int rank = extents_of<X>::rank;
-    static_assert(A >= 0 && B >= 0 && A < rank && B < rank, "apriori: transpose: no such axis");
-    if constexpr (A >= 0 && B >= 0 && A < rank && B < rank)
+    constexpr int rank = extents_of<X>::rank, a = detail::axis_of(A, rank), b = detail::axis_of(B, rank);
+    constexpr bool valid = a >= 0 && b >= 0 && a < rank && b < rank;
+    static_assert(valid, "apriori: transpose: no such axis");
+    if constexpr (valid)
         return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-            return permute<(int{Is} == A ? B : int{Is} == B ? A : int{Is})...>(std::forward<X>(x));
+            return permute<(int{Is} == a ? b : int{Is} == b ? a : int{Is})...>(std::forward<X>(x));
         }(std::make_index_sequence<std::size_t{rank}>{});
 }
 /// x without an axis of extent 1; shape_mismatch if a run-time extent is not 1.
 template <int Axis, expression X>
 constexpr auto squeeze(X&& x) {
-    constexpr index_t extent = Axis >= 0 && Axis < extents_of<X>::rank ? extents_of<X>::fixed(Axis) : 0;
-    static_assert(extent == 1 || extent == dyn, "apriori: squeeze: the axis is not there, or its extent is not 1");
-    if constexpr (extent == 1 || extent == dyn) return detail::view_op(detail::squeeze_op<Axis>{}, std::forward<X>(x));
+    constexpr int rank = extents_of<X>::rank, axis = detail::axis_of(Axis, rank);
+    constexpr index_t extent = axis >= 0 && axis < rank ? extents_of<X>::fixed(axis) : 0;
+    static_assert(extent == 1 || extent == dyn, "apriori: squeeze: no such axis, or its extent is not 1");
+    if constexpr (extent == 1 || extent == dyn) return detail::view_op(detail::squeeze_op<axis>{}, std::forward<X>(x));
 }
-/// x with a new axis of extent 1.
+/// x with a new axis of extent 1, which is axis Axis of the result.
 template <int Axis, expression X>
 constexpr auto expand_dims(X&& x) {
-    static_assert(Axis >= 0 && Axis <= extents_of<X>::rank, "apriori: expand_dims: no such axis");
-    if constexpr (Axis >= 0 && Axis <= extents_of<X>::rank)
-        return detail::view_op(detail::expand_dims_op<Axis>{}, std::forward<X>(x));
+    constexpr int last = extents_of<X>::rank, axis = detail::axis_of(Axis, last + 1);
+    static_assert(axis >= 0 && axis <= last, "apriori: expand_dims: no such axis");
+    if constexpr (axis >= 0 && axis <= last) return detail::view_op(detail::expand_dims_op<axis>{}, std::forward<X>(x));
 }
-/// Operands of one shape, one after the other along a new axis: numpy.stack.
+/// Operands of one shape, one after the other along a new axis, which is axis Axis of the result: numpy.stack.
 template <int Axis, expression... Xs>
 requires(sizeof...(Xs) > 0)
 constexpr auto stack(Xs&&... xs) {

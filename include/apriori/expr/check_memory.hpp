@@ -118,7 +118,7 @@ inline std::uintptr_t end_of(const byte_view& v) {
 }
 /// spoils_view for views whose address ranges overlap. A separate function, so that all others are decided quickly.
 APRIORI_NOINLINE inline bool spoils_entwined(const byte_view& out, const byte_view& v, bool in_order) {
-    if (in_order && out.first == v.first && at_the_same_place(out, v)) return false;
+    if (in_order && out.first == v.first && out.element == v.element && at_the_same_place(out, v)) return false;
     return surely_overlap(blocks_of(out), blocks_of(v));
 }
 APRIORI_FUNCTION bool spoils_view(const byte_view& out, const byte_view& v, bool in_order) {
@@ -162,9 +162,12 @@ template <class Leaf>
 bool spoils_leaf(const byte_view& out, const Leaf& leaf, bool in_order) {
     if constexpr (is_view<Leaf>)
         return spoils_view(out, byte_view(leaf), in_order);
-    else if constexpr (requires { leaf.table; })
-        return spoils_view(out, byte_view(leaf.table), false);
-    else
+    else if constexpr (requires { leaf.table, leaf.rows; })
+        return spoils_view(out, byte_view(leaf.table), false) || spoils_view(out, byte_view(leaf.rows), false);
+    else if constexpr (requires { leaf.as_view(); }) {
+        const auto v = leaf.as_view();
+        return spoils_view(out, byte_view(v), in_order);
+    } else
         return false;
 }
 
@@ -189,6 +192,30 @@ bool spoils(const byte_view& out, const X& x) {
         return any;
     } else
         return false;
+}
+
+/// True for an anchor that writes to a destination directly, without an epilogue.
+template <class X, class Out>
+inline constexpr bool lowers_into = [] {
+    if constexpr (anchor<X> && Out::memory_layout != layout::strided)
+        return epilogue_worth<X> == 0 && same_extents<extents_of<X>, extents_of<Out>> && writes_to<X, output_of_t<Out>>;
+    else
+        return false;
+}();
+/// True for an anchor that only makes assignments, which are checked one by one.
+template <class X>
+inline constexpr bool assigns = requires { requires X::assigns; };
+/// True if writing `out` spoils what such an anchor reads. With `reads_in_order` it may read an element at the place
+/// where it writes it.
+template <class X>
+bool spoils_inputs(const byte_view& out, const X& x) {
+    bool any = false;
+    if constexpr (requires { x.spoiled_by(out); })
+        any = x.spoiled_by(out);
+    else if constexpr (!assigns<X>)
+        for_inputs(x,
+                   [&](const auto& v) { any = any || spoils_leaf(out, v, requires { requires X::reads_in_order; }); });
+    return any;
 }
 
 /// Calls body(leaf) for each leaf of a reduction that is part of a kernel with a result of shape R.
@@ -251,27 +278,6 @@ constexpr status check_rows(const auto& rows, index_t n) {
         if (row < 0 || row >= n) return status::invalid(no_such_row<Operation>.text, row, n);
     return {};
 }
-/// True if X contains a gather of rows. Decided by types, which costs less to compile than a walk that finds none.
-template <class X>
-inline constexpr bool gathers = [] {
-    if constexpr (leaf<X>)
-        return requires(const X& x) { x.table, x.rows; };
-    else if constexpr (requires(const X& x) { x.args; })
-        return gathers<decltype(X::args)>;
-    else if constexpr (requires(const X& x) { x.operands; })
-        return gathers<decltype(X::operands)>;
-    else if constexpr (requires(const X& x) { x.a, x.b; })
-        return gathers<decltype(X::a)> || gathers<decltype(X::b)>;
-    else if constexpr (requires(const X& x) { x.own; })
-        return gathers<decltype(X::own)>;
-    else if constexpr (requires(const X& x) { x.x; })
-        return gathers<decltype(X::x)>;
-    else
-        return false;
-}();
-template <std::size_t... Is, class... X>
-inline constexpr bool gathers<el::indexed_pack<std::index_sequence<Is...>, X...>> = (gathers<X> || ...);
-
 /// The same for each gather in x.
 template <class X>
 status check_indices(const X& x) {
@@ -282,14 +288,6 @@ status check_indices(const X& x) {
             if (s) s = check_rows<"gather">(leaf.rows, leaf.table.ext()[0]);
     });
     return s;
-}
-
-/// An error if an extent of a destination is negative.
-template <class Out>
-constexpr status check_extents_of(const Out& out) {
-    for (int i = 0; i < Out::rank; ++i)
-        if (out.ext()[i] < 0) return status::shape(negative_extent, out.ext()[i], i);
-    return {};
 }
 
 } // namespace apriori::detail

@@ -12,7 +12,8 @@
 //     otherwise a kernel: lower(to, out) launches it (expr/lower.hpp). With an `epilogue_worth` above 0 it is
 //     lower(to, out, epilogue), and the element-wise nodes around it are that epilogue.
 // check_in(result) replaces check() in a result of another shape. in_memory(to) gives a view for nodes that need no
-// kernel.
+// kernel. A node without an epilogue may say that its lower only makes assignments (`assigns`), that its kernel reads
+// each element before it writes it (`reads_in_order`), or which destinations spoil its inputs (spoiled_by(bytes)).
 #pragma once
 
 #include "apriori/core/fixed_string.hpp"
@@ -140,7 +141,7 @@ constexpr R broadcast_sizes(const E&... e) {
 
 namespace detail {
 
-inline constexpr const char* negative_extent = "expression: a view has a negative extent: a slice reached behind the "
+inline constexpr const char* negative_extent = "expression: a view has a negative extent: a slice reached past the "
                                                "end of its axis, or a shape was made with one";
 
 /// The first axis of a result of shape R on which an operand of shape E cannot be read; -1 if there is none. Each
@@ -197,12 +198,23 @@ constexpr status room(const auto& span, const auto& shape, const char* what) {
     return fitting(span.data() != nullptr && span.size() >= needed, what, index_t(span.size()), index_t(needed));
 }
 
+/// An error if an extent is negative.
+template <class E>
+constexpr status check_shape(const E& e) {
+    for (int i = 0; i < E::rank; ++i)
+        if (e[i] < 0) return status::shape(negative_extent, e[i], i);
+    return {};
+}
+
 } // namespace detail
 
 /// The error in the run-time extents of x and of everything below it.
-constexpr status check_extents(const auto& x) {
+template <class X>
+constexpr status check_extents(const X& x) {
     if constexpr (requires { x.check(); })
         return x.check();
+    else if constexpr (is_view<X>)
+        return detail::check_shape(x.ext());
     else
         return {};
 }

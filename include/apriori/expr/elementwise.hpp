@@ -6,6 +6,8 @@
 #include "apriori/expr/concepts.hpp"
 #include "apriori/expr/functions.hpp"
 
+#include <utility>
+
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
@@ -113,11 +115,13 @@ constexpr auto operator/(A&& a, B&& b) {
 constexpr auto operator-(expression auto&& a) { return elementwise(fn::negate{}, std::forward<decltype(a)>(a)); }
 
 /// The smaller or larger of two elements; b if either is NaN.
-constexpr auto minimum(operand auto&& a, operand auto&& b) {
-    return elementwise(fn::minimum{}, std::forward<decltype(a)>(a), std::forward<decltype(b)>(b));
+template <operand A, operand_with<A> B>
+constexpr auto minimum(A&& a, B&& b) {
+    return elementwise(fn::minimum{}, std::forward<A>(a), std::forward<B>(b));
 }
-constexpr auto maximum(operand auto&& a, operand auto&& b) {
-    return elementwise(fn::maximum{}, std::forward<decltype(a)>(a), std::forward<decltype(b)>(b));
+template <operand A, operand_with<A> B>
+constexpr auto maximum(A&& a, B&& b) {
+    return elementwise(fn::maximum{}, std::forward<A>(a), std::forward<B>(b));
 }
 /// Functions of each element, see expr/functions.hpp.
 constexpr auto square(expression auto&& x) { return elementwise(fn::square{}, std::forward<decltype(x)>(x)); }
@@ -221,13 +225,30 @@ constexpr auto cast(X&& x) {
 constexpr auto affine(expression auto&& x, float factor, float addend) {
     return elementwise(fn::affine{factor, addend}, std::forward<decltype(x)>(x));
 }
-/// min(max(x, low), high).
+namespace detail {
+
+/// A number as a T; for integers, the nearest that T can hold.
+template <class T, class S>
+constexpr T nearest(S number) {
+    if constexpr (std::is_integral_v<T> && std::is_integral_v<S>) {
+        if (std::cmp_greater(+number, +largest<T>)) return largest<T>;
+        if (std::cmp_less(+number, +least<T>)) return least<T>;
+    }
+    return T(number);
+}
+
+} // namespace detail
+/// min(max(x, low), high). Integers with real bounds become real numbers.
 template <expression X>
 constexpr auto clamp(X&& x, std::convertible_to<float> auto low, std::convertible_to<float> auto high) {
-    using T = std::conditional_t<
-        std::is_same_v<computed_t<element_of<X>>, float>, float,
-        promoted_with_number_t<promoted_with_number_t<computed_t<element_of<X>>, decltype(low)>, decltype(high)>>;
-    return elementwise(fn::clamp_to<T>{T(low), T(high)}, std::forward<X>(x));
+    using own = computed_t<element_of<X>>;
+    using T = std::conditional_t<std::is_same_v<own, float>, float,
+                                 promoted_with_number_t<promoted_with_number_t<own, decltype(low)>, decltype(high)>>;
+    const fn::clamp_to<T> f{detail::nearest<T>(low), detail::nearest<T>(high)};
+    if constexpr (std::is_same_v<own, T>)
+        return elementwise(f, std::forward<X>(x));
+    else
+        return elementwise(f, cast<T>(std::forward<X>(x)));
 }
 
 } // namespace apriori

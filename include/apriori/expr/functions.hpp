@@ -203,7 +203,5 @@ struct clamp_to : function<"clamp", 2> {
     APRIORI_HD constexpr auto operator()(auto x) const noexcept { return fmin(set(x, high), fmax(set(x, low), x)); }
 };
 
-using clamp = clamp_to<float>;
-
 } // namespace apriori::fn
 APRIORI_END_EXACT_MATH

@@ -79,12 +79,13 @@ struct indices_node {
 template <int Axis, index_t... S>
 constexpr auto indices(extents<S...> shape) {
     using E = extents<S...>;
-    static_assert(Axis >= 0 && Axis < E::rank, "apriori: indices: no such axis");
-    if constexpr (Axis >= 0 && Axis < E::rank)
+    constexpr int axis = detail::axis_of(Axis, E::rank);
+    static_assert(axis >= 0 && axis < E::rank, "apriori: indices: no such axis");
+    if constexpr (axis >= 0 && axis < E::rank)
         return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-            using narrow = extents<(int{Is} == Axis ? E::fixed(Axis) : 1)...>;
-            return indices_node<Axis, narrow>{
-                extents_of_sizes<narrow>({(int{Is} == Axis ? shape[Axis] : index_t{1})...})};
+            using narrow = extents<(int{Is} == axis ? E::fixed(axis) : 1)...>;
+            return indices_node<axis, narrow>{
+                extents_of_sizes<narrow>({(int{Is} == axis ? shape[axis] : index_t{1})...})};
         }(std::make_index_sequence<std::size_t{E::rank}>{});
 }
 
@@ -109,13 +110,14 @@ template <int Axis, index_t Before, index_t After, expression X, std::convertibl
 constexpr auto pad(X&& x, S number = {}) {
     using E = extents_of<X>;
     using T = element_of<X>;
-    constexpr bool valid = Axis >= 0 && Axis < E::rank && Before >= 0 && After >= 0;
+    constexpr int axis = detail::axis_of(Axis, E::rank);
+    constexpr bool valid = axis >= 0 && axis < E::rank && Before >= 0 && After >= 0;
     static_assert(valid, "apriori: pad: no such axis, or less than no elements");
     if constexpr (valid) {
         const auto block = [&]<index_t N>(std::integral_constant<index_t, N>) {
-            using shape = typename with_extent<E, Axis, N>::type;
+            using shape = typename with_extent<E, axis, N>::type;
             auto sizes = as_node(x).ext().sizes;
-            at(sizes, Axis) = N;
+            at(sizes, axis) = N;
             return filled(extents_of_sizes<shape>(sizes), element_cast<T>(number));
         };
         constexpr std::integral_constant<index_t, Before> before{};
@@ -123,11 +125,11 @@ constexpr auto pad(X&& x, S number = {}) {
         if constexpr (Before == 0 && After == 0)
             return elementwise(fn::copy{}, std::forward<X>(x));
         else if constexpr (Before == 0)
-            return concat<Axis>(std::forward<X>(x), block(after));
+            return concat<axis>(std::forward<X>(x), block(after));
         else if constexpr (After == 0)
-            return concat<Axis>(block(before), std::forward<X>(x));
+            return concat<axis>(block(before), std::forward<X>(x));
         else
-            return concat<Axis>(block(before), std::forward<X>(x), block(after));
+            return concat<axis>(block(before), std::forward<X>(x), block(after));
     }
 }
 

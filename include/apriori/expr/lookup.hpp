@@ -43,6 +43,21 @@ struct gather_node {
     }
 };
 
+namespace detail {
+
+/// Indices in memory, as kernels take them. Those that do not fit into 32 bits become -1, which is no row.
+constexpr auto indices_in_memory(auto& to, const auto& rows) {
+    using T = element_of<decltype(rows)>;
+    if constexpr (sizeof(T) <= sizeof(std::int32_t))
+        return to.template dense_as<std::int32_t>(rows);
+    else if constexpr (anchor_count<std::remove_cvref_t<decltype(rows)>> == 0)
+        return to.template dense_as<std::int32_t>(where(rows < 0 || rows > largest<std::int32_t>, -1, rows));
+    else // computed once
+        return indices_in_memory(to, to.template dense_as<T>(rows));
+}
+
+} // namespace detail
+
 /// The same for any table and any integers, which are first written to memory.
 template <class Table, class Rows>
 struct lookup_node {
@@ -54,7 +69,8 @@ struct lookup_node {
     using value_type = element_of<Table>;
     using extents_type = extents<extents_of<Rows>::fixed(0), extents_of<Table>::fixed(1)>;
     template <class>
-    static constexpr bool writes = true; // through its own assignment
+    static constexpr bool writes = true;
+    static constexpr bool assigns = true;
 
     Table a;
     Rows b;
@@ -64,7 +80,7 @@ struct lookup_node {
     template <class Context, class Out>
     constexpr void lower(Context& to, const Out& out) const {
         const auto table = to.template dense_as<value_type>(a);
-        const auto rows = to.template dense_as<std::int32_t>(b);
+        const auto rows = detail::indices_in_memory(to, b);
         to(out) = gather_node<std::remove_const_t<decltype(table)>, std::remove_const_t<decltype(rows)>>{table, rows};
     }
 };
@@ -168,18 +184,31 @@ struct scatter_add_node {
     constexpr extents_type ext() const { return el::get<0>(operands).ext(); }
     constexpr status check() const {
         const auto& [x, rows, updates] = parts();
-        return detail::first_error(
-            detail::fitting(updates.ext()[0] == rows.ext()[0],
-                            "scatter_add: the updates are not as many as the indices", updates.ext()[0], rows.ext()[0]),
-            detail::fitting(updates.ext()[1] == x.ext()[1], "scatter_add: the updates have not the columns of x",
-                            updates.ext()[1], x.ext()[1]),
-            check_extents(x), check_extents(rows), check_extents(updates));
+        return detail::first_error(detail::fitting(updates.ext()[0] == rows.ext()[0],
+                                                   "scatter_add: the updates are not as many as the indices",
+                                                   updates.ext()[0], rows.ext()[0]),
+                                   detail::fitting(updates.ext()[1] == x.ext()[1],
+                                                   "scatter_add: the updates have another number of columns than x",
+                                                   updates.ext()[1], x.ext()[1]),
+                                   check_extents(x), check_extents(rows), check_extents(updates));
+    }
+    /// Whether writing `out` spoils indices or updates, which are read afterwards, in place if possible.
+    bool spoiled_by(const detail::byte_view& out) const {
+        const auto& [x, rows, updates] = parts();
+        const auto spoils = [&out]<class T, class V>(std::type_identity<T>, const V& v) {
+            if constexpr (is_view<V>)
+                return V::memory_layout == layout::dense && std::is_same_v<element_of<V>, T> &&
+                       detail::spoils_view(out, detail::byte_view(v), false);
+            else
+                return false;
+        };
+        return spoils(std::type_identity<std::int32_t>{}, rows) || spoils(std::type_identity<value_type>{}, updates);
     }
     template <class Context, class Out>
     constexpr void lower(Context& to, const Out& out) const {
         const auto& [x, rows, updates] = parts();
         const auto u = to.template dense_as<value_type>(updates);
-        const auto at = to.template dense_as<std::int32_t>(rows);
+        const auto at = detail::indices_in_memory(to, rows);
         if (to.reads_memory()) to.check(detail::check_rows<"scatter_add">(at, x.ext()[0]));
         to(out) = x;
         to.run(ops::scatter_add<value_type>{out.data, u.data, at.data, u.ext()[0], u.ext()[1], out.stride(0)});

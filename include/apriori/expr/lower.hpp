@@ -117,7 +117,7 @@ public:
         const auto s = scope();
         op.scratch = memory.take<std::byte>(index_t(scratch_bytes(op)));
         if (memory.overflowed() || (runs_here() && memory.counting() && memory.high_water() > 0))
-            state = workspace_too_small(0, memory.high_water());
+            state = memory.too_small();
         else if (device_ != nullptr)
             state = run_on(*device_, op);
     }
@@ -279,7 +279,7 @@ private:
         if constexpr (writable && element<T> && converts) {
             static_assert(require_shapes<"assign", E, extents_of<X>, detail::assignable<E, extents_of<X>>>::value);
             if (!state) return;
-            state = detail::first_error(detail::check_extents_of(out), detail::check_operand<"assign">(x, out.ext()));
+            state = detail::first_error(detail::check_shape(out.ext()), detail::check_operand<"assign">(x, out.ext()));
             if constexpr (!requires { Device::is_planner; })
                 if (state && device_ != nullptr && !std::is_constant_evaluated()) state = check_memory(out, x);
             const auto temporaries = scope();
@@ -301,8 +301,11 @@ private:
         if (out.data == nullptr && out.size() > 0)
             return status::invalid("assign: the destination has no memory", 0, out.size());
         constexpr int root = detail::root_anchor<X, extents_of<Out>, detail::output_of_t<Out>>;
-        if (detail::spoils<root, 0>(detail::byte_view(out), x) || spoils_reduced_rows<root>(out, x) ||
-            detail::spoils_a_later_part(out, x))
+        bool spoiled = detail::spoils<root, 0>(detail::byte_view(out), x) || spoils_reduced_rows<root>(out, x) ||
+                       detail::spoils_a_later_part(out, x);
+        if constexpr (root < 0 && detail::lowers_into<X, Out>)
+            spoiled = spoiled || detail::spoils_inputs(detail::byte_view(out), x);
+        if (spoiled)
             return status::invalid(
                 "assign: the destination overlaps an operand that is read in another order; write the "
                 "expression to a temporary first");
@@ -331,20 +334,24 @@ private:
             return false;
     }
 
+    /// A kernel writes all of its destination: it does not broadcast what it computes.
+    constexpr void check_whole(const auto& anchor, const auto& out) {
+        check(
+            detail::fitting(same_sizes(anchor.ext(), out.ext()),
+                            "assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first",
+                            anchor.ext().size(), out.ext().size()));
+    }
+
     template <class Out, class X>
     constexpr void write(const Out& out, const X& x) {
         using T = element_of<Out>;
         constexpr int root = detail::root_anchor<X, extents_of<Out>, detail::output_of_t<Out>>;
         if constexpr (root >= 0) {
             const auto& anchor = detail::find_anchor<root>(x);
-            check(detail::fitting(
-                same_sizes(anchor.ext(), out.ext()),
-                "assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first",
-                anchor.ext().size(), out.ext().size()));
+            check_whole(anchor, out);
             anchor.lower(*this, out, program_as<T, root, takes_reductions<root, X>>(x, out.ext()));
-        } else if constexpr (detail::anchor<X> && detail::epilogue_worth<X> == 0 &&
-                             detail::same_extents<extents_of<X>, extents_of<Out>> &&
-                             detail::writes_to<X, detail::output_of_t<Out>>) {
+        } else if constexpr (detail::lowers_into<X, Out>) {
+            if constexpr (!detail::assigns<X>) check_whole(x, out);
             x.lower(*this, out);
         } else {
             using P = std::remove_const_t<decltype(program_as<T, -1, takes_reductions<-1, X>>(x, out.ext()))>;

@@ -106,14 +106,14 @@ constexpr auto rms_norm(expression auto&& x, expression auto&& g, float eps = 1e
 /// A norm over an axis.
 template <int Axis, class Policy, expression X>
 constexpr auto normalize(Policy policy, X&& x) {
-    constexpr int last = extents_of<X>::rank - 1;
-    static_assert(Axis >= 0 && Axis <= last, "apriori: a norm: no such axis");
-    if constexpr (Axis == last || Axis < 0 || Axis > last)
+    constexpr int last = extents_of<X>::rank - 1, axis = detail::axis_of(Axis, last + 1);
+    static_assert(axis >= 0 && axis <= last, "apriori: a norm: no such axis");
+    if constexpr (axis == last || axis < 0 || axis > last)
         return normalize(policy, std::forward<X>(x));
     else if constexpr (!norms::takes_columns<Policy>)
-        return transpose<Axis, last>(normalize(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
+        return transpose<axis, last>(normalize(policy, transpose<axis, last>(as_node(std::forward<X>(x)))));
     else
-        return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {
+        return detail::over_columns<axis>(std::forward<X>(x), [&](const auto& y) {
             return normalize_node<Policy, std::remove_cvref_t<decltype(y)>, true>{policy, y};
         });
 }
@@ -132,16 +132,16 @@ constexpr auto reduce(Policy policy, X&& x) {
 }
 template <int Axis, int... Rest, class Policy, expression X>
 constexpr auto reduce(Policy policy, X&& x) {
-    constexpr int last = extents_of<X>::rank - 1;
-    static_assert(Axis >= -1 && Axis <= last, "apriori: a reduction: no such axis");
+    constexpr int last = extents_of<X>::rank - 1, axis = detail::axis_of(Axis, last + 1);
+    static_assert((Axis == -1 || axis >= 0) && axis <= last, "apriori: a reduction: no such axis");
     if constexpr (sizeof...(Rest) > 0)
         return reduce<Rest...>(policy, reduce<Axis>(policy, std::forward<X>(x)));
-    else if constexpr (Axis == last || Axis < 0 || Axis > last)
+    else if constexpr (axis == last || axis < 0 || axis > last)
         return reduce(policy, std::forward<X>(x));
     else if constexpr (!norms::takes_columns<Policy>)
-        return transpose<Axis, last>(reduce<last>(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
+        return transpose<axis, last>(reduce<last>(policy, transpose<axis, last>(as_node(std::forward<X>(x)))));
     else
-        return detail::over_columns<Axis>(std::forward<X>(x), [&](const auto& y) {
+        return detail::over_columns<axis>(std::forward<X>(x), [&](const auto& y) {
             return reduce_node<Policy, std::remove_cvref_t<decltype(y)>, true>{policy, y};
         });
 }
@@ -176,20 +176,32 @@ template <int... Axes>
 constexpr auto(min)(expression auto&& x) {
     return reduce<Axes...>(norms::min{}, std::forward<decltype(x)>(x));
 }
-/// The variance over one axis, in two passes, divided by n - correction: 0 as in NumPy, or 1 for that of a sample.
-template <int Axis = -1>
+/// The variance over axes, in two passes, divided by n - correction: 0 as in NumPy, or 1 for that of a sample.
+template <int... Axes>
 constexpr auto var(expression auto&& x, int correction = 0) {
-    return reduce<Axis>(norms::variance{correction}, std::forward<decltype(x)>(x));
+    static_assert(std::is_lvalue_reference_v<decltype(x)> || !is_tensor<std::remove_cvref_t<decltype(x)>>,
+                  "apriori: var: the operand is a temporary tensor: give it a name");
+    if constexpr (sizeof...(Axes) <= 1)
+        return reduce<Axes...>(norms::variance{correction}, std::forward<decltype(x)>(x));
+    else {
+        const auto e = as_node(x).ext();
+        const index_t n = (index_t{1} * ... * e[detail::axis_of(Axes, e.rank)]);
+        return sum<Axes...>(square(x - mean<Axes...>(x))) / double(n - correction);
+    }
 }
-/// The standard deviation over one axis: the square root of var. (`std` is a namespace.)
-template <int Axis = -1>
+/// The standard deviation over axes: the square root of var. (`std` is a namespace.)
+template <int... Axes>
 constexpr auto stddev(expression auto&& x, int correction = 0) {
-    return sqrt(var<Axis>(std::forward<decltype(x)>(x), correction));
+    return sqrt(var<Axes...>(std::forward<decltype(x)>(x), correction));
 }
 /// The Euclidean norm over axes.
 template <int... Axes>
 constexpr auto norm(expression auto&& x) {
-    return sqrt(sum<Axes...>(square(std::forward<decltype(x)>(x))));
+    using T = computed_t<element_of<decltype(x)>>;
+    if constexpr (std::is_integral_v<T>) // whose squares would not fit
+        return sqrt(sum<Axes...>(square(cast<real_t<T>>(std::forward<decltype(x)>(x)))));
+    else
+        return sqrt(sum<Axes...>(square(std::forward<decltype(x)>(x))));
 }
 /// Masks: true if any element (any), or every element (all), over the axes is not 0.
 template <int... Axes>

@@ -49,6 +49,8 @@ struct broadcast_op {
             at(strides, i + shift) = v.ext()[i] == 1 && to[i + shift] != 1 ? 0 : v.stride(i);
             if (v.ext()[i] != 1 && v.ext()[i] != to[i + shift]) shape.sizes[0] = -1;
         }
+        if constexpr (kept == layout::rows) // which has no stride of 0
+            if (v.ext().cols() == 1 && to.cols() != 1) shape.sizes[0] = -1;
         return view<const T, To, kept>(v.data, shape, strides);
     }
     constexpr status check(const auto& e) const {
@@ -111,9 +113,9 @@ struct unfold_op {
 /// x with the elements of an axis in reverse order: numpy.flip.
 template <int Axis, expression X>
 constexpr auto reverse(X&& x) {
-    static_assert(Axis >= 0 && Axis < extents_of<X>::rank, "apriori: reverse: no such axis");
-    if constexpr (Axis >= 0 && Axis < extents_of<X>::rank)
-        return detail::view_op(detail::reverse_op<Axis>{}, std::forward<X>(x));
+    constexpr int rank = extents_of<X>::rank, axis = detail::axis_of(Axis, rank);
+    static_assert(axis >= 0 && axis < rank, "apriori: reverse: no such axis");
+    if constexpr (axis >= 0 && axis < rank) return detail::view_op(detail::reverse_op<axis>{}, std::forward<X>(x));
 }
 /// x in a shape that it broadcasts to by NumPy's rules.
 template <index_t... S, expression X>
@@ -138,9 +140,10 @@ constexpr auto diagonal(X&& x) {
 /// [.., (n - Size) / Step + 1, .., Size].
 template <int Axis, index_t Size, index_t Step = 1, expression X>
 constexpr auto unfold(X&& x) {
-    constexpr bool valid = Axis >= 0 && Axis < extents_of<X>::rank && Size > 0 && Step > 0;
+    constexpr int rank = extents_of<X>::rank, axis = detail::axis_of(Axis, rank);
+    constexpr bool valid = axis >= 0 && axis < rank && Size > 0 && Step > 0;
     static_assert(valid, "apriori: unfold: no such axis, or windows or steps of less than one element");
-    if constexpr (valid) return detail::view_op(detail::unfold_op<Axis, Size, Step>{}, std::forward<X>(x));
+    if constexpr (valid) return detail::view_op(detail::unfold_op<axis, Size, Step>{}, std::forward<X>(x));
 }
 
 namespace detail {
@@ -169,12 +172,14 @@ constexpr auto repeated(X&& x) {
 /// Each element of an axis repeated Times times: numpy.repeat.
 template <int Axis, index_t Times, expression X>
 constexpr auto repeat(X&& x) {
-    return detail::repeated<Axis, Axis + 1, Times>(std::forward<X>(x));
+    constexpr int axis = detail::axis_of(Axis, extents_of<X>::rank);
+    return detail::repeated<axis, axis + 1, Times>(std::forward<X>(x));
 }
 /// x repeated Times times along an axis: numpy.tile.
 template <int Axis, index_t Times, expression X>
 constexpr auto tile(X&& x) {
-    return detail::repeated<Axis, Axis, Times>(std::forward<X>(x));
+    constexpr int axis = detail::axis_of(Axis, extents_of<X>::rank);
+    return detail::repeated<axis, axis, Times>(std::forward<X>(x));
 }
 
 } // namespace apriori

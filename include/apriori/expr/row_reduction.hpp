@@ -55,20 +55,43 @@ inline constexpr bool reduces_rows<apply<F, P...>> = (reduces_rows<P> || ...);
 
 namespace detail {
 
+/// True if X contains a gather of rows. Decided by types, which costs less to compile than a walk that finds none.
+template <class X>
+inline constexpr bool gathers = [] {
+    if constexpr (leaf<X>)
+        return requires(const X& x) { x.table, x.rows; };
+    else if constexpr (requires(const X& x) { x.args; })
+        return gathers<decltype(X::args)>;
+    else if constexpr (requires(const X& x) { x.operands; })
+        return gathers<decltype(X::operands)>;
+    else if constexpr (requires(const X& x) { x.a, x.b; })
+        return gathers<decltype(X::a)> || gathers<decltype(X::b)>;
+    else if constexpr (requires(const X& x) { x.own; })
+        return gathers<decltype(X::own)>;
+    else if constexpr (requires(const X& x) { x.x; })
+        return gathers<decltype(X::x)>;
+    else
+        return false;
+}();
+template <std::size_t... Is, class... X>
+inline constexpr bool gathers<el::indexed_pack<std::index_sequence<Is...>, X...>> = (gathers<X> || ...);
+
 /// True for a reduction of the last axis: its kernel asks for each row once, also of what is around the reduction.
 template <class X>
 inline constexpr bool reduces_last_axis = false;
 template <class Policy, class X>
 inline constexpr bool reduces_last_axis<reduce_node<Policy, X>> = true;
 
-/// True for a reduction that gives one number for each row of a result of shape R.
+/// True for a reduction that gives one number for each row of a result of shape R. A run-time extent of 1 may be
+/// broadcast, but not the rows of a gather.
 template <class X, class R>
 inline constexpr bool is_row_reduction = [] {
     bool same = false;
     if constexpr (reduces_last_axis<X>) {
         using E = extents_of<X>;
         same = E::rank == R::rank;
-        for (int i = 0; same && i < E::rank - 1; ++i) same = E::fixed(i) == R::fixed(i);
+        for (int i = 0; same && i < E::rank - 1; ++i)
+            same = E::fixed(i) == R::fixed(i) && (E::fixed(i) != dyn || !gathers<X>);
     }
     return same;
 }();

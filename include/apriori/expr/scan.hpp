@@ -72,6 +72,7 @@ struct scan_node {
     static_assert(extents_type::rank > 0, "apriori: cumsum, cumprod: their operand has no axis");
     template <class>
     static constexpr bool writes = true;
+    static constexpr bool reads_in_order = true;
 
     Policy policy;
     X x;
@@ -91,12 +92,12 @@ namespace detail {
 
 template <int Axis, class Policy, class X>
 constexpr auto scan(Policy policy, X&& x) {
-    constexpr int last = extents_of<X>::rank - 1;
-    static_assert(Axis >= -1 && Axis <= last, "apriori: cumsum, cumprod: no such axis");
-    if constexpr (Axis < 0 || Axis >= last)
+    constexpr int last = extents_of<X>::rank - 1, axis = axis_of(Axis, last + 1);
+    static_assert((Axis == -1 || axis >= 0) && axis <= last, "apriori: cumsum, cumprod: no such axis");
+    if constexpr (axis < 0 || axis >= last)
         return scan_node<Policy, node_t<X>>{policy, as_node(std::forward<X>(x))};
     else
-        return transpose<Axis, last>(scan<-1>(policy, transpose<Axis, last>(as_node(std::forward<X>(x)))));
+        return transpose<axis, last>(scan<-1>(policy, transpose<axis, last>(as_node(std::forward<X>(x)))));
 }
 
 } // namespace detail

@@ -6,6 +6,7 @@
 #include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/expr/elementwise.hpp"
+#include "apriori/expr/leaves.hpp"
 
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
@@ -19,7 +20,8 @@ struct view_op_node {
     using result_view = decltype(std::declval<Op>()(std::declval<operand_view>()));
     using extents_type = extents_of<result_view>;
     template <class>
-    static constexpr bool writes = true; // through its own assignment
+    static constexpr bool writes = true;
+    static constexpr bool assigns = true;
 
     Op op;
     X x;
@@ -52,16 +54,42 @@ namespace detail {
 // A view operation is applied to a view immediately; if it is not possible, it leaves a negative extent, which an
 // assignment rejects. Inside an expression it waits, and `check` checks it before anything runs.
 
+/// A view of rank 0 of a view with run-time extents. It has no extent that could say that it is impossible, so it is
+/// checked when it is assigned.
+template <class Op, class V>
+struct scalar_view_node {
+    using apriori_expression = void;
+    using extents_type = extents<>;
+    using value_type = element_of<V>;
+    static constexpr bool is_leaf = true;
+    static constexpr const char* name = Op::name;
+
+    Op op;
+    V x;
+
+    constexpr auto as_view() const { return op(x); }
+    constexpr extents<> ext() const { return {}; }
+    constexpr status check() const { return first_error(op.check(x.ext()), check_extents(x)); }
+    constexpr auto program(const auto& result) const { return leaf_program(as_view(), result); }
+    constexpr auto in_memory(auto&) const { return as_view(); }
+};
+
+/// Whether an impossible view can be recognised: at compile time, or by an extent.
+template <class Op, class V>
+inline constexpr bool shows_errors =
+    extents_of<V>::is_static || extents_of<decltype(std::declval<Op>()(std::declval<V>()))>::rank > 0;
+
 template <class Op, expression X>
 constexpr auto view_op(Op op, X&& x) {
-    using operand_type = std::remove_cvref_t<X>;
     static_assert(lasts<X>, "apriori: a view of a temporary tensor would outlive it: give the tensor a name");
-    if constexpr (is_view<operand_type>)
+    if constexpr (is_tensor<std::remove_cvref_t<X>>)
+        return view_op(op, x.view());
+    else if constexpr (!is_view<std::remove_cvref_t<X>>)
+        return view_op_node<Op, node_t<X>>{op, x};
+    else if constexpr (shows_errors<Op, std::remove_cvref_t<X>>)
         return op(x);
-    else if constexpr (is_tensor<operand_type>)
-        return op(x.view());
     else
-        return view_op_node<Op, operand_type>{op, x};
+        return scalar_view_node<Op, node_t<X>>{op, as_node(x)};
 }
 
 /// True for a view, or what becomes one, whose elements are not contiguous.
@@ -82,7 +110,7 @@ struct slice_op {
     }
     constexpr status check(const auto& e) const {
         return fitting(first >= 0 && count >= 0 && first <= e[Axis] && count <= e[Axis] - first,
-                       at(on_axis<"slice: reaches behind the end of axis ">, Axis).text, first, e[Axis]);
+                       at(on_axis<"slice: reaches past the end of axis ">, Axis).text, first, e[Axis]);
     }
 };
 template <class To>
@@ -123,12 +151,14 @@ constexpr auto view_operation(Op op, X&& x) {
 /// end.
 template <int Axis, index_t Count, expression X>
 constexpr auto slice(X&& x, index_t first) {
-    return detail::view_op(detail::slice_op<Axis, Count>{first, Count}, std::forward<X>(x));
+    constexpr int axis = detail::axis_of(Axis, extents_of<X>::rank);
+    return detail::view_op(detail::slice_op<axis, Count>{first, Count}, std::forward<X>(x));
 }
 /// Elements first .. first + count of an axis.
 template <int Axis, expression X>
 constexpr auto slice(X&& x, index_t first, index_t count) {
-    return detail::view_op(detail::slice_op<Axis, dyn>{first, count}, std::forward<X>(x));
+    constexpr int axis = detail::axis_of(Axis, extents_of<X>::rank);
+    return detail::view_op(detail::slice_op<axis, dyn>{first, count}, std::forward<X>(x));
 }
 /// The same elements, row-major, in another shape; shape_mismatch if it has another number of elements. A view with
 /// gaps between its elements is first written out.
@@ -174,7 +204,8 @@ struct concat_node {
     using extents_type = typename with_extent<first_extents, Axis, total>::type;
     using value_type = joint_element_t<First, Rest...>;
     template <class>
-    static constexpr bool writes = true; // through its own assignments
+    static constexpr bool writes = true;
+    static constexpr bool assigns = true;
 
     el::pack<First, Rest...> operands;
 
@@ -199,8 +230,12 @@ struct concat_node {
 
     template <class Context, class Out>
     constexpr void lower(Context& to, const Out& out) const {
+        to.check(detail::fitting(out.ext()[Axis] == ext()[Axis], "concat: the parts do not fill the destination",
+                                 ext()[Axis], out.ext()[Axis]));
         if constexpr (Axis > 0 && Axis + 1 == first_extents::rank && total == index_t{1 + sizeof...(Rest)})
-            if (el::unpack([&](const auto&... x) { return to.interleave(out, x...); }, operands)) return;
+            if (same_sizes(ext(), out.ext()) &&
+                el::unpack([&](const auto&... x) { return to.interleave(out, x...); }, operands))
+                return;
         index_t first = 0;
         const auto write = [&]<class X>(const X& x) {
             const index_t count = x.ext()[Axis];
@@ -217,10 +252,11 @@ template <int Axis, class... X>
 inline constexpr bool is_concat<concat_node<Axis, X...>> = true;
 
 /// Operands one after the other along an axis: numpy.concatenate. shape_mismatch if other run-time extents differ.
-template <int Axis, expression... Xs>
-requires(sizeof...(Xs) > 0)
-constexpr auto concat(Xs&&... xs) {
-    return concat_node<Axis, node_t<Xs>...>{{{as_node(std::forward<Xs>(xs))}...}};
+template <int Axis, expression First, expression... Rest>
+constexpr auto concat(First&& first, Rest&&... rest) {
+    constexpr int axis = detail::axis_of(Axis, extents_of<First>::rank);
+    return concat_node<axis, node_t<First>, node_t<Rest>...>{
+        {{as_node(std::forward<First>(first))}, {as_node(std::forward<Rest>(rest))}...}};
 }
 
 } // namespace apriori

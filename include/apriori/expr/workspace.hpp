@@ -4,6 +4,7 @@
 #pragma once
 
 #include "apriori/core/index.hpp"
+#include "apriori/core/macros.hpp"
 #include "apriori/core/status.hpp"
 #include "apriori/tensor/tensor.hpp"
 
@@ -15,8 +16,8 @@ namespace apriori {
 
 /// The status for a span that is too small.
 constexpr status workspace_too_small(std::size_t have, std::size_t need) {
-    return {errc::workspace_too_small, "workspace: the span holds fewer bytes than workspace_bytes() says",
-            std::int64_t(have), std::int64_t(need)};
+    return {errc::workspace_too_small, "workspace: the span holds fewer bytes than needed", std::int64_t(have),
+            std::int64_t(need)};
 }
 
 /// An error unless a caller's span has `need` bytes and is aligned to buffer_alignment.
@@ -52,6 +53,8 @@ public:
     constexpr std::size_t high_water() const noexcept { return high_; }
     constexpr bool overflowed() const noexcept { return !counting_ && high_ > size_; }
     constexpr bool counting() const noexcept { return counting_; }
+    /// The error for memory that was too small. Out of line, since every launch may return it.
+    APRIORI_NOINLINE constexpr status too_small() const { return workspace_too_small(size_, high_); }
 
     /// Releases, at its end, what was taken during its lifetime.
     class scope {

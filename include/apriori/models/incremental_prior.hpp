@@ -133,7 +133,7 @@ public:
             workspace work(memory);
             context to(device_, work);
             prior_step_rows index(work, std::ssize(some), l.hidden_tokens, prd);
-            if (work.overflowed()) return workspace_too_small(0, work.high_water());
+            if (work.overflowed()) return work.too_small();
             index.write(to, some, C.num_embeddings, latent_rows);
             run_step(to, layers_, x_t, index, C.num_layers, out.data() + first * answer_size(l));
             if (!to.state) return to.state;

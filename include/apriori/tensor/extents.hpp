@@ -74,6 +74,8 @@ struct extents {
 };
 
 namespace detail {
+/// The index of an axis. A negative one counts from the end, as in NumPy: -1 is the last.
+constexpr int axis_of(int axis, int rank) noexcept { return axis < 0 ? axis + rank : axis; }
 /// The shape without its first axis: that of x[i].
 template <index_t First, index_t... Rest>
 constexpr extents<Rest...> tail(const extents<First, Rest...>& e) noexcept {

@@ -4,6 +4,7 @@
 // tensor/eigen.hpp; its tensors: device/eigen/bridge.hpp.)
 #pragma once
 
+#include "apriori/core/element.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/result.hpp"
 #include "apriori/tensor/tensor.hpp"
@@ -122,9 +123,16 @@ namespace detail {
 
 /// The type code in dlpack.h.
 template <class T>
-inline constexpr int dlpack_code = std::is_floating_point_v<T> ? 2
-                                   : std::is_signed_v<T>       ? 0
-                                                               : 1;
+inline constexpr int dlpack_code = std::is_same_v<T, bool>                                           ? 6
+                                   : std::is_same_v<T, bfloat16>                                     ? 4
+                                   : std::is_floating_point_v<T> || kind_of<T> == element_kind::real ? 2
+                                   : std::is_signed_v<T>                                             ? 0
+                                                                                                     : 1;
+template <class T>
+inline constexpr int dlpack_code<const T> = dlpack_code<T>;
+/// Whether DLPack has elements of T.
+template <class T>
+inline constexpr bool in_dlpack = std::is_arithmetic_v<T> || kind_of<T> == element_kind::real;
 inline constexpr int dlpack_cpu = 1; ///< its device type
 
 } // namespace detail
@@ -135,12 +143,11 @@ struct dlpack_axes {
     std::array<std::int64_t, std::size_t{Rank}> shape{}, strides{};
 };
 /// A view as DLPack's DLTensor on the CPU, valid as long as the view's memory and `axes`. The elements must be
-/// floating-point numbers or integers, and not const, which DLPack cannot express.
+/// numbers or bool, and not const, which DLPack cannot express.
 template <class DLTensor, class T, class E, layout L>
 DLTensor to_dlpack(const view<T, E, L>& v, dlpack_axes<E::rank>& axes) {
     static_assert(!std::is_const_v<T>, "apriori: to_dlpack: DLPack has no tensors of const elements");
-    static_assert(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>,
-                  "apriori: to_dlpack: the elements are floating-point numbers or integers");
+    static_assert(detail::in_dlpack<T>, "apriori: to_dlpack: the elements are numbers or bool");
     for (int i = 0; i < E::rank; ++i) {
         at(axes.shape, i) = v.ext()[i];
         at(axes.strides, i) = v.stride(i);
@@ -157,8 +164,8 @@ DLTensor to_dlpack(const view<T, E, L>& v, dlpack_axes<E::rank>& axes) {
     return t;
 }
 
-/// DLPack's DLTensor as a view of Rank axes of T, a floating-point number or an integer. shape_mismatch for another
-/// rank, unsupported for another type or a device other than the CPU. The owner of the tensor must outlive the view.
+/// DLPack's DLTensor as a view of Rank axes of T, which may be any element type. shape_mismatch for another rank,
+/// unsupported for another type or a device other than the CPU. The owner of the tensor must outlive the view.
 template <class T, int Rank>
 auto from_dlpack(const auto& t) {
     constexpr int cpu = detail::dlpack_cpu, code = detail::dlpack_code<T>, bits = 8 * int{sizeof(T)};

@@ -2,6 +2,7 @@
 // Functions that make tensors, named as in NumPy: constants, ranges, random numbers.
 #pragma once
 
+#include "apriori/core/element.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/core/philox.hpp"
 #include "apriori/tensor/tensor.hpp"
@@ -14,7 +15,7 @@ APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
 /// A tensor of that shape with all elements equal to `value`.
-template <class T = float, index_t... S>
+template <class T, index_t... S>
 tensor<T, extents<S...>> full(extents<S...> shape, T value) {
     tensor<T, extents<S...>> x(shape);
     std::fill(x.begin(), x.end(), value);
@@ -31,7 +32,7 @@ tensor<T, extents<S...>> ones(extents<S...> shape) {
 }
 
 /// start + i * step for each i for which this lies before stop: ceil((stop - start) / step) elements; none for step 0.
-template <class T = float>
+template <class T>
 tensor<T, extents<dyn>> arange(T start, T stop, T step = T{1}) {
     const double count = step == T{0} ? 0 : std::ceil((double(stop) - double(start)) / double(step));
     tensor<T, extents<dyn>> x(extents<dyn>(count > 0 ? index_t(count) : 0));
@@ -40,20 +41,21 @@ tensor<T, extents<dyn>> arange(T start, T stop, T step = T{1}) {
     return x;
 }
 /// 0, 1, .. n - 1.
-template <class T = float>
+template <class T>
 tensor<T, extents<dyn>> arange(T n) {
     return arange<T>(T{0}, n);
 }
 
-/// `count` evenly spaced numbers from start to stop inclusive, computed in double and rounded once; for
-/// one number, only start.
-template <class T = float>
-tensor<T, extents<dyn>> linspace(T start, T stop, index_t count) {
-    tensor<T, extents<dyn>> x{extents<dyn>(count)};
+/// `count` evenly spaced numbers from start to stop inclusive, computed in double and rounded once; for one number, only
+/// start. Integers give real numbers: double for std::int32_t and std::int64_t.
+template <class T>
+auto linspace(T start, T stop, index_t count) {
+    using number = real_t<T>;
+    tensor<number, extents<dyn>> x{extents<dyn>(count)};
     const double step = count > 1 ? (double(stop) - double(start)) / double(count - 1) : 0;
-    T* to = x.begin();
-    for (index_t i = 0; to != x.end(); ++to, ++i) *to = T(double(start) + double(i) * step);
-    if (count > 1 && to != x.begin()) to[-1] = stop;
+    number* to = x.begin();
+    for (index_t i = 0; to != x.end(); ++to, ++i) *to = number(double(start) + double(i) * step);
+    if (count > 1 && to != x.begin()) to[-1] = number(stop);
     return x;
 }
 

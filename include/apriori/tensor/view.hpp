@@ -197,28 +197,6 @@ constexpr auto slice_view(const view<T, E, L>& v, index_t first, index_t count) 
     }
 }
 
-/// Exchanges two axes. If one of them is the last, the result is strided.
-template <int A, int B, class T, index_t... S, layout L>
-constexpr auto transpose_view(const view<T, extents<S...>, L>& v) {
-    using E = extents<S...>;
-    static_assert(A >= 0 && B >= 0 && A < E::rank && B < E::rank, "apriori: transpose: no such axis");
-    if constexpr (!(A >= 0 && B >= 0 && A < E::rank && B < E::rank))
-        return v;
-    else {
-        using result_extents =
-            typename with_extent<typename with_extent<E, A, E::fixed(B)>::type, B, E::fixed(A)>::type;
-        constexpr bool moves_last = A != B && (A == E::rank - 1 || B == E::rank - 1);
-        constexpr layout result_layout = A == B       ? L
-                                         : moves_last ? layout::strided
-                                                      : (L == layout::dense ? layout::rows : L);
-        auto sizes = v.shape.sizes;
-        auto strides = v.strides;
-        std::swap(sizes[A], sizes[B]);
-        std::swap(strides[A], strides[B]);
-        return view<T, result_extents, result_layout>(v.data, extents_of_sizes<result_extents>(sizes), strides);
-    }
-}
-
 /// The same elements in another shape with as many elements; only for dense views. If the numbers differ, the first
 /// axis has extent -1, and an assignment rejects the view.
 template <class To, class T, class E>
