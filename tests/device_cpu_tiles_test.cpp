@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products on a matrix unit: those of an emulated one against sums in double, and those of the machine's own against the
-// emulated ones, bit for bit.
+// Products on a matrix unit: an emulated one is compared with sums in double, and the machine's own with the emulated
+// one, bit for bit.
 #include "apriori/device/cpu/device.hpp"
 #include "tile_emulation.hpp"
 
@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ using namespace apriori::cpu_device;
 
 namespace {
 
-// The kernels need panels of 16 or 32 outputs; no instruction beyond those of the architecture.
+// The kernels need panels of 16 or 32 outputs, and no instructions beyond those of the architecture.
 #if defined(__AVX512BW__) || defined(__AVX2__)
 using arch = default_arch;
 
@@ -46,12 +47,12 @@ struct problem {
 template <class Format>
 std::vector<std::byte> pack(const problem& p) {
     using P = packed<arch, Format>;
-    std::vector<std::byte> memory(P::stored_bytes(p.n, p.k), std::byte{0xff}); // padding not written would show as NaN
+    std::vector<std::byte> memory(P::stored_bytes(p.n, p.k), std::byte{0xff}); // NaN shows if padding is not written
     EXPECT_TRUE(pack_rows(P(memory.data(), p.n, p.k), 0, std::span<const float>(p.w)).ok());
     return memory;
 }
 
-/// x w^T, [rows, n], with a left operand of some kind.
+/// x w^T, [rows, n], with the left operand of type Left.
 template <class Format, class Left>
 std::vector<float> product(const problem& p) {
     auto weights = pack<Format>(p);
@@ -72,7 +73,7 @@ std::vector<float> product(const problem& p) {
             for (index_t c = 0; c < std::min(P, p.n - j); ++c) y[to_size((first + r) * p.n + j + c)] = sums[r * P + c];
     };
     if constexpr (requires { left.passes(); })
-        if (left.passes() > 1) { // two threads
+        if (left.passes() > 1) { // as two threads would
             const index_t half = tiles.count() / 2;
             multiply_in_passes(left, tiles, w, 0, half, store);
             multiply_in_passes(left, tiles, w, half, tiles.count(), store);
@@ -93,7 +94,7 @@ const std::vector<problem>& problems() {
     return all;
 }
 
-/// Sums of what the format keeps of the numbers, and how far float32 may be from them.
+/// Compares y with sums of the numbers that the format stores, within the error of float32.
 template <class Format>
 void expect_close(const problem& p, const std::vector<float>& y) {
     const auto kept = [](float v) { return static_cast<double>(bfloat16_to_float(float_to_bfloat16(v))); };
@@ -107,7 +108,8 @@ void expect_close(const problem& p, const std::vector<float>& y) {
                 sum += term;
                 magnitude += std::fabs(term);
             }
-            // products of bfloat16 are exact; K additions in each term, which are at most 2^-7 of the one before, and two to join them
+            // Products of bfloat16 are exact. Each term has K additions and is at most 2^-7 of the one before; two more
+            // additions join the terms.
             const double bound =
                 (static_cast<double>(p.k) * (1 + 0x1p-6) + 3) * std::numeric_limits<float>::epsilon() / 2 * magnitude +
                 static_cast<double>(p.k) * 0x1p-125;
@@ -135,9 +137,23 @@ TEST(Tiles, ManyRowsOfManyInputsTakeSeveralPasses) {
     std::byte memory[1];
     EXPECT_EQ(passes(one_term<emulated_unit>(memory, 81, 2048)), 1);
     EXPECT_EQ(passes(one_term<emulated_unit>(memory, 81, 8192)), 2);
-    EXPECT_GT(passes(one_term<emulated_unit>(memory, 293, 4200)), 1); // one of the problems
+    EXPECT_GT(passes(one_term<emulated_unit>(memory, 293, 4200)), 1); // as in the last of the problems
     EXPECT_EQ(passes(bytes<emulated_unit>(memory, 81, 8192)), 1);
     EXPECT_EQ(passes(three_terms<emulated_unit>(memory, 81, 8192)), 1);
+}
+TEST(Tiles, MoreRowsNeverNeedLessMemory) {
+    const auto check = []<class Left>(std::type_identity<Left>) {
+        for (const index_t k : {64, 2048, 3072, 8192, 8224})
+            for (index_t rows = 1; rows < 700; ++rows) {
+                ASSERT_LE(Left::bytes(rows, k), Left::bytes(rows + 1, k)) << rows << " rows of " << k;
+                ASSERT_LE(Left::sum_bytes(rows, 2048, k), Left::sum_bytes(rows + 1, 2048, k))
+                    << rows << " rows of " << k;
+            }
+    };
+    check(std::type_identity<three_terms<emulated_unit>>{});
+    check(std::type_identity<one_term<emulated_unit>>{});
+    check(std::type_identity<bytes<emulated_unit>>{});
+    check(std::type_identity<digits<emulated_unit>>{});
 }
 TEST(Tiles, ProductsOfBytesAreThoseOfVectors) {
     const emulated_unit::session session;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executors decide who computes, never what: the same bits from every one of them, nested, shared, or of a user's own.
+// An executor does not change results: they have the same bits with every executor, nested, shared, or written by a
+// user.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/cpu/executors/eigen_thread_pool.hpp"
+#include "apriori/expr/evaluate.hpp"
 #include "apriori/io/synthetic_source.hpp"
+#include "apriori/tensor/make.hpp"
 #include "model_testing.hpp"
 
 #ifdef _OPENMP
@@ -19,7 +22,7 @@ using namespace model_testing;
 
 namespace {
 
-/// A user's executor: one thread, tasks from the last to the first, and a record of how many there were.
+/// A user's executor: one thread, tasks from the last to the first. It records the largest number of tasks.
 struct backwards_executor {
     int claimed = 5;
     int most_tasks = 0;
@@ -32,7 +35,7 @@ struct backwards_executor {
 };
 static_assert(executor<backwards_executor> && executor<serial_executor> && executor<eigen_thread_pool_executor>);
 
-/// Another: a new thread for each task.
+/// Another one: a new thread for each task.
 struct thread_per_task_executor {
     static constexpr int concurrency() noexcept { return 3; }
     static void run(int tasks, task_ref task) {
@@ -42,9 +45,9 @@ struct thread_per_task_executor {
     }
 };
 
-// ---- the executors by themselves -------------------------------------------------------------------------------------
+// ---- executors on their own ----------------------------------------------------------------------------------------
 
-/// Every task once, and all done on return, for each number of tasks that run may be given.
+/// Each task runs once and has ended when run returns, for each number of tasks that is allowed.
 template <class Executor>
 void check_each_task_once(Executor& executor, int rounds = 200) {
     for (int round = 0; round < rounds; ++round)
@@ -56,7 +59,7 @@ void check_each_task_once(Executor& executor, int rounds = 200) {
         }
 }
 
-/// A launch inside a task of the same executor.
+/// A task that calls run of the same executor.
 template <class Executor>
 void check_nested(Executor& executor, int rounds = 50) {
     const int outer = executor.concurrency();
@@ -89,7 +92,7 @@ TEST(executors, eigen_thread_pool_has_at_least_its_caller) {
 TEST(executors, eigen_thread_pool_uses_its_threads) {
     eigen_thread_pool_executor executor(2);
     std::atomic<int> here{0};
-    const auto meet = [&here](int) { // returns when both tasks are at work at once
+    const auto meet = [&here](int) { // returns once both tasks are running at the same time
         ++here;
         while (here < 2) std::this_thread::yield();
     };
@@ -111,7 +114,7 @@ TEST(executors, openmp_runs_each_task_once) {
     for (const int threads : {1, 2, 3}) {
         openmp_executor executor(threads);
         EXPECT_EQ(executor.concurrency(), threads);
-        check_each_task_once(executor, 10); // its threads wait busily, long where others want the cores
+        check_each_task_once(executor, 10); // its threads busy-wait, which is slow on busy cores
         check_nested(executor, 5);
     }
     EXPECT_GE(openmp_executor().concurrency(), 1);
@@ -146,9 +149,9 @@ TEST(executors, ranges_are_shared_by_threads_that_come_back_for_more) {
     }
 }
 
-// ---- reductions --------------------------------------------------------------------------------------------------------
+// ---- reductions ----------------------------------------------------------------------------------------------------
 
-/// Reductions of few columns and few rows, which are long: threads share them in parts.
+/// Long reductions of few columns and few rows, which threads split into parts.
 std::vector<float> reductions(auto& executor) {
     const index_t rows = 3001, cols = 300;
     std::vector<float> x(to_size(rows * cols)), out(to_size(2 * cols + rows * cols + 2));
@@ -170,6 +173,16 @@ std::vector<float> reductions(auto& executor) {
     return out;
 }
 
+TEST(executors, long_rows_have_the_same_bits) {
+    cpu<> one;
+    thread_per_task_executor threads;
+    cpu<default_arch, thread_per_task_executor> several(threads);
+    for (const index_t n : {32768, 32769, 32770, 40007, 49151}) {
+        const auto x = normal(extents<dyn>(n), 1);
+        EXPECT_TRUE(*evaluate(one, exp(x)) == *evaluate(several, exp(x))) << n;
+        EXPECT_TRUE(*evaluate(one, exp(x - (max)(x))) == *evaluate(several, exp(x - (max)(x)))) << n;
+    }
+}
 TEST(executors, reductions_have_the_same_bits) {
     serial_executor serial;
     const std::vector<float> expected = reductions(serial);
@@ -182,15 +195,15 @@ TEST(executors, reductions_have_the_same_bits) {
     }
 }
 
-// ---- models ----------------------------------------------------------------------------------------------------------
+// ---- models --------------------------------------------------------------------------------------------------------
 
 constexpr PriorConfig config = [] {
     PriorConfig c = presets::digits;
-    c.num_layers = 2; // one after another; more are the same work again
+    c.num_layers = 2; // a second layer; more would repeat the same work
     return c;
 }();
 
-/// A model of digits' shape on an executor, and one forward of it.
+/// A model with digits' shape on an executor, and one forward of it.
 template <class Executor>
 struct on_executor {
     using device_type = cpu<default_arch, Executor>;
@@ -246,7 +259,7 @@ TEST_F(executors_model, openmp) {
 TEST_F(executors_model, of_a_user) {
     backwards_executor executor;
     check(executor);
-    EXPECT_EQ(executor.most_tasks, 5); // the work was worth dividing
+    EXPECT_EQ(executor.most_tasks, 5); // the work was worth splitting
     thread_per_task_executor threads;
     check(threads);
 }

@@ -74,7 +74,7 @@ public:
         exact.rows = half;
         return run_on(*inner_, exact);
     }
-/// The error of `round`, or ok.
+    /// The error of `round`, or ok.
 
     failure failed{errc::ok, ""};
 

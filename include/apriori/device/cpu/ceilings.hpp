@@ -87,7 +87,7 @@ product_chains chains_of() {
     constexpr bool bytes = std::is_same_v<Format, w8> || std::is_same_v<Format, w8a8>;
     constexpr bool nibbles = std::is_same_v<Format, w4> || std::is_same_v<Format, w4a8>;
     constexpr bool rounded = std::is_same_v<Format, bf16a16>;
-    constexpr int digits = std::is_same_v<Format, w8> || std::is_same_v<Format, w4> ? 4 : 1;
+    constexpr int digits = std::is_same_v<Format, w8> ? 4 : std::is_same_v<Format, w4> ? 3 : 1; // of grouped_rows
     if constexpr (has_matrix_unit<Arch> && (bytes || rounded || std::is_same_v<Format, bf16>))
         if (matrix_unit<Arch>::available()) {
             constexpr double of_tiles = 4 * 2 * tile_rows * tile_rows;

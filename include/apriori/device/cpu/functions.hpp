@@ -6,6 +6,7 @@
 #include "apriori/core/macros.hpp"
 #include "apriori/device/cpu/int_lanes.hpp"
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -94,6 +95,20 @@ APRIORI_EXACT_INLINE bool all_between(simd<Arch> x, std::uint32_t first, std::ui
     return all(bits - Ints::set(first).v <= Ints::set(last - first).v);
 }
 
+/// y, but f(x) in each lane where the bits of x, after the mask, are not from first to last. Lane by lane, so that the
+/// result does not depend on which elements share a register.
+template <class Arch>
+APRIORI_NOINLINE simd<Arch> with_other_lanes(simd<Arch> x, simd<Arch> y, std::uint32_t mask, std::uint32_t first,
+                                             std::uint32_t last, float (*f)(float)) noexcept {
+    constexpr index_t L = lanes<simd<Arch>>::count;
+    float in[to_size(L)], out[to_size(L)];
+    lanes<simd<Arch>>::store(in, x);
+    lanes<simd<Arch>>::store(out, y);
+    for (std::size_t i = 0; i < to_size(L); ++i)
+        if ((std::bit_cast<std::uint32_t>(in[i]) & mask) - first > last - first) out[i] = f(in[i]);
+    return lanes<simd<Arch>>::load(out);
+}
+
 /// The sine of x, or the cosine if `quarters` is 1, for |x| <= 4096: x = n pi/2 + r, and a polynomial in r for each.
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> sine_of_reduced(simd<Arch> x, std::uint32_t quarters) noexcept {
@@ -117,13 +132,15 @@ APRIORI_EXACT_INLINE simd<Arch> sine_of_reduced(simd<Arch> x, std::uint32_t quar
 }
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> sin(simd<Arch> x) noexcept {
-    if (!all_between(x, 0, 0x45800000U)) return lane_math::sin(x);
-    return sine_of_reduced(x, 0);
+    const simd<Arch> y = sine_of_reduced(x, 0);
+    if (all_between(x, 0, 0x45800000U)) return y;
+    return with_other_lanes(x, y, 0x7fffffffU, 0, 0x45800000U, +[](float a) { return std::sin(a); });
 }
 template <class Arch>
 APRIORI_EXACT_INLINE simd<Arch> cos(simd<Arch> x) noexcept {
-    if (!all_between(x, 0, 0x45800000U)) return lane_math::cos(x);
-    return sine_of_reduced(x, 1);
+    const simd<Arch> y = sine_of_reduced(x, 1);
+    if (all_between(x, 0, 0x45800000U)) return y;
+    return with_other_lanes(x, y, 0x7fffffffU, 0, 0x45800000U, +[](float a) { return std::cos(a); });
 }
 
 /// log x = e ln 2 + log m with m from sqrt(1/2) to sqrt 2, for normal x above 0 (Moshier's Cephes, logf).
@@ -133,7 +150,6 @@ APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
     using Ints = int_lanes<V>;
     const auto set = [](float c) { return lanes<V>::set(c); };
     const auto bits = Ints::of(x).v;
-    if (!all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v)) return lane_math::log(x);
     // 0x3f3504f3 is sqrt(1/2): the bits above it go into the exponent, those below into the mantissa
     const auto exponent = typename Ints::batch(bits - Ints::set(0x3f3504f3U).v) & Ints::set(0xff800000U).v;
     const V e = Ints{exponent}.upper_signed(9);
@@ -141,7 +157,9 @@ APRIORI_EXACT_INLINE simd<Arch> log(simd<Arch> x) noexcept {
     constexpr float c[] = {3.3333331174e-1f,  -2.4999993993e-1f, 2.0000714765e-1f,  -1.6668057665e-1f, 1.4249322787e-1f,
                            -1.2420140846e-1f, 1.1676998740e-1f,  -1.1514610310e-1f, 7.0376836292e-2f};
     const V tail = multiply_add(f * z, polynomial(c, f), e * set(-2.12194440e-4f)) - set(0.5f) * z;
-    return multiply_add(e, set(0.693359375f), f + tail);
+    const V y = multiply_add(e, set(0.693359375f), f + tail);
+    if (all(bits - Ints::set(0x00800000U).v < Ints::set(0x7f000000U).v)) return y;
+    return with_other_lanes(x, y, 0xffffffffU, 0x00800000U, 0x7f7fffffU, +[](float a) { return std::log(a); });
 }
 
 /// tanh x: an odd polynomial up to 0.625, then 1 - 2 / (e^(2 |x|) + 1) with the sign of x (Cephes, tanhf).

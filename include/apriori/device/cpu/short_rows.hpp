@@ -81,6 +81,11 @@ constexpr index_t rows_to_join(index_t rows, index_t cols) noexcept {
 
 /// The columns of a row that a thread takes if there are few rows, and the columns of a row that is worth sharing.
 inline constexpr index_t row_part = 8192, long_row = 4 * row_part;
+/// The parts of a row that threads compute. A remainder shorter than a vector belongs to the last one: on its own it
+/// would be computed by other instructions, and with other last bits, than the end of a whole row.
+constexpr index_t parts_of_row(index_t cols) {
+    return (std::max)(cols / row_part + (cols % row_part >= 64 ? 1 : 0), index_t{1});
+}
 
 /// Computes columns of a row one at a time. Out of line, with a copy of the row, so that the loop
 /// over vectors has the registers.
@@ -106,7 +111,7 @@ APRIORI_INLINE void map_row(const Row& row, T* to, index_t c0, index_t c1) noexc
     if constexpr (L > 1) {
         const index_t before = c1 - c0 >= 8 * L ? columns_to_align<V>(to + c0) : 0;
         const index_t first = c0 + before, vectors = first + (c1 - first) / L * L, rest = c1 - vectors;
-        const bool overlap = before > 0 || (rest > 1 && vectors > c0);
+        const bool overlap = before > 0 || (rest > 0 && vectors > c0);
         T ends[2][to_size(L)];
         if (overlap) {
             store(ends[0], row.at(c0, V{}));
@@ -181,8 +186,9 @@ void run_reducing(X& x, const ops::map<P, Out>& op) {
     for (index_t r = 0; r < op.rows; ++r) {
         const auto row = program.row(r);
         auto* const to = op.out.row(r);
-        parallel_ranges(x, ceil_div(op.cols, row_part), 16 * operations(1, op.cols), [&](index_t first, index_t last) {
-            map_row<V>(row, to, first * row_part, (std::min)(last * row_part, op.cols));
+        const index_t parts = parts_of_row(op.cols);
+        parallel_ranges(x, parts, 16 * operations(1, op.cols), [&](index_t first, index_t last) {
+            map_row<V>(row, to, first * row_part, last == parts ? op.cols : last * row_part);
         });
     }
 }
@@ -194,13 +200,12 @@ void run(X& x, const ops::map<P, Out>& op) {
         if (op.rows > 1 && run_joined<Arch>(x, op)) return;
     if (run_loading_once<Arch>(x, op)) return;
     const index_t threads = x.concurrency();
-    const index_t parts = op.cols >= long_row && op.rows < 2 * threads && threads > 1 ? ceil_div(op.cols, row_part) : 1;
-    const index_t part = parts > 1 ? row_part : op.cols;
+    const index_t parts = op.cols >= long_row && op.rows < 2 * threads && threads > 1 ? parts_of_row(op.cols) : 1;
     parallel_ranges(x, op.rows * parts, 16 * operations(1, op.rows, op.cols), [&](index_t first, index_t last) {
         if (parts == 1) return map_rows<V>(op.program, op.out, first, last, 0, op.cols);
         for (index_t i = first; i < last; ++i) {
-            const index_t r = i / parts, c = i % parts * part;
-            map_rows<V>(op.program, op.out, r, r + 1, c, (std::min)(c + part, op.cols));
+            const index_t r = i / parts, k = i % parts;
+            map_rows<V>(op.program, op.out, r, r + 1, k * row_part, k + 1 == parts ? op.cols : (k + 1) * row_part);
         }
     });
 }

@@ -141,8 +141,10 @@ public:
         return reinterpret_cast<float*>(data_ + bytes(rows_, steps_ * depth)) + t * chunk_ * blocking<Arch>::panel;
     }
     static constexpr std::size_t sum_bytes(index_t rows, index_t n, index_t k) {
+        // also where fewer rows would have the larger chunk, which needs them
+        if (passes_of((std::min)(round_up(rows, tile_rows), max_chunk), k) == 1) return 0;
         const index_t chunk = chunk_of(rows, k);
-        return passes_of(chunk, k) == 1 ? 0 : to_size(ceil_div(rows, chunk) * chunk * padded_outputs<Arch>(n) * 4);
+        return to_size(ceil_div(rows, chunk) * chunk * padded_outputs<Arch>(n) * 4);
     }
     /// The row of the first tile that holds inputs of row r; the one for the inputs from depth * i
     /// on is i * tile_bytes after it.
@@ -185,7 +187,10 @@ private:
     /// The rows of a chunk, such that there are as few chunks as possible of about the same size.
     static constexpr index_t chunk_of(index_t rows, index_t k) {
         index_t most = max_chunk;
-        if (terms > 1 && k > 0) most = (std::max)((std::min)(most, most_bytes / row_bytes(k)), 2 * tile_rows);
+        if (terms > 1 && k > 0) { // whole tiles, so that more rows never need less memory
+            const index_t that_fit = most_bytes / row_bytes(k) / tile_rows * tile_rows;
+            most = (std::max)((std::min)(most, that_fit), 2 * tile_rows);
+        }
         const index_t even = ceil_div(rows, (std::max)(ceil_div(rows, most), index_t{1}));
         return (std::max)((std::min)(round_up(even, tile_rows), max_chunk), index_t{1});
     }

@@ -38,8 +38,9 @@ public:
     /// they extend past the end of w.
     status pack(packed<f32> w, index_t first, std::span<const float> rows) {
         const index_t given = std::ssize(rows);
-        if (first < 0 || given > (w.n - first) * w.k)
-            return status::shape("pack: more elements than the weight has room for", given, (w.n - first) * w.k);
+        if (first < 0 || given > (w.n - first) * w.k || (w.k > 0 && given % w.k != 0))
+            return status::shape("pack: rows past the end of the matrix, or not whole ones", given,
+                                 (w.n - first) * w.k);
         std::copy(rows.begin(), rows.end(), w.data + first * w.k);
         return {};
     }
