@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decimals and JSON in constant expressions; the rounding of decimals against the C library's.
+// Decimals and JSON in constant expressions, and the rounding of decimals compared with the C library's.
 #include "apriori/core/decimal.hpp"
 #include "apriori/core/json_reader.hpp"
 
@@ -26,7 +26,8 @@ constexpr bool written(float x, std::string_view text) {
     add_decimal(out, x);
     return out.view() == text;
 }
-static_assert(written(0.0f, "0.0") && written(1.0f, "1.0") && written(0.1f, "0.1") && written(-123.5f, "-123.5"));
+static_assert(written(0.0f, "0.0") && written(-0.0f, "-0.0") && written(1.0f, "1.0") && written(0.1f, "0.1") &&
+              written(-123.5f, "-123.5"));
 static_assert(written(0.0001f, "0.0001") && written(1e-5f, "1e-05") && written(1e15f, "1000000000000000.0"));
 static_assert(written(1e16f, "1e+16") && written(1.5e-30f, "1.5e-30") && written(0.33333334f, "0.33333334"));
 static_assert(written(std::numeric_limits<float>::infinity(), "Infinity"));
@@ -71,13 +72,13 @@ TEST(JsonReader, RefusesWhatIsNoJson) {
                              "{\"a\"", "{1:2}", "{\"a\":}", "]",          "+1",   ".5",          "tru"})
         EXPECT_FALSE(well_formed(text)) << text;
     EXPECT_TRUE(well_formed("[NaN, -Infinity, Infinity]", json_reader::dialect::python));
-    // inside of text the words are text, also after an escaped quotation mark
+    // inside a string these words are text, also after an escaped quotation mark
     EXPECT_TRUE(well_formed(R"({"a\"Infinity": "NaN", "b": [Infinity, -Infinity]})", json_reader::dialect::python));
     const std::string deepest = std::string(32, '[') + std::string(32, ']');
     EXPECT_TRUE(well_formed(deepest));
     EXPECT_FALSE(well_formed('[' + deepest + ']'));
     for (std::size_t end = 0; end < deepest.size(); ++end) EXPECT_FALSE(well_formed(deepest.substr(0, end)));
-    const std::string pair = R"({"\ud83d\ude00":"\ud83d\ude00"})"; // cut anywhere, also within the escape of a key
+    const std::string pair = R"({"\ud83d\ude00":"\ud83d\ude00"})"; // cut anywhere, also inside the escape of a key
     EXPECT_TRUE(well_formed(pair));
     for (std::size_t end = 0; end < pair.size(); ++end) EXPECT_FALSE(well_formed(pair.substr(0, end))) << end;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs that make the rows of one .npy: split, stopped, gone on with, and refused. (tests/mpi has them on several ranks.)
+// Runs that write the rows of one .npy: split, stopped, resumed, and refused. (tests/mpi runs them on several ranks.)
 #include "apriori/core/philox_rows.hpp"
 #include "apriori/io/ordered_rows.hpp"
 #include "io_testing.hpp"
@@ -14,7 +14,7 @@ using io_testing::temporary_folder;
 
 constexpr index_t width = 3;
 
-/// Item i is the two rows [i, i, i] and [-i, -i, -i]; from item `refused` on there are none.
+/// Item i is the two rows [i, i, i] and [-i, -i, -i]; items from `refused` on fail.
 struct counting {
     index_t refused = 1000;
     std::vector<item_range> asked{};
@@ -89,7 +89,7 @@ TEST(OrderedRows, MakeAnArray) {
         const auto row = i / 3;
         EXPECT_EQ(array->values[i], float(row / 2) * (row % 2 == 0 ? 1.0f : -1.0f));
     }
-    EXPECT_EQ(folder.files(), 2U); // and the manifest
+    EXPECT_EQ(folder.files(), 2U); // out.npy and the manifest
     const auto manifest = run_manifest::read(run_manifest::path_of(run.out));
     ASSERT_TRUE(manifest.ok()) << manifest.error().message;
     EXPECT_EQ(manifest->done, 10U);
@@ -110,7 +110,7 @@ TEST(OrderedRows, GoOnWhereTheyWereStopped) {
         "it and out.npy.manifest.json");
 
     run.resume = true;
-    run.checkpoint = 3; // which may be another
+    run.checkpoint = 3; // may differ from the first run's
     counting rest;
     ASSERT_TRUE(write_ordered_rows(alone{}, run, rest).ok());
     EXPECT_EQ(rest.asked.front().first, 4);
@@ -119,10 +119,23 @@ TEST(OrderedRows, GoOnWhereTheyWereStopped) {
     counting nothing;
     ASSERT_TRUE(write_ordered_rows(alone{}, run, nothing).ok());
     EXPECT_TRUE(nothing.asked.empty());
-    run.resume = false; // replaces it
+    run.resume = false; // replaces the file
     counting anew;
     ASSERT_TRUE(write_ordered_rows(alone{}, run, anew).ok());
     EXPECT_EQ(anew.asked.front().first, 0);
+}
+
+TEST(OrderedRows, WriteTheHeaderAgainWhereNothingIsDone) {
+    const temporary_folder folder;
+    ordered_rows run = run_to(folder.path / "out.npy"), whole = run_to(folder.path / "whole.npy");
+    ASSERT_TRUE(write_ordered_rows(alone{}, whole, counting{}).ok());
+    run.resume = true;
+    EXPECT_FAILS(write_ordered_rows(alone{}, run, counting{.refused = 0}), errc::device_error, "stopped");
+    std::string part = io_testing::read_all(folder.path / "out.npy.part"); // killed before the header was on the disk
+    std::fill_n(part.begin(), 100, '\0');
+    folder.write("out.npy.part", part);
+    ASSERT_TRUE(write_ordered_rows(alone{}, run, counting{}).ok());
+    EXPECT_EQ(io_testing::read_all(run.out), io_testing::read_all(whole.out));
 }
 
 TEST(OrderedRows, ThrowingIsFailing) {

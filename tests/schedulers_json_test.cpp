@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // scheduler_config.json: defaults, every field, and one clear line for everything that cannot be read.
-// (That configurations as diffusers writes them are read is in schedulers_reference_test.cpp.)
+// (schedulers_reference_test.cpp reads configurations that diffusers wrote.)
 #include "apriori/io/scheduler_json.hpp"
 #include "io_testing.hpp"
 
@@ -81,6 +81,14 @@ TEST(SchedulerJson, EveryFieldOfEveryClass) {
                                                  .lambda_min_clipped = -5.1f}));
 }
 
+TEST(SchedulerJson, ValuesThatAFlagTurnsOffAreNotChecked) {
+    EXPECT_EQ(read<HeunDiscreteSchedulerConfig>(R"("clip_sample_range": -1, "clip_sample": false)"),
+              (HeunDiscreteSchedulerConfig{}));
+    EXPECT_NE(
+        error("HeunDiscreteScheduler", R"("clip_sample_range": -1, "clip_sample": true)").find("clip_sample_range"),
+        std::string::npos);
+}
+
 TEST(SchedulerJson, PythonsBareInfinityIsRead) {
     EXPECT_EQ(read<DPMSolverMultistepSchedulerConfig>(R"("lambda_min_clipped": -Infinity)"),
               DPMSolverMultistepSchedulerConfig{});
@@ -124,7 +132,7 @@ TEST(SchedulerJson, RefusesWhatIsNotSupported) {
         EXPECT_EQ(error("DPMSolverMultistepScheduler", fields).substr(0, 8), "s.json: ");
 }
 
-TEST(SchedulerJson, FieldsOfOtherClassesAreIgnored) { // as from_config leaves them in a file
+TEST(SchedulerJson, FieldsOfOtherClassesAreIgnored) { // as from_config writes them to a file
     const io_testing::captured_warnings warnings;
     const std::string others =
         R"("sigma_min": 0.1, "skip_prk_steps": true, "predict_x0": true, "solver_p": null, "timestep_type": "discrete")";
@@ -138,7 +146,7 @@ TEST(SchedulerJson, FieldsOfOtherClassesAreIgnored) { // as from_config leaves t
     EXPECT_EQ(read<DPMSolverMultistepSchedulerConfig>(R"("clip_sample": true, "clip_sample_range": 5.0, )" + others),
               DPMSolverMultistepSchedulerConfig{});
     EXPECT_EQ(read<DDPMSchedulerConfig>(R"("variance_type": null)"), DDPMSchedulerConfig{}); // DPM-Solver's
-    // DEIS's and UniPC's solvers, which diffusers takes for these
+    // solvers of DEIS and UniPC, for which diffusers uses these
     EXPECT_EQ(read<DPMSolverMultistepSchedulerConfig>(R"("algorithm_type": "deis", "solver_type": "logrho")"),
               DPMSolverMultistepSchedulerConfig{});
     for (const char* solver : {"bh1", "bh2"})
@@ -148,7 +156,7 @@ TEST(SchedulerJson, FieldsOfOtherClassesAreIgnored) { // as from_config leaves t
     EXPECT_EQ(warnings.texts(), std::vector<std::string>());
 }
 
-TEST(SchedulerJson, FieldsOfOtherClassesThatChangeTheNumbersAreErrors) { // diffusers reads them all the same
+TEST(SchedulerJson, FieldsOfOtherClassesThatChangeTheNumbersAreErrors) { // diffusers reads them nevertheless
     for (const char* name : {"HeunDiscreteScheduler", "DPMSolverMultistepScheduler"})
         for (const char* field : {"sigma_min", "sigma_max"})
             for (const char* sigmas : {R"("use_karras_sigmas": true, )", R"("use_exponential_sigmas": true, )"})
@@ -163,7 +171,7 @@ TEST(SchedulerJson, FieldsOfNoClassAreAWarning) {
     const io_testing::captured_warnings warnings;
     EXPECT_EQ(read<DDPMSchedulerConfig>(R"("etaa": 1, "steps_offset": 1, "betas": [1, {"two": 3}])"),
               DDPMSchedulerConfig{.steps_offset = 1});
-    // diffusers has no class that UnCLIPScheduler is compatible with, and warns of the others' fields
+    // in diffusers UnCLIPScheduler is compatible with no other class, so diffusers warns of their fields
     EXPECT_EQ(read<UnCLIPSchedulerConfig>(R"("sigma_max": null, "timestep_type": "discrete")"),
               UnCLIPSchedulerConfig{});
     EXPECT_EQ(warnings.texts(),
@@ -197,12 +205,12 @@ TEST(SchedulerJson, ReadsAFolder) {
               (UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample}));
 }
 
-TEST(SchedulerJson, MakesAnotherClassOfTheFieldsThatItHas) { // as diffusers' from_config
+TEST(SchedulerJson, MakesAnotherClassOfTheFieldsThatItHas) { // like diffusers' from_config
     const std::string file =
         R"({"_class_name": "UnCLIPScheduler", "num_train_timesteps": 500, "clip_sample_range": 5.0,)"
         R"( "variance_type": "fixed_small_log", "prediction_type": "sample"})";
     const auto as = [&](const char* name) { return io::parse_scheduler_config(file, "s.json", name); };
-    constexpr beta_kind betas = beta_kind::squaredcos_cap_v2; // UnCLIPScheduler's, though its file does not name them
+    constexpr beta_kind betas = beta_kind::squaredcos_cap_v2; // UnCLIPScheduler's, although its file does not name them
     const auto ddpm = as("DDPMScheduler"), ddim = as("DDIMScheduler"), heun = as("HeunDiscreteScheduler"),
                dpm = as("DPMSolverMultistepScheduler"), same = as("UnCLIPScheduler");
     for (const auto* r : {&ddpm, &ddim, &heun, &dpm, &same}) ASSERT_TRUE(r->ok()) << r->error().message;
@@ -234,7 +242,7 @@ TEST(SchedulerJson, MakesAnotherClassOfTheFieldsThatItHas) { // as diffusers' fr
                     .starts_with("scheduler \"EulerDiscreteScheduler\"; allowed: \"UnCLIPScheduler\""));
     EXPECT_TRUE(refused(R"({"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"})", "UnCLIPScheduler")
                     .starts_with("s.json: field 'prediction_type' is \"v_prediction\"; allowed: "));
-    // a class of which nothing is known keeps its fields' names, and those are all that counts
+    // of an unknown class only the fields with known names count
     EXPECT_EQ(refused(R"({"_class_name": "PNDMScheduler", "skip_prk_steps": true})", "DDIMScheduler"), "");
 }
 

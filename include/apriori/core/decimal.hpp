@@ -90,8 +90,9 @@ constexpr double parse_decimal(std::string_view s) noexcept {
 template <std::size_t N>
 constexpr void add_decimal(short_text<N>& to, float x) noexcept {
     if (is_nan(x)) return to.add("NaN");
-    if (x < 0) to.add('-');
-    x = x < 0 ? -x : x;
+    const bool negative = std::bit_cast<std::uint32_t>(x) >> 31 != 0; // also -0
+    if (negative) to.add('-');
+    x = negative ? -x : x;
     if (x > (std::numeric_limits<float>::max)()) return to.add("Infinity");
     std::uint64_t whole = 0;
     int exponent = 0; // x = whole * 10^exponent

@@ -52,14 +52,14 @@
 #elif defined(__wasm__) // clang has no such pragma for wasm, and wasm has no instruction that contracts
 #if APRIORI_FAST_MATH
 #error                                                                                                                 \
-    "apriori: WebAssembly is compiled with -ffast-math or parts of it, which no pragma takes back; leave that flag out"
+    "apriori: WebAssembly is compiled with -ffast-math or parts of it, and no pragma undoes this; leave that flag out"
 #endif
 #define APRIORI_BEGIN_EXACT_MATH
 #define APRIORI_END_EXACT_MATH
 #elif defined(__clang__)
 #if __clang_major__ >= 17 && defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #error                                                                                                                 \
-    "apriori: with -ffast-math, -Ofast or -ffinite-math-only clang 17 and newer take it that no function is given NaN or infinity, which no pragma takes back; add -fno-finite-math-only behind that flag"
+    "apriori: with -ffast-math, -Ofast or -ffinite-math-only clang 17 and newer assume that no argument is NaN or infinite, and no pragma undoes this; add -fno-finite-math-only after that flag"
 #endif
 #define APRIORI_BEGIN_EXACT_MATH _Pragma("float_control(precise, on, push)") _Pragma("clang fp contract(off)")
 #define APRIORI_END_EXACT_MATH _Pragma("float_control(pop)")

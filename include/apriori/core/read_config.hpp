@@ -91,20 +91,24 @@ constexpr config_reading<Config> read_config(std::string_view text, const Config
     if (reader.error() != nullptr) out.malformed(text, reader);
     if (!out) return out;
 
-    for (std::size_t i = 0; i < fields.size() && out; ++i) {
+    const auto read = [&](std::size_t i) {
         const field<Config>& f = fields[i];
-        if (!values[i] || detail::json_lists(defaults, f.name)) continue;
-        if (f.applies != nullptr && !(out.config.*f.applies)()) continue;
+        if (!values[i] || detail::json_lists(defaults, f.name)) return;
+        if (f.applies != nullptr && !(out.config.*f.applies)()) return;
         const double value = f.parse(values[i]);
         if (f.holds(value)) {
             f.set(out.config, value);
-            continue;
+            return;
         }
+        if (f.condition != nullptr && !(out.config.*f.condition)) return; // a value that is not used
         out.refuse(f.has_member() ? errc::invalid_argument : errc::unsupported, "field '", f.name, "' is ");
         add_shown(out.message, values[i]);
         out.message.add("; allowed: ");
         f.add_allowed(out.message);
-    }
+    };
+    for (const bool conditional : {false, true}) // fields with a condition after their flags
+        for (std::size_t i = 0; i < fields.size() && out; ++i)
+            if ((fields[i].condition != nullptr) == conditional) read(i);
     if (out.warning.size > 0) out.warning.add("; ", Config::class_name, " has no such field");
     if (!out) return out;
     if constexpr (requires { out.config.infer([](std::string_view) { return json_token{}; }); })

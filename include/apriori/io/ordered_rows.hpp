@@ -122,7 +122,7 @@ public:
         now_.rows_of_item = std::uint64_t(run.rows_of_item);
         now_.width = std::uint64_t(run.width);
         now_.inputs = run.inputs;
-        head_ = npy_head(npy_descr<float>, cat(run.items * run.rows_of_item, ", ", run.width));
+        head_ = npy_head(npy_descr<float>, cat(now_.items * now_.rows_of_item, ", ", run.width));
     }
     run_files(const run_files&) = delete;
     run_files& operator=(const run_files&) = delete;
@@ -219,6 +219,7 @@ private:
         return index_t{0};
     }
     result<index_t> go_on(const run_manifest& before, bool has_part) {
+        if (before.done == 0 && has_part) return begin_anew(); // it may have its size, but no header yet
         std::error_code error;
         const auto size = std::filesystem::file_size(has_part ? part_ : run_.out, error);
         const bool whole = !error && size == offset_of(run_.items);
@@ -228,7 +229,7 @@ private:
             now_.done = before.done;
             return index_t(before.done);
         }
-        if (before.done == 0 && (has_part || error)) return begin_anew(); // stopped before the file had its size
+        if (before.done == 0 && error) return begin_anew(); // stopped before there was a file
         return failure{errc::bad_format,
                        cat(manifest_.string(), ": says that ", before.done, " of ", before.items,
                            " items are done, but ", part_.string(), has_part ? " has another length" : " is not there",

@@ -64,9 +64,9 @@ inline std::string hash_text(std::span<const float> values, std::span<const std:
     return text;
 }
 /// All numbers of a schedule that sampling uses.
-inline std::vector<float> numbers_of(std::span<const step_coefficients> steps) {
-    std::vector<float> all;
-    for (const step_coefficients& c : steps) {
+inline std::vector<float> numbers_of(const auto& schedule) {
+    std::vector<float> all{schedule.init_noise_sigma()};
+    for (const step_coefficients& c : schedule.steps()) {
         all.insert(all.end(), {c.timestep, c.input_scale, c.x0_sample, c.x0_output, c.x0_divisor, c.clip_range, c.to_x0,
                                c.to_sample, c.to_output, float(c.draws_noise), c.noise, float(c.learned_variance),
                                c.min_log, c.max_log});
@@ -80,11 +80,11 @@ inline std::vector<float> numbers_of(std::span<const step_coefficients> steps) {
 
 /// All that the numbers depend on: the caller's inputs, the steps, and the model with its instruction set.
 template <class Model>
-io::run_inputs all_inputs(const Model& model, std::span<const step_coefficients> steps, const sampling_run& run) {
+io::run_inputs all_inputs(const Model& model, const auto& schedule, const sampling_run& run) {
     io::run_inputs in = run.inputs;
     in.emplace_back("seed", std::to_string(run.seed));
     in.emplace_back("guidance_scale", io::decimal(double{run.guidance_scale}));
-    in.emplace_back("steps", io::cat(steps.size(), ", hash ", hash_text(numbers_of(steps))));
+    in.emplace_back("steps", io::cat(schedule.steps().size(), ", hash ", hash_text(numbers_of(schedule))));
     if (uses_guidance(run.guidance_scale)) {
         std::vector<float> numbers(run.unconditional.text_embeds.begin(), run.unconditional.text_embeds.end());
         const auto tokens = run.unconditional.last_hidden_state;
@@ -158,7 +158,7 @@ result<void> sample_prompts(const Team& team, const Model& model, const Schedule
                                 .items = run.prompts,
                                 .width = width,
                                 .checkpoint = run.checkpoint,
-                                .inputs = detail::all_inputs(model, schedule.steps(), run),
+                                .inputs = detail::all_inputs(model, schedule, run),
                                 .resume = run.resume,
                                 .on_progress = run.on_progress};
     return io::write_ordered_rows(team, rows, [&](index_t first, index_t count, std::span<float> out) -> result<void> {

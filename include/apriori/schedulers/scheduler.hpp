@@ -144,8 +144,6 @@ constexpr noising noising_at(const noise_levels& levels, int t) noexcept {
 template <scheduler_config Config>
 class basic_scheduler {
 public:
-    using config_type = Config;
-
     /// Accepts any configuration. For an invalid one, error() and set_timesteps return the error.
     explicit basic_scheduler(const Config& config = {}) : config_(config), error_(validate(config)) {
         if (error_) levels_ = make_noise_levels(config_);
