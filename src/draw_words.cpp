@@ -42,7 +42,7 @@ result<made_embeddings> draw_words(const pipeline_options& options, const pipeli
     auto made = parts.unclip()(words, random, each);
     if (auto r = check_made(made, progress); !r) return r.error();
     report_cut(texts, made->cut, tokens);
-    return made_embeddings{made->width, std::move(made->values)};
+    return made_embeddings{made->width, std::move(made->image_embeds)};
 }
 
 } // namespace apriori::program

@@ -18,7 +18,7 @@ inline constexpr PriorConfig eclipse_config{.num_attention_heads = 2,
                                             .additional_embeddings = 3,
                                             .time_embedding = false};
 
-/// The pipeline, with the tokenizer and the text encoder of the others.
+/// The pipeline, with the tokenizer and the text encoder of the other pipelines.
 template <class Device>
 auto eclipse_pipeline(models<Device>& m) {
     using prior_type = PriorTransformer<eclipse_config, Device>;
@@ -42,7 +42,7 @@ void check_eclipse() {
         const auto texts = c.texts("prompt");
         const auto made =
             value_of(pipeline(views(texts), random, {.num_images_per_prompt = c.options().num_images_per_prompt}));
-        EXPECT_TRUE(within(worst_of(made.values, value_of(io::read_tensor(recorded, c.name + ".image_embeds")))));
+        EXPECT_TRUE(within(worst_of(made.image_embeds, value_of(io::read_tensor(recorded, c.name + ".image_embeds")))));
         std::vector<float> next(16);
         random.randn(next);
         EXPECT_TRUE(within(worst_of(next, value_of(io::read_tensor(recorded, c.name + ".next"))))) << "was drawn";

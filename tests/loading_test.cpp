@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The front door: pipelines and models from folders, and what is refused there.
+// The front door: pipelines and models from folders, and the errors of loading.
 #include "apriori/apriori.hpp"
 #include "apriori/io/packed_file.hpp"
 #include "apriori/io/safetensors_writer.hpp"
@@ -19,7 +19,7 @@ namespace {
 
 const fs::path digits_folder = APRIORI_DIGITS;
 
-/// A copy of the digits' folder in which the files can be changed; the weights are links.
+/// A copy of the digits' folder whose files can be changed; the weights are links.
 class changed_folder {
 public:
     changed_folder() {
@@ -33,7 +33,7 @@ public:
         }
     }
     const fs::path& path() const { return folder_.path; }
-    /// Puts a field into a file of JSON, in place of the one that is there.
+    /// Sets a field of a JSON file, replacing its value.
     void set(const fs::path& file, const std::string& field, const std::string& value) const {
         auto object = nlohmann::json::parse(io_testing::read_all(path() / file));
         object[field] = nlohmann::json::parse(value);
@@ -71,21 +71,21 @@ TEST(Load, PipelineMakesWhatItsPartsMake) {
         {.num_inference_steps = 4, .num_images_per_prompt = 2, .negative_prompt = negative, .mask_text_encoder = true});
     ASSERT_TRUE(want) << error_of(want);
     EXPECT_EQ(made->rows, 4);
-    EXPECT_EQ(made->values, want->values);
+    EXPECT_EQ(made->image_embeds, want->image_embeds);
 
     const auto one = (*pipeline)("a handwritten seven", {.seed = 5, .num_inference_steps = 4});
     ASSERT_TRUE(one) << error_of(one);
     EXPECT_EQ(one->rows, 1);
 }
 
-/// Every field of a configuration is compared: with each changed, and nothing else, the folder is refused.
+/// Every field of a configuration is compared: if only that field differs, the folder is refused.
 template <auto Config, class Load>
 void refuses_each_field(const fs::path& file, Load&& loads) {
     using config_type = std::remove_cvref_t<decltype(Config)>;
     int compared = 0;
     for_each_field<config_type>([&](const field<config_type>& f) {
         if (f.inert) return;
-        config_type other = Config; // another value that the field may hold
+        config_type other = Config; // with another value that the field may have
         bool found = false;
         for (const double v : {f.get(Config) + f.get(Config), f.get(Config) + 1, 0.0, 1.0, 2.0})
             if (!found && v != f.get(Config) && f.holds(v)) {
@@ -98,7 +98,7 @@ void refuses_each_field(const fs::path& file, Load&& loads) {
         f.add_value(own, f.get(canonical(Config)));
         const changed_folder folder;
         folder.set(file, std::string(f.name), std::string(value.view()));
-        if (!io::load_config<config_type>(folder.path() / file)) return; // not alone: another field must be changed too
+        if (!io::load_config<config_type>(folder.path() / file)) return; // another field would have to change too
         ++compared;
         const std::string error = error_of(loads(folder.path()));
         EXPECT_NE(error.find((folder.path() / file).string()), error.npos) << error;
@@ -149,7 +149,8 @@ TEST(Load, HeadsThatOnlyTheConfigurationTells) {
     cpu<> device;
     constexpr PriorConfig eight_heads{
         .num_attention_heads = 8, .attention_head_dim = 16, .num_layers = 4, .embedding_dim = 64, .num_embeddings = 16};
-    // every tensor has the shape that this type wants, so that a bare source of tensors can't be told apart
+    // every tensor has the shape that this type expects, so that a source of tensors without a configuration is
+    // accepted
     using other = PriorTransformer<eight_heads, cpu<>>;
     const auto weights = io::open_weights(digits_folder / "prior");
     ASSERT_TRUE(weights);
@@ -176,17 +177,17 @@ TEST(Load, SaysWhichPartIsMissingOrDoesNotFit) {
     EXPECT_NE(error_of(load<digits>(device, folder.path())).find("prior/config.json:1:16"), std::string::npos);
 }
 
-// ---- tokens that were added ------------------------------------------------------------------------------------------------
+// ---- added tokens --------------------------------------------------------------------------------------------------
 
 using digits_encoder = CLIPTextModelWithProjection<presets::digits_text, cpu<>>;
-/// The digits' text encoder as a type of 613 tokens.
+/// The digits' text encoder as a type with 613 tokens.
 constexpr CLIPTextConfig more_tokens = [] {
     CLIPTextConfig c = presets::digits_text;
     c.vocab_size = 613;
     return c;
 }();
 
-/// The digits with two tokens that their tokenizer and their text encoder got later, as resize_token_embeddings does it.
+/// The digits with two tokens added to the tokenizer and to the text encoder, as by resize_token_embeddings.
 class added_tokens_folder : public changed_folder {
 public:
     explicit added_tokens_folder(index_t rows = 613) {
@@ -218,7 +219,8 @@ TEST(AddedTokens, ATextEncoderLoadsWithALargerTable) {
     const auto encoder = load<digits_encoder>(device, folder.path() / "text_encoder");
     ASSERT_TRUE(encoder) << error_of(encoder);
     EXPECT_EQ(encoder->vocab_size(), 613);
-    // Bit for bit the model of a configuration that says 613, and without the new tokens that of 611.
+    // The results are those of a model whose configuration has 613 tokens, bit for bit; without the new tokens, those
+    // of the one with 611.
     const auto of_613 = load<CLIPTextModelWithProjection<more_tokens, cpu<>>>(device, folder.path() / "text_encoder");
     const auto of_611 = load<digits_encoder>(device, digits_folder / "text_encoder");
     ASSERT_TRUE(of_613 && of_611) << error_of(of_613) << error_of(of_611);
@@ -233,7 +235,7 @@ TEST(AddedTokens, ATextEncoderLoadsWithALargerTable) {
     EXPECT_NE(encoder->shared_weights()->hash(), of_611->shared_weights()->hash());
     EXPECT_NE(error_of(encoder->encode(std::vector<std::int32_t>{613}, 1)).find("input_ids: 613; allowed: 0 to 612"),
               std::string::npos);
-    // Weights that are packed anew in part have the same rows.
+    // Weights that are partly packed again have the same rows.
     const auto source = io::open_weights(folder.path() / "text_encoder");
     const std::string names[] = {"text_model.embeddings.token_embedding.weight"};
     const auto again = encoder->shared_weights()->repack(device, *source, names);
@@ -253,13 +255,13 @@ TEST(AddedTokens, APipelineTakesThem) {
     const call_options few{.seed = 3, .num_inference_steps = 2};
     const auto one = (*pipeline)("a <cat-toy>", few), other = (*pipeline)("a <dog-toy>", few);
     ASSERT_TRUE(one && other) << error_of(one);
-    EXPECT_NE(one->values, other->values);
+    EXPECT_NE(one->image_embeds, other->image_embeds);
 }
 
 TEST(AddedTokens, WhatDoesNotFitTogetherIsNamed) {
     cpu<> device;
     const added_tokens_folder folder;
-    // The tokenizer alone has them.
+    // Only the tokenizer has the tokens.
     fs::remove_all(folder.path() / "text_encoder");
     fs::copy(digits_folder / "text_encoder", folder.path() / "text_encoder");
     const auto pipeline = load<digits>(device, folder.path());
@@ -270,7 +272,7 @@ TEST(AddedTokens, WhatDoesNotFitTogetherIsNamed) {
               "encoder that was saved with this tokenizer, or leave the token out");
     EXPECT_TRUE((*pipeline)("a seven"));
 
-    // The table has other rows than the config.json says.
+    // The table has another number of rows than config.json.
     const added_tokens_folder short_table(612);
     EXPECT_NE(error_of(load<digits>(device, short_table.path()))
                   .find("config.json: field 'vocab_size' is 613; the token_embedding.weight beside it has 612"),
@@ -289,7 +291,7 @@ TEST(AddedTokens, WhatDoesNotFitTogetherIsNamed) {
     EXPECT_TRUE((load<CLIPTextModelWithProjection<largest, cpu<>>>(device, old.path() / "text_encoder")));
 }
 
-// ---- both encoders in one file ----------------------------------------------------------------------------------------------
+// ---- both encoders in one file -------------------------------------------------------------------------------------
 
 constexpr CLIPTextConfig half_text{.vocab_size = 100,
                                    .hidden_size = 16,
@@ -307,7 +309,7 @@ constexpr CLIPVisionConfig half_vision{.hidden_size = 16,
                                        .image_size = 14,
                                        .patch_size = 4};
 
-/// A folder as transformers' CLIPModel writes it, of two recorded encoders.
+/// A folder of two recorded encoders, as transformers' CLIPModel writes it.
 class clip_model_folder {
 public:
     clip_model_folder() {
@@ -316,7 +318,7 @@ public:
         io::safetensors_writer out;
         for (const auto& [part, from] : {std::pair{"text_config", text}, std::pair{"vision_config", vision}}) {
             config[part] = nlohmann::json::parse(io_testing::read_all(from / "config.json"));
-            config[part]["projection_dim"] = 512; // as CLIPConfig leaves it there
+            config[part]["projection_dim"] = 512; // as CLIPConfig writes it
             const auto source = io::open_weights(from);
             if (!source) throw std::runtime_error(source.error().message);
             for (std::size_t i = 0; i < source->size(); ++i) {
@@ -350,7 +352,7 @@ TEST(ClipModel, EachEncoderLoadsFromTheFileOfBoth) {
     EXPECT_EQ(text->encode(ids, 1)->text_embeds, text_alone->encode(ids, 1)->text_embeds);
     EXPECT_EQ(*vision->zero_image_embedding(), *vision_alone->zero_image_embedding());
 
-    // Neither half hides what does not belong to it.
+    // Neither half hides tensors that do not belong to it.
     const auto weights = io::open_weights(both.folder.path);
     ASSERT_TRUE(weights);
     constexpr CLIPTextConfig without = without_projection(half_text);
@@ -389,7 +391,7 @@ TEST(Variants, TakesTheOneThatTheFolderNames) {
     const call_options few{.seed = 3, .num_inference_steps = 2};
     const auto a = (*chosen)("a handwritten two", few), b = (*one)("a handwritten two", few);
     ASSERT_TRUE(a && b);
-    EXPECT_EQ(a->values, b->values);
+    EXPECT_EQ(a->image_embeds, b->image_embeds);
 
     using models = variants<PriorTransformer<two_heads, cpu<>>, PriorTransformer<presets::digits, cpu<>>>;
     const auto model = models::load(device, digits_folder / "prior");

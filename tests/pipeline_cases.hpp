@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The calls of tests/reference/pipelines, which diffusers' own pipelines answered, on any device: words in, embeddings out, from
-// the seeds of torch's generator.
+// The calls of tests/reference/pipelines, with the answers of diffusers' own pipelines, on any device: words in,
+// embeddings out, from the seeds of torch's generator.
 #pragma once
 
 #include "model_testing.hpp"
@@ -76,7 +76,7 @@ inline constexpr CLIPVisionConfig shap_e_image_config = [] {
     return c;
 }();
 
-/// The value of a result that must be there.
+/// The value of a result that has to have one.
 template <class T>
 T value_of(result<T> r) {
     if (!r) throw std::runtime_error(r.error().message);
@@ -92,7 +92,7 @@ inline const nlohmann::json& calls() {
     return all;
 }
 
-/// A recorded tensor; empty where there is none.
+/// A recorded tensor; empty if there is none.
 inline std::vector<float> recorded(const std::string& name) {
     static const auto file = value_of(io::open_weights(models_folder / "recorded.safetensors"));
     return file.find(name) ? value_of(io::read_tensor(file, name)) : std::vector<float>{};
@@ -127,7 +127,7 @@ struct call {
     }
     torch_generator generator() const { return torch_generator(get("seed", std::uint64_t{0})); }
 
-    /// Every number is diffusers', and the generator has drawn what diffusers' has drawn.
+    /// Every number equals diffusers', and the generator has drawn as many numbers as diffusers' has.
     void expect(const char* field, std::span<const float> got, double tolerance = model_testing::tolerance) const {
         const auto wanted = recorded(name + "." + field);
         ASSERT_FALSE(wanted.empty()) << name << "." << field;
@@ -145,7 +145,7 @@ inline std::vector<std::string_view> views(const std::vector<std::string>& texts
     return {texts.begin(), texts.end()};
 }
 
-/// run(call) for each recorded call of a pipeline.
+/// Calls run(call) for each recorded call of a pipeline.
 template <class Run>
 void each_call(const std::string& pipeline, std::size_t count, Run&& run) {
     std::size_t found = 0;
@@ -158,7 +158,7 @@ void each_call(const std::string& pipeline, std::size_t count, Run&& run) {
     EXPECT_EQ(found, count) << pipeline;
 }
 
-/// Tokenizer and models on a device.
+/// The tokenizer, and models on a device.
 template <class Device>
 struct models {
     using text_encoder_type = CLIPTextModelWithProjection<text_config, Device>;
@@ -194,7 +194,7 @@ void check_unclip() {
             const auto made = value_of(pipeline(views(texts), random, options));
             EXPECT_EQ(made.rows, static_cast<index_t>(texts.size()) * options.num_images_per_prompt);
             EXPECT_EQ(made.cut.front() > 0, c.name == "long");
-            c.expect("image_embeds", made.values);
+            c.expect("image_embeds", made.image_embeds);
             c.expect_drawn(random);
         });
 }
@@ -279,7 +279,8 @@ void check_interpolate() {
         });
 }
 
-/// StableUnCLIPPipeline's prior takes DDPM's steps with the configuration of an UnCLIPScheduler, and its embeddings are noised.
+/// The prior of StableUnCLIPPipeline takes DDPM's steps with the configuration of an UnCLIPScheduler. Its embeddings
+/// are noised.
 template <class Device>
 void check_stable_unclip() {
     const models<Device> m;
@@ -298,9 +299,9 @@ void check_stable_unclip() {
         auto random = c.generator();
         const auto texts = c.texts("prompt");
         const auto made = value_of(pipeline(views(texts), random, c.options()));
-        c.expect("negative_image_embeds", made.values); // where the script put those before noising
-        c.expect("image_embeds",
-                 value_of(noise_image_embeddings(made.values, {mean, std}, noising, c.get("noise_level", 0), random)));
+        c.expect("negative_image_embeds", made.image_embeds); // the script stored the embeddings before noising there
+        c.expect("image_embeds", value_of(noise_image_embeddings(made.image_embeds, {mean, std}, noising,
+                                                                 c.get("noise_level", 0), random)));
         c.expect_drawn(random);
     });
 }
@@ -310,8 +311,8 @@ inline shap_e_options shap_e_options_of(const call& c) {
     return {o.num_inference_steps, o.num_images_per_prompt, o.guidance_scale};
 }
 
-/// Heun's steps start at sigmas far above 1 and multiply what is rounded: diffusers' own float32 latents are 1.5e-5 of the
-/// largest off those of its models in float64.
+/// Heun's steps start at sigmas far above 1 and multiply rounding errors: diffusers' own float32 latents differ from
+/// those of its models in float64 by 1.5e-5 of the largest.
 inline constexpr double shap_e_tolerance = 5e-5;
 
 template <class Device>

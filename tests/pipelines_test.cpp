@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pipelines on the CPU: diffusers' recorded calls, what is refused, and what a caller can rely on.
+// Pipelines on the CPU: diffusers' recorded calls, errors, and guarantees to callers.
 #include "apriori/device/cpu/device.hpp"
 #include "eclipse_cases.hpp"
 
@@ -36,7 +36,7 @@ TEST(Pipelines, GivenLatentsTakeThePlaceOfThoseDrawn) {
     embedding_options given = drawn;
     given.latents = latents;
     const auto one = value_of(pipeline(two_texts, a, drawn)), other = value_of(pipeline(two_texts, b, given));
-    EXPECT_TRUE(model_testing::same_bits(one.values, other.values));
+    EXPECT_TRUE(model_testing::same_bits(one.image_embeds, other.image_embeds));
     given.latents = std::span(latents).first(24);
     EXPECT_FAILS(pipeline(two_texts, b, given), errc::shape_mismatch, "latents: 24 numbers are not 4 rows of 12");
 }
@@ -53,9 +53,9 @@ TEST(Pipelines, ABatchIsWhatItsRowsAreAlone) { // with the same latents, and a s
     for (std::size_t t = 0; t < 2; ++t) {
         options.latents = std::span(latents).subspan(t * 24, 24);
         const auto alone = value_of(pipeline(std::span(two_texts).subspan(t, 1), random, options));
-        EXPECT_TRUE(
-            within(worst_of(alone.values, std::vector<float>(whole.values.begin() + static_cast<int>(t) * 24,
-                                                             whole.values.begin() + static_cast<int>(t) * 24 + 24))));
+        EXPECT_TRUE(within(worst_of(alone.image_embeds,
+                                    std::vector<float>(whole.image_embeds.begin() + static_cast<int>(t) * 24,
+                                                       whole.image_embeds.begin() + static_cast<int>(t) * 24 + 24))));
     }
 }
 
@@ -155,9 +155,9 @@ TEST(Pipelines, EclipseRefusesWhatItCannotDo) {
     torch_generator random(0), again(0);
     std::vector<float> latents(2 * 12);
     again.randn(latents);
-    EXPECT_TRUE(
-        model_testing::same_bits(value_of(pipeline(two_texts, random)).values,
-                                 value_of(pipeline(two_texts, again, eclipse_options{.latents = latents})).values));
+    EXPECT_TRUE(model_testing::same_bits(
+        value_of(pipeline(two_texts, random)).image_embeds,
+        value_of(pipeline(two_texts, again, eclipse_options{.latents = latents})).image_embeds));
     EXPECT_FAILS(pipeline({}, random), errc::invalid_argument, "there is no text");
     EXPECT_FAILS(pipeline(two_texts, random, {.num_images_per_prompt = 0}), errc::invalid_argument,
                  "num_images_per_prompt must be 1 or more, not 0");
@@ -171,13 +171,13 @@ TEST(Pipelines, EclipseRefusesWhatItCannotDo) {
 TEST(Pipelines, BestOfKeepsTheMostLike) {
     const image_embeddings made{.rows = 6,
                                 .width = 2,
-                                .values = {1, 0, 2, 2, -1, 9, /**/ 0, 0, -1, 1, -3, 3},
+                                .image_embeds = {1, 0, 2, 2, -1, 9, /**/ 0, 0, -1, 1, -3, 3},
                                 .text_embeds = {1, 1, /**/ -5, 5},
                                 .cut = {0, 0}};
     const auto one = value_of(best_of(made));
     EXPECT_EQ(one.rows, 2);
-    EXPECT_EQ(one.values, (std::vector<float>{2, 2, /**/ -1, 1}));
-    EXPECT_EQ(value_of(best_of(made, 2)).values, (std::vector<float>{2, 2, 1, 0, /**/ -1, 1, -3, 3}));
+    EXPECT_EQ(one.image_embeds, (std::vector<float>{2, 2, /**/ -1, 1}));
+    EXPECT_EQ(value_of(best_of(made, 2)).image_embeds, (std::vector<float>{2, 2, 1, 0, /**/ -1, 1, -3, 3}));
     EXPECT_FAILS(best_of(made, 4), errc::invalid_argument, "keep is 4; allowed: 1 to 3");
     EXPECT_FAILS(best_of(made, 0), errc::invalid_argument, "keep is 0");
     image_embeddings other = made;

@@ -2,6 +2,7 @@
 // Selects the samples of a text that are most like it, as DALLE2-pytorch does after its prior.
 #pragma once
 
+#include "apriori/core/floats.hpp"
 #include "apriori/core/macros.hpp"
 #include "apriori/pipelines/text_to_embedding.hpp"
 
@@ -10,14 +11,15 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The cosine of two vectors; 0 if one has length 0.
+/// The cosine of two vectors; 0 if one has length 0 or a number that is not finite.
 inline double cosine(std::span<const float> a, std::span<const float> b) noexcept {
     double product = 0, aa = 0, bb = 0;
     for (std::size_t i = 0; i < (std::min)(a.size(), b.size()); ++i) {
         const double x = a[i], y = b[i];
         product += x * y, aa += x * x, bb += y * y;
     }
-    return aa > 0 && bb > 0 ? product / std::sqrt(aa * bb) : 0.0;
+    const double cosine = aa > 0 && bb > 0 ? product / std::sqrt(aa * bb) : 0.0;
+    return is_finite(cosine) ? cosine : 0.0;
 }
 
 /// Of the samples of each text, those `keep` with the largest cosine with the text's embedding, best first; of equal
@@ -41,7 +43,7 @@ inline result<image_embeddings> best_of(const image_embeddings& made, index_t ke
         std::sort(order.begin(), order.end());
         for (index_t k = 0; k < keep; ++k) {
             const auto row = made.row(at(order, k).second);
-            out.values.insert(out.values.end(), row.begin(), row.end());
+            out.image_embeds.insert(out.image_embeds.end(), row.begin(), row.end());
         }
     }
     return out;

@@ -95,10 +95,9 @@ private:
         const index_t proj_tokens = std::ssize(first.text_embeds) / config.embedding_proj_dim;
         const index_t proj = proj_tokens * config.embedding_proj_dim, text = text_tokens * input_type::text_width;
         const index_t mask = std::ssize(first.attention_mask);
-        if (proj == 0)
-            return detail::wrong_size("condition: text_embeds", first.text_embeds, config.embedding_proj_dim);
+        if (proj == 0) return detail::wrong_size("prompt: text_embeds", first.text_embeds, config.embedding_proj_dim);
         if (mask != 0 && mask != config.num_embeddings)
-            return detail::wrong_size("condition: attention_mask", first.attention_mask, config.num_embeddings);
+            return detail::wrong_size("prompt: attention_mask", first.attention_mask, config.num_embeddings);
         const index_t count = branches_ * prompts_ * samples_;
         limits_ = limits{.rows = (std::min)(count, most_rows),
                          .hidden_tokens = tokens_,
@@ -116,11 +115,11 @@ private:
         for (index_t p = 0; p < branches_ * prompts_; ++p) {
             const prior_prompt& c = at(prompts, p);
             if (std::ssize(c.text_embeds) != proj)
-                return detail::wrong_size("condition: text_embeds", c.text_embeds, proj);
+                return detail::wrong_size("prompt: text_embeds", c.text_embeds, proj);
             if (std::ssize(c.last_hidden_state) != text)
-                return detail::wrong_size("condition: last_hidden_state", c.last_hidden_state, text);
+                return detail::wrong_size("prompt: last_hidden_state", c.last_hidden_state, text);
             if (std::ssize(c.attention_mask) != mask)
-                return detail::wrong_size("condition: attention_mask", c.attention_mask, mask);
+                return detail::wrong_size("prompt: attention_mask", c.attention_mask, mask);
             for (index_t i = p * samples_; i < (p + 1) * samples_; ++i) {
                 on.write(pooled_, c.text_embeds, i * proj);
                 on.write(text_, c.last_hidden_state, i * text);

@@ -12,7 +12,7 @@
 APRIORI_BEGIN_EXACT_MATH
 namespace apriori {
 
-/// The inputs of a decoder: rows [texts * num_images_per_prompt, width] of both.
+/// The inputs of a decoder.
 struct kandinsky_embeddings {
     index_t rows = 0, negative_rows = 0, width = 0;
     std::vector<float> image_embeds{};          ///< [rows, width]
@@ -152,15 +152,15 @@ private:
         if (negative.empty()) {
             auto zero = zero_embeds(made->rows);
             if (!zero) return zero.error();
-            return kandinsky_embeddings{made->rows,       made->rows,          width(), std::move(made->values),
+            return kandinsky_embeddings{made->rows,       made->rows,          width(), std::move(made->image_embeds),
                                         std::move(*zero), std::move(made->cut)};
         }
-        const auto half = made->values.begin() + std::ssize(made->values) / 2;
+        const auto half = made->image_embeds.begin() + std::ssize(made->image_embeds) / 2;
         return kandinsky_embeddings{made->rows / 2,
                                     made->rows / 2,
                                     width(),
-                                    std::vector<float>(made->values.begin(), half),
-                                    std::vector<float>(half, made->values.end()),
+                                    std::vector<float>(made->image_embeds.begin(), half),
+                                    std::vector<float>(half, made->image_embeds.end()),
                                     std::move(made->cut)};
     }
 

@@ -37,11 +37,11 @@ struct embedding_start {
 /// Image embeddings of some texts.
 struct image_embeddings {
     index_t rows = 0, width = 0;
-    std::vector<float> values{};      ///< [rows, width], the samples of a text one after the other
-    std::vector<float> text_embeds{}; ///< [texts, width of the text encoder]
-    std::vector<index_t> cut{};       ///< [texts] how many tokens of each text did not fit
+    std::vector<float> image_embeds{}; ///< [rows, width], the samples of a text one after the other
+    std::vector<float> text_embeds{};  ///< [texts, width of the text encoder]
+    std::vector<index_t> cut{};        ///< [texts] how many tokens of each text did not fit
 
-    std::span<const float> row(index_t r) const noexcept { return part(values, r * width, width); }
+    std::span<const float> row(index_t r) const noexcept { return part(image_embeds, r * width, width); }
 };
 
 namespace detail {
