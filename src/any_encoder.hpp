@@ -18,6 +18,8 @@ public:
     virtual ~any_text_encoder() = default;
     /// Ids must be below this.
     virtual std::int32_t vocab_size() const = 0;
+    /// Equal for equal models.
+    virtual std::uint64_t weights_hash() const = 0;
     /// Encodes ids [rows, tokens]; see CLIPTextModelWithProjection::encode.
     virtual result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                               std::span<const std::uint8_t> attention_mask) const = 0;

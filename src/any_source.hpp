@@ -24,6 +24,7 @@ public:
     status read(std::size_t i, std::int64_t first, std::span<float> out) const {
         if (interrupt_signal() != 0) return {errc::cancelled, "interrupted while the weights were loaded"};
         const status s = source_.read(i, first, out);
+        if (!s.ok()) return s;
         const std::scoped_lock one(lock_);
         values_ += static_cast<std::int64_t>(out.size());
         if (on_read_) on_read_(values_);

@@ -4,6 +4,7 @@
 #include "apriori/io/safetensors.hpp"
 #include "interrupt.hpp"
 #include "line_reader.hpp"
+#include "say.hpp"
 #include "terminal.hpp"
 
 #include <fmt/format.h>
@@ -27,7 +28,7 @@ result<batch_line> parse(const std::string& text, const std::string& where, cons
 /// The number of lines of a file, after checking all of them: the first wrong one is an error before any is made. 0 for
 /// a stream, which is read as it arrives.
 result<int> check_lines(const std::filesystem::path& path, const read_line& read) {
-    if (path == "-") return 0;
+    if (is_read_once(path)) return 0;
     return for_each_line(path, [&](io::json_fields& fields, const std::string& where) -> result<void> {
         const auto line = read(fields, where);
         return line ? result<void>() : line.error();
@@ -82,8 +83,8 @@ result<void> write_each(std::span<const waiting_line> lines, const std::function
         const waiting_line& w = lines[i];
         if (auto r = write(i); !r) return w.at(r.error());
         const std::string* drawn = value_of(w.settings, "seed_drawn") ? value_of(w.settings, "seed") : nullptr;
-        fmt::print("{}  {}{}\n", w.file.filename().string(), printable(w.line.label),
-                   drawn != nullptr ? ", seed " + *drawn : std::string());
+        say(stdout, "{}  {}{}\n", w.file.filename().string(), printable(w.line.label),
+            drawn != nullptr ? ", seed " + *drawn : std::string());
         std::fflush(stdout);
     }
     return {};
@@ -160,9 +161,10 @@ result<int> for_each_line(const std::filesystem::path& path,
 
 result<exit_code> run_batch(const std::filesystem::path& path, const std::filesystem::path& out, const read_line& read,
                             const std::function<result<void>()>& load, line_share share) {
-    if (share.of > 1 && path == "-")
-        return failure{errc::invalid_argument,
-                       "--batch -: of several processes one alone has the standard input; give a file"};
+    if (share.of > 1 && is_read_once(path))
+        return failure{
+            errc::invalid_argument,
+            fmt::format("--batch {}: of several processes one alone can read it; give a file", path.string())};
     const auto count = check_lines(path, read);
     if (!count) return count.error();
     std::error_code error;
@@ -208,11 +210,11 @@ result<exit_code> run_batch(const std::filesystem::path& path, const std::filesy
     }
     if (auto r = lines->at_end(); !r) return r.error();
     if (auto r = make_waiting(); !r) return r.error();
+    if (next < *count) return failure{errc::io_error, lines->name() + ": has become shorter meanwhile"};
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    fmt::print("{}{} made{} in {:.2f} s\n",
-               share.of > 1 ? fmt::format("rank {} of {}: ", share.mine, share.of) : std::string(),
-               counted(made, "file"), kept > 0 ? fmt::format(", {} there already,", kept) : std::string(),
-               spent.count());
+    say(stdout, "{}{} made{} in {:.2f} s\n",
+        share.of > 1 ? fmt::format("rank {} of {}: ", share.mine, share.of) : std::string(), counted(made, "file"),
+        kept > 0 ? fmt::format(", {} there already,", kept) : std::string(), spent.count());
     return done;
 }
 

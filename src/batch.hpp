@@ -70,9 +70,9 @@ struct line_share {
     int mine = 0, of = 1;
 };
 
-/// Makes out/<line>.safetensors for each line of `lines`, where "-" is the standard input. `load` loads the models
-/// after all lines of a file have been checked. An existing file is kept if it was made in the same way, and otherwise
-/// is an error, so a stopped run can be continued.
+/// Makes out/<line>.safetensors for each line of `lines`: a file, a pipe, or "-", the standard input. `load` loads the
+/// models after all lines of a file have been checked. An existing file is kept if it was made in the same way, and
+/// otherwise is an error, so a stopped run can be continued.
 result<exit_code> run_batch(const std::filesystem::path& lines, const std::filesystem::path& out, const read_line& read,
                             const std::function<result<void>()>& load, line_share share = {});
 

@@ -11,6 +11,7 @@
 #include "model_weights.hpp"
 #include "process.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 
 #include <fmt/format.h>
 
@@ -148,7 +149,7 @@ result<exit_code> run_bench(const bench_options& options) {
     if (!works) return works.error();
     for (timed_work& w : *works) report.works.push_back({std::move(w), {}});
     if (auto r = measure(report, **model, options.repeats); !r) return r.error();
-    fmt::print("{}", options.json ? report.json() : report.table());
+    say(stdout, "{}", options.json ? report.json() : report.table());
     return done;
 }
 

@@ -68,7 +68,7 @@ std::string bench_report::json() const {
         limited ? of_each([&](const timing& t) { return floor_of(t.work) / median(t.seconds); }) : object(nullptr);
     o["peak_memory_bytes"] = peak_memory_bytes;
     o["apriori"] = version::string;
-    return o.dump(2) + "\n";
+    return o.dump(2, ' ', false, object::error_handler_t::replace) + "\n"; // the model's path may be any bytes
 }
 
 std::string bench_report::table() const {

@@ -196,9 +196,11 @@ void add_interpolate(CLI::App& command, interpolate_options& o) {
     add_negative(command, o);
     command.add_option("--text", o.texts, "A text and its weight; as often as there are texts")
         ->type_name("TEXT WEIGHT")
+        ->allow_extra_args(false)
         ->transform(finite_weight());
     command.add_option("--image", o.images, "A file with an image embedding, and its weight")
         ->type_name("FILE WEIGHT")
+        ->allow_extra_args(false)
         ->transform(finite_weight());
     command
         .add_option("--negative-embedding", o.negative_embedding,
@@ -290,7 +292,41 @@ void add_bench(CLI::App& command, bench_options& o) {
     command.add_flag("--json", o.json, "Print one JSON object instead of a table");
 }
 
+/// Before an argument in brackets, which CLI11 takes for a list: "[a, b]" would be two prompts.
+constexpr char no_list = '\x01';
+
+/// The arguments as CLI11 parses them, from the last to the first. It takes `--name=` for `--name`, and the next
+/// argument for its value, so that is invalid_argument.
+result<std::vector<std::string>> parsed_from(int argc, const char* const* argv) {
+    std::vector<std::string> arguments;
+    bool options = true;
+    for (int i = 1; i < argc; ++i) {
+        std::string a = argv[i];
+        options = options && a != "--";
+        if (options && a.starts_with("--") && a.find('=') == a.size() - 1)
+            return failure{errc::invalid_argument,
+                           fmt::format("{} has no value; an empty one is an argument of its own: {} ''", io::quote(a),
+                                       a.substr(0, a.size() - 1))};
+        if (a.starts_with('[') && a.ends_with(']')) a.insert(a.begin(), no_list);
+        arguments.push_back(std::move(a));
+    }
+    std::reverse(arguments.begin(), arguments.end());
+    return arguments;
+}
+/// To be called when all options are there.
+void take_bracketed(CLI::App& app) {
+    const CLI::Validator as_given(
+        [](std::string& text) {
+            if (text.starts_with(no_list)) text.erase(0, 1);
+            return std::string();
+        },
+        "");
+    for (CLI::App* command : app.get_subcommands({}))
+        for (CLI::Option* option : command->get_options()) option->transform(as_given);
+}
+
 std::string one_line(std::string text) {
+    std::erase(text, no_list);
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
 }
@@ -348,8 +384,11 @@ result<any_command> parse_command_line(int argc, const char* const* argv) {
     CLI::App* bench_command = app.add_subcommand("bench", "Time the parts of sampling against the machine's ceilings");
     add_bench(*bench_command, bench);
 
+    take_bracketed(app);
+    auto arguments = parsed_from(argc, argv);
+    if (!arguments) return arguments.error();
     try {
-        app.parse(argc, argv);
+        app.parse(std::move(*arguments));
     } catch (const CLI::Success& e) { // --help, --version
         app.exit(e);
         return {nothing{}};

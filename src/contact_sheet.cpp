@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #pragma GCC diagnostic push
@@ -21,6 +22,21 @@
 
 namespace apriori::program {
 
+namespace {
+constexpr int cell_width = pictures::width + 2 * contact_sheet::margin,
+              cell_height = pictures::height + 2 * contact_sheet::margin;
+}
+
+result<void> contact_sheet::check(std::size_t rows, int samples) {
+    const int columns = std::min(samples, most_in_row),
+              row_bytes = columns * cell_width * scale + 1; // of each line of pixels
+    const auto most = static_cast<std::size_t>(std::numeric_limits<int>::max() / row_bytes / (cell_height * scale));
+    if (rows <= most) return {};
+    return failure{errc::invalid_argument,
+                   io::cat("--png: ", rows, " rows of ", columns, " pictures are too many for one PNG; allowed: up to ",
+                           most, " rows; ask for fewer, or leave --png away")};
+}
+
 void contact_sheet::add_row(const pictures& row) {
     pictures shown = row;
     shown.ink.resize(static_cast<std::size_t>(std::min(row.count(), most_in_row)) * pictures::size);
@@ -28,7 +44,6 @@ void contact_sheet::add_row(const pictures& row) {
 }
 
 result<void> contact_sheet::write(const std::filesystem::path& path) const {
-    constexpr int cell_width = pictures::width + 2 * margin, cell_height = pictures::height + 2 * margin;
     int columns = 0;
     for (const pictures& row : rows_) columns = std::max(columns, row.count());
     const int width = columns * cell_width * scale, height = static_cast<int>(rows_.size()) * cell_height * scale;

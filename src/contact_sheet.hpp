@@ -16,6 +16,9 @@ public:
     static constexpr int scale = 8;        ///< edge, in pixels of the PNG, of a pixel of a picture
     static constexpr int margin = 1;       ///< white pixels around each picture, in the picture's pixels
 
+    /// invalid_argument if a PNG has no room for so many rows, of as many samples each.
+    static result<void> check(std::size_t rows, int samples);
+
     void add_row(const pictures& row);
 
     /// Writes the PNG, whole or not at all.

@@ -38,9 +38,10 @@ result<made_embeddings> draw(const emb2emb_options& options, const pipeline_part
     return made_embeddings{made->width, std::move(made->image_embeds), std::move(made->negative_image_embeds)};
 }
 
-run_settings settings_of(const emb2emb_options& options, const pipeline_parts& parts) {
+run_settings settings_of(const emb2emb_options& options, const pipeline_parts& parts, const std::string& image_hash) {
     run_settings settings = program::settings_of(options, parts, options.texts);
     settings.emplace_back("image", unicode::valid_text(options.image.filename().string()));
+    settings.emplace_back("image_hash", image_hash);
     settings.emplace_back("strength", fmt::format("{}", options.strength));
     return settings;
 }
@@ -63,8 +64,9 @@ result<exit_code> run_lines(const emb2emb_options& options, pipeline_parts& part
             return failure{errc::invalid_argument, where + ": has no field 'image', nor is there --image"};
         auto images = read_images(line, parts.config.embedding_dim);
         if (!images) return failure{images.error().code, where + ": " + images.error().message};
+        const std::string hash = hash_text(*images);
         return sampled_line(
-            line.texts.front(), steps_of(line), report, [=, &parts] { return settings_of(line, parts); },
+            line.texts.front(), steps_of(line), report, [=, &parts] { return settings_of(line, parts, hash); },
             [=, &parts, images = std::move(*images)](run_progress& progress) {
                 return draw(line, parts, images, progress);
             });
@@ -85,6 +87,7 @@ result<exit_code> run_emb2emb(const emb2emb_options& options) {
     }
     if (auto r = open_words(options, *parts); !r) return r.error();
     if (!options.batch.empty()) return run_lines(options, *parts);
+    if (auto r = run_report::check(options, options.texts.size()); !r) return r.error();
     if (auto r = load_prior(options, {options.image}, *parts); !r) return r.error();
 
     run_report report(options, *parts);
@@ -93,7 +96,7 @@ result<exit_code> run_emb2emb(const emb2emb_options& options) {
     const auto made = draw(options, *parts, images, progress);
     if (!made) return made.error();
     if (auto r = report.add_each(options.texts, made->image_embeds); !r) return r.error();
-    return report.finish(options, *made, settings_of(options, *parts), options.texts.size(), "text");
+    return report.finish(options, *made, settings_of(options, *parts, hash_text(images)), options.texts.size(), "text");
 }
 
 } // namespace apriori::program

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "embeddings_file.hpp"
 
+#include "apriori/core/content_hash.hpp"
 #include "apriori/core/version.hpp"
 #include "apriori/io/npy.hpp"
 #include "apriori/io/safetensors.hpp"
@@ -45,6 +46,9 @@ std::string prompts_text(std::span<const std::string> prompts) {
     return text.empty() ? "[]" : text + "]";
 }
 
+std::string hash_text(std::uint64_t hash) { return fmt::format("{:016x}", hash); }
+std::string hash_text(std::span<const float> values) { return hash_text(content_hash(std::as_bytes(values))); }
+
 run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,
                          std::span<const std::string> prompts) {
     run_settings settings{{"prompts", prompts_text(prompts)},
@@ -56,8 +60,9 @@ run_settings settings_of(const pipeline_options& options, const pipeline_parts& 
                           {"device", options.on.device},
                           {"arch", parts.arch},
                           {"weights", parts.weights},
-                          {"weights_hash", fmt::format("{:016x}", parts.prior->weights_hash())},
+                          {"weights_hash", hash_text(parts.prior->weights_hash())},
                           {"model", parts.model_name}};
+    if (parts.words) settings.emplace_back("text_encoder_hash", hash_text(parts.words->text_model->weights_hash()));
     if (options.seed_drawn) settings.emplace_back("seed_drawn", "true");
     if (options.negative) settings.emplace_back("negative_prompt", json_text(*options.negative));
     if (!parts.loras.empty()) settings.emplace_back("loras", parts.loras);

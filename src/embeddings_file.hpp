@@ -22,6 +22,10 @@ using run_settings = std::vector<std::pair<std::string, std::string>>;
 /// Prompts for the metadata: ["a","b"].
 std::string prompts_text(std::span<const std::string> prompts);
 
+/// A hash of values or weights as 16 digits; the values' own.
+std::string hash_text(std::uint64_t hash);
+std::string hash_text(std::span<const float> values);
+
 /// How a run samples these prompts: everything that its numbers depend on, and the program's version last.
 run_settings settings_of(const pipeline_options& options, const pipeline_parts& parts,
                          std::span<const std::string> prompts);

@@ -4,8 +4,10 @@
 #include "batch.hpp"
 #include "commands.hpp"
 #include "conditions.hpp"
+#include "interrupt.hpp"
 #include "output_file.hpp"
 #include "pipeline_parts.hpp"
+#include "say.hpp"
 
 #include <fmt/format.h>
 
@@ -43,6 +45,7 @@ run_settings settings_of(const encode_options& options, const pipeline_parts& pa
                          const std::vector<std::string>& texts) {
     return {{"prompts", prompts_text(texts)},
             {"mask_text_encoder", options.mask_text_encoder ? "true" : "false"},
+            {"text_encoder_hash", hash_text(parts.words->text_model->weights_hash())},
             {"model", parts.model_name}};
 }
 
@@ -60,6 +63,7 @@ result<void> write_conditions(const std::filesystem::path& file, const run_setti
         all.push_back(texts[i]);
     }
     const auto encoded = encode_texts(words.tokenizer, words.text, all, {options.mask_text_encoder});
+    if (interrupt_signal() != 0) return interrupt_failure();
     if (!encoded) return encoded.error();
     report_cut(names, encoded->cut, words.tokenizer.model_max_length());
 
@@ -106,7 +110,7 @@ result<exit_code> run_encode(const encode_options& options) {
         };
         return run_batch(options.batch, options.out, read, [] { return result<void>(); });
     }
-    if (auto r = check_outputs({{"--out", options.out}}, {}); !r) return r.error();
+    if (auto r = check_outputs({{"--out", options.out}}, inputs_of(options.model)); !r) return r.error();
     if (auto r =
             write_conditions(options.out, settings_of(options, *parts, options.texts), options, *parts, options.texts);
         !r)
@@ -114,10 +118,10 @@ result<exit_code> run_encode(const encode_options& options) {
     const std::vector<std::string> names = names_of(options.texts);
     for (std::size_t i = 0; i < names.size(); ++i)
         if (names[i] != options.texts[i])
-            fmt::print("{} is called {} in the file: a tensor's name can't hold it\n", io::quote(options.texts[i]),
-                       names[i]);
-    fmt::print("{}, and the empty one: {}\n", counted(static_cast<std::int64_t>(options.texts.size()), "text"),
-               options.out.string());
+            say(stdout, "{} is called {} in the file: a tensor's name can't hold it\n", io::quote(options.texts[i]),
+                names[i]);
+    say(stdout, "{}, and the empty one: {}\n", counted(static_cast<std::int64_t>(options.texts.size()), "text"),
+        options.out.string());
     return done;
 }
 

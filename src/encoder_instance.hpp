@@ -30,6 +30,7 @@ class text_encoder_instance final : public any_text_encoder {
 public:
     explicit text_encoder_instance(hosted_model<Model, Platform> hosted) : hosted_(std::move(hosted)) {}
     std::int32_t vocab_size() const override { return hosted_.model.vocab_size(); }
+    std::uint64_t weights_hash() const override { return hosted_.model.weights_block().hash; }
     result<clip_text_encoding> encode(std::span<const std::int32_t> input_ids, index_t rows,
                                       std::span<const std::uint8_t> attention_mask) const override {
         return hosted_.model.encode(input_ids, rows, attention_mask);

@@ -7,6 +7,7 @@
 #include "model_weights.hpp"
 #include "plan_text.hpp"
 #include "presets.hpp"
+#include "say.hpp"
 
 #include <fmt/format.h>
 
@@ -15,31 +16,31 @@ namespace apriori::program {
 namespace {
 
 void print_compiled(const catalogue& models) {
-    fmt::print(
+    say(stdout,
         "apriori {}\ndevices: {}\ninstruction sets of cpu: {}; here: {}\nweight formats of cpu: {}\nconfigurations:\n",
         version::string, compiled_devices(), compiled_archs(), models.arch(), compiled_weights());
-    const prior_entry& first = models.entries().front();
     for (const prior_entry& e : models.entries()) {
+        const prior_entry& first = models.entries().front();
         if (e.device != first.device || e.weights != first.weights) continue;
         const std::string presets = presets_of(e.config);
-        fmt::print("  {:<16} {:>13} parameters{}\n", e.name, grouped(parameter_count(e.config)),
-                   presets.empty() ? "" : "  preset " + presets);
+        say(stdout, "  {:<16} {:>13} parameters{}\n", e.name, grouped(parameter_count(e.config)),
+            presets.empty() ? "" : "  preset " + presets);
     }
-    const auto names_of = [&first](const auto& encoders) {
+    const auto names_of = [](const auto& encoders) {
         std::string names;
         for (const auto& e : encoders)
-            if (e.device == first.device) names += (names.empty() ? "" : ", ") + std::string(e.name);
+            if (e.device == encoders.front().device) names += (names.empty() ? "" : ", ") + std::string(e.name);
         return names.empty() ? std::string("none") : names;
     };
-    fmt::print("text encoders: {}\nimage encoders: {}\n", names_of(models.text_encoders()),
-               names_of(models.image_encoders()));
+    say(stdout, "text encoders: {}\nimage encoders: {}\n", names_of(models.text_encoders()),
+        names_of(models.image_encoders()));
     std::string others;
     for (const preset& p : all_presets) {
         bool there = false;
         for (const prior_entry& e : models.entries()) there = there || e.config == canonical(p.config);
         if (!there) others += (others.empty() ? "" : ", ") + std::string(p.name);
     }
-    if (!others.empty()) fmt::print("presets that are not compiled in: {}\n", others);
+    if (!others.empty()) say(stdout, "presets that are not compiled in: {}\n", others);
 }
 
 /// The subject of `info`: a preset needs no option here.
@@ -73,17 +74,18 @@ result<exit_code> run_info(const info_options& options) {
     const std::string title = found->config_file.empty() ? "preset " + presets_of(c) : found->config_file.string();
     const auto name = models->arch_of(found->entry->device);
     const std::string arch = name.empty() ? "" : fmt::format(" ({})", name);
-    fmt::print("{}\n"
-               "  {} heads x {}, {} layers, {} tokens, embedding {}\n"
-               "  parameters  {}\n"
-               "  weights     {}B of {} packed for {}{}\n"
-               "  forward     {}FLOP, {}B read and written, {} launches; rows: {}\n"
-               "  workspace   {} bytes\n\n",
-               title, c.num_attention_heads, c.attention_head_dim, c.num_layers, plan.tokens, c.embedding_dim,
-               grouped(parameter_count(c)), scaled(static_cast<double>(found->entry->weight_bytes)),
-               found->entry->weights, found->entry->device, arch, scaled(flops), scaled(bytes), plan.launches.size(),
-               options.rows, grouped(static_cast<std::int64_t>(plan.workspace_bytes)));
-    fmt::print("{}", plan_text(plan.launches));
+    say(stdout,
+        "{}\n"
+        "  {} heads x {}, {} layers, {} tokens, embedding {}\n"
+        "  parameters  {}\n"
+        "  weights     {}B of {} packed for {}{}\n"
+        "  forward     {}FLOP, {}B read and written, {} launches; rows: {}\n"
+        "  workspace   {} bytes\n\n",
+        title, c.num_attention_heads, c.attention_head_dim, c.num_layers, plan.tokens, c.embedding_dim,
+        grouped(parameter_count(c)), scaled(static_cast<double>(found->entry->weight_bytes)), found->entry->weights,
+        found->entry->device, arch, scaled(flops), scaled(bytes), plan.launches.size(), options.rows,
+        grouped(static_cast<std::int64_t>(plan.workspace_bytes)));
+    say(stdout, "{}", plan_text(plan.launches));
     return done;
 }
 

@@ -31,10 +31,26 @@ result<std::vector<std::vector<float>>> read_images(const interpolate_options& o
 /// The text "0.50 a cat + 0.50 a dog".
 std::string label_of(const interpolate_options& options) {
     std::string label;
-    for (const auto& all : {options.texts, options.images})
-        for (const auto& [what, weight] : all)
+    for (const auto* all : {&options.texts, &options.images})
+        for (const auto& [what, weight] : *all)
             label += fmt::format("{}{:.2f} {}", label.empty() ? "" : " + ", weight, what);
     return label;
+}
+
+/// All that a mixture is made of, for its file's metadata: `0.5 text + 0.5 image 0123456789abcdef of ["a cat"]`, with
+/// the hash of the image's values.
+std::string mixture_of(const interpolate_options& options, const std::vector<std::vector<float>>& images) {
+    std::string mixture;
+    std::vector<std::string> texts;
+    const auto add = [&](float weight, const std::string& what) {
+        mixture += fmt::format("{}{} {}", mixture.empty() ? "" : " + ", weight, what);
+    };
+    for (const auto& [text, weight] : options.texts) {
+        add(weight, "text");
+        texts.push_back(text);
+    }
+    for (std::size_t i = 0; i < images.size(); ++i) add(options.images[i].second, "image " + hash_text(images[i]));
+    return mixture + " of " + prompts_text(texts);
 }
 
 /// The number of sampler runs for a mixture: one for each text, and one for a negative
@@ -60,8 +76,11 @@ result<made_embeddings> draw(const interpolate_options& options, const std::vect
 }
 
 run_settings settings_of(const interpolate_options& options, const pipeline_parts& parts,
-                         const std::vector<std::string>& labels) {
+                         const std::vector<std::string>& labels, const std::string& mixture) {
     run_settings settings = program::settings_of(options, parts, labels);
+    settings.emplace_back("mixture", mixture);
+    if (options.frames > 0)
+        settings.emplace_back("frames", std::to_string(options.frames)); // with weights of their own
     if (options.negative_embedding)
         settings.emplace_back("negative_embedding", unicode::valid_text(*options.negative_embedding));
     return settings;
@@ -99,9 +118,10 @@ result<exit_code> run_lines(const interpolate_options& options, pipeline_parts& 
         if (auto r = read_sampling_fields(fields, where, parts.scheduler, line); !r) return r.error();
         auto images = read_images(line, parts.config.embedding_dim);
         if (!images) return failure{images.error().code, where + ": " + images.error().message};
-        const std::string label = label_of(line);
+        const std::string label = label_of(line), mixture = mixture_of(line, *images);
         return sampled_line(
-            label, line.steps * runs_of(line), report, [=, &parts] { return settings_of(line, parts, {label}); },
+            label, line.steps * runs_of(line), report,
+            [=, &parts] { return settings_of(line, parts, {label}, mixture); },
             [=, &parts, images = std::move(*images)](run_progress& progress) {
                 return draw(line, images, parts, progress);
             });
@@ -129,12 +149,13 @@ result<exit_code> run_interpolate(const interpolate_options& options) {
     if (!images) return images.error();
     if (auto r = open_words(options, *parts); !r) return r.error();
     if (!options.batch.empty()) return run_lines(options, *parts);
+    const int frames = std::max(options.frames, 1);
+    if (auto r = run_report::check(options, static_cast<std::size_t>(frames)); !r) return r.error();
     std::vector<std::filesystem::path> inputs;
     for (const auto& image : options.images) inputs.emplace_back(image.first);
     if (auto r = load_prior(options, inputs, *parts); !r) return r.error();
 
     run_report report(options, *parts);
-    const int frames = std::max(options.frames, 1);
     run_progress progress(options.steps, frames * runs_of(options));
     made_embeddings all{parts->config.embedding_dim};
     std::vector<std::string> labels;
@@ -149,7 +170,8 @@ result<exit_code> run_interpolate(const interpolate_options& options) {
         all.negative_image_embeds.insert(all.negative_image_embeds.end(), made->negative_image_embeds.begin(),
                                          made->negative_image_embeds.end());
     }
-    return report.finish(options, all, settings_of(options, *parts, labels), labels.size(), "mixture");
+    return report.finish(options, all, settings_of(options, *parts, labels, mixture_of(options, *images)),
+                         labels.size(), "mixture");
 }
 
 } // namespace apriori::program

@@ -17,8 +17,10 @@ extern "C" void on_interrupt(int signal) {
 } // namespace
 
 void catch_interrupts() noexcept {
-    std::signal(SIGINT, on_interrupt);
-    std::signal(SIGTERM, on_interrupt);
+    struct ::sigaction action{}; // without SA_RESTART: a signal ends the waiting for a line of the standard input
+    action.sa_handler = on_interrupt;
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
 }
 
 int interrupt_signal() noexcept { return caught; }

@@ -6,8 +6,7 @@
 #include "interrupt.hpp"
 #include "process.hpp"
 #include "ranks.hpp"
-
-#include <fmt/format.h>
+#include "say.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -23,7 +22,7 @@ using namespace apriori::program;
 
 result<exit_code> run(const nothing&) { return done; }
 int give_up(const failure& f) {
-    fmt::print(stderr, "apriori: {}\n", on_one_line(f.message));
+    say(stderr, "apriori: {}\n", on_one_line(f.message));
     return interrupt_signal() != 0 ? 128 + interrupt_signal() : exit_code_of(f);
 }
 
@@ -51,6 +50,7 @@ result<exit_code> refuse(const failure& f, std::span<char* const> arguments) {
 
 int main(int argc, char** argv) {
     note_start();
+    fill_closed_streams();
     catch_interrupts();
     catch_bus_errors();
     try {

@@ -12,7 +12,8 @@
 namespace apriori::program {
 
 result<void> subject::open_weights() {
-    auto opened = io::open_weights(config_file.parent_path());
+    const auto folder = config_file.parent_path(); // empty for a file in the working directory
+    auto opened = io::open_weights(folder.empty() ? "." : folder);
     if (!opened) return opened.error();
     weights.emplace(std::move(*opened));
     return {};
@@ -21,6 +22,7 @@ result<void> subject::open_weights() {
 std::vector<std::filesystem::path> subject::files() const {
     std::vector<std::filesystem::path> all;
     if (weights) all = weights->files();
+    if (!config_file.empty()) all.push_back(config_file);
     for (const io::weighted_lora& l : loras) all.push_back(l.file.path());
     return all;
 }

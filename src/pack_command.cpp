@@ -12,6 +12,7 @@
 #include "plan_text.hpp"
 #include "presets.hpp"
 #include "progress.hpp"
+#include "say.hpp"
 
 #include <fmt/format.h>
 
@@ -53,7 +54,7 @@ result<exit_code> verify_packed(const std::filesystem::path& path) {
     for (const preset& p : all_presets)
         if (config_hash(p.config) == packed->header().config_hash)
             names += (names.empty() ? ", configuration " : ", ") + std::string(p.name);
-    fmt::print("{}: {}{}: whole\n", path.string(), what_text(*packed), names);
+    say(stdout, "{}: {}{}: whole\n", path.string(), what_text(*packed), names);
     return exit_code::done;
 }
 
@@ -81,6 +82,8 @@ result<exit_code> write_packed(const pack_options& options) {
     auto inputs = what->files();
     for (const auto& file : {options.calibrate, options.conditions})
         if (!file.empty()) inputs.push_back(file);
+    if (!options.model.empty())
+        for (const auto& file : inputs_of(options.model)) inputs.push_back(file);
     if (auto r = check_outputs({{"--out", options.out}}, inputs); !r) return r.error();
     if (options.calibrates()) {
         auto calibrate = open_calibration(options);
@@ -105,7 +108,7 @@ result<exit_code> write_packed(const pack_options& options) {
     if (!written) return written.error();
     const auto packed = io::packed_file::open(options.out);
     if (!packed) return packed.error();
-    fmt::print("{}: {}\n", options.out.string(), what_text(*packed));
+    say(stdout, "{}: {}\n", options.out.string(), what_text(*packed));
     return exit_code::done;
 }
 

@@ -112,6 +112,7 @@ result<void> open_words(const pipeline_options& options, pipeline_parts& parts) 
 
 result<void> load_prior(const pipeline_options& options, std::vector<std::filesystem::path> inputs,
                         pipeline_parts& parts) {
+    for (const auto& file : inputs_of(options.model)) inputs.push_back(file);
     device_options on = options.on;
     const std::filesystem::path folder = pipeline_folder{options.model}.prior();
     const auto packed = open_packed(options.packed, on);

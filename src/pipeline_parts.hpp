@@ -53,7 +53,7 @@ result<pipeline_parts> open_pipeline(const pipeline_options& options);
 result<void> open_words(const pipeline_options& options, pipeline_parts& parts);
 
 /// Loads the prior's weights, or maps options.packed. Checks first that options.out, unless it is a batch's folder, and
-/// options.png can be written, and replace neither the weights nor one of `inputs`.
+/// options.png can be written, and replace neither a file of the model nor one of `inputs`.
 result<void> load_prior(const pipeline_options& options, std::vector<std::filesystem::path> inputs,
                         pipeline_parts& parts);
 

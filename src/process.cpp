@@ -4,7 +4,10 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+
+#include <fcntl.h>
 #include <time.h>
+#include <unistd.h>
 
 namespace apriori::program {
 
@@ -22,6 +25,11 @@ void note_start() noexcept {
     ::timespec spent{};
     if (::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent) == 0)
         before_it = static_cast<double>(spent.tv_sec) + 1e-9 * static_cast<double>(spent.tv_nsec);
+}
+
+void fill_closed_streams() noexcept {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(stream, F_GETFD) < 0) ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 double seconds_since_start() noexcept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times and memory of this process, from the operating system.
+// Standard streams, times and memory of this process, from the operating system.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,10 @@ namespace apriori::program {
 
 /// Notes the time; main calls it first.
 void note_start() noexcept;
+
+/// Opens /dev/null for each of the standard streams that is closed, the wrong way round, so that its use still fails:
+/// otherwise the next file opened would be that stream, and messages would go into an output.
+void fill_closed_streams() noexcept;
 
 /// Seconds from the start of the process until now: processor time before note_start (loading the
 /// program), and elapsed time since then.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "progress.hpp"
 
+#include "say.hpp"
 #include "terminal.hpp"
 
 #include <fmt/format.h>
@@ -29,24 +30,25 @@ void progress::at(int done, std::string_view what) {
     const double spent = std::chrono::duration<double>(now - start_).count();
     const std::string left = duration_text(done > 0 ? spent / done * (total_ - done) : 0);
     if (!terminal_) {
-        fmt::print(stderr, "{} of {} {}, {} left\n", done, total_, unit_, left);
+        say(stderr, "{} of {} {}, {} left\n", done, total_, unit_, left);
         return;
     }
     constexpr int length = 30;
-    const int full = done * length / total_;
+    const long long made = done;
+    const int full = static_cast<int>(made * length / total_);
     const std::string head =
-        fmt::format("{:>3}% [{:#<{}}{:.<{}}] {} left  ", done * 100 / total_, "", full, "", length - full, left);
+        fmt::format("{:>3}% [{:#<{}}{:.<{}}] {} left  ", made * 100 / total_, "", full, "", length - full, left);
     const int room = terminal_width(stderr) - 1 - static_cast<int>(head.size());
     std::string label = printable(what);
     if (static_cast<int>(label.size()) > room) label.clear();
-    fmt::print(stderr, "\r\x1b[K{}{}", head, label);
+    say(stderr, "\r\x1b[K{}{}", head, label);
     std::fflush(stderr);
     drawn_ = true;
 }
 
 void progress::clear() {
     if (!drawn_) return;
-    fmt::print(stderr, "\r\x1b[K");
+    say(stderr, "\r\x1b[K");
     std::fflush(stderr);
     drawn_ = false;
 }

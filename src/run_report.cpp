@@ -2,6 +2,7 @@
 #include "run_report.hpp"
 
 #include "apriori/io/text.hpp"
+#include "say.hpp"
 #include "terminal.hpp"
 
 #include <fmt/format.h>
@@ -32,8 +33,8 @@ result<void> run_report::add(const std::string& prompt, std::span<const float> e
     if (!pictures) return pictures.error();
     const auto hits = parts_.pictures->count_hits(prompt, embeds);
     const index_t samples = static_cast<index_t>(embeds.size()) / parts_.config.embedding_dim;
-    fmt::print("{}{}\n{}\n", printable(prompt), hits ? fmt::format("  {} of {}", *hits, samples) : "",
-               picture_lines(*pictures, palette_of(stdout), terminal_width(stdout)));
+    say(stdout, "{}{}\n{}\n", printable(prompt), hits ? fmt::format("  {} of {}", *hits, samples) : "",
+        picture_lines(*pictures, palette_of(stdout), terminal_width(stdout)));
     std::fflush(stdout);
     if (has_sheet_) sheet_.add_row(*pictures);
     if (hits) {
@@ -57,11 +58,11 @@ result<exit_code> run_report::finish(const pipeline_options& options, const made
         if (auto r = write_embeddings(options.out, made, settings); !r) return r.error();
     if (!options.png.empty())
         if (auto r = sheet_.write(options.png); !r) return r.error();
-    if (of_ > 0) fmt::print("nearest to the digit that the prompt names: {} of {}\n", hits_, of_);
-    fmt::print("{} of {} in {:.2f} s\n", counted(options.samples, "sample"),
-               counted(static_cast<std::int64_t>(count), what), spent.count());
-    if (!options.out.empty()) fmt::print("embeddings: {}\n", options.out.string());
-    if (!options.png.empty()) fmt::print("picture: {}\n", options.png.string());
+    if (of_ > 0) say(stdout, "nearest to the digit that the prompt names: {} of {}\n", hits_, of_);
+    say(stdout, "{} of {} in {:.2f} s\n", counted(options.samples, "sample"),
+        counted(static_cast<std::int64_t>(count), what), spent.count());
+    if (!options.out.empty()) say(stdout, "embeddings: {}\n", options.out.string());
+    if (!options.png.empty()) say(stdout, "picture: {}\n", options.png.string());
     return done;
 }
 
@@ -72,8 +73,8 @@ std::string counted(std::int64_t count, std::string_view what) {
 void report_cut(std::span<const std::string> texts, std::span<const index_t> cut, index_t tokens) {
     for (std::size_t i = 0; i < cut.size() && i < texts.size(); ++i)
         if (cut[i] > 0)
-            fmt::print(stderr, "apriori: {}: {} did not fit into the {} that the model reads\n", io::quote(texts[i]),
-                       counted(cut[i], "token"), tokens);
+            say(stderr, "apriori: {}: {} did not fit into the {} that the model reads\n", io::quote(texts[i]),
+                counted(cut[i], "token"), tokens);
 }
 
 } // namespace apriori::program

@@ -48,6 +48,10 @@ public:
     run_report(const pipeline_options& options, const pipeline_parts& parts, bool shown = true)
         : parts_(parts), has_sheet_(!options.png.empty()), shown_(shown) {}
 
+    /// invalid_argument if the options' PNG has no room for so many prompts; to be asked before anything is sampled.
+    static result<void> check(const pipeline_options& options, std::size_t prompts) {
+        return options.png.empty() ? result<void>() : contact_sheet::check(prompts, options.samples);
+    }
     /// Adds the samples [rows, width] of a prompt. invalid_argument if one of them is not finite. If the model has
     /// centroids, counts the samples that are nearest to the digit that the prompt names.
     result<void> add(const std::string& prompt, std::span<const float> embeds);

@@ -8,6 +8,7 @@
 #include "line_reader.hpp"
 #include "output_file.hpp"
 #include "ranks.hpp"
+#include "say.hpp"
 
 #include <fmt/format.h>
 
@@ -51,6 +52,7 @@ struct read_conditions {
 result<exit_code> sample_conditions(const sample_options& options, pipeline_parts& parts) {
     const auto in = read_conditions::open(options, parts.config);
     if (!in) return in.error();
+    if (auto r = run_report::check(options, in->prompts.size()); !r) return r.error();
     if (auto r = load_prior(options, {options.conditions}, parts); !r) return r.error();
     run_report report(options, parts);
     const auto dim = static_cast<std::size_t>(parts.config.embedding_dim);
@@ -79,6 +81,7 @@ result<exit_code> sample_conditions(const sample_options& options, pipeline_part
 }
 
 result<exit_code> sample_words(const sample_options& options, pipeline_parts& parts) {
+    if (auto r = run_report::check(options, options.names.size()); !r) return r.error();
     if (auto r = load_prior(options, {}, parts); !r) return r.error();
     run_report report(options, parts);
     run_progress progress(static_cast<int>(parts.steps.steps().size()), 1);
@@ -144,7 +147,12 @@ result<exit_code> sample_into_folder(const sample_options& options, pipeline_par
             std::vector<const prompt_line*> prompts;
             for (const waiting_line& w : lines) prompts.push_back(std::any_cast<prompt_line>(&w.line.work));
             const auto made = prompt_line::draw(prompts, parts, progress);
-            if (!made) return lines.front().at(made.error());
+            if (!made && lines.size() == 1) return lines.front().at(made.error());
+            if (!made) { // one by one, so that the error names its line, and those before it are written
+                for (const waiting_line& w : lines)
+                    if (auto r = w.line.make(std::span(&w, 1), progress); !r) return r;
+                return {};
+            }
             return write_each(lines, [&](std::size_t i) -> result<void> {
                 if (auto r = report.add(lines[i].line.label, (*made)[i].image_embeds); !r) return r;
                 return write_embeddings(lines[i].file, (*made)[i], lines[i].settings);
@@ -178,7 +186,15 @@ struct lines_together {
         const auto made = prompt_line::draw(prompts, parts, steps);
         if (interrupt_signal() != 0)
             return failure{errc::cancelled, "interrupted; the same command with --resume goes on"};
-        if (!made) return failure{made.error().code, where.front() + ": " + made.error().message};
+        if (!made) {
+            const auto at = [this](std::size_t i, const failure& f) -> result<void> {
+                return failure{f.code, where[i] + ": " + f.message};
+            };
+            for (std::size_t i = 0; i < prompts.size() && prompts.size() > 1; ++i) // which of them it was
+                if (const auto one = prompt_line::draw(std::span(&prompts[i], 1), parts, steps); !one)
+                    return at(i, one.error());
+            return at(0, made.error());
+        }
         for (std::size_t i = 0; i < made->size(); ++i) {
             const std::vector<float>& embeds = (*made)[i].image_embeds;
             if (embeds.size() != each ||
@@ -266,8 +282,8 @@ result<exit_code> sample_into_file(const sample_options& options, pipeline_parts
     bar.clear();
     if (all.rank() == 0) {
         const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-        fmt::print("{} of {} in {:.2f} s\nembeddings: {}\n", counted(samples, "sample"), counted(*count, "prompt"),
-                   spent.count(), options.out.string());
+        say(stdout, "{} of {} in {:.2f} s\nembeddings: {}\n", counted(samples, "sample"), counted(*count, "prompt"),
+            spent.count(), options.out.string());
     }
     return done;
 }

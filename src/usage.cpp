@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "usage.hpp"
 
+#include "line_reader.hpp"
+
 #include <fmt/format.h>
 
 namespace apriori::program {
@@ -35,8 +37,9 @@ result<void> check_usage(const sample_options& o) {
     u.check_batch(o.batch, conditions || !o.names.empty(), "words or --conditions", o.out, o.png);
     u.refuse(o.resume && !o.into_one_file(),
              "--resume is for a --batch whose --out is one .npy; a folder goes on by itself");
-    u.refuse(o.into_one_file() && o.batch == "-",
-             "--batch - is read once; all its lines in one .npy need a file, which can be read again");
+    u.refuse(o.into_one_file() && is_read_once(o.batch),
+             "--batch " + o.batch.string() +
+                 " is read once; all its lines in one .npy need a file, which can be read again");
     u.refuse(conditions && (o.negative || o.mask_text_encoder),
              "--negative and --mask-text-encoder are for words; --conditions are encoded already");
     return u.outcome;

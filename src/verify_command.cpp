@@ -9,6 +9,7 @@
 #include "instances.hpp"
 #include "model_folder.hpp"
 #include "reference_cases.hpp"
+#include "say.hpp"
 #include "terminal.hpp"
 
 #include <fmt/format.h>
@@ -30,8 +31,8 @@ struct tally {
     void add(const std::string& name, const comparison& c, const std::vector<index_t>& shape) {
         ++cases;
         over += c.within() ? 0 : 1;
-        fmt::print("  {:<24} {:.2e} at {}, expected up to {:.3g}, tolerance {:.2e}  {}\n", printable(name), c.error,
-                   place_text(shape, c.where), c.largest, c.tolerance, c.within() ? "ok" : "OVER");
+        say(stdout, "  {:<24} {:.2e} at {}, expected up to {:.3g}, tolerance {:.2e}  {}\n", printable(name), c.error,
+            place_text(shape, c.where), c.largest, c.tolerance, c.within() ? "ok" : "OVER");
         std::fflush(stdout);
     }
 };
@@ -119,7 +120,7 @@ result<void> verify_model(const catalogue& models, const std::filesystem::path& 
     if (!cases) return cases.error();
     const auto model = load(folder, *config, **entry, on.threads);
     if (!model) return model.error();
-    fmt::print("{} on {}{}\n", folder.string(), on.device, model->synthetic ? ", synthetic weights" : "");
+    say(stdout, "{} on {}{}\n", folder.string(), on.device, model->synthetic ? ", synthetic weights" : "");
     for (const auto& name : cases->forward_names()) {
         const auto c = cases->forward(name);
         if (!c) return c.error();
@@ -171,15 +172,15 @@ result<exit_code> run_verify(const verify_options& options) {
     for (const auto& model : models) {
         auto r = verify_model(*compiled, model, options.on, t);
         if (r) continue;
-        if (last) fmt::print(stderr, "apriori: {}\n", last->message);
+        if (last) say(stderr, "apriori: {}\n", on_one_line(last->message));
         last = r.error();
         if (r.error().code == errc::cancelled) break;
     }
     if (last) return *last;
     if (t.over > 0)
-        fmt::print("{} of {} comparisons are over their tolerance\n", t.over, t.cases);
+        say(stdout, "{} of {} comparisons are over their tolerance\n", t.over, t.cases);
     else
-        fmt::print("all {} comparisons are within their tolerance\n", t.cases);
+        say(stdout, "all {} comparisons are within their tolerance\n", t.cases);
     return t.over > 0 ? over_tolerance : done;
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The tests of the program, and a second program for `verify`: with models of reference/cases of every kind. (That all of
-# them are right on every device the models' own tests see, in fewer translation units.)
+# The tests of the program, and a second program for `verify`, with every kind of model in reference/cases. (The models'
+# own tests check all models on every device, in fewer translation units.)
 set(_models tiny shap_e_like)
 set(_devices ${APRIORI_DEVICES})
 list(REMOVE_ITEM _devices cuda) # its tests compare it with the others
@@ -9,10 +9,11 @@ if(APRIORI_TEST_SCOPE STREQUAL "all")
 endif()
 set(_digits "")
 if(APRIORI_TEST_SCOPE STREQUAL "all")
-    set(_digits program_calibrate_test.cpp program_digits_test.cpp) # thousands of samples: minutes under a sanitizer
+    # thousands of samples, which take minutes under a sanitizer
+    set(_digits program_calibrate_test.cpp program_digits_test.cpp)
 endif()
 set(_faults "")
-if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize") # which have an allocator of their own
+if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize") # sanitizers have their own allocator
     set(_faults program_faults_test.cpp)
     foreach(_fault IN ITEMS fail_malloc fail_io)
         add_library(${_fault} MODULE EXCLUDE_FROM_ALL ${_fault}.cpp)
@@ -29,9 +30,10 @@ if(TARGET program_test)
         list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/cases/${_model}/config.json")
     endforeach()
     list(APPEND _configs "${CMAKE_CURRENT_SOURCE_DIR}/reference/pipelines/prior/config.json") # and its encoders
+    # compiled once, runs for seconds
     apriori_add_program(apriori_reference_program NAME apriori-reference DEVICES ${_devices} ARCHS ${APRIORI_ARCHS}
-                        CONFIGS ${_configs} OPTIONS $<$<CONFIG:Release>:-Og> $<$<CONFIG:RelWithDebInfo>:-O0> TOGETHER) # compiled once, run for seconds
-    set(_builds ${_devices}) # the device cpu once for each instruction set
+                        CONFIGS ${_configs} OPTIONS $<$<CONFIG:Release>:-Og> $<$<CONFIG:RelWithDebInfo>:-O0> TOGETHER)
+    set(_builds ${_devices}) # the CPU once for each instruction set
     list(TRANSFORM APRIORI_ARCHS PREPEND "cpu_" OUTPUT_VARIABLE _archs)
     list(TRANSFORM _builds REPLACE "^cpu$" "${_archs}")
     list(JOIN _models "\", \"" _models)
@@ -49,7 +51,7 @@ if(TARGET program_test)
         add_dependencies(program_test fail_malloc fail_io)
     endif()
 
-    # Code for a newer instruction set stays in its object, and an old machine never meets it.
+    # Code for a newer instruction set stays in its object, and an old machine never executes it.
     get_target_property(_objects apriori_program APRIORI_MULTIARCH_OBJECTS)
     if(_objects)
         set(_test "${APRIORI_TEST_PREFIX}program.symbols_stay_inside")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Instruction sets and weight formats of the program: the same pictures from all of them, on old machines too.
+// Instruction sets and weight formats of the program: all give the same pictures, also on old machines.
 #include "apriori/io/safetensors.hpp"
 #include "program_testing.hpp"
 
@@ -10,7 +10,7 @@ namespace {
 
 using namespace program_testing;
 
-/// The embeddings that a program makes of two prompts, three samples of each.
+/// The embeddings that a program samples for two prompts, three for each.
 std::vector<float> embeddings(const path& executable, std::vector<std::string> more) {
     const temporary_folder folder;
     const path file = folder.path / "e.safetensors";
@@ -27,7 +27,7 @@ std::vector<float> embeddings(const path& executable, std::vector<std::string> m
     return values;
 }
 
-/// The largest difference, over the largest magnitude.
+/// The largest difference divided by the largest magnitude.
 double distance(const std::vector<float>& a, const std::vector<float>& b) {
     double most = 0, error = a.size() == b.size() ? 0 : INFINITY;
     for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
@@ -64,8 +64,8 @@ TEST(arch, an_old_machine_gets_the_same_embeddings) {
 #endif
 }
 
-/// How far a format may lead the digits away. w8a8 rounds activations to eight bits, and seeds 0 to 6 lead it 0.03 to 0.15 away; w8
-/// 0.014 to 0.021.
+/// The largest distance that a format may cause. w8a8, which rounds activations to eight bits, causes 0.03 to 0.15 with
+/// seeds 0 to 6; w8 0.014 to 0.021.
 double most_error(const std::string& format) { return format == "w4" ? 0.5 : format == "w8a8" ? 0.3 : 0.05; }
 
 TEST(weights, narrow_formats_stay_near_the_full_one) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bad input: one clear line on stderr, exit code 2, and no file.
+// Bad input gives one clear line on stderr, exit code 2, and no file.
 #include "program_testing.hpp"
 
 #include <algorithm>
@@ -9,7 +9,7 @@ namespace {
 
 using namespace program_testing;
 
-/// Samples into an empty folder, and expects to be refused.
+/// Samples into an empty folder and expects an error.
 void refuse(std::vector<std::string> arguments, const std::string& part) {
     SCOPED_TRACE(part);
     const temporary_folder folder;
@@ -47,15 +47,18 @@ TEST(bad_input, options) {
            "--weights: 'w5' is not allowed; allowed: f32, f16, bf16, bf16a16, w8, w8a8, w4, w4a8");
     refuse(with_outputs({"--arch", "sse9"}), "--arch sse9: there is no build called sse9; there are ");
     refuse({"info", "--arch", "sse9"}, "there is no build called sse9");
+    refuse({"info", "[none]"}, "[none]: no such file or folder");
+    refuse(with_outputs({"--negative=", "a fox"}),
+           "'--negative=' has no value; an empty one is an argument of its own: --negative ''");
     refuse({"info", "digits", "--rows", "0"}, "--rows: '0'");
 }
 
-/// Every number of every command: what is no number of the kind, or out of its range.
+/// Every number of every command: values that are not numbers of the right kind, or are out of range.
 TEST(bad_input, numbers) {
     struct number {
-        std::vector<std::string> before; ///< the command, and what stands before the number
+        std::vector<std::string> before; ///< the command and its arguments before the number
         const char *option, *allowed;
-        std::vector<std::string> more_bad; ///< besides what is bad for all of them
+        std::vector<std::string> more_bad; ///< besides those that are bad for all numbers
     };
     struct shared {
         const char *option, *allowed;
@@ -123,6 +126,9 @@ TEST(bad_input, outputs) {
     refuse(sample({"--out", "none/e.safetensors", "seven"}), "--out none/e.safetensors: cannot write: No such file");
     refuse(sample({"--png", "none/e.png", "seven"}), "--png none/e.png: cannot write: No such file");
     refuse(sample({"--out", ".", "seven"}), "is not a regular file");
+    refuse({"interpolate", "--model", digits.string(), "--frames", "45000", "--samples", "16", "--png", "e.png",
+            "--text", "one", "1", "--text", "two", "1"},
+           "--png: 45000 rows of 16 pictures are too many for one PNG; allowed: up to 20955 rows");
     refuse(sample({"--out", ""}), "--out: '' is not allowed; allowed: a path");
     refuse(sample({"--out", "--png", "e.png"}), "--out: '--png' is not allowed");
 
@@ -135,7 +141,7 @@ TEST(bad_input, outputs) {
     EXPECT_EQ(read_all(conditions), before);
 }
 
-/// A copy of the digits, with something wrong.
+/// A copy of the digits with an error in it.
 struct broken_digits {
     temporary_folder folder;
     path model = folder.path / "m";
@@ -157,6 +163,27 @@ void replace(std::string& text, std::string_view from, std::string_view to) {
     const auto at = text.find(from);
     ASSERT_NE(at, std::string::npos) << from;
     text.replace(at, from.size(), to);
+}
+
+TEST(bad_input, outputs_that_are_files_of_the_model) {
+    const broken_digits b;
+    const path packed = b.folder.path / "packed";
+    ASSERT_EQ(run({"pack", "--model", b.model.string(), "--out", packed.string()}).code, 0);
+    for (const char* name :
+         {"text_encoder/model.safetensors", "tokenizer/vocab.json", "decoder/model.safetensors", "prior/config.json",
+          "prior/diffusion_pytorch_model.safetensors", "model_index.json", "scheduler/scheduler_config.json"}) {
+        const path file = b.model / name;
+        const std::string before = read_all(file);
+        const std::vector<std::string> commands[] = {{"encode", "seven"},
+                                                     {"sample", "--packed", packed.string(), "--steps", "1", "seven"},
+                                                     {"interpolate", "--steps", "1", "--text", "seven", "1"},
+                                                     {"pack"}};
+        for (std::vector<std::string> arguments : commands) {
+            arguments.insert(arguments.end(), {"--model", b.model.string(), "--out", file.string()});
+            refuse(arguments, "an output must not replace an input");
+        }
+        EXPECT_EQ(read_all(file), before) << name;
+    }
 }
 
 TEST(bad_input, missing_files) {
@@ -199,11 +226,11 @@ TEST(bad_input, damaged_weights) {
     }
     {
         const broken_digits b;
-        b.change(weights, [](std::string& s) { s[7] = '\x7f'; }); // a header of 2^62 bytes and more
+        b.change(weights, [](std::string& s) { s[7] = '\x7f'; }); // a header of at least 2^62 bytes
         b.expect("header length");
     }
     {
-        const broken_digits b; // clip_std lies where it says, but has not as many values as it says
+        const broken_digits b; // clip_std has another number of values than its shape
         b.change(weights, [](std::string& s) {
             replace(s, "\"clip_std\":{\"dtype\":\"F32\",\"shape\":[1,64]",
                     "\"clip_std\":{\"dtype\":\"F32\",\"shape\":[1,65]");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of prompts through the program: each line as it would be alone, runs that are stopped and go on, bad input.
+// Files of prompts through the program: each line gives what it would give on its own, runs that are stopped and
+// resumed, bad input.
 #include "apriori/io/npy.hpp"
 #include "program_words.hpp"
 
 #include <chrono>
+#include <optional>
 #include <random>
+#include <utility>
 
 namespace {
 
@@ -41,7 +44,8 @@ TEST_F(Batch, ALineIsWhatItIsAlone) {
     EXPECT_EQ(tensor_of(results / "000003.safetensors", "image_embeds"), tensor_of(out, "image_embeds"));
 }
 
-// Lines of the same settings are sampled together, 16 rows at a time: 19 lines of 3 kinds, two samples each.
+// Lines with the same settings are sampled together, 16 rows at a time: 19 lines with 3 kinds of settings, two samples
+// each.
 TEST_F(Batch, ALineIsWhatItIsAmongOthers) {
     std::string lines;
     for (int i = 0; i < 19; ++i)
@@ -58,7 +62,7 @@ TEST_F(Batch, ALineIsWhatItIsAmongOthers) {
         std::snprintf(name, sizeof name, "%06d.safetensors", i);
         files.push_back(read_all(results / name));
     }
-    // each alone: the others are there already
+    // each line again on its own: the files of the others exist
     for (const int i : {1, 6, 7, 12, 19}) {
         char name[32];
         std::snprintf(name, sizeof name, "%06d.safetensors", i);
@@ -79,7 +83,7 @@ TEST_F(Batch, GoesOnWhereItWasStopped) {
     EXPECT_NE(o.out.find("1 file made, 2 there already, in"), std::string::npos) << o.out;
     EXPECT_EQ(read_all(last), bytes);
     EXPECT_EQ(std::filesystem::last_write_time(first), written);
-    // what another run made is neither kept nor replaced
+    // files of another run are neither kept nor replaced
     const outcome other = run_batch(three, {"--steps", "7"});
     expect_refused({other.code, "", other.err},
                    "000003.safetensors: was made by another run: its steps is '4', that of this run '7'");
@@ -94,7 +98,7 @@ TEST_F(Batch, GoesIntoOneArray) {
         return command(reference_program, more).run();
     };
     ASSERT_EQ(run_batch(lines, {"--steps", "4", "--samples", "2"}).code, 0);
-    const outcome o = run({"--resume"}, array); // there is nothing to go on with
+    const outcome o = run({"--resume"}, array); // there is nothing to resume
     ASSERT_EQ(o.code, 0) << o.err;
     EXPECT_NE(o.out.find("2 samples of 2 prompts in "), std::string::npos) << o.out;
     auto expected = tensor_of(results / "000001.safetensors", "image_embeds");
@@ -120,6 +124,59 @@ TEST_F(Batch, GoesIntoOneArray) {
                    "prompts.jsonl:4: num_images_per_prompt 1: all lines of one .npy have as many rows");
     folder.write("prompts.jsonl", "{\"prompt\": \"\", \"seed\": -1}\n");
     expect_refused(run({"--resume"}, array), "prompts.jsonl:1: seed -1: rows of one .npy may be made again");
+}
+
+/// A pipe that holds a text, for a program's standard input; `open` keeps its end from coming.
+struct full_pipe {
+    explicit full_pipe(const std::string& text, bool open = false) {
+        EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+        EXPECT_EQ(::write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+        if (!open) ::close(std::exchange(ends[1], -1));
+    }
+    ~full_pipe() {
+        for (const int end : ends)
+            if (end >= 0) ::close(end);
+    }
+    full_pipe(const full_pipe&) = delete;
+    full_pipe& operator=(const full_pipe&) = delete;
+
+    int ends[2] = {-1, -1};
+};
+
+// As of a shell's <(...): it can't be checked before it is read.
+TEST_F(Batch, ReadsAPipeOnce) {
+    const auto batch = [&](const path& to) {
+        const full_pipe lines(three);
+        return command(reference_program, {"sample", "--model", (folder.path / "unclip").string(), "--steps", "4",
+                                           "--batch", "/dev/stdin", "--out", to.string()})
+            .reading(lines.ends[0])
+            .run();
+    };
+    const outcome o = batch(results);
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_NE(o.out.find("3 files made in "), std::string::npos) << o.out;
+    expect_refused(batch(folder.path / "all.npy"),
+                   "--batch /dev/stdin is read once; all its lines in one .npy need a file");
+}
+
+TEST_F(Batch, ASignalEndsTheWaitingForALine) {
+    using clock = std::chrono::steady_clock;
+    for (const int signal : {SIGINT, SIGTERM}) {
+        const full_pipe lines("{\"prompt\": \"a\", \"num_inference_steps\": 2}\n", true);
+        std::optional<clock::time_point> made;
+        const auto waits = [&](pid_t) {
+            if (!made && std::filesystem::exists(results / "000001.safetensors")) made = clock::now();
+            return made && clock::now() - *made > std::chrono::milliseconds(300);
+        };
+        const outcome o = command(reference_program, {"sample", "--model", (folder.path / "unclip").string(), "--batch",
+                                                      "-", "--out", results.string()})
+                              .reading(lines.ends[0])
+                              .interrupted_by(signal, waits)
+                              .run();
+        EXPECT_EQ(o.code, 128 + signal) << o.err;
+        EXPECT_NE(o.err.find("standard input: interrupted after line 1"), std::string::npos) << o.err;
+        std::filesystem::remove_all(results);
+    }
 }
 
 TEST_F(Batch, NullIsAsGoodAsAbsent) {
@@ -150,16 +207,16 @@ TEST_F(Batch, ASeedOfMinusOneIsDrawnAndRecorded) {
     const outcome o = run_batch(lines);
     ASSERT_EQ(o.code, 0) << o.err;
     const std::string one = seed_of(1), other = seed_of(2);
-    EXPECT_NE(one, other); // by chance the same once in 4 thousand million runs
+    EXPECT_NE(one, other); // the same once in 4 thousand million runs
     EXPECT_NE(o.out.find("000001.safetensors  " + two + ", seed " + one + "\n"), std::string::npos) << o.out;
-    // What was made stays as it is; what is missing is drawn.
+    // Existing files are kept; missing ones are sampled.
     const std::string bytes = read_all(file(1));
     std::filesystem::remove(file(2));
     ASSERT_EQ(run_batch(lines).code, 0);
     EXPECT_EQ(read_all(file(1)), bytes);
     EXPECT_EQ(seed_of(1), one);
     EXPECT_TRUE(std::filesystem::exists(file(2)));
-    // The seed gives the same again.
+    // The printed seed gives the same numbers again.
     const auto embeds = tensor_of(file(1), "image_embeds");
     ASSERT_EQ(run_on("unclip", "sample", {"--steps", "3", "--seed", one, two}).code, 0);
     EXPECT_EQ(tensor_of(out, "image_embeds"), embeds);
@@ -174,9 +231,10 @@ TEST(BatchOfDigits, TakesTheSameMemoryHoweverLongItIs) {
         lines += "{\"prompt\": \"" + std::string(words[i % 5]) + "\", \"seed\": " + std::to_string(i) + "}\n";
     const path results = folder.path / "results", prompts = folder.write("prompts.jsonl", lines);
     const auto is_done = [&](const char* line) { return std::filesystem::exists(results / line); };
-    // The most that it is seen to hold while it draws lines 50 to 500, and 500 to 1000. Pages of files come and go with the system's
-    // cache. How often one looks is up to the machine, and a line takes some 100 KiB while it is drawn; 500 lines that were kept would be
-    // a KiB each at the least: 16 embeddings and the prompt.
+    // Compares the most memory that is seen in use during lines 50 to 500 and during lines 500 to 1000. Pages of files
+    // are not counted, since they depend on the system's cache. The number of samples depends on the machine, and a
+    // line takes about 100 KiB while it is processed. 500 lines that are kept would take at least a KiB each: 16
+    // embeddings and the prompt.
     const long kept = 500;
     long early = 0, late = 0;
     const auto look = [&](pid_t process) {
@@ -193,7 +251,7 @@ TEST(BatchOfDigits, TakesTheSameMemoryHoweverLongItIs) {
     const outcome o =
         command(program, {"sample", "--model", digits.string(), "--mask-text-encoder", "--samples", "16", "--steps",
                           "1", "--threads", "1", "--batch", prompts.string(), "--out", results.string()})
-            .with("MALLOC_TRIM_THRESHOLD_=131072") // else glibc keeps what it was given back, more or less of it
+            .with("MALLOC_TRIM_THRESHOLD_=131072") // otherwise glibc keeps a varying amount of freed memory
             .interrupted_by(SIGTERM, look)
             .run();
     ASSERT_EQ(o.code, 0) << o.err;
@@ -227,12 +285,12 @@ TEST_F(Batch, StoppedAndRunAgainItIsWhole) {
     ASSERT_EQ(batch(results).run().code, 0);
     for (int i = 1; i <= 12; ++i) EXPECT_EQ(read_all(results / file(i)), read_all(whole / file(i))) << i;
 
-    // Killed at any moment, it has left whole files alone.
+    // If it is killed at any moment, it leaves only complete files.
     std::mt19937 random(1);
     int killed = 0, finished = 0;
     const int enough = sanitized ? 25 : 100;
     for (std::filesystem::remove_all(results); killed < enough && finished < 100;) {
-        const double at = std::uniform_real_distribution(0.0, 0.15)(random); // seconds of processor time
+        const double at = std::uniform_real_distribution(0.0, 0.15)(random); // in seconds
         const auto start = std::chrono::steady_clock::now();
         const outcome o =
             batch(results)
@@ -286,7 +344,7 @@ TEST_F(Batch, RefusesBrokenLinesBeforeItBegins) {
                    "none: cannot be read");
 }
 
-/// A batch of each of the other commands: what a line gives is what the command gives alone.
+/// A batch with each of the other commands: a line gives what the command gives without a batch.
 TEST_F(Words, EveryCommandTakesABatch) {
     const path results = folder.path / "results", first = results / "000001.safetensors";
     const auto batch = [&](const std::string& kind, const std::string& name, const std::string& line) {
@@ -316,6 +374,30 @@ TEST_F(Words, EveryCommandTakesABatch) {
     ASSERT_EQ(run_on("unclip", "interpolate", {"--steps", "4", "--text", seven, "0.25", "--image", image, "2"}).code,
               0);
     EXPECT_EQ(tensor_of(first, "image_embeds"), tensor_of(out, "image_embeds"));
+
+    // What was made of a weight or of an image that is another now is neither kept nor replaced.
+    const auto again = [&](const std::string& name, const std::string& line, const std::string& part) {
+        const outcome r =
+            command(reference_program, {name, "--model", (folder.path / "kandinsky").string(), "--batch",
+                                        folder.write("again.jsonl", line).string(), "--out", results.string()})
+                .run();
+        EXPECT_EQ(r.code, part.empty() ? 0 : 2) << r.err;
+        EXPECT_NE(r.err.find(part), std::string::npos) << r.err;
+    };
+    const auto mixed = [&](const std::string& weight) {
+        return "{\"images_and_prompts\": [\"a\", {\"image\": \"" + image + "\"}], \"weights\": [" + weight + ", 1]}";
+    };
+    const std::string changed = "{\"prompt\": \"a\", \"image\": \"" + image + "\", \"strength\": 1}";
+    for (const auto& [name, line] : {std::pair("interpolate", mixed("0.301")), std::pair("emb2emb", changed)}) {
+        std::filesystem::remove_all(results);
+        embeds_file({embeds.begin(), embeds.begin() + 12}, {12});
+        again(name, line, "");
+        again(name, line, "");
+        if (line != changed)
+            again(name, mixed("0.304"), "was made by another run: its mixture is '0.301 text + 1 image ");
+        embeds_file({embeds.begin() + 12, embeds.begin() + 24}, {12});
+        again(name, line, line == changed ? "its image_hash is" : "its mixture is");
+    }
 
     o = batch("unclip", "encode", "{\"prompt\": \"" + two + "\"}");
     ASSERT_EQ(o.code, 0) << o.err;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori bench: one JSON object whose numbers fit together, and a table of the same.
+// apriori bench: one JSON object with consistent numbers, and a table of the same numbers.
 #include "program_testing.hpp"
 
 #include <nlohmann/json.hpp>
@@ -39,7 +39,7 @@ TEST(bench, prints_one_object_whose_numbers_fit_together) {
         EXPECT_GE(o["runs"].value(work, 0), 1);
         EXPECT_NEAR(o["of_floor"].value(work, 0.0), floor / seconds, 1e-9 * floor / seconds);
     }
-    // a sampling is its parts: five steps, and the rows of 6 + 1 and 2 + 1 tokens and of five timesteps twice
+    // the parts of a sampling: five steps, and the rows of 6 + 1 and of 2 + 1 tokens, and of five timesteps twice
     const double row = 24.0 * 128 * 128 * 4, gflops = o["ceilings"]["gflops"];
     EXPECT_NEAR(o["floor_seconds"]["sample"].get<double>(),
                 (7 + 3 + 10) * row * 1e-9 / gflops + 5 * o["floor_seconds"]["step"].get<double>(), 1e-9);
@@ -51,6 +51,23 @@ TEST(bench, prints_one_object_whose_numbers_fit_together) {
 
 TEST(bench, takes_the_weights_of_a_folder) {
     EXPECT_EQ(bench({"--model", digits.string(), "--steps", "2"})["source"], "stored");
+}
+
+TEST(bench, takes_the_weights_beside_a_file_of_the_working_directory) {
+    const outcome o = command(program, {"bench", "--json", "--repeats", "1", "--steps", "2", "--model", "config.json"})
+                          .in(digits / "prior")
+                          .run();
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_EQ(json::parse(o.out)["source"], "stored");
+}
+
+TEST(bench, prints_a_path_that_is_not_utf8) {
+    const temporary_folder folder;
+    const path odd = folder.path / "odd\xFF";
+    std::filesystem::create_directory_symlink(digits / "prior", odd);
+    const auto model = bench({"--model", odd.string(), "--steps", "2"})["model"];
+    ASSERT_TRUE(model.is_string());
+    EXPECT_TRUE(model.get<std::string>().ends_with("/odd\uFFFD"));
 }
 
 TEST(bench, prints_a_table) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori pack --calibrate: four bits that sample nearly what float32 does, in an ordinary packed file.
+// apriori pack --calibrate: four-bit weights whose samples are close to those of float32, in an ordinary packed file.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "apriori/io/stored_prompt.hpp"
@@ -14,7 +14,7 @@ using namespace program_testing;
 
 const path prompts = digits.parent_path() / "calibration.jsonl";
 
-/// Samples of all conditions, with what else is asked for.
+/// Samples of all conditions, with further arguments.
 std::vector<float> embeddings(std::vector<std::string> more, int samples = 8) {
     const temporary_folder folder;
     const path file = folder.path / "e.safetensors";
@@ -61,7 +61,7 @@ TEST(calibrate, brings_four_bits_near_to_float32) {
 
     const auto exact = embeddings({}), nearest = embeddings({"--packed", plain.string()}),
                better = embeddings({"--packed", calibrated.string()});
-    // 0.967 and 0.988 of more samples; which samples change their course depends on the instruction set
+    // 0.967 and 0.988 with more samples; which samples change much depends on the instruction set
     EXPECT_GT(mean_cosine(exact, better), 0.98);
     EXPECT_LT(1 - mean_cosine(exact, better), 0.7 * (1 - mean_cosine(exact, nearest)));
     RecordProperty("cosine", std::to_string(mean_cosine(exact, better)));
@@ -151,7 +151,7 @@ TEST(calibrate, refuses_what_it_cannot_do) {
     refused(no_encoder, "holds no folder text_encoder, which words need; without it give --conditions");
     std::filesystem::remove_all(model / "scheduler");
     refused(no_encoder, "scheduler");
-    EXPECT_EQ(read_all(prompts).substr(0, 10), "{\"prompt\":"); // no output must replace it
+    EXPECT_EQ(read_all(prompts).substr(0, 10), "{\"prompt\":"); // outputs must not replace it
     refused(calibrate("w4", prompts, prompts), "must not replace an input");
 }
 

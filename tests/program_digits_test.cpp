@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Words in, handwritten digits out: what examples/digits/sample.py (diffusers) draws from the same words and the same seed, by
-// hits of the named digit, ink, lean and width. tests/reference/generate_digits_words.py recorded it.
+// Words in, handwritten digits out: compares them with those of examples/digits/sample.py (diffusers) for the same
+// words and seed, by hits of the named digit, ink, lean and width. Recorded by
+// tests/reference/generate_digits_words.py.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/stored_prompt.hpp"
 #include "program_testing.hpp"
@@ -14,7 +15,7 @@ namespace {
 
 using namespace program_testing;
 
-/// Means over samples of what sample.py prints.
+/// Means over samples of the numbers that sample.py prints.
 struct drawn_digits {
     int hits = 0;
     double ink = 0, lean = 0, width = 0;
@@ -76,7 +77,7 @@ private:
         }
         return ink;
     }
-    /// sample.py's ink, shear and width of a picture.
+    /// Adds sample.py's ink, lean and width of a picture.
     static void add_moments(const std::array<double, edge * edge>& picture, drawn_digits& sum) {
         double ink = 0, cx = 0, cy = 0, xx = 0, xy = 0, yy = 0;
         const auto each = [&](auto&& f) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults on purpose: memory that is not there, disks that are full, and disks that fail.
+// Injected faults: allocations that fail, disks that are full, and disks that fail.
 #include "program_testing.hpp"
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace {
 
 using namespace program_testing;
 
-/// Runs a command again and again; each time another of its allocations fails.
+/// Runs a command repeatedly; each time another of its allocations fails.
 void expect_to_survive(std::vector<std::string> arguments, const path& out) {
     const temporary_folder folder;
     const path count = folder.path / "count";
@@ -32,7 +32,7 @@ void expect_to_survive(std::vector<std::string> arguments, const path& out) {
         std::filesystem::remove(out);
         const outcome o = run_with("FAIL_MALLOC_AT=" + std::to_string(at));
         SCOPED_TRACE("allocation " + std::to_string(at) + " of " + std::to_string(allocations));
-        if (o.code == 0) { // what could do without
+        if (o.code == 0) { // the allocation was not essential
             EXPECT_EQ(read_all(out), expected);
             continue;
         }
@@ -40,7 +40,8 @@ void expect_to_survive(std::vector<std::string> arguments, const path& out) {
         EXPECT_EQ(o.code, 3) << o.err;
         EXPECT_NE(o.err.find("no memory"), std::string::npos) << o.err;
         EXPECT_EQ(std::count(o.err.begin(), o.err.end(), '\n'), 1) << o.err;
-        EXPECT_TRUE(!std::filesystem::exists(out) || read_all(out) == expected); // there, if what failed came after it
+        // the failure may come after it was written
+        EXPECT_TRUE(!std::filesystem::exists(out) || read_all(out) == expected);
     }
     EXPECT_GT(failed, 100);
 }
@@ -48,7 +49,7 @@ void expect_to_survive(std::vector<std::string> arguments, const path& out) {
 TEST(faults, no_memory_while_sampling) {
     const temporary_folder folder;
     const path out = folder.path / "e.safetensors";
-    // On one thread: Eigen's pool of threads does not look whether it was given its memory.
+    // On one thread: Eigen's thread pool does not check its allocations.
     expect_to_survive(sample({"--steps", "2", "--threads", "1", "--out", out.string(), "seven"}), out);
     EXPECT_LE(folder.files(), 1U);
 }
@@ -60,9 +61,9 @@ TEST(faults, no_memory_while_packing) {
     EXPECT_LE(folder.files(), 1U);
 }
 
-// ---- outputs ---------------------------------------------------------------------------------------------------------------
+// ---- outputs -------------------------------------------------------------------------------------------------------
 
-/// A run of `arguments` with what `variables` of fail_io.cpp make fail.
+/// A run of `arguments`, with the failures of fail_io.cpp that `variables` select.
 outcome failing(const path& executable, std::vector<std::string> arguments, const std::vector<std::string>& variables) {
     command c(executable, std::move(arguments));
     c.with("LD_PRELOAD=" APRIORI_FAIL_IO);
@@ -70,7 +71,7 @@ outcome failing(const path& executable, std::vector<std::string> arguments, cons
     return c.run();
 }
 
-/// Every command that writes a file, here into `folder`.
+/// The arguments of every command that writes a file, here into `folder`.
 std::vector<std::vector<std::string>> writers(const path& folder, const path& embeds) {
     const auto out = [&](const char* name) { return (folder / name).string(); };
     const std::string model = digits.string(), image = embeds.string();
@@ -86,8 +87,8 @@ std::vector<std::vector<std::string>> writers(const path& folder, const path& em
             {"pack", "--model", model, "--weights", "f32", "--out", out("packed")}};
 }
 
-/// The bytes of the one file that `arguments` writes into `folder`, which is empty again afterwards: before the first, in it, in
-/// the middle, and before the last.
+/// Positions in the file that `arguments` writes into `folder`, at which a write can fail: the start, byte 1, the
+/// middle, and the last byte. The folder is empty again afterwards.
 std::vector<long> places(const std::vector<std::string>& arguments, const temporary_folder& folder) {
     const outcome o = run(arguments);
     EXPECT_EQ(o.code, 0) << o.err;
@@ -100,7 +101,7 @@ std::vector<long> places(const std::vector<std::string>& arguments, const tempor
     return {0, 1, size / 2, size - 1};
 }
 
-/// An embedding of the digits as a file.
+/// An embedding of the digits, as a file.
 path write_embeds(const temporary_folder& folder) {
     const path file = folder.path / "embeds.npy";
     EXPECT_EQ(run(sample({"--steps", "1", "--out", file.string(), "seven"})).code, 0);
@@ -134,7 +135,7 @@ TEST(faults, the_disk_fails_in_an_output) {
     }
 }
 
-// Files are whole all the same, and a text that is lost is no success.
+// Files are complete all the same, but lost output is an error.
 TEST(faults, the_standard_output_is_full) {
     const temporary_folder folder;
     const path out = folder.path / "e.safetensors", packed = folder.path / "packed";
@@ -159,9 +160,48 @@ TEST(faults, the_standard_output_is_full) {
     EXPECT_EQ(folder.files(), 2U);
 }
 
-// ---- inputs ----------------------------------------------------------------------------------------------------------------
+// A message that is lost does not end a run, and changes no exit code.
+TEST(faults, the_standard_error_is_full_or_closed) {
+    const temporary_folder folder;
+    const path out = folder.path / "e.safetensors";
+    std::string lengthy = "seven"; // more tokens than the model reads, which it says
+    for (int i = 0; i < 40; ++i) lengthy += " seven";
+    for (const bool closed : {false, true}) {
+        const auto code = [&](std::vector<std::string> arguments) {
+            command c(program, std::move(arguments));
+            if (closed)
+                c.without({2});
+            else
+                c.complaining("/dev/full");
+            return c.run().code;
+        };
+        EXPECT_EQ(code({"--nope"}), 2);
+        EXPECT_EQ(code({"info", "none"}), 2);
+        EXPECT_EQ(code({"sample", "--model", digits.string(), "--steps", "1", "--out", out.string(), lengthy}), 0);
+        EXPECT_TRUE(std::filesystem::remove(out));
+    }
+}
 
-/// Every input of every command, from its middle on.
+// A file takes the lowest free number, which is a closed stream's: messages would go into it.
+TEST(faults, closed_standard_streams_are_not_the_files) {
+    const temporary_folder folder;
+    const path whole = folder.path / "whole.npy", out = folder.path / "e.npy";
+    const auto run_to = [](const path& file, std::vector<int> closed) {
+        return command(program, sample({"--steps", "1", "--out", file.string(), "seven"}))
+            .without(std::move(closed))
+            .run()
+            .code;
+    };
+    EXPECT_EQ(run_to(whole, {}), 0);
+    EXPECT_EQ(run_to(out, {0, 2}), 0);
+    EXPECT_EQ(read_all(out), read_all(whole));
+    EXPECT_EQ(run_to(out, {0, 1, 2}), 2); // what it prints is lost
+    EXPECT_EQ(read_all(out), read_all(whole));
+}
+
+// ---- inputs --------------------------------------------------------------------------------------------------------
+
+/// Every input of every command fails from its middle on.
 TEST(faults, the_disk_fails_in_an_input) {
     const temporary_folder in, folder;
     const path npy = write_embeds(in), embeds = in.path / "embeds.safetensors", packed = in.path / "packed",
@@ -221,15 +261,17 @@ TEST(faults, the_disk_fails_in_an_input) {
                    {tiny / "config.json", tiny / "cases.safetensors", tiny / "diffusion_pytorch_model.safetensors"});
 }
 
-/// Lines of the standard input are drawn as they come: those before the failure are there, and it is not taken for the end.
+/// Lines from the standard input are sampled as they arrive: those before the failure are written, and the failure is
+/// not mistaken for the end.
 TEST(faults, the_standard_input_breaks_off) {
     const long page = ::sysconf(_SC_PAGESIZE);
     std::string lines;
     for (int i = 0; i < 3; ++i) lines += "{\"prompt\": \"seven\", \"num_inference_steps\": 1}\n";
-    for (const std::size_t cut : {std::size_t{0}, std::size_t{10}}) { // between two lines, and in one
+    for (const std::size_t cut : {std::size_t{0}, std::size_t{10}}) { // between two lines, and within one
         SCOPED_TRACE(cut);
         const temporary_folder folder;
-        // This process's memory as a file: behind the text are pages of a file that ends before them, which cannot be read.
+        // This process's memory as a file: after the text come pages past the end of a mapped file, which cannot be
+        // read.
         const int file = ::memfd_create("page", MFD_CLOEXEC), memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
         ASSERT_GE(memory, 0);
         ASSERT_EQ(::ftruncate(file, page), 0);

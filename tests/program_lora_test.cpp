@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// --lora: the same numbers whether LoRAs are merged when weights are read or when an image is packed, and what is refused.
+// --lora: LoRAs give the same numbers whether they are merged when weights are read or when an image is packed. Also
+// errors.
 #include "program_testing.hpp"
 
 #include "apriori/io/safetensors.hpp"
@@ -9,7 +10,7 @@ namespace {
 
 using namespace program_testing;
 
-/// A LoRA that changes what the digits model draws.
+/// A LoRA that changes the results of the digits model.
 void write_lora(const path& file, const std::string& module = "transformer_blocks.1.attn1.to_v") {
     std::vector<float> down(2 * 128), up(128 * 2);
     for (std::size_t i = 0; i < down.size(); ++i) {
@@ -28,7 +29,7 @@ struct lora_folder {
 
     lora_folder() { write_lora(lora); }
 
-    /// What sampling a seven writes.
+    /// The file that sampling a seven writes.
     apriori::io::safetensors_source sampled(std::vector<std::string> more) const {
         const path file = folder.path / "e.safetensors";
         more.insert(more.end(), {"--samples", "2", "--steps", "4", "--out", file.string(), "seven"});

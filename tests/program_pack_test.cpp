@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori pack: an image gives the same bits as the weights it was made of, and a damaged one is refused.
+// apriori pack: an image gives the same bits as the weights that it was made from, and a damaged one is refused.
 #include "program_testing.hpp"
 
 #include <fstream>
@@ -8,7 +8,7 @@ namespace {
 
 using namespace program_testing;
 
-/// A weight format of the program, beside f32 where there is another.
+/// A weight format of the program, other than f32 if there is one.
 std::string narrow() { return listed("weight formats of cpu: ").back(); }
 
 struct packed_digits {
@@ -77,7 +77,7 @@ TEST(pack, for_another_machine) {
         return run(more);
     };
     EXPECT_EQ(pack({"--arch", "baseline"}, own).code, 0);
-    EXPECT_EQ(pack({"--target", "neon"}, same).code, 0); // as many floats in a register as in those of SSE2
+    EXPECT_EQ(pack({"--target", "neon"}, same).code, 0); // its registers hold as many floats as SSE2's
     EXPECT_EQ(read_all(same), read_all(own));
     const outcome o = pack({"--target", "scalar"}, scalar);
     EXPECT_EQ(o.code, 0) << o.err;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori sample, as its users see it: files, pictures, repeatability, interruption.
+// apriori sample as users see it: files, pictures, repeatability, interruption.
 #include "apriori/io/safetensors.hpp"
 #include "program_testing.hpp"
 
@@ -118,7 +118,8 @@ TEST(sample, draws_the_digits_that_are_named) {
     EXPECT_NE(o.out.find("█"), std::string::npos);
     EXPECT_EQ(o.out.find('\x1b'), std::string::npos) << "colours in what is no terminal";
 
-    // dark ink on white: 16 of a prompt, each 8 pixels and a margin of 1 on either side, 8 times as large
+    // dark ink on white: 16 pictures for each prompt, each 8 pixels wide with a margin of 1 on either side, enlarged 8
+    // times
     int width = 0, height = 0, channels = 0;
     const std::string png = read_all(file);
     unsigned char* pixels = stbi_load_from_memory(reinterpret_cast<const unsigned char*>(png.data()),
@@ -166,13 +167,13 @@ TEST(sample, shows_progress_and_colours_in_a_terminal) {
     for (std::size_t begin = 0, end = 0; (end = bright.out.find('\n', begin)) != std::string::npos; begin = end + 1) {
         std::size_t columns = 0;
         for (std::size_t at = bright.out.find("▀", begin); at < end; at = bright.out.find("▀", at + 1)) ++columns;
-        EXPECT_TRUE(columns == 0 || columns == 6 * 8) << columns; // six pictures and five gaps are 53 columns
+        EXPECT_TRUE(columns == 0 || columns == 6 * 8) << columns; // six pictures and five gaps have 53 columns
     }
     const outcome grey = command(program, sample({"--steps", "2", "seven"})).in_terminal(80, false).run();
     EXPECT_NE(grey.out.find("\x1b[38;5;"), std::string::npos);
 }
 
-// Loading the digits takes a hundredth of a second: after half a second it samples.
+// Loading the digits takes a hundredth of a second, so after half a second it is sampling.
 TEST(sample, leaves_nothing_behind_when_interrupted) {
     for (const int signal : {SIGINT, SIGTERM}) {
         const temporary_folder folder;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the built program and says what it printed.
+// Runs the built program and captures its output.
 #pragma once
 
 #include "io_testing.hpp"
@@ -32,7 +32,7 @@ inline const path digits = APRIORI_DIGITS, cases = path(APRIORI_TEST_DATA) / "ca
 struct outcome {
     int code = -1; ///< -signal if a signal ended it
     std::string out, err;
-    long peak_kib = 0; ///< of the memory that it held
+    long peak_kib = 0; ///< the most memory that it held
 };
 
 /// The processor time that a process has used, in seconds.
@@ -46,7 +46,7 @@ inline double processor_seconds(pid_t process) {
     return user / double(::sysconf(_SC_CLK_TCK));
 }
 
-/// A run of the program in a folder of its own.
+/// A run of the program in its own folder.
 class command {
 public:
     explicit command(path executable, std::vector<std::string> arguments)
@@ -56,33 +56,43 @@ public:
         folder_ = folder;
         return *this;
     }
-    /// Sends `signal` when it is time, which is asked again and again with the process's number.
+    /// Sends `signal` once `when`, which is called repeatedly with the process's number, returns true.
     command& interrupted_by(int signal, std::function<bool(pid_t)> when) {
         signal_ = signal;
         when_ = std::move(when);
         return *this;
     }
-    /// No file may become larger, as on a full disk; what is said of it still goes out.
+    /// Limits the size of every file, as on a full disk. Messages are still printed.
     command& files_up_to(rlim_t bytes) {
         most_bytes_ = bytes;
         return *this;
     }
-    /// In the program's environment, NAME=VALUE.
+    /// Adds NAME=VALUE to the program's environment.
     command& with(std::string variable) {
         environment_.push_back(std::move(variable));
         return *this;
     }
-    /// Its standard input is that file, from where it stands.
+    /// Reads its standard input from that file, from the current position.
     command& reading(int file) {
         input_ = file;
         return *this;
     }
-    /// Its standard output goes there; `out` stays empty.
+    /// Writes its standard output to that file; `out` stays empty.
     command& writing(path file) {
         output_ = std::move(file);
         return *this;
     }
-    /// stdout and stderr are a terminal of that many columns, of 24-bit colours or 256: `out` is what it shows.
+    /// Its standard error goes there; `err` stays empty.
+    command& complaining(path file) {
+        errors_ = std::move(file);
+        return *this;
+    }
+    /// It starts without these of its standard streams.
+    command& without(std::vector<int> streams) {
+        closed_ = std::move(streams);
+        return *this;
+    }
+    /// Runs it in a terminal of that many columns, with 24-bit colours or 256; `out` holds its output.
     command& in_terminal(unsigned short columns, bool true_colour) {
         columns_ = columns;
         true_colour_ = true_colour;
@@ -93,7 +103,7 @@ public:
         int terminal = -1;
         const temporary_folder logs;
         const std::string out = (logs.path / "out").string(), err = (logs.path / "err").string();
-        int pipes[2] = {-1, -1}; // a limit on files does not hold for them
+        int pipes[2] = {-1, -1}; // the limit on files does not apply to pipes
         if (most_bytes_ != RLIM_INFINITY && ::pipe(pipes) != 0) return {};
         const pid_t child = columns_ > 0 ? ::forkpty(&terminal, nullptr, nullptr, nullptr) : ::fork();
         if (child == 0) start(out, err, pipes[1]);
@@ -150,9 +160,10 @@ private:
             ::signal(SIGXFSZ, SIG_IGN);
         } else {
             ::dup2(::open(output_.empty() ? out.c_str() : output_.c_str(), O_WRONLY | O_CREAT, 0666), 1);
-            ::dup2(::open(err.c_str(), O_WRONLY | O_CREAT, 0666), 2);
+            ::dup2(::open(errors_.empty() ? err.c_str() : errors_.c_str(), O_WRONLY | O_CREAT, 0666), 2);
         }
         if (input_ >= 0) ::dup2(input_, 0);
+        for (const int stream : closed_) ::close(stream);
         if (!folder_.empty() && ::chdir(folder_.c_str()) != 0) ::_exit(127);
         for (std::string& variable : environment_) ::putenv(variable.data());
         std::string name = executable_.string();
@@ -163,10 +174,11 @@ private:
         ::_exit(127);
     }
 
-    path executable_, folder_, output_;
+    path executable_, folder_, output_, errors_;
     std::vector<std::string> arguments_, environment_;
     rlim_t most_bytes_ = RLIM_INFINITY;
     int signal_ = 0, input_ = -1;
+    std::vector<int> closed_;
     std::function<bool(pid_t)> when_;
     unsigned short columns_ = 0;
     bool true_colour_ = false;
@@ -174,7 +186,7 @@ private:
 
 inline outcome run(std::vector<std::string> arguments) { return command(program, std::move(arguments)).run(); }
 
-/// What `apriori info` lists behind a title, "baseline, avx2; here: avx2": ["baseline", "avx2"].
+/// The names that `apriori info` lists after a title, "baseline, avx2; here: avx2": ["baseline", "avx2"].
 inline std::vector<std::string> listed(const std::string& title) {
     const outcome o = run({"info"});
     const auto at = o.out.find(title);
@@ -185,7 +197,7 @@ inline std::vector<std::string> listed(const std::string& title) {
     return names;
 }
 
-/// `apriori sample` of the digits, and what else is asked for.
+/// The arguments of `apriori sample` for the digits, followed by `more`.
 inline std::vector<std::string> sample(std::vector<std::string> more) {
     std::vector<std::string> all{"sample", "--model", digits.string(), "--conditions",
                                  (digits / "conditions.safetensors").string()};

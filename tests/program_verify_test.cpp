@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// apriori verify and info: small models of tests/reference on every device and instruction set, and the ways to be wrong.
+// apriori verify and info: small models of tests/reference on every device and instruction set, and wrong models.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "program_testing.hpp"
@@ -14,7 +14,7 @@ namespace {
 
 using namespace program_testing;
 
-/// The tensors of a file of cases, to be changed and written.
+/// The tensors of a file of cases, which can be changed and written.
 struct tensors {
     std::map<std::string, std::pair<std::vector<apriori::index_t>, std::vector<float>>> by_name;
 
@@ -36,7 +36,7 @@ struct tensors {
     }
 };
 
-/// cases/tiny with other cases.
+/// cases/tiny with changed cases.
 struct changed_tiny {
     temporary_folder folder;
 
@@ -69,7 +69,7 @@ TEST_P(every_model, is_within_its_tolerance) {
     EXPECT_EQ(o.code, 0) << o.out << o.err;
     EXPECT_NE(o.out.find(" are within their tolerance"), std::string::npos) << o.out;
     EXPECT_EQ(o.out.find("OVER"), std::string::npos) << o.out;
-    // one line above, one below, and one for each case: the forwards, and two for the sampling trace
+    // one line before, one after, and one for each case: the forwards, and two for the sampling trace
     const tensors recorded(cases / model / "cases.safetensors");
     long expected = 2;
     for (const auto& item : recorded.by_name) expected += item.first.find(".out.") != std::string::npos ? 1 : 0;
@@ -110,10 +110,22 @@ TEST(verify, goes_through_a_folder_of_models) {
     EXPECT_NE(o.out.find("all 11 comparisons"), std::string::npos) << o.out;
 }
 
+TEST(verify, says_each_failure_in_one_line) {
+    const temporary_folder folder;
+    for (const char* model : {"a\nb", "c\nd"}) {
+        std::filesystem::create_directory(folder.path / model);
+        folder.write(std::string(model) + "/cases.safetensors", "");
+    }
+    const outcome o = command(reference_program, {"verify", folder.path.string()}).run();
+    EXPECT_EQ(o.code, 2);
+    EXPECT_EQ(std::count(o.err.begin(), o.err.end(), '\n'), 2) << o.err;
+    EXPECT_NE(o.err.find("a\\x0ab"), std::string::npos) << o.err;
+}
+
 TEST(verify, makes_synthetic_weights_where_there_are_none) {
     const changed_tiny model([](tensors&) {});
     std::filesystem::remove(model.folder.path / "diffusion_pytorch_model.safetensors");
-    const outcome o = model.verify(); // tiny's weights are the synthetic ones
+    const outcome o = model.verify(); // tiny's weights are synthetic
     EXPECT_EQ(o.code, 0) << o.out << o.err;
     EXPECT_NE(o.out.find("synthetic weights"), std::string::npos) << o.out;
 }
@@ -151,7 +163,7 @@ TEST(info, says_what_a_model_costs) {
     for (const char* part : {"preset digits", "862,400", "29 launches", "workspace", "3 times:", "attention",
                              "[layer_norm, multiply, add] contraction [add, gelu]"})
         EXPECT_NE(o.out.find(part), std::string::npos) << o.out << "lacks " << part;
-    // a folder that means the same configuration
+    // a folder with the same configuration
     const outcome folder = run({"info", digits.string(), "--rows", "2"});
     EXPECT_EQ(o.out.substr(o.out.find('\n')), folder.out.substr(folder.out.find('\n')));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pipeline folders of the tiny models for the program's commands that take words, and diffusers' recorded calls of them
-// (tests/reference/pipelines).
+// Pipeline folders of the tiny models, for the program's commands that take words, and diffusers' recorded calls of
+// these pipelines (tests/reference/pipelines).
 #pragma once
 
 #include "apriori/io/safetensors.hpp"
@@ -35,7 +35,7 @@ inline void expect_near(const std::vector<float>& got, const std::vector<float>&
     for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], wanted[i], 2e-5f * largest) << i;
 }
 
-/// A pipeline folder of the tiny models, as diffusers would have written it; with an image encoder it is Kandinsky's.
+/// A pipeline folder of the tiny models, as diffusers would write it. With an image encoder it is Kandinsky's.
 class Words : public testing::Test {
 protected:
     void SetUp() override {
@@ -51,7 +51,7 @@ protected:
         std::filesystem::create_directory_symlink(models / "image_encoder",
                                                   folder.path / "kandinsky" / "image_encoder");
     }
-    /// Runs a command of the program on one of the two, with --out e.safetensors.
+    /// Runs a command of the program on one of the two folders, with --out e.safetensors.
     outcome run_on(const std::string& kind, const std::string& name, std::vector<std::string> more) {
         std::vector<std::string> all{name, "--model", (folder.path / kind).string(), "--out", out.string()};
         all.insert(all.end(), more.begin(), more.end());

@@ -59,7 +59,7 @@ TEST_F(Words, InterpolationIsTheWeightedSumOfItsParts) {
     for (std::size_t i = 0; i < 12; ++i) wanted[i] = 0.75f * alone[i] - 0.5f * image[i];
     expect_near(tensor_of(out, "image_embeds"), wanted);
 
-    // from the first to the second, the ends being the texts alone
+    // from the first to the second; the first and the last frame are those of the texts
     ASSERT_EQ(run_on("unclip", "interpolate",
                      {"--seed", "5", "--steps", "4", "--frames", "3", "--text", seven, "9", "--text", two, "9"})
                   .code,
@@ -70,7 +70,8 @@ TEST_F(Words, InterpolationIsTheWeightedSumOfItsParts) {
     for (std::size_t i = 0; i < 12; ++i) ASSERT_NEAR(frames[12 + i], 0.5f * (frames[i] + frames[24 + i]), 1e-4f) << i;
 }
 
-// 2.1's class in diffusers adds up all samples (with recorded numbers in pipelines_test.cpp), 2.2's keeps them apart.
+// The class of version 2.1 in diffusers adds up all samples (with recorded numbers in pipelines_test.cpp); that of 2.2
+// keeps them apart.
 TEST_F(Words, InterpolationAddsUpSamplesWhereDiffusersClassDoes) {
     const std::vector<std::string> mix{"--seed", "7",   "--steps", "3",      "--samples", "3",
                                        "--text", seven, "0.5",     "--text", two,         "0.25"};
@@ -93,7 +94,8 @@ TEST_F(Words, InterpolationAddsUpSamplesWhereDiffusersClassDoes) {
         EXPECT_EQ(with_class(name), apart) << name;
 }
 
-// The folder of a combined pipeline has the decoder's parts under their own names, and the prior's with prior_ in front.
+// The folder of a combined pipeline has the decoder's parts under their own names, and the prior's with the prefix
+// prior_.
 TEST_F(Words, TheFolderOfACombinedPipelineIsThePriors) {
     const path combined = folder.path / "combined", plain = folder.path / "kandinsky";
     std::filesystem::create_directories(combined);
@@ -170,6 +172,36 @@ TEST_F(Words, EncodedTextsAreConditions) {
     EXPECT_EQ(tensor_of(out, "image_embeds"), words);
 }
 
+TEST_F(Words, EncodingIsInterrupted) {
+    std::vector<std::string> all{"encode", "--model", digits.string(), "--threads", "1", "--out", out.string()};
+    for (int i = 0; i < 5000; ++i) all.push_back("seven and " + std::to_string(i));
+    const outcome o =
+        command(program, all).interrupted_by(SIGINT, [](pid_t p) { return processor_seconds(p) > 0.1; }).run();
+    EXPECT_EQ(o.code, 130) << o.err;
+    EXPECT_NE(o.err.find("interrupted; nothing was written"), std::string::npos) << o.err;
+    EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+// CLI11 takes "[a, b]" for a list.
+TEST_F(Words, TextsInBracketsStayAsTheyAre) {
+    const std::vector<std::string> texts{"[a cat, sitting]", "[seven]", "[]", "two"};
+    ASSERT_EQ(run_on("unclip", "encode", texts).code, 0);
+    const auto file = apriori::io::safetensors_source::open(out);
+    ASSERT_TRUE(file.ok());
+    EXPECT_EQ(file->size(), 5 * 3U);
+    for (const std::string& text : texts) EXPECT_TRUE(file->find(text + ".text_embeds").has_value()) << text;
+    const std::vector<std::string> mixtures[] = {{"--text", "[a, b]", "1"}, {"--text=[a, b]", "1"}};
+    for (const auto& text : mixtures) {
+        std::vector<std::string> all{"--steps", "2", "--negative", "[c, d]"};
+        all.insert(all.end(), text.begin(), text.end());
+        const outcome o = run_on("unclip", "interpolate", all);
+        ASSERT_EQ(o.code, 0) << o.err;
+        const std::string bytes = read_all(out);
+        EXPECT_NE(bytes.find("1.00 [a, b]"), std::string::npos);
+        EXPECT_NE(bytes.find("[c, d]"), std::string::npos);
+    }
+}
+
 TEST_F(Words, TextsThatCannotNameATensorAreEncoded) {
     std::string lengthy;
     while (lengthy.size() < 3000) lengthy += two + ' ';
@@ -185,7 +217,7 @@ TEST_F(Words, TextsThatCannotNameATensorAreEncoded) {
     const auto file = apriori::io::safetensors_source::open(conditions);
     ASSERT_TRUE(file.ok());
     EXPECT_EQ(file->size(), 6 * 3U);
-    // What each name gives is what the words give.
+    // Each name gives the same as its words.
     for (std::size_t i = 0; i < texts.size(); ++i) {
         ASSERT_EQ(run_on("unclip", "sample", {"--seed", "8", "--steps", "2", texts[i]}).code, 0);
         const auto words = tensor_of(out, "image_embeds");
@@ -194,7 +226,7 @@ TEST_F(Words, TextsThatCannotNameATensorAreEncoded) {
         ASSERT_EQ(named.code, 0) << named.err;
         EXPECT_EQ(tensor_of(out, "image_embeds"), words) << names[i];
     }
-    // So it is in a batch.
+    // The same in a batch.
     const path lines = folder.write("lines.jsonl", "{\"prompt\": \"a\\nb\"}\n{\"prompt\": \"" + lengthy + "\"}\n");
     const outcome batch = command(reference_program, {"encode", "--model", (folder.path / "unclip").string(), "--batch",
                                                       lines.string(), "--out", (folder.path / "many").string()})
@@ -203,7 +235,7 @@ TEST_F(Words, TextsThatCannotNameATensorAreEncoded) {
     EXPECT_FALSE(tensor_of(folder.path / "many" / "000002.safetensors", "text_1.text_embeds").empty());
 }
 
-// Metadata is UTF-8; a text or a file's name may be any bytes.
+// Metadata is UTF-8, but a text or a file name may have any bytes.
 TEST_F(Words, WhatIsNotUtf8IsReplacedInTheMetadata) {
     const path odd = folder.path / "odd\xFF";
     std::filesystem::create_directory_symlink(folder.path / "kandinsky", odd);
@@ -228,7 +260,7 @@ TEST_F(Words, WhatIsNotUtf8IsReplacedInTheMetadata) {
     EXPECT_NE(all.find("negative_prompt=\"c\uFFFD\"\n"), std::string::npos) << all;
 }
 
-// Both encoders as transformers' CLIPModel keeps them: one config.json, one file of weights.
+// Both encoders as transformers' CLIPModel stores them: one config.json and one file of weights.
 TEST_F(Words, AFolderOfAClipModelIsBothEncoders) {
     const path both = folder.path / "clip", model = folder.path / "kandinsky";
     std::filesystem::create_directories(both);
