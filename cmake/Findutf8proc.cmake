@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# utf8proc as the target utf8proc::utf8proc: from its own CMake package, which newer releases install, or from the header
-# and the library, which is what Debian has.
+# utf8proc as the target utf8proc::utf8proc: from its own CMake package, which newer releases install, or from the
+# header and the library, as Debian installs them.
 find_package(utf8proc CONFIG QUIET)
 if(NOT TARGET utf8proc::utf8proc)
     find_path(utf8proc_INCLUDE_DIR utf8proc.h)

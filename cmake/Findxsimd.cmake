@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# xsimd as the target xsimd: from its own CMake package, or, where CMake does not look for that (Debian's lies in a folder of its
-# architecture, which other machines' compilers can use all the same), from its headers.
+# xsimd as the target xsimd: from its own CMake package, or from its headers where CMake does not find that package.
+# (Debian's is in a folder for its architecture, but compilers for other machines can use the headers too.)
 find_package(xsimd CONFIG QUIET)
 if(NOT TARGET xsimd)
     find_path(xsimd_INCLUDE_DIR xsimd/xsimd.hpp)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # apriori_add_bench(<name> <config.json>... [FORMATS <format>...])
 #
-# A Google Benchmark program <name> that times the PriorTransformers of these configurations side by side, on all cores, with
-# weights in each of the formats (default: f32): a forward of two rows, and where the model samples incrementally a step. Building
-# the target <name>_table runs it, prints a table and leaves <name>_variants/variants.json and variants.svg in the current
-# binary folder. A variant is named after the folder of its model: models/karlo/prior/config.json is karlo.
+# A Google Benchmark program <name> that compares the PriorTransformers of these configurations, on all cores, with
+# weights in each of the formats (default: f32): it times a forward of two rows, and a step if the model samples
+# incrementally. Building the target <name>_table runs it, prints a table and writes <name>_variants/variants.json and
+# variants.svg to the current binary folder. A variant is named after the folder of its model:
+# models/karlo/prior/config.json is karlo.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/apriori_add_config.cmake")
@@ -23,7 +24,7 @@ function(apriori_add_bench name)
     if(NOT TARGET benchmark::benchmark)
         message(FATAL_ERROR "apriori_add_bench: needs Google Benchmark (Debian: apt install libbenchmark-dev)")
     endif()
-    # beside this file in an installed package, in bench/ and scripts/ of the source
+    # next to this file in an installed package, in bench/ and scripts/ in the source
     foreach(place IN ITEMS bench ../bench ../scripts)
         if(EXISTS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${place}/variants.hpp")
             set(headers "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${place}")
@@ -56,10 +57,11 @@ function(apriori_add_bench name)
             string(MAKE_C_IDENTIFIER "${model}_${number}" variant)
         endwhile()
         list(APPEND taken ${variant})
-        apriori_add_config(${name} ${variant} "${config}")
-        string(APPEND includes "#include \"${variant}.hpp\"\n")
+        # A folder may have a name that C++ does not take, such as `new`.
+        apriori_add_config(${name} model_${variant} "${config}")
+        string(APPEND includes "#include \"model_${variant}.hpp\"\n")
         foreach(format IN LISTS arg_FORMATS)
-            string(APPEND variants "    apriori::bench::variant<::${variant}, apriori::${format}>(\"${variant} ${format}\");\n")
+            string(APPEND variants "    apriori::bench::variant<::model_${variant}, apriori::${format}>(\"${variant} ${format}\");\n")
         endforeach()
     endforeach()
     file(CONFIGURE OUTPUT "${source}" @ONLY CONTENT [[

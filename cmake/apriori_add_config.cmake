@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # apriori_add_config(<target> <name> <config.json>)
 #
-# Turns the config.json of a diffusers PriorTransformer, or of one of transformers' CLIP encoders (which gives a CLIPTextConfig
-# or CLIPVisionConfig) or of its CLIPModel (which gives both as clip_model_configs), into a constexpr header. After
+# Turns a config.json into a constexpr header. It may be that of a diffusers PriorTransformer, of one of transformers'
+# CLIP encoders (which gives a CLIPTextConfig or CLIPVisionConfig), or of its CLIPModel (which gives both as
+# clip_model_configs). After
 #
 #     apriori_add_config(my_program my_prior models/prior/config.json)
 #
@@ -10,9 +11,9 @@
 #
 #     #include "my_prior.hpp"      // inline constexpr apriori::PriorConfig my_prior{...};
 #
-# The header holds the text of the file, which the compiler reads by the code that reads it at run time
-# (apriori/core/read_config.hpp): what io::load_config refuses does not compile, and the error is the same. A changed file is
-# read again by the next build.
+# The header contains the text of the file. The compiler reads it with the code that reads it at run time
+# (apriori/core/read_config.hpp): a file that io::load_config refuses does not compile, and the error is the same. If
+# the file changes, the next build reads it again.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 
@@ -31,7 +32,7 @@ function(apriori_add_config target name config)
     endif()
 endfunction()
 
-# apriori_write_config(<name> <config.json> <header>): the header alone, for no target.
+# apriori_write_config(<name> <config.json> <header>): writes only the header, for no target.
 function(apriori_write_config name config header)
     if(NOT name MATCHES "^[A-Za-z_][A-Za-z0-9_]*$")
         message(FATAL_ERROR "apriori_add_config: the name \"${name}\" is not a C++ identifier")
@@ -50,7 +51,7 @@ function(apriori_write_config name config header)
     elseif(NOT type STREQUAL "OBJECT")
         message(FATAL_ERROR "apriori: this file holds no JSON object\n  ${config}")
     endif()
-    set(mark "json") # ends no raw string early
+    set(mark "json") # must not end a raw string early
     while(json MATCHES "\\)${mark}\"")
         string(APPEND mark "_")
     endwhile()
@@ -72,7 +73,7 @@ function(apriori_write_config name config header)
     endif()
 endfunction()
 
-# <out>: the class of the model that a config.json is of; PriorTransformer unless it says otherwise.
+# <out>: the class of a config.json's model; PriorTransformer unless the file names another one.
 function(_apriori_config_class out config)
     set(json "{}")
     if(EXISTS "${config}" AND NOT IS_DIRECTORY "${config}")

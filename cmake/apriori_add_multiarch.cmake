@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 # apriori_add_multiarch(<target> <source.cpp> ENTRY <function> [LIBS <library>...] [ARCHS <instruction set>...])
 #
-# Compiles one source several times, each time for another instruction set, into <target>, which chooses at run time:
+# Compiles one source several times, for different instruction sets, into <target>, which chooses at run time:
 #
-#     baseline     what every machine of the kind has
+#     baseline     what every machine of that kind of processor has
 #     avx2         AVX2 and FMA
 #     avx512       AVX-512 F, CD, DQ, BW and VL
 #     avx512vnni   the same with VNNI and BF16
 #     amx          the same with matrix units: AMX-TILE, AMX-BF16 and AMX-INT8
 #     dotprod      on 64-bit Arm: Armv8.2 with dot products of bytes, SDOT
-#     i8mm         the same with I8MM and BF16, which Armv8.6 has: USDOT and BFDOT
-#     native       everything that the compiling machine has: for programs that stay there
+#     i8mm         the same with I8MM and BF16 of Armv8.6: USDOT and BFDOT
+#     native       everything that the compiling machine has, for programs that stay there
 #
-# The default is all that the processor's kind has, but native. The source, which may be generated, defines
+# The default is all sets for that kind of processor except native. The source, which may be generated, defines
 #
-#     extern "C" const void* <function>() { ... }     // returns a table of functions, say
+#     extern "C" const void* <function>() { ... }     // returns, for example, a table of functions
 #
 # and other sources of <target> declare and use
 #
 #     std::span<const apriori::arch_entry> <function>_archs();     // apriori/core/arch_choice.hpp
 #     auto build = apriori::choose_arch(<function>_archs());
 #
-# Each build is linked into one object that has that one symbol: inline functions of the library and of std, compiled for a
-# newer instruction set, cannot take the place of the same functions elsewhere in the program. The target's property
-# APRIORI_MULTIARCH_OBJECTS lists these objects. Where baseline or native is the only one, nothing needs closing. Instruction
-# sets of another kind of processor are left out; where that leaves none, there is the baseline.
+# Each build is linked into one object with that one symbol: inline functions of the library and of std that are
+# compiled for a newer instruction set cannot replace the same functions elsewhere in the program. The target's property
+# APRIORI_MULTIARCH_OBJECTS lists these objects. If baseline or native is the only build, its symbols stay as they are.
+# Instruction sets of other kinds of processors are left out; if none remains, baseline is built.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 
@@ -73,11 +73,14 @@ function(apriori_add_multiarch target source)
         set(build ${target}_${arg_ENTRY}_${arch})
         add_library(${build} OBJECT "${source}")
         target_link_libraries(${build} PRIVATE ${arg_LIBS})
-        # GNU unique symbols stay global whatever objcopy is told; without them they are weak, and can be closed in
+        # ld -r and objcopy need machine code, which objects for link-time optimisation do not have.
+        set_target_properties(${build} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
+        target_compile_options(${build} PRIVATE -fno-lto)
+        # GNU unique symbols stay global whatever objcopy is told; with this flag they are weak, and can be made local.
         target_compile_options(${build} PRIVATE ${flags_${arch}} $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
         string(APPEND declarations "extern \"C\" const void* ${arg_ENTRY}_${arch}();\n")
         string(APPEND entries "        {\"${arch}\", ${arg_ENTRY}_${arch}},\n")
-        if(arg_ARCHS MATCHES "^(baseline|native)$") # one build that is for every machine the program runs on
+        if(arg_ARCHS MATCHES "^(baseline|native)$") # one build, for every machine that runs the program
             target_compile_definitions(${build} PRIVATE ${arg_ENTRY}=${arg_ENTRY}_${arch})
             target_sources(${target} PRIVATE $<TARGET_OBJECTS:${build}>)
             continue()

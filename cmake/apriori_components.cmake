@@ -1,28 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-# The components of apriori: what each needs, and the targets apriori::<component>. Used by the project itself and,
-# installed, by find_package(apriori COMPONENTS ...): there is one table.
+# The components of apriori: the packages that each needs, and the targets apriori::<component>. The project itself uses
+# this table, and after installation find_package(apriori COMPONENTS ...) does.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 
 #   component   package to find                 its target                       apt package
 set(_apriori_core   "")
-set(_apriori_scalar "") # the device cpu without xsimd: scalar_arch, plain floats
+set(_apriori_scalar "") # the CPU without xsimd: scalar_arch, plain floats
 set(_apriori_cpu    "xsimd"         "xsimd"                         "libxsimd-dev")
 set(_apriori_eigen  "Eigen3"        "Eigen3::Eigen"                 "libeigen3-dev")
 set(_apriori_io     "")
 set(_apriori_text   "utf8proc"      "utf8proc::utf8proc"            "libutf8proc-dev")
 set(_apriori_openmp "OpenMP"        "OpenMP::OpenMP_CXX"            "g++, or libomp-dev for clang")
 set(_apriori_mpi    "MPI"           "MPI::MPI_CXX"                  "libopenmpi-dev")
-set(_apriori_compiled "") # io, text and cpu, each with its own
+set(_apriori_compiled "") # io, text and cpu, each with its own packages
 set(_apriori_cuda   "CUDAToolkit"   "CUDA::cudart"                  "nvidia-cuda-toolkit")
 foreach(_c IN ITEMS core scalar cpu eigen io text openmp mpi cuda compiled)
     set_property(GLOBAL PROPERTY _apriori_component_${_c} "${_apriori_${_c}}")
 endforeach()
 set_property(GLOBAL PROPERTY _apriori_components core scalar cpu eigen io text openmp mpi cuda compiled)
-set_property(GLOBAL PROPERTY _apriori_cmake_dir "${CMAKE_CURRENT_LIST_DIR}") # Findutf8proc.cmake and Findxsimd.cmake lie there, installed too
+# contains Findutf8proc.cmake and Findxsimd.cmake, also when installed
+set_property(GLOBAL PROPERTY _apriori_cmake_dir "${CMAKE_CURRENT_LIST_DIR}")
 
-# Looks for what the component needs. <why_not> is empty when it is there, else one line that says what is missing.
-# A macro, so that what the packages define is seen by the caller.
+# find_package with global targets: every target that links apriori::<component> sees them, wherever it was added. MPI
+# without the C++ bindings, which MPI 3 removed. The caller's variables keep their values.
+macro(_apriori_find_package _apriori_name)
+    foreach(_apriori_variable IN ITEMS CMAKE_FIND_PACKAGE_TARGETS_GLOBAL MPI_CXX_SKIP_MPICXX)
+        unset(_apriori_kept_${_apriori_variable})
+        if(DEFINED ${_apriori_variable})
+            set(_apriori_kept_${_apriori_variable} "${${_apriori_variable}}")
+        endif()
+        set(${_apriori_variable} ON)
+    endforeach()
+    find_package(${_apriori_name} QUIET)
+    foreach(_apriori_variable IN ITEMS CMAKE_FIND_PACKAGE_TARGETS_GLOBAL MPI_CXX_SKIP_MPICXX)
+        unset(${_apriori_variable})
+        if(DEFINED _apriori_kept_${_apriori_variable})
+            set(${_apriori_variable} "${_apriori_kept_${_apriori_variable}}")
+        endif()
+    endforeach()
+endmacro()
+
+# Looks for the packages that the component needs. <why_not> is empty if they are found, otherwise one line that says
+# what is missing. A macro, so that the caller sees the variables of the packages.
 macro(apriori_find_component component why_not)
     set(${why_not} "")
     get_property(_apriori_all GLOBAL PROPERTY _apriori_components)
@@ -41,24 +61,18 @@ macro(apriori_find_component component why_not)
         list(GET _apriori_needs 1 _apriori_target)
         list(GET _apriori_needs 2 _apriori_apt)
         if(NOT TARGET ${_apriori_target})
-            # Global: whoever links apriori::<component> sees the package's targets, wherever it was added from.
-            set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
             set(_apriori_module_path "${CMAKE_MODULE_PATH}")
             get_property(_apriori_dir GLOBAL PROPERTY _apriori_cmake_dir)
             list(APPEND CMAKE_MODULE_PATH "${_apriori_dir}")
-            set(MPI_CXX_SKIP_MPICXX TRUE) # the C++ bindings, which MPI 3 took away
-            find_package(${_apriori_package} QUIET)
+            _apriori_find_package(${_apriori_package})
             set(CMAKE_MODULE_PATH "${_apriori_module_path}")
-            unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)
         endif()
         if(NOT TARGET ${_apriori_target})
             set(${why_not} "component ${component} needs ${_apriori_package} (Debian: apt install ${_apriori_apt})")
         elseif("${component}" STREQUAL "eigen" AND DEFINED Eigen3_VERSION AND Eigen3_VERSION VERSION_LESS 3.4)
             set(${why_not} "component eigen needs Eigen 3.4 or newer, not ${Eigen3_VERSION} (Debian: apt install libeigen3-dev)")
         elseif("${component}" STREQUAL "eigen" AND NOT TARGET Threads::Threads)
-            set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
-            find_package(Threads QUIET)
-            unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)
+            _apriori_find_package(Threads)
         endif()
     endif()
 endmacro()
@@ -69,7 +83,7 @@ function(apriori_define_component component kind include_dir)
         return()
     endif()
     if(component STREQUAL "compiled")
-        # Of its source in whatever build uses it, so that it is compiled as the rest of the program.
+        # Compiled from source in each build that uses it, with the flags of the rest of the program.
         foreach(part IN ITEMS core cpu io text)
             apriori_define_component(${part} ${kind} "${include_dir}")
         endforeach()
@@ -94,13 +108,12 @@ function(apriori_define_component component kind include_dir)
         if(kind STREQUAL "IN_TREE" AND PROJECT_IS_TOP_LEVEL)
             target_include_directories(${target} INTERFACE "$<BUILD_INTERFACE:${include_dir}>")
         elseif(kind STREQUAL "IN_TREE")
-            # As from a package: a user's warnings are about the user's code.
+            # Like a package's headers, so that users only get warnings about their own code.
             target_include_directories(${target} SYSTEM INTERFACE "$<BUILD_INTERFACE:${include_dir}>")
         else()
             target_include_directories(${target} INTERFACE "${include_dir}")
         endif()
         target_compile_features(${target} INTERFACE cxx_std_20)
-        add_library(apriori::apriori ALIAS ${target})
         return()
     endif()
     target_link_libraries(${target} INTERFACE apriori::core)
@@ -116,7 +129,7 @@ function(apriori_define_component component kind include_dir)
         # xsimd's headers, not its target: Debian's xsimd 8.1 tells the linker -lxtl, a header-only library.
         get_target_property(dirs ${dependency} INTERFACE_INCLUDE_DIRECTORIES)
         if(CMAKE_CROSSCOMPILING AND EXISTS "/usr/include/xsimd/xsimd.hpp" AND "/usr/include" IN_LIST dirs)
-            # Beside them lies the C library of the machine that compiles: xsimd alone, under another folder.
+            # The same folder has the C library of the compiling machine: only xsimd, in another folder.
             set(dirs "${CMAKE_BINARY_DIR}/apriori_xsimd")
             file(MAKE_DIRECTORY "${dirs}")
             file(CREATE_LINK /usr/include/xsimd "${dirs}/xsimd" SYMBOLIC)

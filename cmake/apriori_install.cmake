@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake --install: the component `headers`, which needs no build (the headers, the CMake package, the .pc files, the licence), and the component
-# `program`, where it was built.
+# cmake --install: the component `headers`, which needs no build (the headers, the CMake package, the .pc files, the
+# licence), and the component `program`, if it was built.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/apriori")
 
-# A library that has apriori in its tree and links its targets can be exported: CMake then knows them by the names that
-# find_package(apriori) gives them. The export itself is never installed, since the package defines those targets.
+# A library that includes apriori's source and links its targets can be exported: CMake then uses the names that
+# find_package(apriori) defines. The export itself is never installed, since the package defines those targets.
 install(TARGETS ${_targets} EXPORT apriori ARCHIVE COMPONENT apriori_never EXCLUDE_FROM_ALL)
 install(EXPORT apriori NAMESPACE apriori:: DESTINATION "${_package_dir}" COMPONENT apriori_never EXCLUDE_FROM_ALL)
 
@@ -27,8 +27,9 @@ install(FILES "${PROJECT_BINARY_DIR}/apriori-config.cmake" "${PROJECT_BINARY_DIR
               cmake/apriori_add_multiarch.cmake cmake/apriori_link_file.cmake
               cmake/Findutf8proc.cmake cmake/Findxsimd.cmake
         DESTINATION "${_package_dir}" COMPONENT headers)
-# For pkg-config: apriori has the headers and what the device cpu needs, and each of the others one component more. A .pc file finds the
-# headers from where it lies. Flags of compilers, -std=c++20 among them, are the user's.
+# For pkg-config: apriori has the headers and the requirements of the CPU device, and each of the others adds one
+# component. A .pc file finds the headers relative to its own place. Users choose the compiler's flags, including
+# -std=c++20.
 set(_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 if(IS_ABSOLUTE "${_pc_dir}")
     set(PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
@@ -37,7 +38,7 @@ else()
     set(PC_PREFIX "\${pcfiledir}/${PC_PREFIX}")
 endif()
 set(PC_INCLUDEDIR "\${prefix}")
-cmake_path(APPEND PC_INCLUDEDIR "${CMAKE_INSTALL_INCLUDEDIR}") # which may be absolute
+cmake_path(APPEND PC_INCLUDEDIR "${CMAKE_INSTALL_INCLUDEDIR}") # may be absolute
 # _apriori_pkg_config(<name> <what it adds> REQUIRES <packages> CFLAGS <flags> LIBS <flags>)
 function(_apriori_pkg_config PC_NAME what)
     cmake_parse_arguments(PARSE_ARGV 2 PC "" "REQUIRES;CFLAGS;LIBS" "")
@@ -49,7 +50,7 @@ find_package(PkgConfig QUIET)
 set(_xsimd "")
 if(PkgConfig_FOUND)
     pkg_check_modules(_apriori_xsimd QUIET xsimd)
-    if(_apriori_xsimd_FOUND) # else it is on the compiler's path, or the user says where
+    if(_apriori_xsimd_FOUND) # otherwise it is on the compiler's path, or the user says where it is
         set(_xsimd "xsimd >= 8.1")
     endif()
 endif()

@@ -5,9 +5,10 @@
 #
 #     extern "C" const unsigned char <symbol>[], <symbol>_end[];
 #
-# io::linked_source reads weights from a safetensors file that is linked so, and io::linked_image uses a packed file where it lies.
-# The assembler reads the file (.incbin), by gcc and clang alike, for ELF and WebAssembly: it costs no time to compile however large
-# it is. A file that the build makes is made first. SECTION is for a linker script to place; .rodata.<symbol> otherwise.
+# io::linked_source reads weights from a safetensors file that is linked this way, and io::linked_image uses a packed
+# file in place. The assembler reads the file (.incbin), with gcc and clang, for ELF and WebAssembly: even a large file
+# takes no compile time. A file that the build generates is generated first. SECTION names a section for a linker
+# script; the default is .rodata.<symbol>.
 include_guard(GLOBAL)
 cmake_policy(VERSION 3.25)
 

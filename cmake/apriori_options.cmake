@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every option of the build, its default and what it may hold.
+# Every option of the build, with its default and its allowed values.
 
-# As a subproject apriori is its targets and nothing else; on its own it builds all it has.
+# As a subproject apriori defines only its targets; as the top-level project it builds everything.
 option(APRIORI_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(APRIORI_BUILD_BENCH "Build the benchmarks: ON, OFF, or CHECK, which compiles them and makes no programs"
        ${PROJECT_IS_TOP_LEVEL})
@@ -42,8 +42,8 @@ function(_apriori_check option values allowed)
     endforeach()
 endfunction()
 
-# Presets of models/prior_config.hpp. Those of one line are equal configurations: the first that is asked for is
-# compiled and serves for all of them.
+# Presets of models/prior_config.hpp. Those on one line are equal configurations: the first one that is requested is
+# compiled and used for all of them.
 set(APRIORI_PRESET_GROUPS
     "karlo_v1_alpha,kandinsky_2_1,stable_unclip"
     "kandinsky_2_2"
@@ -52,7 +52,7 @@ set(APRIORI_PRESET_GROUPS
     "digits")
 string(REPLACE "," ";" APRIORI_PRESET_NAMES "${APRIORI_PRESET_GROUPS}")
 
-# The CLIP encoders in front of them (models/clip_config.hpp): the program turns words into embeddings where it has both.
+# The CLIP encoders before them (models/clip_config.hpp): the program turns words into embeddings if it has both.
 foreach(_preset IN ITEMS karlo_v1_alpha kandinsky_2_1 stable_unclip)
     set(APRIORI_TEXT_ENCODER_${_preset} clip_vit_l_14)
 endforeach()
@@ -61,7 +61,8 @@ set(APRIORI_TEXT_ENCODER_kandinsky_2_2 clip_vit_big_g_14)
 set(APRIORI_IMAGE_ENCODER_kandinsky_2_2 clip_vit_big_g_14_vision)
 set(APRIORI_TEXT_ENCODER_digits digits_text)
 
-# The program's instruction sets, the oldest first, and weight formats (core/weight_format.hpp): adding one is a word here.
+# The program's instruction sets, the oldest first, and weight formats (core/weight_format.hpp): add a word here to add
+# one.
 set(APRIORI_ARCH_NAMES baseline avx2 avx512 avx512vnni amx)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     set(APRIORI_ARCH_NAMES baseline dotprod i8mm)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Conan 2 package: conan create cmake/packaging/conan [-o "&:xsimd=system"] [-o "&:eigen=conan"] ...
 
-CMake finds the package's own apriori-config.cmake, so components and functions are those of docs/getting-started.md.
+CMake finds the package's own apriori-config.cmake, so components and functions are those in docs/getting-started.md.
 """
 import os
 import re
@@ -13,7 +13,7 @@ from conan.tools.files import copy, load, rmdir
 
 required_conan_version = ">=2.2"
 
-SOURCE = os.path.join("..", "..", "..")  # of this folder: the root of the project
+SOURCE = os.path.join("..", "..", "..")  # the root of the project
 
 
 class AprioriConan(ConanFile):
@@ -23,7 +23,7 @@ class AprioriConan(ConanFile):
     topics = ("tensor", "expression-templates", "simd", "diffusion", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    # Where a component's library comes from: a package of Conan, the system, or none; then the component is not used.
+    # The source of a component's library: a Conan package, the system, or none, which leaves the component out.
     options = {library: ["conan", "system", "none"] for library in ("xsimd", "eigen", "utf8proc")}
     default_options = {"xsimd": "conan", "eigen": "none", "utf8proc": "none"}
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cpack -G DEB: libapriori-dev (the headers, the CMake package, the .pc files, the guide) for every architecture, and apriori (the
-# program) for this one, where it was built. They depend on Debian's packages, and install below /usr.
+# cpack -G DEB: libapriori-dev (the headers, the CMake package, the .pc files, the guide) for every architecture, and
+# apriori (the program) for this one, if it was built. They depend on Debian's packages, and install below /usr.
 if(NOT PROJECT_IS_TOP_LEVEL OR NOT APRIORI_INSTALL)
     return()
 endif()
@@ -8,11 +8,12 @@ endif()
 set(CPACK_PACKAGE_CONTACT "The apriori authors <authors@apriori.invalid>" CACHE STRING
     "Who makes the package, as a name <address>: its field Maintainer")
 
-# What Debian wants beside a package's files, in a folder of its name. These components are installed by cpack alone.
+# The files that Debian requires besides a package's own, in a folder with its name. Only cpack installs these
+# components.
 set(_doc "${CMAKE_INSTALL_DATADIR}/doc")
 find_program(APRIORI_GZIP gzip)
 mark_as_advanced(APRIORI_GZIP)
-string(TIMESTAMP _date "%a, %d %b %Y %H:%M:%S +0000" UTC) # of SOURCE_DATE_EPOCH, where it is set
+string(TIMESTAMP _date "%a, %d %b %Y %H:%M:%S +0000" UTC) # SOURCE_DATE_EPOCH, if it is set
 foreach(_package IN ITEMS libapriori-dev apriori)
     set(_component debian_${_package})
     install(FILES cmake/packaging/debian/copyright DESTINATION "${_doc}/${_package}" COMPONENT ${_component} EXCLUDE_FROM_ALL)
@@ -60,7 +61,7 @@ if(TARGET apriori_program)
     set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION science)
     set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "The program samples image embeddings of unCLIP priors from words, compares
 models with recorded numbers, packs weights and measures speed.")
-    set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON) # by dpkg-shlibdeps of dpkg-dev, and file
+    set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON) # with dpkg-shlibdeps of dpkg-dev, and file
 endif()
 
 include(CPack)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An expression on the device cpu, and the version; with the components for them, on the device eigen, and a text cleaned up.
+// An expression on the CPU device, and the version; also an expression on the Eigen device and a cleaned-up text, if
+// these components exist.
 #include <apriori/core/version.hpp>
 #include <apriori/device/cpu/device.hpp>
 #include <apriori/expr.hpp>

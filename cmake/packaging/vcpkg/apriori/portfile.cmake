@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# An overlay port of the checkout that it lies in: vcpkg install --overlay-ports=cmake/packaging/vcpkg apriori
+# An overlay port of the checkout that contains it: vcpkg install --overlay-ports=cmake/packaging/vcpkg apriori
 set(SOURCE_PATH "${CURRENT_PORT_DIR}/../../../..")
 cmake_path(NORMAL_PATH SOURCE_PATH)
 
-set(VCPKG_BUILD_TYPE release) # headers, the same in both
+set(VCPKG_BUILD_TYPE release) # headers, which are the same in both
 vcpkg_check_features(OUT_FEATURE_OPTIONS FEATURE_OPTIONS
     INVERTED_FEATURES
-        cpu CMAKE_DISABLE_FIND_PACKAGE_PkgConfig # then apriori.pc requires no xsimd
+        cpu CMAKE_DISABLE_FIND_PACKAGE_PkgConfig # apriori.pc then requires no xsimd
 )
 vcpkg_cmake_configure(
     SOURCE_PATH "${SOURCE_PATH}"

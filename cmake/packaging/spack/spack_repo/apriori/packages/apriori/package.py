@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Of the checkout that it lies in:
+# A package of the checkout that contains it:
 #     spack repo add cmake/packaging/spack/spack_repo/apriori
 #     spack dev-build apriori@main
 import pathlib
@@ -39,6 +39,6 @@ class Apriori(CMakePackage):
             self.define("APRIORI_BUILD_EXAMPLES", False),
             self.define("APRIORI_CUDA", "OFF"),
             self.define("APRIORI_BUILD_PROGRAM", False),
-            # without xsimd apriori.pc does not require it, whatever the system has
+            # without xsimd apriori.pc must not require it, even if the system has it
             self.define("CMAKE_DISABLE_FIND_PACKAGE_PkgConfig", self.spec.satisfies("~cpu")),
         ]
