@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expression core beside the libraries that a user would take instead, on one thread: Eigen's Tensor module, and xtensor
-// where it is installed. Every line computes the same numbers, checked before it is timed; GB/s counts what must be read and
-// written once, beside the reading that this machine does at most.
+// The expression core compared with the libraries that a user might take instead, on one thread: Eigen's Tensor module,
+// and xtensor if it is installed. Every line computes the same numbers, which are checked before it is timed. GB/s
+// counts what has to be read and written once, next to the rate at which this machine reads.
 #include "apriori/device/cpu/ceilings.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/eigen/bridge.hpp"
@@ -38,7 +38,7 @@ auto xtensor_of(tensor<float, extents<dyn, C>>& t) {
     const std::array<std::size_t, 2> shape{static_cast<std::size_t>(t.ext()[0]), static_cast<std::size_t>(C)};
     return xt::adapt(t.data(), shape[0] * shape[1], xt::no_ownership(), shape);
 }
-/// Reductions along a row, computed at once, as columns.
+/// Reductions along a row, evaluated immediately, as columns.
 const auto by_row = xt::keep_dims | xt::evaluation_strategy::immediate;
 #endif
 
@@ -65,7 +65,8 @@ struct operands {
     tensor<float, extents<Cols>> b;
 };
 
-/// Times body(), which computes `out`, after comparing it with what apriori computes; it moves `streams` arrays like out.
+/// Times body(), which computes `out`, after comparing the result with apriori's. It reads and writes `streams` arrays
+/// of out's size.
 void measure(benchmark::State& state, std::span<const float> expected, std::span<const float> out, double streams,
              const std::function<void()>& body) {
     body();
@@ -80,7 +81,7 @@ void measure(benchmark::State& state, std::span<const float> expected, std::span
     state.counters["GB/s"] = benchmark::Counter(bytes * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-/// out = e on the cpu device, in a workspace made once.
+/// out = e on the CPU device, in a workspace that is made once.
 template <class Out, class E>
 std::function<void()> assigned(const Out& out, const E& e) {
     const auto memory = std::make_shared<host_buffer>(plan<cpu<>>(e).workspace);
@@ -96,7 +97,7 @@ std::array<Eigen::Index, 2> shape_of(const operands<Cols>& o) {
     return {o.rows(), Cols};
 }
 
-/// gelu(y), as Eigen's Tensor module writes it.
+/// gelu(y) as written with Eigen's Tensor module.
 template <class Y>
 auto eigen_gelu(const Y& y) {
     return y * 0.5f * ((y * inverse_root_2).erf() + 1.0f);
@@ -113,7 +114,7 @@ void eigen_layer_norm(const eigen_matrix& x, Out& out) {
     out = centred * scale.reshape(column).broadcast(times);
 }
 
-// ---- x + gelu(x + bias) --------------------------------------------------------------------------------------------------
+// ---- x + gelu(x + bias) --------------------------------------------------------------------------------------------
 
 struct bias_gelu_residual {
     static constexpr const char* name = "bias_gelu_residual";
@@ -148,7 +149,7 @@ struct bias_gelu_residual {
 #endif
 };
 
-// ---- layer norm ----------------------------------------------------------------------------------------------------------
+// ---- layer norm ----------------------------------------------------------------------------------------------------
 
 struct layer_norm_ {
     static constexpr const char* name = "layer_norm";
@@ -179,7 +180,7 @@ struct layer_norm_ {
 #endif
 };
 
-// ---- softmax -------------------------------------------------------------------------------------------------------------
+// ---- softmax -------------------------------------------------------------------------------------------------------
 
 struct softmax_ {
     static constexpr const char* name = "softmax";
@@ -235,9 +236,9 @@ void add(index_t rows, const char* where) {
 #endif
 }
 
-// ---- products, which xtensor leaves to a BLAS ------------------------------------------------------------------------------
+// ---- products, which xtensor leaves to a BLAS ----------------------------------------------------------------------
 
-/// out [N, N] = a b of static extents.
+/// out [N, N] = a b, with static extents.
 template <index_t N>
 void add_small_product() {
     const std::string size = std::to_string(N);
@@ -265,8 +266,8 @@ void add_small_product() {
     });
 }
 
-/// out = x + W2 gelu(W1 layer_norm(x) + b1) + b2 for x [rows, D], W1 [4 D, D]: weights packed in advance on either side, as a
-/// program would.
+/// out = x + W2 gelu(W1 layer_norm(x) + b1) + b2 for x [rows, D], W1 [4 D, D]. Both sides pack the weights in advance,
+/// as a program would.
 template <index_t D>
 void add_feed_forward(index_t rows) {
     const std::string size = std::to_string(rows) + "x" + std::to_string(D);

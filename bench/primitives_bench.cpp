@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Primitives of the CPU on one thread, in GFLOP/s and GB/s and as shares of this machine's ceilings.
+// Primitives of the CPU on one thread, in GFLOP/s and GB/s, and relative to this machine's ceilings.
 #include "apriori/device/cpu/ceilings.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/expr/plan.hpp"
@@ -17,7 +17,7 @@ const ceilings& limits_of_this_machine() {
     return c;
 }
 
-/// Runs out = x, and counts what its plan counts.
+/// Runs out = x, and counts the FLOPs and bytes of its plan.
 template <class E, class X>
 void run(benchmark::State& state, E shape, const X& x) {
     cpu<> device;
@@ -81,7 +81,7 @@ BENCHMARK(attention_of<32, 64>)->Arg(81);
 BENCHMARK(attention_of<16, 64>)->Arg(1026);
 BENCHMARK(attention_of<8, 128>)->Arg(1281);
 
-/// Element-wise and row-wise expressions over state.range(0) rows of 2048: in the cache, and past it.
+/// Element-wise and row-wise expressions over state.range(0) rows of 2048, within the cache and beyond it.
 void bias_gelu_residual(benchmark::State& state) {
     const extents<dyn, 2048> shape(state.range(0));
     const auto x = filled(shape), r = filled(shape);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Variants of PriorTransformer side by side: a forward of two rows (one guided step of a full forward), and an incremental
-// step of two rows, as benchmarks of Google's. bench/variants_bench.cpp has this project's own, apriori_add_bench those of
-// config.json files.
+// Compares variants of PriorTransformer as Google benchmarks: a forward of two rows (one guided step of a full
+// forward), and an incremental step of two rows. bench/variants_bench.cpp has the project's own variants;
+// apriori_add_bench makes them from config.json files.
 #pragma once
 
 #include "apriori/device/cpu/device.hpp"
@@ -26,11 +26,11 @@ inline device_type& the_device() {
     return d;
 }
 
-/// True where a model samples incrementally: prompts with masks, and an answer in prd.
+/// Whether a model samples incrementally: its prompts have masks, and its output is that of prd.
 template <class Model>
 inline constexpr bool has_step = Model::has_step && Model::input::has_prd && Model::config.num_embeddings > 0;
 
-/// Inputs of a model that are the same in every run, of the largest shape that its configuration says.
+/// Inputs of a model, the same in every run, with the largest sizes that its configuration allows.
 template <class Model>
 struct inputs {
     static constexpr auto& c = Model::config;
@@ -116,7 +116,7 @@ void variant(const std::string& name) {
     if constexpr (has_step<Model>) add(" step", step<Model>);
 }
 
-/// Runs what was registered; the exit code of a program.
+/// Runs the registered benchmarks; returns the program's exit code.
 inline int run(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

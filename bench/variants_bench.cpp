@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Variants of this project's own: a variant is a line.
+// The project's own variants, one line each.
 #include "variants.hpp"
 
 using namespace apriori;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// An attention processor of one's own, in the sense of diffusers' set_attn_processor: soft-capped scores (Gemma 2),
+// A user's own attention processor, in the sense of diffusers' set_attn_processor: soft-capped scores (Gemma 2),
 //
 //     out = softmax(cap tanh(scale q k^T / cap) + bias) v
 //
-// written in the expression core, given to a model for all layers or for one, without copying a weight.
+// written in the expression core, and given to a model for all layers or for one layer, without copying weights.
 #include "apriori/core/philox.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/safetensors.hpp"
@@ -15,12 +15,12 @@
 
 using namespace apriori;
 
-/// A processor is a type, made without arguments: what it is told is in its template parameters.
+/// A processor is a type that is made without arguments; its settings are template parameters.
 template <int Cap>
 struct soft_capped_attention {
     static constexpr const char* name = "soft_capped";
 
-    /// q, k, v and out are views [rows, Heads * d]; rows come as rows.count sequences of rows.tokens.
+    /// q, k, v and out are views [rows, Heads * d]; the rows are rows.count sequences of rows.tokens.
     template <int Heads, class Context, class Q, class K, class V, class Out>
     constexpr status run(Context& ctx, const Q& q, const K& k, const V& v, const attention_rows& rows, float scale,
                          const Out& out) const {
@@ -39,7 +39,7 @@ struct soft_capped_attention {
 
 using Model = PriorTransformer<presets::digits, cpu<>>;
 
-/// The answer of a model with any processors for one fixed input.
+/// The output of a model, with any processors, for one fixed input.
 template <class M>
 std::vector<float> answer(const M& model) {
     tensor<float, extents<1, 64>> x, pooled;
@@ -78,7 +78,7 @@ int main() {
     }
     const auto everywhere = model->with_attn_processor<soft_capped_attention<1>>();
     const auto barely = model->with_attn_processor<soft_capped_attention<1000>>();
-    // diffusers' dict: each layer by its name, in any order; a layer too few or too many does not compile
+    // like diffusers' dict: each layer by its name, in any order; a missing or an additional layer does not compile
     const auto in_one = model->with_attn_processor<
         by_name<attn_processor<"transformer_blocks.2.attn1.processor", soft_capped_attention<1>>,
                 attn_processor<"transformer_blocks.0.attn1.processor", fused_attention>,

@@ -3,7 +3,7 @@
 //
 //     apriori_add_config(example_config_from_json digits_prior digits/digits-unclip/prior/config.json)
 //
-// which writes digits_prior.hpp. What the file says is known to the compiler from there on.
+// which writes digits_prior.hpp. The compiler then knows the contents of the file.
 #include "digits_prior.hpp"
 
 #include "apriori/device/cpu/device.hpp"
@@ -16,10 +16,11 @@
 
 using namespace apriori;
 
-// The file is the preset, so it is the same type: nothing is compiled twice.
+// The file describes the preset, so it is the same type: nothing is compiled twice.
 using Model = PriorTransformer<digits_prior, cpu<>>;
 static_assert(std::is_same_v<Model, PriorTransformer<presets::digits, cpu<>>>);
-// Equal meanings are one type too: a null dimension and the number it stands for, swish and silu.
+// Configurations with the same meaning are one type too: a null dimension and the number that it stands for, swish and
+// silu.
 static_assert(std::is_same_v<Model, PriorTransformer<PriorConfig{.num_attention_heads = 4,
                                                                  .attention_head_dim = 32,
                                                                  .num_layers = 4,
@@ -29,11 +30,11 @@ static_assert(std::is_same_v<Model, PriorTransformer<PriorConfig{.num_attention_
                                                                  .time_embed_dim = 128,
                                                                  .clip_embed_dim = 64},
                                                      cpu<>>>);
-// Sizes are constants: a caller can have the memory before the program starts.
+// Sizes are constants, so a caller can reserve the memory before the program starts.
 alignas(buffer_alignment) std::byte workspace_memory[Model::workspace_bytes({.rows = 4})];
 
 int main() {
-    // The same file, read at run time: for a program that has several models compiled in and looks for the right one.
+    // The same file, read at run time, for a program that has several compiled models and looks for the right one.
     const auto config = io::load_config<PriorConfig>("examples/digits/digits-unclip/prior");
     if (!config || canonical(*config) != Model::config) return 1;
     cpu<> device;

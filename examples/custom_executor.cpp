@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads of one's own: an executor that a cpu runs its launches on. Any thread pool becomes one with two functions.
+// A user's own threads: an executor on which a CPU device runs its launches. Any thread pool becomes one with two
+// functions.
 #include "apriori/core/philox.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/synthetic_source.hpp"
@@ -14,8 +15,8 @@
 
 using namespace apriori;
 
-/// A fixed number of std::threads that sleep between launches; the caller is one of them. run neither allocates nor
-/// creates threads, as the concept asks.
+/// A fixed number of std::threads, including the caller's, that sleep between launches. run neither allocates nor
+/// creates threads, as the concept requires.
 class fixed_threads {
 public:
     explicit fixed_threads(int threads) {
@@ -31,7 +32,7 @@ public:
 
     int concurrency() const noexcept { return static_cast<int>(workers_.size()) + 1; }
 
-    /// task(0) .. task(tasks - 1), tasks <= concurrency(); returns when all have returned.
+    /// Calls task(0) .. task(tasks - 1), tasks <= concurrency(), and returns when all of them have returned.
     void run(int tasks, task_ref task) {
         task_ = task;
         tasks_ = tasks;
@@ -67,7 +68,7 @@ private:
 };
 static_assert(executor<fixed_threads>);
 
-// Wide enough that its launches are worth a thread; synthetic weights, since the numbers do not matter here.
+// Wide enough that its launches are worth a thread. The weights are synthetic, since the numbers do not matter here.
 constexpr PriorConfig config{.num_attention_heads = 8, .num_layers = 2, .embedding_dim = 256, .num_embeddings = 32};
 
 template <class Device>
@@ -96,7 +97,7 @@ std::vector<float> answer(Device& device) {
 int main() {
     cpu<> serial;
     fixed_threads threads(2);
-    cpu<default_arch, fixed_threads> parallel(threads); // refers to the threads, which must outlive it
+    cpu<default_arch, fixed_threads> parallel(threads); // refers to the threads, which have to outlive it
     const auto one = answer(serial), two = answer(parallel);
     const bool same = !one.empty() && one.size() == two.size() &&
                       std::memcmp(one.data(), two.data(), one.size() * sizeof(float)) == 0;

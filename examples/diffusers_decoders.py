@@ -39,7 +39,7 @@ def tiny_unclip(width):
     from diffusers import UNet2DConditionModel, UNet2DModel, UnCLIPImageVariationPipeline, UnCLIPScheduler
     from transformers import (CLIPImageProcessor, CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionConfig,
                               CLIPVisionModelWithProjection)
-    # which folder it lies in depends on the version of diffusers
+    # its folder depends on the version of diffusers
     UnCLIPTextProjModel = sys.modules[UnCLIPImageVariationPipeline.__module__].UnCLIPTextProjModel
     tokenizer = CLIPTokenizer.from_pretrained(pathlib.Path(__file__).parent / "digits" / "digits-unclip" / "tokenizer")
     text = CLIPTextModelWithProjection(CLIPTextConfig(
@@ -79,7 +79,7 @@ def main():
     if "image_embeds" not in tensors:
         sys.exit(f"{a.embeddings}: holds no tensor image_embeds")
     embeds = tensors["image_embeds"]
-    torch.manual_seed(a.seed)  # of the tiny decoders' weights
+    torch.manual_seed(a.seed)  # for the weights of the tiny decoders
     generator = torch.Generator().manual_seed(a.seed)
     if a.pipeline == "kandinsky":
         from diffusers import KandinskyV22Pipeline

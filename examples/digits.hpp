@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the examples on the model in examples/digits share: seeing an embedding.
+// Shared by the examples with the model in examples/digits: showing an embedding.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -14,8 +14,8 @@
 
 using apriori::io::read_tensor;
 
-/// The picture that decoder/model.safetensors makes of an embedding [64], as eight lines of text. The decoder is two
-/// linear layers, written in the expression core: their weights are operands like any other here, not packed.
+/// The picture that decoder/model.safetensors makes of an embedding [64], as eight lines of text. The decoder has two
+/// linear layers, written in the expression core. Their weights are operands like any other, and not packed.
 template <class Source>
 apriori::result<std::string> picture(const Source& decoder, const std::vector<float>& embedding) {
     using namespace apriori;
@@ -48,7 +48,7 @@ apriori::result<std::string> picture(const Source& decoder, const std::vector<fl
     return text;
 }
 
-/// The digit whose mean embedding (the decoder's digit_centroids [10, 64]) lies in the direction nearest to that of e.
+/// The digit whose mean embedding (the decoder's digit_centroids [10, 64]) has the direction closest to that of e.
 template <class Source>
 apriori::result<int> nearest_digit(const Source& decoder, const std::vector<float>& e) {
     const auto means = read_tensor(decoder, "digit_centroids");
@@ -67,7 +67,7 @@ apriori::result<int> nearest_digit(const Source& decoder, const std::vector<floa
     return static_cast<int>(std::max_element(cosines.begin(), cosines.end()) - cosines.begin());
 }
 
-/// The digit that a text names, -1 where it names none.
+/// The digit that a text names, or -1 if it names none.
 inline int named_digit(const std::string& text) {
     const char* words[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"};
     for (int i = 0; i < 10; ++i)

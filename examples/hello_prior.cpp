@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Samples one image embedding for a text with the miniature in examples/digits, from its files, on one thread, and
-// prints it with its picture.
+// Samples one image embedding for a text with the miniature model in examples/digits, from its files and on one thread,
+// and prints it with its picture.
 //
 //     example_hello_prior [pipeline folder] [text]
 #include "digits.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program that holds its model: the weights, the conditions and the decoder of examples/digits are linked in
+// A program that contains its model: the weights, the conditions and the decoder of examples/digits are linked in
 // (examples/CMakeLists.txt), and a digit is sampled without opening a file.
 //
 //     example_linked_weights [text [seed]]
@@ -26,7 +26,7 @@ extern const unsigned char digits_conditions[], digits_conditions_end[];
 extern const unsigned char digits_decoder[], digits_decoder_end[];
 }
 
-// Known before the program runs: the steps of the schedule, and all that the model takes of memory.
+// Known before the program runs: the steps of the schedule, and all memory that the model needs.
 using Model = PriorTransformer<presets::digits, cpu<>>;
 constexpr auto schedule_25 = constexpr_schedule<25>(
     UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});

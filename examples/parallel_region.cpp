@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two models in one process, used by the threads of a parallel region of your own: each thread samples another digit. The numbers are those
-// that a sampling outside of the region gives, which has all threads for itself.
+// Two models in one process, used by the threads of the caller's own parallel region: each thread samples another
+// digit. The numbers are those of a sampling outside of the region, which uses all threads.
 //
 //     example_parallel_region [pipeline folder]
 #include "apriori/apriori.hpp"
@@ -17,7 +17,7 @@ using device_type = cpu<default_arch, openmp_executor>;
 constexpr auto steps = constexpr_schedule<10>(
     UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});
 
-/// An embedding of prompt `number`, from the stream of that number; nothing where something fails.
+/// An embedding of prompt `number`, from the random stream of that number; empty on failure.
 template <class Model>
 std::vector<float> embedding(const Model& model, const io::stored_prompt& text, int number) {
     const prior_prompt prompts[] = {text};
@@ -31,7 +31,7 @@ std::vector<float> embedding(const Model& model, const io::stored_prompt& text, 
 
 int main(int argc, char** argv) {
     const std::filesystem::path folder = argc > 1 ? argv[1] : "examples/digits/digits-unclip";
-    openmp_executor threads; // of a region: one, since OpenMP does not nest unless it is told to
+    openmp_executor threads; // one thread inside a region: OpenMP does not nest by default
     device_type device(threads);
     const auto exact = load<PriorTransformer<presets::digits, device_type>>(device, folder / "prior");
     const auto narrow = load<PriorTransformer<presets::digits, device_type, bf16>>(device, folder / "prior");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Embeddings of many prompts on all ranks, in one file in the prompts' order, with the miniature in examples/digits. Stopped and started
-// again it goes on, also with another number of ranks.
+// Samples embeddings of many prompts on all ranks, into one file in the order of the prompts, with the miniature model
+// in examples/digits. If it is stopped and started again, it continues, also with another number of ranks.
 //
 //     mpirun -n 4 example_sample_mpi [out.npy] [prompts]
 #include "apriori/apriori.hpp"

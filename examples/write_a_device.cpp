@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device of one's own: plain loops on the host, every primitive. It then runs the model in examples/digits, and its
-// numbers are compared with those of cpu.
+// A user's own device: plain loops on the host for every primitive. It runs the model in examples/digits, and its
+// numbers are compared with those of the CPU device.
 #include "digits.hpp"
 
 #include "apriori/core/philox.hpp"
@@ -14,7 +14,7 @@
 
 using namespace apriori;
 
-/// A weight matrix [n, k] as it came: row-major.
+/// A weight matrix [n, k], unpacked: row-major.
 struct loops_packed {
     const float* data = nullptr;
     index_t n = 0, k = 0;
@@ -31,18 +31,18 @@ struct loops_packed {
 class loops : public host_memory {
 public:
     static constexpr const char* name = "loops";
-    static constexpr bool fuses_prologue = false; // norms below a contraction are launches of their own
+    static constexpr bool fuses_prologue = false; // norms below a contraction need their own launches
     template <class Format>
     requires std::same_as<Format, f32>
     using packed = loops_packed;
 
-    /// Rows first .. of w from float32, in the device's layout.
+    /// Copies rows `first` and on of w from float32, in the device's layout.
     status pack(loops_packed w, index_t first, std::span<const float> rows) {
         std::copy(rows.begin(), rows.end(), const_cast<float*>(w.data) + first * w.k);
         return {};
     }
 
-    // ---- the primitives: out[r, c] = epilogue of what the loop computes there ------------------------------------------
+    // ---- the primitives: out[r, c] = the epilogue of the loop's result ---------------------------------------------
 
     template <class P, class E>
     status run(const ops::contraction<ops::mapped<P>, loops_packed, E>& op) {
@@ -120,7 +120,7 @@ public:
         return {};
     }
 
-    /// Of a step of incremental sampling: queries over rows that earlier passes left, and over their own.
+    /// For a step of incremental sampling: queries attend to rows of earlier passes and to those of their own pass.
     status run(const ops::cached_attention& op) {
         const index_t d = op.head_dim, width = op.heads * d;
         float* scores = reinterpret_cast<float*>(op.scratch); // [max_keys]
@@ -129,7 +129,7 @@ public:
             for (index_t i = 0; i < g.queries; ++i) {
                 const index_t query = g.first_query + i, own = op.groups.causal ? g.first_row : query;
                 const float* q = op.own + query * op.stride;
-                const auto key = [&](index_t j) { // key j: of the two pasts first, then of its own group
+                const auto key = [&](index_t j) { // key j: first those of the two pasts, then those of its own group
                     for (const cached_rows& past : g.past) {
                         if (j < past.count) return past.row(op.layer, j);
                         j -= past.count;
@@ -150,7 +150,7 @@ public:
         return {};
     }
 
-    /// What the lowering hands to `run` in op.scratch.
+    /// The size of op.scratch, which the lowering provides to `run`.
     template <class E>
     static constexpr std::size_t scratch_bytes(const ops::attention<E>& op) {
         return static_cast<std::size_t>(op.sequences.tokens) * sizeof(float);
@@ -181,7 +181,7 @@ private:
         for (index_t c = 0; c < cols; ++c) out.row(r)[c] = e.at(c, value(c));
     }
 
-    /// What norms and reductions see of a row (expr/norms.hpp).
+    /// The interface of a row for norms and reductions (expr/norms.hpp).
     template <class Row>
     struct reduced_row {
         const Row& x;
@@ -202,7 +202,7 @@ private:
 };
 static_assert(device<loops>);
 
-// The same expression on two devices: what one fuses and the other does not is in the plans.
+// The same expression on two devices: the plans show what one of them fuses and the other does not.
 using Rows = view<const float, extents<dyn, 128>>;
 template <class Device>
 using first_linear =
@@ -211,7 +211,7 @@ using first_linear =
 static_assert(plan_of<first_linear<cpu<>>, cpu<>>.size() == 1);
 static_assert(plan_of<first_linear<loops>, loops>.size() == 2);
 
-/// Predictions for two prompts: by forward, and behind them by a step of incremental sampling, which agrees with it.
+/// Predictions for two prompts: by forward, followed by those of a step of incremental sampling, which agree with them.
 template <class Device>
 result<std::vector<float>> answers(Device& device) {
     using Model = PriorTransformer<presets::digits, Device>;

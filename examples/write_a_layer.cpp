@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A layer of one's own, written in the expression core: the gated feed-forward of Shazeer's "GLU variants improve
-// transformer" (2020) behind an RMS norm,
+// A user's own layer, written in the expression core: the gated feed-forward of Shazeer's "GLU variants improve
+// transformer" (2020), after an RMS norm,
 //
 //     y = x + W2 (silu(W1 n) * W3 n)        with n = rms_norm(x) * g
 //
-// No kernel is touched. How many launches it takes is known to the compiler and asserted below.
+// No kernel has to be written. The number of launches is known at compile time, and asserted below.
 #include "apriori/core/philox.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/expr.hpp"
@@ -37,8 +37,8 @@ using Device = cpu<>;
 using Packed = Device::packed<f32>;
 using Layer = gated_feed_forward<width, hidden, Packed>;
 
-// What it becomes on the device, from the type alone: W3 n is written to a temporary, W1 n takes silu and the product into
-// its epilogue, W2 takes the residual into its own; the norm is computed where rows are read.
+// Its launches on the device, known from the type: W3 n is written to a temporary, W1 n takes silu and the product into
+// its epilogue, and W2 the residual into its own. The norm is computed where rows are read.
 using Rows = view<const float, extents<dyn, width>>;
 constexpr auto launches = plan_of<decltype(Layer{}(Rows{})), Device>;
 static_assert(launches.size() == 3);
@@ -46,7 +46,7 @@ static_assert(launches[0].prologue.contains("rms_norm") && launches[1].prologue.
 static_assert(launches[1].epilogue.contains("silu") && launches[1].epilogue.contains("multiply"));
 static_assert(launches[2].epilogue.contains("add"));
 
-/// Weights [Out, In] as a network begins with, and packed for the device.
+/// Weights [Out, In], initialised as in a new network, and packed for the device.
 template <index_t Out, index_t In>
 struct parameter {
     tensor<float, extents<Out, In>> values;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A primitive of one's own, from outside of the library: cumulative sums along rows,
+// A user's own primitive, outside of the library: cumulative sums along rows,
 //
 //     y[r, c] = x[r, 0] + ... + x[r, c]
 //
-// It is a node, what the node is lowered to, and a kernel for each device that is to have it. Plans, workspaces and the recording
-// device know it from that; what is element-wise below it is fused.
+// It consists of a node, the primitive that the node is lowered to, and a kernel for each device that supports it.
+// Plans, workspaces and the recording device then know it; element-wise nodes below it are fused.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/recording.hpp"
 #include "apriori/expr.hpp"
@@ -31,7 +31,7 @@ struct cumulative_sum {
         return l;
     }
 
-    /// The kernel of cpu. A device of your own has `run`; for a GPU this would launch a kernel on device.stream().
+    /// The kernel of the CPU. A user's own device has `run`; for a GPU this would launch a kernel on device.stream().
     template <class Arch, class Executor>
     status run_on(cpu<Arch, Executor>&) const {
         for (index_t r = 0; r < rows; ++r) {
@@ -43,11 +43,12 @@ struct cumulative_sum {
     }
 };
 
-/// The node: an expression of the shape of its operand.
+/// The node: an expression with the shape of its operand.
 template <class X>
 struct cumulative_sum_node {
     using apriori_expression = void;
     using extents_type = extents_of<X>;
+    static constexpr bool reads_in_order = true; // each element before it is written: x may be the destination
 
     X x;
 
@@ -73,7 +74,7 @@ int main() {
     tensor<float, extents<3, 20>> x, y;
     for (std::size_t i = 0; i < x.flat().size(); ++i) x.flat()[i] = static_cast<float>(i % 7) - 3.0f;
 
-    // the square is computed where the primitive reads; halving is a launch of its own
+    // the square is computed where the primitive reads; halving needs its own launch
     const auto e = mine::cumsum(square(x)) * 0.5f;
     constexpr auto planned = plan_of<std::remove_const_t<decltype(e)>, cpu<>>;
     static_assert(planned.size() == 2 && planned[0].primitive == "cumulative_sum");

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Horizontal bars as SVG: what scripts/race and scripts/bench-variants draw."""
+"""Horizontal bars as SVG, for scripts/race and scripts/bench-variants."""
 from html import escape
 
 WIDTH, ROW, LEFT, RIGHT, TOP = 760, 26, 250, 80, 44
 
 
 def svg(title, bars):
-    """bars: [(label, value, the value as text, colour)], drawn from the top, to the scale of the largest value."""
+    """bars: [(label, value, the value as text, colour)], drawn from the top, scaled to the largest value."""
     height, largest = TOP + ROW * len(bars) + 16, max((value for _, value, _, _ in bars), default=1.0)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
            'font-family="system-ui, sans-serif" font-size="13">',

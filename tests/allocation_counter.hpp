@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts what a program takes from the heap and from the system: operator new in all its forms, malloc and its relatives,
-// mmap; and the bytes that it holds of the heap. For one translation unit of a program, which it replaces them in. Sanitizers have malloc for themselves; they tell
-// of each allocation through a hook.
+// Counts a program's allocations, from the heap (operator new in all its forms, malloc and its relatives) and from the
+// system (mmap), and the bytes of the heap that it holds. Include it in one translation unit of a program: it replaces
+// these functions. Sanitizers replace malloc themselves, and report each allocation through a hook.
 #pragma once
 
 #include "sanitizers.hpp"
@@ -23,7 +23,7 @@
 
 /// Allocations of all threads since the last reset.
 inline std::atomic<long> allocations{0};
-/// Bytes of the heap that are held, and the most that were at once since most_held was last set.
+/// Bytes of the heap that are held, and the largest value of `held` since most_held was last set.
 inline std::atomic<long> held{0}, most_held{0};
 
 inline void take(std::size_t bytes) noexcept {
@@ -43,7 +43,7 @@ inline const bool allocation_hook = [] {
 
 #else
 
-// the allocator itself, behind the names that are replaced below
+// the allocator's own functions, since the names below are replaced
 extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);

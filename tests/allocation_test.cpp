@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A forward on cpu, and a step, take no memory but the caller's span, on any executor; packing takes a bounded part beside its
-// weights.
+// A forward on the CPU, and a step, use no memory but the caller's span, on any executor. Packing uses a bounded amount
+// besides its weights.
 #include "allocation_counter.hpp"
 
 #include "apriori/device/cpu/device.hpp"
@@ -28,11 +28,11 @@ long allocations_of(Body&& body) {
 }
 
 template <class T>
-void keep(T* p) { // the compiler may not drop what leads to p
+void keep(T* p) { // keeps the compiler from dropping the code that computes p
     asm volatile("" : : "g"(p) : "memory");
 }
 
-// ---- the counter counts --------------------------------------------------------------------------------------------
+// ---- the counter itself --------------------------------------------------------------------------------------------
 
 struct alignas(128) wide {
     char c[128];
@@ -91,11 +91,11 @@ TEST(allocation_counter, sees_what_is_held) {
 
 // ---- models --------------------------------------------------------------------------------------------------------
 
-/// Large enough that every executor takes its threads, in two chunks.
+/// Large enough that every executor uses its threads.
 constexpr PriorConfig config = presets::digits;
 constexpr limits two_rows{.rows = 2};
 
-/// Allocations of `runs` forwards, each in two chunks, after `before` of them.
+/// Expects no allocations in forwards of two chunks each, after `before` forwards.
 template <class Processors = every_layer<>, class Executor>
 void expect_none(Executor& executor, int before) {
     using device_type = cpu<default_arch, Executor>;
@@ -119,7 +119,7 @@ void expect_none(Executor& executor, int before) {
               }),
               0);
     EXPECT_TRUE(ok);
-    EXPECT_EQ(allocations_of([&] { // nor on the way to an error
+    EXPECT_EQ(allocations_of([&] { // nor in calls that fail
                   ok = model->forward({}, out, memory.span(), two_rows).state.ok() ||
                        model->forward(*in, out, {}, two_rows).state.ok();
               }),
@@ -145,11 +145,11 @@ TEST(allocation, eigen_thread_pool) {
 #ifdef _OPENMP
 TEST(allocation, openmp) {
     openmp_executor executor(2);
-    expect_none(executor, 1); // OpenMP makes its threads when it first needs them
+    expect_none(executor, 1); // OpenMP creates its threads when it first needs them
 }
 #endif
 
-/// Allocations of a forward of one of CLIP's encoders, and on its way to an error.
+/// Expects no allocations in a forward of one of CLIP's encoders, nor in calls that fail.
 template <class Model, class Input, class Limits>
 void expect_none_of_encoder(const Model& model, const Input& in, std::size_t hidden_floats, std::size_t embed_floats,
                             const Limits& l) {
@@ -190,7 +190,7 @@ TEST(allocation, clip_vision) {
     expect_none_of_encoder(*model, in, 3 * 17 * 16, 3 * 512, clip_vision_limits{.rows = 2});
 }
 
-/// Prefix and kv cache are set-up and may allocate; a step may not.
+/// Making the prefix and the kv cache may allocate; a step may not.
 TEST(allocation, step) {
     using model_type = PriorTransformer<config, cpu<>>;
     cpu<> device;
@@ -215,9 +215,9 @@ TEST(allocation, step) {
     EXPECT_TRUE(ok);
 }
 
-// ---- packing ---------------------------------------------------------------------------------------------------------------
+// ---- packing -------------------------------------------------------------------------------------------------------
 
-/// Bytes that are held at most while weights are read and packed, beyond those of which the model is left.
+/// The most bytes held while weights are read and packed, beyond those that the model keeps.
 template <int Layers, class Format>
 long held_beside() {
     constexpr PriorConfig large{.num_attention_heads = 8, .attention_head_dim = 64, .num_layers = Layers};
@@ -230,8 +230,8 @@ long held_beside() {
     const auto packed = weights::load(device, source);
     EXPECT_TRUE(packed.ok());
     constexpr long bytes = static_cast<long>(weights::bytes()),
-                   alignment = 1 << 21;   // to large pages, behind which malloc has more
-    EXPECT_GT(bytes, Layers * 1'500'000); // of the narrowest format
+                   alignment = 1 << 21;   // to large pages; malloc takes more after it
+    EXPECT_GT(bytes, Layers * 1'500'000); // in the narrowest format
     EXPECT_GE(held - before, bytes);
     EXPECT_LE(held - before, bytes + 2 * alignment);
     return most_held - held;
@@ -240,7 +240,7 @@ long held_beside() {
 TEST(packing, holds_four_mebibytes_beside_its_weights_whatever_their_size) {
     constexpr long rows = 4 << 20, names = 1 << 16;
     const auto expect_bounded = [&](long beside) {
-        EXPECT_GE(beside, rows); // it reads pieces as long as that
+        EXPECT_GE(beside, rows); // it reads pieces of that size
         EXPECT_LE(beside, rows + names);
     };
     expect_bounded(held_beside<1, f32>());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The folders of tests/reference/clip, which transformers computed, as types, and the digits model's own text encoder: every
-// case on a device, by rows together and one by one.
+// The folders of tests/reference/clip, whose numbers come from transformers, as types, and the digits model's own text
+// encoder. Every case runs on a device, with all rows together and one by one.
 #pragma once
 
 #include "model_testing.hpp"
@@ -58,7 +58,7 @@ inline constexpr CLIPTextConfig text_odd = [] {
     c.projection_dim = 5;
     return c;
 }();
-/// One layer of a published model, and few words.
+/// A published model with one layer and a small vocabulary.
 constexpr CLIPTextConfig wide(CLIPTextConfig c) {
     c.vocab_size = 1000;
     c.num_hidden_layers = 1;
@@ -83,7 +83,7 @@ inline constexpr CLIPVisionConfig vision_gelu = [] {
     return c;
 }();
 inline constexpr CLIPVisionConfig vision_no_projection = without_projection(vision_quick_gelu);
-/// One layer of a published model, and few patches.
+/// A published model with one layer and small images.
 constexpr CLIPVisionConfig wide(CLIPVisionConfig c) {
     c.num_hidden_layers = 1;
     c.image_size = 56;
@@ -93,13 +93,13 @@ inline constexpr CLIPVisionConfig vision_vit_l_14_wide = wide(presets::clip_vit_
 inline constexpr CLIPVisionConfig vision_vit_big_g_14_wide = wide(presets::clip_vit_big_g_14_vision);
 } // namespace configs
 
-/// A file of named tensors, as floats.
+/// A file of named tensors, read as floats.
 class tensor_file {
 public:
     explicit tensor_file(const std::filesystem::path& path) : file_(io::open_weights(path)) {
         EXPECT_TRUE(file_) << file_.error().message;
     }
-    /// Empty where there is none of that name.
+    /// Empty if there is no tensor of that name.
     std::vector<float> read(const std::string& name, tensor_info* shape = nullptr) const {
         std::vector<float> values;
         if (const auto i = file_->find(name)) {
@@ -109,7 +109,7 @@ public:
         }
         return values;
     }
-    /// What comes before the first full stop of every name.
+    /// The parts of all names before their first full stop.
     std::set<std::string> cases() const {
         std::set<std::string> names;
         for (std::size_t i = 0; i < file_->size(); ++i) {
@@ -130,7 +130,7 @@ std::vector<To> as(const std::vector<float>& values) {
     return out;
 }
 
-/// The model of a folder with its weights, or with synthetic ones where it has none.
+/// The model of a folder with its weights, or with synthetic ones if the folder has none.
 template <class Model>
 std::optional<Model> load(typename Model::device_type& device, const std::filesystem::path& folder) {
     std::optional<Model> model;
@@ -150,7 +150,7 @@ std::optional<Model> load(typename Model::device_type& device, const std::filesy
     return model;
 }
 
-/// [rows, tokens, width] -> [rows, 2, width], the first and the last token; wide cases have recorded those.
+/// [rows, tokens, width] -> [rows, 2, width]: the first and the last token, which wide cases have recorded.
 inline std::vector<float> ends(const std::vector<float>& hidden, index_t tokens, index_t width) {
     std::vector<float> out;
     const index_t rows = static_cast<index_t>(hidden.size()) / (tokens * width);
@@ -161,10 +161,10 @@ inline std::vector<float> ends(const std::vector<float>& hidden, index_t tokens,
     return out;
 }
 
-/// Which numbers must not depend on how many rows are computed together.
+/// How results may depend on the number of rows that are computed together: not by a bit, or by rounding.
 enum class chunks { same_bits, within_rounding };
 
-/// A case's outcome for any number of rows at a time: `encode(rows)` gives hidden states and embeddings.
+/// Checks a case for several numbers of rows at a time: `encode(rows)` returns hidden states and embeddings.
 template <class Encode>
 void check(const tensor_file& file, const std::string& name, index_t rows, index_t tokens, index_t width,
            chunks promise, Encode&& encode) {
@@ -221,7 +221,7 @@ void check_vision(Device& device, const std::string& folder, chunks promise) {
         tensor_info shape;
         shape.dims[0] = 1;
         auto pixels = file.read(name + ".in.pixel_values", &shape);
-        if (pixels.empty()) { // a large image is not in the file
+        if (pixels.empty()) { // large images are not in the file
             pixels.resize(std::size_t{C.num_channels} * C.image_size * C.image_size);
             io::synthetic_normal(folder + ".pixel_values", pixels);
         }
@@ -265,7 +265,7 @@ void check_digits(Device& device) {
     }
 }
 
-/// Registers clip.<folder> for every folder, on a device of the default constructor; `why_not` says why to skip.
+/// Registers the test clip.<folder> for every folder, on a default-constructed device; `why_not` says why to skip.
 template <class Device, chunks Promise = chunks::same_bits>
 class reference_tests {
 public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rounding to four bits with errors that make up for each other, against the cost that it is to lower, computed in double.
+// Rounding to four bits with errors that compensate each other, checked by the cost that it minimises, computed in
+// double.
 #include "apriori/core/compensated_rounding.hpp"
 #include "apriori/models/nibble_source.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 using doubles = std::vector<double>;
 using floats = std::vector<float>;
 
-/// Rows x [rows, k] of few directions and some noise, as activations are.
+/// Rows x [rows, k] with few directions and some noise, as in activations.
 doubles inputs(index_t rows, index_t k, unsigned seed) {
     std::mt19937 random(seed);
     std::normal_distribution<double> normal;
@@ -48,7 +49,7 @@ floats weights(index_t n, index_t k, unsigned seed) {
     for (float& v : w) v = normal(random);
     return w;
 }
-/// What packing stores of rows [n, k].
+/// The numbers that packing stores for rows [n, k].
 floats nearest(const floats& w, index_t k) {
     floats q(w.size());
     for (index_t r = 0; r < std::ssize(w) / k; ++r)
@@ -60,7 +61,7 @@ floats nearest(const floats& w, index_t k) {
         }
     return q;
 }
-/// The squared error of the outputs, of inputs x: |x w^T + r - x q^T|^2, r [rows, n] or none.
+/// The squared error of the outputs for inputs x: |x w^T + r - x q^T|^2, where r is [rows, n] or empty.
 double cost(const doubles& x, const floats& w, const floats& q, index_t k, const doubles& r = {}) {
     const index_t n = std::ssize(w) / k;
     double sum = 0;
@@ -79,7 +80,7 @@ floats rounded(const factored_moments& m, const floats& w, int scales, const flo
     return q;
 }
 
-/// Several threads, each a range.
+/// Several threads, each with a range.
 struct threads {
     void operator()(index_t count, function_ref<void(index_t, index_t)> body) const {
         std::vector<std::jthread> all;
@@ -131,7 +132,7 @@ TEST(core_rounding, costs_less_than_rounding_to_nearest) {
 
 TEST(core_rounding, makes_up_for_what_was_lost_before) {
     const index_t k = 96, n = 12;
-    const doubles x = inputs(4 * k, k, 5), exact = [&] { // the inputs as they were
+    const doubles x = inputs(4 * k, k, 5), exact = [&] { // the inputs before they were changed
         doubles y = x;
         std::mt19937 random(6);
         std::normal_distribution<double> normal(0.0, 0.3);
@@ -161,13 +162,13 @@ TEST(core_rounding, packing_finds_the_same_integers_and_scales) {
         floats w = weights(33, k, 8);
         for (index_t c = 0; c < (std::min)(k, index_t{32}); ++c) at(w, c) = 0;         // a group of zeros
         for (index_t c = 0; c < k; ++c) at(w, k + c) = c % 2 == 0 ? 0.25f : -0.25f;    // one magnitude
-        for (index_t c = 0; c < k; ++c) at(w, 2 * k + c) = c == k / 2 ? 3.0f : 1e-30f; // one weight alone
-        for (index_t c = 0; c < k; ++c) at(w, 3 * k + c) = std::abs(at(w, 3 * k + c)); // of one sign
+        for (index_t c = 0; c < k; ++c) at(w, 2 * k + c) = c == k / 2 ? 3.0f : 1e-30f; // one large weight
+        for (index_t c = 0; c < k; ++c) at(w, 3 * k + c) = std::abs(at(w, 3 * k + c)); // one sign
         for (const int scales : {0, 16}) {
             const floats q = rounded(factored_moments(moments(inputs(2 * k, k, 9), k), k, 0.01), w, scales);
             EXPECT_EQ(nearest(q, k), q) << k;
             floats halved = q, stored(q.size());
-            for (float& v : halved) v *= 0.125f; // as a folded factor of attention scores is
+            for (float& v : halved) v *= 0.125f; // as when a factor of attention scores is folded in
             EXPECT_EQ(nearest(halved, k), halved) << k;
             nibble_matrix(q, k).read(0, stored);
             EXPECT_EQ(stored, q);

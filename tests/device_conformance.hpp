@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every device must do. A device passes when each suite is instantiated with a factory for it:
+// The requirements on every device. A device passes when each suite is instantiated with a factory for it:
 //
 //     struct my_factory { my_device device; };
 //     APRIORI_TEST_DEVICE(my_device, my_factory);
@@ -10,7 +10,7 @@
 #include "device_conformance_linear.hpp"
 #include "device_conformance_rows.hpp"
 
-/// In namespace conformance: all suites for one device.
+/// Instantiates all suites for one device, in namespace conformance.
 #define APRIORI_TEST_DEVICE(name, factory)                                                                             \
     INSTANTIATE_TYPED_TEST_SUITE_P(name, device_elementwise, factory);                                                 \
     INSTANTIATE_TYPED_TEST_SUITE_P(name, device_linear, factory);                                                      \

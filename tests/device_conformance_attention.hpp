@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on a device: every number of tokens, widths of heads, masks, and what surrounds it in a block.
+// Attention on a device: every number of tokens, widths of heads, masks, and the operations around it in a block.
 #pragma once
 
 #include "device_conformance_harness.hpp"
@@ -123,7 +123,7 @@ TYPED_TEST_P(device_attention, residual_and_bias_behind_it) {
     });
 }
 
-/// Scores written out: what a processor of the user's own does.
+/// Scores written out, as a user's processor may do.
 struct plain_attention {
     static constexpr const char* name = "plain";
     template <int Heads, class Context, class Q, class K, class V, class Out>
@@ -159,8 +159,8 @@ TYPED_TEST_P(device_attention, over_cached_rows) {
         for (index_t prefix : {0, 1, 9, 40})
             this->expect(
                 [&](auto& in) {
-                    // a prefix that all groups share, keys and values alone, a row of each group's own in another cache, which
-                    // has the queries too, and few new rows
+                    // a prefix that all groups share, with keys and values only; for each group a row in another cache,
+                    // which has the queries too; and a few new rows
                     const auto shared = in.tensor(extents<layers, dyn, 2 * width>(prefix), -2.0f, 2.0f);
                     const auto others = in.tensor(extents<layers, 4, width3>{}, -2.0f, 2.0f);
                     const auto own = in.tensor(extents<7, width3>{}, -2.0f, 2.0f);
@@ -168,8 +168,8 @@ TYPED_TEST_P(device_attention, over_cached_rows) {
                     const auto other = [&](index_t first, index_t count) {
                         return cached_rows{others.data + first * width3 + width, count, 4 * width3, width3};
                     };
-                    const auto groups = in.groups({{0, 0, 2, 3, {past, other(1, 1)}}, // both rows ask
-                                                   {2, 4, 1, 2, {other(0, 4), past}}, // the last of three does
+                    const auto groups = in.groups({{0, 0, 2, 3, {past, other(1, 1)}}, // both rows have queries
+                                                   {2, 4, 1, 2, {other(0, 4), past}}, // only the last of three rows has
                                                    {5, 5, 2, 0, {past, {}}}},
                                                   causal);
                     return cached_attention<2>(own, groups, 1, 0.4f);

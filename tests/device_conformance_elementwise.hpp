@@ -14,7 +14,7 @@ protected:
     static constexpr auto some_rows = std::to_array<index_t>({0, 1, 2, 5});
     static constexpr auto some_cols = std::to_array<index_t>({1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 67, 100});
 
-    /// Where functions change their branch, and what is no number.
+    /// Numbers at which functions change branch, infinities, NaN and denormals.
     static std::vector<float> special_values() {
         const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
         return {0.0f,  -0.0f, inf,   -inf,   nan,   1e-40f, -1e-40f, FLT_MIN, -FLT_MIN, 1e30f,  -1e30f, 1e-30f, -1e-30f,
@@ -22,7 +22,7 @@ protected:
                 20.0f, 20.1f, 25.0f, -25.0f, 50.0f, -50.0f, 86.0f,   -86.0f,  90.0f,    -90.0f, 100.0f, -100.0f};
     }
 
-    /// f over random numbers between low and high in all shapes, then over special values.
+    /// f of random numbers between low and high in all shapes, then of special values.
     template <class F>
     void unary(F f, float low, float high) {
         for (index_t rows : some_rows)
@@ -125,7 +125,7 @@ TYPED_TEST_P(device_elementwise, function_sigmoid) {
     this->unary([](auto x) { return sigmoid(x); }, -10, 10);
 }
 
-// Several in one expression, each in rows of its own: the compiler takes most of its time for each expression.
+// Several functions in one expression, each in its own rows: compile time depends on the number of expressions.
 TYPED_TEST_P(device_elementwise, functions_of_magnitude) {
     this->unary([](auto x) { return concat<0>(abs(x), sign(x), floor(x), ceil(x), trunc(x), round(x), isnan(x), !x); },
                 -9, 9);
@@ -291,7 +291,7 @@ TYPED_TEST_P(device_elementwise, concatenates) {
     });
     for (index_t batch : {1, 3})
         this->expect(
-            [&](auto& in) { // the sequence of a prior: tokens, one more, a learned one for all
+            [&](auto& in) { // the sequence of a prior: tokens, one more, and a learned one for all
                 const auto tokens = in.tensor(extents<dyn, 4, 6>(batch));
                 const auto one = in.tensor(extents<dyn, 1, 6>(batch));
                 const auto all = concat<1>(tokens, one * 2.0f, tokens);
@@ -305,7 +305,7 @@ TYPED_TEST_P(device_elementwise, concatenates) {
     });
 }
 
-// One operand in many places, which a kernel may load once; and as many operands that are not one.
+// One operand in many places, which a kernel may load once; and as many different operands.
 TYPED_TEST_P(device_elementwise, polynomials) {
     const auto polynomial = [](auto a, auto b, auto c, auto d) {
         return 0.5f + a * (0.25f - b * (1.5f + c * (d * (a + b) - c * d)));
@@ -337,7 +337,7 @@ TYPED_TEST_P(device_elementwise, polynomials) {
     });
 }
 
-// Parts that are written side by side.
+// Parts that are written next to each other.
 TYPED_TEST_P(device_elementwise, stacks_on_the_last_axis) {
     for (index_t n : {0, 1, 3, 17, 255, 256, 257, 600}) {
         this->expect(
@@ -365,7 +365,7 @@ TYPED_TEST_P(device_elementwise, stacks_on_the_last_axis) {
         const auto part = [&](index_t i) { return squeeze<1>(slice<1, 1>(z, i)); };
         return stack<1>(part(0) + part(1), part(1) * 2.0f);
     });
-    this->expect([](auto& in) { // with kernels of their own
+    this->expect([](auto& in) { // each part with its own kernel
         const auto x = in.tensor(extents<20, 8>{});
         return stack<1>(squeeze<1>(sum(x)), squeeze<1>(slice<1, 1>(x, 2)));
     });

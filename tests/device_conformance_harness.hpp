@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One expression on a device and on the oracle: the same inputs, every element within the oracle's bound, the launches
-// those of the plan, and nothing written but the result.
+// Evaluates one expression on a device and on the oracle, with the same inputs: every element has to be within the
+// oracle's bound, the launches have to be those of the plan, and only the result may be written.
 #pragma once
 
 #include "apriori/device/recording.hpp"
@@ -21,7 +21,7 @@ using apriori::extents_of;
 using apriori::index_t;
 using apriori::view;
 
-/// Uniform in [low, high), the same for a seed on every device.
+/// Uniform in [low, high). A seed gives the same numbers on every device.
 class numbers {
 public:
     explicit numbers(std::uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15u + 1) {}
@@ -40,7 +40,7 @@ private:
     std::uint64_t state_;
 };
 
-/// Operands in the memory of a device, with numbers that depend on the seed and the order of the calls alone.
+/// Operands in a device's memory, with numbers that depend only on the seed and the order of the calls.
 template <class D>
 class inputs {
 public:
@@ -53,7 +53,7 @@ public:
         for (float& a : x) a = numbers_.uniform(low, high);
         return values(shape, std::move(x));
     }
-    /// A dense tensor of given numbers, repeated as often as needed.
+    /// A dense tensor of the given numbers, repeated as often as needed.
     template <class E>
     view<const float, E> values(E shape, std::vector<float> x) {
         const std::size_t given = x.size();
@@ -81,7 +81,7 @@ public:
         EXPECT_TRUE(device_.pack(p, N / 2, std::span<const float>(w).subspan(half)).ok());
         return apriori::weight<packed, N, K>{p};
     }
-    /// Sequences with a mask over the first `masked` keys; 0: without.
+    /// Sequences with a mask over the first `masked` keys, or without a mask if that is 0.
     apriori::attention_rows sequences(index_t count, index_t tokens, index_t masked, bool causal) {
         apriori::attention_rows rows{count, tokens, nullptr, 0, causal};
         if (masked > 0) {
@@ -107,7 +107,7 @@ public:
         }
         return g;
     }
-    /// A tensor that the expression is written to in place: the result's own memory as an operand.
+    /// The result's own memory as an operand, for an expression that is evaluated in place.
     template <class E>
     view<const float, E> destination(E shape) {
         const auto v = tensor(shape);
@@ -117,7 +117,7 @@ public:
     }
     float* in_place() const { return destination_; }
 
-    /// Empty where no operand has changed.
+    /// Empty if no operand has changed.
     std::string changed() {
         for (auto& k : kept_) {
             std::vector<std::byte> now(k.before.size());
@@ -149,7 +149,8 @@ private:
     float* destination_ = nullptr;
 };
 
-/// A shape whose rank is a number too: what follows is compiled once, not for each expression.
+/// A shape whose rank is a run-time number too, so that the functions below are compiled once and not for each
+/// expression.
 struct shape {
     std::vector<index_t> sizes;
     std::vector<index_t> strides; ///< of the result in memory
@@ -180,10 +181,10 @@ struct shape {
         return static_cast<std::size_t>(offset);
     }
 
-    index_t span = 0; ///< elements from the first to behind the last, gaps included
+    index_t span = 0; ///< elements from the first to the last, gaps included
 };
 
-/// Empty where `got` is within the bound of what the oracle wrote at `expected`, else the worst element.
+/// Empty if `got` is within the bound of the values that the oracle wrote at `expected`, otherwise the worst element.
 inline std::string compare(const shape& shape, const float* expected, const float* got) {
     double worst = 0;
     std::string text;
@@ -203,7 +204,8 @@ inline std::string compare(const shape& shape, const float* expected, const floa
     return text;
 }
 
-/// Memory of a device for a result and a workspace, surrounded by and filled with what must not be seen elsewhere.
+/// A device's memory for a result and a workspace, filled with and surrounded by values that the expression must not
+/// use.
 template <class D>
 class stage {
 public:
@@ -225,7 +227,7 @@ public:
     float* out() { return in_place_ ? in_place_ : reinterpret_cast<float*>(out_memory_.data()); }
     std::span<std::byte> workspace() { return {reinterpret_cast<std::byte*>(memory_.data()), workspace_}; }
 
-    /// What is wrong with the result; empty: nothing.
+    /// What is wrong with the result, or empty.
     std::string judge(const apriori::status& done, const float* expected) {
         if (!done.ok()) return std::string("assign: ") + done.what;
         if (!device_.synchronize().ok()) return "synchronize failed";
@@ -254,7 +256,7 @@ private:
     typename D::buffer out_memory_, memory_;
 };
 
-/// What differs between the launches that were made and those of the plan.
+/// The difference between the launches that were made and those of the plan.
 template <int Capacity>
 std::string compare(const std::vector<apriori::launch>& made, const apriori::launch_plan<Capacity>& plan) {
     if (static_cast<int>(made.size()) != plan.size()) return std::to_string(made.size()) + " launches were made";
@@ -263,7 +265,7 @@ std::string compare(const std::vector<apriori::launch>& made, const apriori::lau
     return {};
 }
 
-/// apriori::assign without the planning before it, which the tests of expr/ are for.
+/// apriori::assign without its planning, which the tests of expr/ cover.
 template <class D, class Out, class X>
 apriori::status assign_directly(D& device, std::span<std::byte> span, const Out& out, const X& x) {
     apriori::workspace memory(span);
@@ -283,7 +285,7 @@ view<float, E, apriori::layout::rows> result_view(float* p, const E& e, const sh
     return {p, e, strides};
 }
 
-/// What the oracle makes of an expression for a device like D.
+/// The oracle's result of an expression, for a device like D.
 template <class D, class Build>
 class expectation {
     using reference = oracle::device<D::fuses_prologue>;
@@ -300,7 +302,7 @@ private:
     stage<reference> stage_;
 
 public:
-    std::string unsound; ///< what is wrong with it already
+    std::string unsound; ///< what is already wrong with it
 
     expectation(const Build& build, std::uint64_t seed)
         : in_(device_, seed),
@@ -321,7 +323,7 @@ void conforms_padded(D& d, const Build& build, std::uint64_t seed, index_t pad) 
     expectation<D, Build> expected(build, seed);
     inputs<D> in(d, seed);
     const auto x = build(in);
-    const auto plan = apriori::plan_body<D>([&](auto& to) { // into floats, whatever the elements of x are
+    const auto plan = apriori::plan_body<D>([&](auto& to) { // into floats, whatever the element type of x
         return to.assign(view<float, extents_of<decltype(x)>>(nullptr, expected.extents), x);
     });
     const shape padded(expected.extents, in.in_place() ? 0 : pad);
@@ -333,7 +335,7 @@ void conforms_padded(D& d, const Build& build, std::uint64_t seed, index_t pad) 
                 plan);
 }
 
-/// The same into a result whose first axis is the contiguous one.
+/// The same with a result whose first axis is the contiguous one.
 template <class D, class Build>
 void conforms_strided(D& d, const Build& build, std::uint64_t seed = 1) {
     expectation<D, Build> expected(build, seed);
@@ -362,8 +364,8 @@ void conforms(D& d, const Build& build, std::uint64_t seed = 1) {
         if (!testing::Test::HasFailure()) conforms_padded(d, build, seed, pad);
 }
 
-/// The fixture of the typed tests: Factory is a default-constructible type with a member `device`; a static `why_not()`,
-/// where it has one, says why there is no device to test, and is empty where there is.
+/// The fixture of the typed tests. Factory is a default-constructible type with a member `device`. An optional static
+/// `why_not()` says why there is no device to test, and is empty if there is one.
 template <class Factory>
 class device_test : public testing::Test {
 protected:
@@ -374,7 +376,7 @@ protected:
             if (const std::string why = Factory::why_not(); !why.empty()) GTEST_SKIP() << why;
     }
 
-    /// `build` on the device, with what is given said where it fails.
+    /// Compares `build` on the device and on the oracle; failures name the sizes.
     template <class Build, class... Sizes>
     void expect(const Build& build, Sizes... sizes) {
         std::string text = "sizes";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Contractions on a device: sizes around every blocking, every prologue and every epilogue, products of activations.
+// Contractions on a device: sizes around every block size, every prologue and every epilogue, products of activations.
 #pragma once
 
 #include "device_conformance_harness.hpp"
@@ -38,7 +38,7 @@ protected:
                 rows);
     }
 
-    /// f(in, y) of the result of a linear layer, of rows in memory and of normalised rows.
+    /// f(in, y) of the result of a linear layer, with rows in memory and with normalised rows.
     template <class F>
     void epilogue(F f) {
         for (index_t rows : {1, 4, 19}) {
@@ -150,7 +150,7 @@ TYPED_TEST_P(device_linear, input_rms_norm) {
 TYPED_TEST_P(device_linear, input_softmax) {
     this->prologue([](auto&, auto x) { return softmax(x * 3.0f); });
 }
-TYPED_TEST_P(device_linear, input_of_norm_of_linear) { // does not fold: a temporary
+TYPED_TEST_P(device_linear, input_of_norm_of_linear) { // cannot be folded: needs a temporary
     this->prologue([](auto& in, auto x) { return layer_norm(linear(x, in.weight(extents<35, 35>{}))); });
 }
 TYPED_TEST_P(device_linear, input_concat) {
@@ -205,7 +205,7 @@ TYPED_TEST_P(device_linear, sum_and_product_of_two) {
         return silu(gate) * y;
     });
 }
-TYPED_TEST_P(device_linear, result_normalised) { // a kernel of its own
+TYPED_TEST_P(device_linear, result_normalised) { // needs its own kernel
     this->epilogue([](auto&, auto y, index_t) { return layer_norm(y) * 2.0f; });
 }
 TYPED_TEST_P(device_linear, result_seen_through_views) {
@@ -301,7 +301,7 @@ TYPED_TEST_P(device_matmul, of_expressions) {
     });
 }
 
-// Batches of rotations and the like, whose rows or whole items are in a register.
+// Batches of rotations and similar matrices, whose rows or whole items fit into a register.
 TYPED_TEST_P(device_matmul, of_small_squares) {
     const auto of = [this]<index_t N>(std::integral_constant<index_t, N>) {
         for (index_t batch : {1, 2, 7}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and reductions on a device: every one over every length of a row, over every axis, with what is folded into it.
+// Norms and reductions on a device: each one over rows of many lengths, over every axis, and with the operations that
+// are folded into it.
 #pragma once
 
 #include "device_conformance_harness.hpp"
@@ -14,7 +15,7 @@ protected:
     static constexpr auto some_cols =
         std::to_array<index_t>({1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 200, 1024});
 
-    /// f of rows of every length; of constant rows, of rows with a large mean, and of rows with what is no number.
+    /// f of rows of every length, of constant rows, of rows with a large mean, and of rows with infinities and NaN.
     template <class F>
     void each(F f) {
         for (index_t cols : some_cols)
@@ -38,7 +39,7 @@ protected:
                         cols, at, x);
         }
     }
-    /// f, a reduction of axis 0, 1 or 2 of three.
+    /// f, a reduction, over each of the three axes.
     template <class F>
     void axes(F f) {
         this->expect([&](auto& in) { return f.template operator()<0>(in.tensor(extents<4, 5, 7>{})); });
@@ -56,7 +57,7 @@ TYPED_TEST_P(device_rows, norm_rms_norm) {
 }
 TYPED_TEST_P(device_rows, norm_softmax) {
     this->each([](auto x) { return softmax(x); });
-    for (index_t cols : {511, 512, 513, 4096, 4097, 8192, 8193}) // with what is behind it, and without
+    for (index_t cols : {511, 512, 513, 4096, 4097, 8192, 8193}) // with an epilogue, and without
         this->expect(
             [&](auto& in) {
                 const auto x = in.tensor(extents<dyn, dyn>(index_t{2}, cols), -2.0f, 3.0f);
@@ -66,8 +67,8 @@ TYPED_TEST_P(device_rows, norm_softmax) {
     for (index_t cols : {4095, 4096, 4097, 8191, 8192, 8193})
         this->expect([&](auto& in) { return softmax(in.tensor(extents<dyn, dyn>(index_t{2}, cols), -2.0f, 3.0f)); },
                      cols);
-    for (float slope : {0.25f, -0.25f, 3.0f, -3.0f}) // the largest element comes late, or first
-        for (index_t without : {0, 200})             // elements of -inf in front
+    for (float slope : {0.25f, -0.25f, 3.0f, -3.0f}) // the largest element comes late or first
+        for (index_t without : {0, 200})             // elements of -inf before it
             this->expect(
                 [&](auto& in) {
                     std::vector<float> row(403, -std::numeric_limits<float>::infinity());
@@ -98,11 +99,11 @@ TYPED_TEST_P(device_rows, reductions_of_more_kinds) {
     this->each([](auto x) { return concat<1>(var(x), norm(x), any(x), all(x)); });
     this->axes([]<int Axis>(auto x) { return concat<0>(var<Axis>(x, 1), stddev<Axis>(x), norm<Axis>(x)); });
     this->expect([](auto& in) { return sum<0, 2>(in.tensor(extents<4, 5, 7>{})); });
-    this->expect([](auto& in) { // of nothing
+    this->expect([](auto& in) { // of no elements
         const auto x = in.tensor(extents<dyn, dyn>(index_t{3}, index_t{0}));
         return concat<1>(sum(x), max(x), mean(x));
     });
-    this->expect([](auto& in) { // broadcast back along an axis of run time
+    this->expect([](auto& in) { // broadcast back along a run-time axis
         const auto x = in.tensor(extents<dyn, dyn>(index_t{3}, index_t{9}));
         return (x - mean(x)) * x;
     });
@@ -111,7 +112,7 @@ TYPED_TEST_P(device_rows, reductions_of_more_kinds) {
         [](auto& in) { return softmax<0>(in.tensor(extents<4, 5, 7>{})) + softmax<1>(in.tensor(extents<4, 5, 7>{})); });
 }
 
-// As many columns side by side as several registers have lanes, and fewer; columns that are long enough for parts.
+// As many columns as several registers have lanes, and fewer; columns that are long enough to be split.
 TYPED_TEST_P(device_rows, columns_of_many_widths) {
     for (index_t cols : {0, 1, 3, 17, 63, 64, 65, 128, 255, 256, 257, 600})
         for (index_t rows : {1, 3, 17, 257})
@@ -180,7 +181,7 @@ TYPED_TEST_P(device_rows, reductions_with_what_is_around_them) {
     this->expect([](auto& in) { return sum(in.tensor(extents<41>{})); });
 }
 
-// One launch on a device that reduces rows on the way.
+// One launch on a device that reduces rows inside a map.
 TYPED_TEST_P(device_rows, rows_with_reductions_of_their_own) {
     for (index_t rows : {0, 1, 5, 33})
         for (index_t cols : {1, 3, 17, 33, 300}) {
@@ -191,30 +192,30 @@ TYPED_TEST_P(device_rows, rows_with_reductions_of_their_own) {
                     return (x - mean(x)) / sqrt(var(x) + 0.1f) * in.tensor(extents<dyn>(cols));
                 },
                 rows, cols);
-            this->expect( // the mean of what a mask lets through
+            this->expect( // the mean of the elements that a mask selects
                 [=](auto& in) {
                     const auto x = in.tensor(shape), m = in.tensor(shape);
                     return sum(where(m > 0.0f, x, 0.0f)) / (1.0f + sum(where(m > 0.0f, 1.0f, 0.0f)));
                 },
                 rows, cols);
             this->expect([=](auto& in) { return mean(square(in.tensor(shape) - mean(in.tensor(shape)))); }, rows, cols);
-            this->expect( // in place, each row after it is reduced
+            this->expect( // in place: each row is written after it is reduced
                 [=](auto& in) {
                     const auto x = in.destination(shape);
                     return x - (max)(x) + sum(x * 0.5f);
                 },
                 rows, cols);
         }
-    this->expect([](auto& in) { // rows that others share are reduced once for each
+    this->expect([](auto& in) { // rows that others share are reduced once for each of them
         return in.tensor(extents<4, 5, 21>{}) + sum(in.tensor(extents<5, 21>{})) +
                sum(in.tensor(extents<4, 1, 21>{}) * in.tensor(extents<21>{}));
     });
-    this->expect([](auto& in) { // and of other kernels
+    this->expect([](auto& in) { // and rows that other kernels compute
         const auto x = in.tensor(extents<6, 12>{});
         const auto y = softmax(x) + x;
         return y / sum(y) + sum<0>(x);
     });
-    for (index_t cols : {40000, 100003}) // shared among threads
+    for (index_t cols : {40000, 100003}) // split among threads
         this->expect(
             [=](auto& in) {
                 const auto x = in.tensor(extents<dyn>(cols));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention in products of bfloat16: on vectors, on an emulated matrix unit and on the machine's own.
+// Attention with products of bfloat16: on vectors, on an emulated matrix unit and on the machine's own.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/expr/plan.hpp"
 #include "tile_emulation.hpp"
@@ -66,7 +66,7 @@ std::vector<problem> problems() {
             {1, 300, 2, 24, true, false}, {1, 513, 1, 128, false, true}, {2, 64, 2, 33, false, false}};
 }
 
-/// Each result of float64 arithmetic over the rounded operands, with an error that rounding the weights leaves.
+/// Compares each result with float64 arithmetic on the rounded operands, within the error of rounding the weights.
 void expect_close(const problem& p, const std::vector<float>& out) {
     const auto kept = [](float x) { return static_cast<double>(static_cast<float>(bfloat16(x))); };
     const auto at_column = [&](index_t s, index_t r, index_t part, index_t h, index_t c) {
@@ -86,7 +86,7 @@ void expect_close(const problem& p, const std::vector<float>& out) {
                     }
                     weight[to_size(j)] = score + static_cast<double>(p.rows().bias(s, i, j));
                     top = std::max(top, weight[to_size(j)]);
-                    // the sum's roundings, and with a bias of -10000 the score's own
+                    // the roundings of the sum, and with a bias of -10000 that of the score
                     score_error = std::max(score_error, static_cast<double>(p.d + 1) * 0x1p-24 * magnitude);
                 }
                 if (p.causal || p.masked) score_error += 2 * 20000 * 0x1p-24;
@@ -98,8 +98,8 @@ void expect_close(const problem& p, const std::vector<float>& out) {
                         sum += weight[to_size(j)] * v;
                         magnitude += weight[to_size(j)] * std::fabs(v);
                     }
-                    // each weight is rounded by up to 2^-9 of it, in the product and in the sum that it is divided by; its exponent errs as
-                    // the score does
+                    // each weight is rounded by up to 2^-9 of itself, both in the product and in the sum that divides
+                    // it; its exponent has the error of the score
                     const double relative =
                         2 * 0x1p-9 + 2 * score_error + (2 * static_cast<double>(p.tokens) + 16) * 0x1p-24;
                     const double bound = relative * (1 + 0x1p-6) * (magnitude + std::fabs(sum)) / total;
@@ -144,7 +144,7 @@ template <class Unit>
 std::vector<float> on_tiles(const problem& p) {
     std::vector<float> out(p.results());
     const host_buffer memory(to_size(tile_attention<default_arch, Unit>::bytes(p.tokens, p.d)));
-    std::memset(memory.data(), 0xff, memory.size()); // what is read without having been written would show as NaN
+    std::memset(memory.data(), 0xff, memory.size()); // NaN, which shows if memory is read before it is written
     const typename Unit::session session;
     for (index_t s = 0; s < p.count; ++s)
         for (index_t h = 0; h < p.heads; ++h)

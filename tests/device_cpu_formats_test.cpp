@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weight formats of the CPU: a product with packed weights is the product with the weights that the format stands for.
+// Weight formats of the CPU: a product with packed weights equals the product with the numbers that the format stores.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/cpu/vector_arch.hpp"
 #include "apriori/expr/plan.hpp"
@@ -27,7 +27,7 @@ void product(index_t rows) {
     std::vector<std::vector<float>> w(N, std::vector<float>(K));
     for (auto& row : w)
         for (float& x : row) x = number() * 0.1f;
-    w[0].assign(K, 0.0f); // an output of zeros
+    w[0].assign(K, 0.0f); // zeros for one output
     if (K > 8)
         w[1] = [&] {
             auto r = w[1];
@@ -37,7 +37,7 @@ void product(index_t rows) {
 
     device_type d;
     const host_buffer memory(P::stored_bytes(N, K));
-    std::memset(memory.data(), 0xff, memory.size()); // NaN: padding that is read without having been written shows
+    std::memset(memory.data(), 0xff, memory.size()); // NaN, which shows if padding is read before it is written
     const P packed(memory.data(), N, K);
     for (index_t j = 0; j < N; ++j)
         ASSERT_TRUE(d.pack(packed, j, std::span<const float>(w[static_cast<std::size_t>(j)])).ok());
@@ -64,9 +64,9 @@ void product(index_t rows) {
                 sum += term;
                 magnitude += std::fabs(term);
             }
-            // K roundings of partial sums, and of the scale: at most K + 3 half units in the last place of the magnitude; where a matrix
-            // unit sums three terms, each is at most 2^-7 of the one before; activations of w4 may be fixed point, whose half steps are at
-            // most 2^-20 of the largest
+            // K roundings of partial sums, and of the scale: at most K + 3 half units in the last place of the
+            // magnitude. Where a matrix unit sums three terms, each is at most 2^-7 of the one before. Activations of
+            // w4 may be fixed point, with half steps of at most 2^-20 of the largest.
             const double bound =
                 (static_cast<double>(K) * (1 + 0x1p-6) + 3) * std::numeric_limits<float>::epsilon() / 2 * magnitude +
                 static_cast<double>(K) * 0x1p-125 + (std::is_same_v<F, w4> ? top * weights * 0x1p-20 : 0.0);
@@ -81,13 +81,13 @@ void all_products() {
     product<Arch, F, 33, 64>(5);
     product<Arch, F, 1, 1>(3);
     product<Arch, F, 64, 1>(2);
-    product<Arch, F, 5, 1029>(13); // past blocking::depth, and no multiple of a group
-    product<Arch, F, 5, 200>(301); // more rows than wait for their epilogue
+    product<Arch, F, 5, 1029>(13); // past blocking::depth, and not a multiple of a group
+    product<Arch, F, 5, 200>(301); // more rows than are kept for the epilogue at a time
 }
 
 template <class F>
 class Formats : public testing::Test {};
-#ifdef APRIORI_TEST_FORMATS // by tests/cross: those whose instructions differ
+#ifdef APRIORI_TEST_FORMATS // from tests/cross: formats whose instructions differ
 using formats = testing::Types<APRIORI_TEST_FORMATS>;
 #else
 using formats = testing::Types<f32, f16, bf16, bf16a16, w8, w4>;
@@ -100,7 +100,7 @@ TYPED_TEST(Formats, ProductsOfOneLane) { all_products<scalar_arch, TypeParam>();
 TYPED_TEST(Formats, ProductsOfTheCompilersVectors) { all_products<vector_arch<4>, TypeParam>(); }
 #endif
 
-// ---- w8a8: activations in integers too -----------------------------------------------------------------------------------
+// ---- w8a8: activations are integers too ----------------------------------------------------------------------------
 
 /// x [rows, K] times the packed w [N][K], in a format on an architecture.
 template <class Arch, class F, index_t N, index_t K>
@@ -121,7 +121,7 @@ std::vector<float> product_of(const std::vector<float>& x, const std::vector<std
     return y;
 }
 
-/// Integers in, so that nothing is rounded before the products: the sums must be exact.
+/// With integers as inputs nothing is rounded before the products, and the sums have to be exact.
 template <class Arch, index_t N, index_t K>
 void exact_integers(index_t rows, bool extremes) {
     SCOPED_TRACE(testing::Message() << Arch::name() << " " << rows << " x " << N << " x " << K << " " << extremes);
@@ -138,7 +138,7 @@ void exact_integers(index_t rows, bool extremes) {
     std::vector<float> x(static_cast<std::size_t>(rows * K));
     for (float& v : x) v = integer();
     for (index_t r = 0; r < rows; ++r) x[static_cast<std::size_t>(r * K)] = -127.0f;
-    if (extremes) // the row and the output of the largest sums of all
+    if (extremes) // a row and an output with the largest possible sum
         for (index_t i = 0; i < K; ++i)
             x[static_cast<std::size_t>(i)] = -127.0f, w[0][static_cast<std::size_t>(i)] = 127.0f;
     const auto y = product_of<Arch, w8a8, N, K>(x, w);
@@ -159,7 +159,7 @@ void exact_integers_everywhere() {
         exact_integers<Arch, 70, 53>(17, extremes);
         exact_integers<Arch, 3, 4099>(5, extremes); // several slices of a panel
     }
-    exact_integers<Arch, 2, 65536>(1, true); // 255 * 127 * 65536 is the largest sum on the way
+    exact_integers<Arch, 2, 65536>(1, true); // 255 * 127 * 65536 is the largest intermediate sum
 }
 
 TEST(FormatsOfIntegers, SumsAreExact) {
@@ -189,13 +189,13 @@ operands random_operands(unsigned seed, index_t rows, index_t n, index_t k) {
     return o;
 }
 
-/// F keeps weights as Weights does.
+/// F stores weights as Weights does.
 template <class F, class Weights, class Arch = default_arch>
 void products_err_by_half_a_step() {
     constexpr index_t N = 40, K = 301, rows = 7;
     auto [w, x] = random_operands(3, rows, N, K);
-    for (index_t i = 0; i < K; ++i) x[static_cast<std::size_t>(2 * K + i)] = 0.0f; // a row of nothing
-    x[3 * K] = 100.0f;                                                             // a row whose scale is one number's
+    for (index_t i = 0; i < K; ++i) x[static_cast<std::size_t>(2 * K + i)] = 0.0f; // a row of zeros
+    x[3 * K] = 100.0f;                                                             // one number sets its scale
     const auto y = product_of<Arch, F, N, K>(x, w);
     for (index_t r = 0; r < rows; ++r) {
         double top = 0;

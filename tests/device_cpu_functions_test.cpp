@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of the cpu device against double precision, over every 1021st of all floats, for each width of vector that this
-// machine has. The bounds are those that docs/devices.md states.
+// The functions of the CPU device compared with double precision, for every 1021st float and for each vector width of
+// this machine. The bounds are those in docs/devices.md.
 #include "apriori/core/floats.hpp"
 #include "apriori/device/cpu/library_functions.hpp"
 #include "apriori/device/cpu/vector_arch.hpp"
@@ -16,15 +16,16 @@ using namespace apriori;
 
 namespace {
 
-constexpr double epsilon =
-    std::numeric_limits<float>::epsilon(); // 2^-23: an ulp is epsilon / 2 to epsilon of its number
+// 2^-23; an ulp of a number is epsilon / 2 to epsilon times the number
+constexpr double epsilon = std::numeric_limits<float>::epsilon();
 
-APRIORI_BEGIN_EXACT_MATH // the test is compiled with -ffast-math too, as are the functions of its own that it calls
-    /// f of all lanes against the exact r; the error may be bound(x, r(x)). Only numbers that `wanted` wants are looked at.
+APRIORI_BEGIN_EXACT_MATH // this file is also compiled with -ffast-math
+    /// Compares f of all lanes with the exact r, within an error of bound(x, r(x)), for the numbers that `wanted`
+    /// accepts.
     template <class V, class F, class Exact, class Bound, class Wanted>
     void compare(const char* name, F f, Exact r, Bound bound, Wanted wanted) {
     constexpr int L = lanes<V>::count;
-#ifdef APRIORI_TEST_EMULATED // by tests/cross: one in 64 of them
+#ifdef APRIORI_TEST_EMULATED // as in tests/cross: one in 64 of them
     constexpr std::uint64_t stride = 65521;
 #else
     constexpr std::uint64_t stride = 1021;
@@ -43,7 +44,7 @@ APRIORI_BEGIN_EXACT_MATH // the test is compiled with -ffast-math too, as are th
             const double exact = r(static_cast<double>(in[i]));
             const double excess =
                 std::fabs(static_cast<double>(out[i]) - exact) / bound(static_cast<double>(in[i]), exact);
-            if (!(excess <= worst)) worst = excess, at = in[i]; // NaN too
+            if (!(excess <= worst)) worst = excess, at = in[i]; // also for NaN
         }
     }
     EXPECT_LE(worst, 1.0) << name << " errs most at " << at << ", by " << worst << " of its bound";
@@ -81,7 +82,7 @@ void all_functions() {
     compare<V>("trunc", [](V x) { return trunc(x); }, [](double x) { return std::trunc(x); }, exact, finite);
     compare<V>(
         "nearbyint", [](V x) { return nearbyint(x); }, [](double x) { return std::nearbyint(x); }, exact, finite);
-    compare<V>( // -ffast-math flushes denormal numbers, whose roots are not small
+    compare<V>( // -ffast-math flushes denormals, whose roots are not small
         "cbrt", [](V x) { return cbrt(x); }, [](double x) { return std::cbrt(x); }, relative(1),
         [](float x) { return is_finite(x) && std::fabs(x) >= std::numeric_limits<float>::min(); });
     // a timestep times a frequency of at most 1; the bound is that of rounding x itself
@@ -111,7 +112,7 @@ TEST(CpuFunctions, ErrAsStatedOnSse2) { all_functions<cpu_device::value_t<xsimd:
 TEST(CpuFunctions, ErrAsStatedOnAvx2) { all_functions<cpu_device::value_t<xsimd::avx2>>(); }
 #endif
 
-/// At the ends: nothing that is no number is made of a number, and what is none stays so.
+/// At the ends of the range: no finite number becomes NaN, and NaN stays NaN.
 TEST(CpuFunctions, AtTheEnds) {
     using V = cpu_device::value_t<default_arch>;
     constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
@@ -139,7 +140,7 @@ TEST(CpuFunctions, AtTheEnds) {
         EXPECT_EQ(std::fabs(one(fn::silu{}, -x)), 0.0f);
     }
     for (const float x :
-         {4096.0f, 4097.0f, 123456.0f, 3.4e38f, -1e10f}) { // beyond the vectors' formula: the C library's
+         {4096.0f, 4097.0f, 123456.0f, 3.4e38f, -1e10f}) { // beyond the range of the vectors' formula: the C library's
         EXPECT_NEAR(one([](V y) { return sin(y); }, x), std::sin(double{x}), 1e-6) << x;
         EXPECT_NEAR(one([](V y) { return cos(y); }, x), std::cos(double{x}), 1e-6) << x;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU device against the oracle, one lane wide.
+// The CPU device with one lane, compared with the oracle.
 #include "apriori/device/cpu/device.hpp"
 
 #include "device_conformance.hpp"

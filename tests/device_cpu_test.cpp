@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU device against the oracle, with the vector instructions that this file is compiled for.
+// The CPU device, with the vector instructions that this file is compiled for, compared with the oracle.
 #include "apriori/device/cpu/device.hpp"
 
 #include "device_conformance.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU device against the oracle in the compiler's vectors of four lanes, as in WebAssembly.
+// The CPU device with the compiler's vectors of four lanes, as in WebAssembly, compared with the oracle.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/cpu/vector_arch.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What only the kernels of device/cuda have: tile borders, row blocks, aligned and unaligned reads, wide heads. Compiled
-// by nvcc for a GPU, and with tests/cuda_emulation in front of the include path for a machine without one.
+// Cases that only the kernels of device/cuda have: tile borders, row blocks, aligned and unaligned reads, wide heads.
+// Compiled by nvcc for a GPU, or with tests/cuda_emulation first on the include path for a machine without one.
 #pragma once
 
 #include "apriori/device/cuda/device.hpp"
@@ -17,7 +17,7 @@ using conformance::conforms;
 using device_type = cuda<80>;
 static_assert(device<device_type>);
 
-// A half of a transformer block: the norm is a launch of its own, since contractions take rows in memory.
+// Half of a transformer block. The norm needs its own launch, since contractions take rows in memory.
 template <int Half>
 constexpr int launches_of_half() {
     using P = device_type::packed<f32>;
@@ -83,7 +83,7 @@ struct mirrored {
     cuda_buffer memory;
 };
 
-/// Rows of a cache of `layers` layers, and which part of it a group sees.
+/// The sizes of a case, the layer of the cache that it reads, and whether it is causal.
 struct cached_case {
     index_t heads, head_dim, layer;
     bool causal;
@@ -115,7 +115,7 @@ TYPED_TEST_P(device_cuda, contraction_of_slices) {
             },
             rows, 37);
         this->expect(
-            [rows](auto& in) { // rows that are, with gaps
+            [rows](auto& in) { // aligned rows with gaps
                 const auto x = slice<1, 36>(in.tensor(extents<dyn, 44>(rows)), 4);
                 return linear(x, in.weight(extents<67, 36>{}));
             },
@@ -154,7 +154,7 @@ TYPED_TEST_P(device_cuda, matmul_of_any_strides) {
                     },
                     m, n, k);
             }
-    this->expect([](auto& in) { // heads: two batch axes with strides of their own
+    this->expect([](auto& in) { // heads: two batch axes, each with its own stride
         const auto q = transpose<0, 1>(split<3>(in.tensor(extents<dyn, 24>(index_t{11}))));
         const auto k = transpose<0, 1>(split<3>(in.tensor(extents<dyn, 24>(index_t{13}))));
         return matmul(q, transpose<1, 2>(k));
@@ -221,7 +221,7 @@ TYPED_TEST_P(device_cuda, attention_refuses_heads_that_are_too_wide) {
     EXPECT_EQ(s.limit, 256);
 }
 
-// Three groups of different pasts and own rows, against the formula in double.
+// Three groups with different pasts and own rows, against the formula in double.
 TYPED_TEST_P(device_cuda, cached_attention_of_groups) {
     const cached_case cases[] = {{2, 64, 1, true},  {2, 64, 0, false}, {3, 5, 1, true},  {1, 33, 1, true},
                                  {2, 128, 1, true}, {1, 130, 0, true}, {1, 256, 1, true}};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weight formats of the CUDA device: a product on tensor cores is the product with the weights that the format stands for.
+// Weight formats of the CUDA device: a product on tensor cores equals the product with the numbers that the format
+// stores.
 #pragma once
 
 #include "apriori/core/torch_random.hpp"
@@ -30,7 +31,7 @@ struct format_case {
             random.randn(row);
             for (float& x : row) x *= 0.1f;
         }
-        w[0].assign(K, 0.0f); // an output of zeros
+        w[0].assign(K, 0.0f); // zeros for one output
         if (K > 8) {
             w[N - 1][0] = 3e-8f, w[N - 1][1] = -6e-5f, w[N - 1][2] = 5.9604645e-8f; // f16's subnormals
             w[N - 1][3] = 6.1035156e-5f;
@@ -45,7 +46,7 @@ struct format_case {
         }
     }
 
-    /// x w^T + residual, for inputs whose rows lie `gap` floats apart more than they are long.
+    /// x w^T + residual, with `gap` unused floats after each row of the input.
     void check(index_t rows, index_t gap = 0) const {
         SCOPED_TRACE(testing::Message() << Format::name << " " << rows << " x " << N << " x " << K << ", gap " << gap);
         torch_generator random(static_cast<std::uint64_t>(rows));
@@ -76,8 +77,9 @@ private:
             sum += term;
             magnitude += std::fabs(term);
         }
-        // A tensor core adds sixteen products and what is there, each cut off behind the last place of the largest of them: 17 units.
-        // For K / 16 of these sums, three terms each, of which the later two are at most 2^-7 of the first; and a few roundings more.
+        // A tensor core adds sixteen products and the old sum, each cut off after the last place of the largest of
+        // them: 17 units. There are K / 16 of these sums with three terms each, of which the later two are at most 2^-7
+        // of the first, and a few more roundings.
         const double units = 17 * (static_cast<double>(K) / 16 + 1) * (1 + 0x1p-6) + 8;
         ASSERT_NEAR(y[static_cast<std::size_t>(place)], sum,
                     units * std::numeric_limits<float>::epsilon() * magnitude + static_cast<double>(K) * 0x1p-125)
@@ -98,13 +100,12 @@ protected:
         for (const index_t rows : {1, 9}) odd.check(rows);
         const format_case<Format, 33, 64> whole(gpu);
         for (const index_t rows : {4, 33}) whole.check(rows);
-        whole.check(5, 4); // rows that are aligned, with gaps
-        whole.check(5, 1); // and not
+        whole.check(5, 4); // aligned rows with gaps
+        whole.check(5, 1); // unaligned rows
         format_case<Format, 1, 1>(gpu).check(3);
-        const format_case<Format, 20, 1100> deep(gpu); // several chunks of k, and more units than are on their way
+        const format_case<Format, 20, 1100> deep(gpu); // several chunks of k, and more units than a warp copies ahead
         for (const index_t rows : {2, 20}) deep.check(rows);
-        format_case<Format, 260, 40>(gpu).check(
-            64 * ((gpu.multiprocessors() + 2) / 3)); // tiles enough for all multiprocessors
+        format_case<Format, 260, 40>(gpu).check(64 * ((gpu.multiprocessors() + 2) / 3)); // enough tiles for all of them
     }
     Factory factory;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Eigen device against the oracle.
+// The Eigen device, compared with the oracle.
 #include "apriori/device/eigen/device.hpp"
 
 #include "device_conformance.hpp"

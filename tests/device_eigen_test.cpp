@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Eigen device on several threads, its memory and its bridges; and whether the comparison with the oracle finds faults.
+// The Eigen device on several threads, its memory and its bridges. Also checks that the comparison with the oracle
+// finds faults.
 #include "apriori/device/eigen/device.hpp"
 
 #include "device_conformance_harness.hpp"
@@ -8,7 +9,7 @@ namespace conformance {
 
 using namespace apriori;
 
-// ---- the judgement of the tests themselves ----
+// ---- the tests' own comparisons ----
 
 struct judged : testing::Test {
     eigen device;
@@ -67,7 +68,7 @@ TEST_F(judged, other_launches_than_planned_are_found) {
 
 // ---- threads ----
 
-/// A block and its neighbours, large enough to be shared among threads.
+/// A block and the operations next to it, large enough to be split among threads.
 void large_expressions_conform(eigen& device) {
     conforms(device, [](auto& in) {
         const auto x = in.tensor(extents<300, 64>{});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The oracle: a device that computes every primitive in double, one element after the other, by the formula, and knows for
-// every element how far a float32 device may be from it.
+// The oracle: a device that computes every primitive in double, one element after the other, by its formula. It also
+// bounds how far a float32 device may be from each element.
 #pragma once
 
 #include "apriori/device/concept.hpp"
@@ -16,7 +16,7 @@ namespace el = apriori::el;
 namespace norms = apriori::norms;
 namespace ops = apriori::ops;
 
-// ---- element (r, c) of a program, by recursion of its own ----
+// ---- element (r, c) of a program, by its own recursion ----
 
 template <class T>
 real element(const el::acc_of<T>&, index_t, index_t, real acc) {
@@ -109,7 +109,7 @@ inline row line(const float* p, index_t n, index_t stride) {
     return x;
 }
 
-/// A weight matrix [n, k] as it is.
+/// A weight matrix [n, k], unpacked.
 struct matrix {
     float* data = nullptr;
     index_t n = 0, k = 0;
@@ -226,7 +226,7 @@ public:
         const index_t t = op.sequences.tokens, d = op.head_dim;
         const el::attention_bias bias{op.sequences, 1};
         for (index_t r = 0; r < op.sequences.count * t; ++r) {
-            const index_t first = r / t * t; // of the rows of the sequence
+            const index_t first = r / t * t; // the first row of the sequence
             row y;
             for (index_t h = 0; h < op.heads; ++h) {
                 const row q = line(op.q + r * op.q_stride + h * d, d, 1);
@@ -271,7 +271,7 @@ public:
     }
 
 private:
-    /// Row r of a result; it is computed before any of it is written, since `out` may be an operand.
+    /// Row r of a result. The whole row is computed before any of it is written, since `out` may be an operand.
     template <class E>
     static void finish(const E& epilogue, index_t r, row y, const ops::output& out) {
         for (std::size_t c = 0; c < y.size(); ++c) y[c] = element(epilogue, r, static_cast<index_t>(c), y[c]);

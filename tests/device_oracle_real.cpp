@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The arithmetic of the oracle's numbers, compiled once for all tests.
 #include "device_oracle_real.hpp"
 
 #include <algorithm>
@@ -65,7 +66,7 @@ real erf(real x) {
 
 real abs(real x) { return {std::fabs(x.value), x.error}; }
 
-/// f, which rises or falls between x.value - x.error and x.value + x.error.
+/// f, which is monotone between x.value - x.error and x.value + x.error.
 static real monotone(double (*f)(double), real x, double roundings) {
     const double value = f(x.value);
     if (x.error == 0) return rounded(value, 0, roundings);
@@ -114,7 +115,7 @@ real sinh(real x) {
 real cosh(real x) {
     return monotone([](double a) { return std::cosh(a); }, abs(x), transcendental);
 }
-real tan(real x) { // a pole is nearer than any error that is not 0 can tell
+real tan(real x) { // unless the error is 0, a pole may be within it
     return rounded(std::tan(x.value), x.error == 0 ? 0 : infinity, transcendental);
 }
 static real of_two(double value, real x, real y) {

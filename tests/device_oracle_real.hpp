@@ -13,7 +13,7 @@ namespace oracle {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// One rounding, taken twice as large as it is.
+/// One rounding, at twice its real size.
 inline constexpr double unit = FLT_EPSILON;
 /// Roundings of a vectorised transcendental function.
 inline constexpr double transcendental = 4;
@@ -25,7 +25,7 @@ struct real {
 
 // Defined in device_oracle_real.cpp: compiled once, and never inlined into the many expressions of the tests.
 
-/// A result that was exact before it was rounded to a float `roundings` times; overflows as a float does, and may be
+/// A value, exact but for `error`, after `roundings` roundings to float. It overflows as a float does, and may be
 /// flushed to zero where a float is denormal.
 real rounded(double value, double error, double roundings = 1);
 
@@ -34,7 +34,7 @@ real operator-(real a, real b);
 real operator-(real a);
 real operator*(real a, real b);
 real operator/(real a, real b);
-real fmin(real a, real b); ///< b where either is NaN
+real fmin(real a, real b); ///< b if either is NaN
 real fmax(real a, real b);
 real exp(real x);
 real log(real x);
@@ -65,14 +65,14 @@ real fmod(real x, real y);
 real where_less(real a, real b, real yes, real no);
 real where_equal(real a, real b, real yes, real no);
 
-/// A sum, its error that of as many roundings, as often up as down: (2 + sqrt n) unit sum |x|.
+/// A sum. Its error is that of roundings that go up as often as down: (2 + sqrt n) unit sum |x|.
 real sum(const std::vector<real>& x);
 /// sum_k x[k] y[k].
 real dot(const std::vector<real>& x, const std::vector<real>& y);
-/// The largest; NaN where there is one.
+/// The largest number, or NaN if there is one.
 real largest(const std::vector<real>& x);
 
-/// Memory remembers: a float that was written keeps its double and its error when another launch reads it.
+/// A float in memory remembers its double and its error, for the launch that reads it.
 void write(float* p, real x);
 real read(const float* p);
 void forget_all();

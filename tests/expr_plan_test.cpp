@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is fused: plans of expressions as constants, and what they say of FLOPs, bytes and workspace.
+// Fusion: plans of expressions as constants, with their FLOPs, bytes and workspace.
 #include "apriori/expr.hpp"
 #include "device_oracle.hpp"
 
@@ -10,14 +10,14 @@ namespace {
 using namespace apriori;
 
 using fusing = oracle::device<true>;
-using plain = oracle::device<false>; // takes only rows in memory as the input of a contraction
+using plain = oracle::device<false>; // its contractions take only rows in memory
 
 template <class E>
 using floats = view<const float, E>;
 template <index_t N, index_t K>
 using matrix_weight = weight<oracle::matrix, N, K>;
 
-/// True where a list holds these names in this order.
+/// Whether a list has these names in this order.
 template <class... Names>
 constexpr bool are(const name_list& list, Names... names) {
     if (list.count != sizeof...(names)) return false;
@@ -60,7 +60,7 @@ static_assert(three[1].primitive == "attention" && three[1].batch == 2 * 32 && t
 static_assert(is(three[2], "contraction", rows, 2048, 2048) && are(three[2].epilogue, "add", "add"));
 static_assert(three.workspace == rows * 2048 * 4 + rows * 6144 * 4);
 
-// A device that does not fuse prologues writes the norm out.
+// A device that does not fuse prologues writes the norm to memory.
 constexpr auto norm_written = plan<plain>(feed_forward);
 static_assert(norm_written.size() == 3);
 static_assert(is(norm_written[0], "layer_norm", rows, 2048, 0) && are(norm_written[0].epilogue, "multiply", "add"));
@@ -68,11 +68,11 @@ static_assert(are(norm_written[1].prologue) && are(norm_written[1].epilogue, "ad
 static_assert(norm_written.workspace == rows * 8192 * 4 + rows * 2048 * 4);
 static_assert(plan<plain>(attention_half).size() == 4);
 
-// The plan of a type alone; what is known at run time counts as one row.
+// A plan from a type only; a run-time extent counts as one row.
 static_assert(plan_of<std::remove_const_t<decltype(feed_forward)>, fusing>.size() == 2);
 static_assert(plan_of<std::remove_const_t<decltype(feed_forward)>, fusing>.workspace == 8192 * 4);
 
-// ---- one example by hand ----
+// ---- examples worked out by hand ----
 
 constexpr floats<extents<4, 8>> small;
 constexpr auto by_hand = plan<fusing>(gelu(linear(small, matrix_weight<16, 8>{}, floats<extents<16>>{})));
@@ -95,25 +95,25 @@ static_assert(product_by_hand.bytes() == 4 * 3 * (4 * 5 + 5 * 6 + 4 * 6));
 constexpr auto map_by_hand = plan<fusing>(small * floats<extents<8>>{} + floats<extents<4, 1>>{});
 static_assert(map_by_hand.flops() == 32 * 2 && map_by_hand.bytes() == 4 * (32 + 8 + 4 + 32));
 
-// ---- what becomes an epilogue, a prologue, a temporary ----
+// ---- epilogues, prologues and temporaries ----
 
 constexpr matrix_weight<8, 8> w;
 
-// Of two contractions the first takes the rest; the other one is written before.
+// Of two contractions, the last one takes the rest as its epilogue; the other one is written before.
 constexpr auto gated = plan<fusing>(silu(linear(small, w)) * linear(small, w));
 static_assert(gated.size() == 2 && are(gated[0].epilogue) && are(gated[1].epilogue, "silu", "multiply"));
 static_assert(gated.workspace == 4 * 8 * 4);
-// A contraction is worth more than a norm.
+// A contraction is preferred over a norm.
 constexpr auto norm_and_linear = plan<fusing>(softmax(small) + linear(small, w));
 static_assert(norm_and_linear[0].primitive == "softmax" && are(norm_and_linear[1].epilogue, "add"));
-// What broadcasts cannot be where the rest is computed.
+// A kernel that is broadcast cannot take the rest as its epilogue.
 constexpr auto broadcast = plan<fusing>(small / sum(small));
 static_assert(broadcast.size() == 2 && broadcast[0].primitive == "sum" && broadcast[1].primitive == "map");
-// Element-wise nodes below a norm and around it, all in one.
+// Element-wise nodes below and around a norm all become one launch.
 constexpr auto one_norm = plan<fusing>(relu(layer_norm(small * 2.0f) + small));
 static_assert(one_norm.size() == 1 && are(one_norm[0].prologue, "multiply") &&
               are(one_norm[0].epilogue, "add", "relu"));
-// Rows of a table and a norm of what is element-wise are a prologue; a norm of a contraction is not.
+// Rows of a table, and a norm of element-wise nodes, become a prologue; a norm of a contraction does not.
 constexpr floats<extents<100, 8>> table;
 constexpr view<const std::int32_t, extents<4>> indices;
 constexpr auto gathered = plan<fusing>(linear(gather(table, indices) + small, w));
@@ -123,8 +123,8 @@ constexpr auto norm_prologue = plan<fusing>(linear(layer_norm(small + small) * 2
 static_assert(norm_prologue.size() == 1 && are(norm_prologue[0].prologue, "add", "layer_norm", "multiply"));
 constexpr auto norm_of_linear = plan<fusing>(linear(layer_norm(linear(small, w)), w));
 static_assert(norm_of_linear.size() == 3 && norm_of_linear[1].primitive == "layer_norm");
-// A view of a view is free; an element-wise expression reads its operands in the order of its axes; a view of a kernel's result
-// costs that kernel.
+// A view of a view is free. An element-wise expression reads its operands in the order of its axes. A view of a
+// kernel's result needs the launch of that kernel.
 static_assert(plan<fusing>(linear(slice<0, 2>(small, 1), w)).size() == 1);
 constexpr auto transposed = plan<fusing>(transpose<0, 1>(exp(small)) + 1.0f);
 static_assert(transposed.size() == 1 && are(transposed[0].epilogue, "strided", "exp", "add"));
@@ -134,18 +134,18 @@ static_assert(transposed_norm.size() == 2 && are(transposed_norm[1].epilogue, "s
 // Each part of a concatenation is written to its place.
 constexpr auto parts = plan<fusing>(concat<0>(small, linear(small, w) + small, exp(small)));
 static_assert(parts.size() == 3 && parts[1].primitive == "contraction" && parts.workspace == 0);
-// A reduction of another axis than the last is one of columns, with what is around it.
+// A reduction over an axis other than the last is one launch, over columns, with the nodes around it.
 constexpr auto columns = plan<fusing>(sqrt(sum<0>(small * small)));
 static_assert(columns.size() == 1 && columns[0].primitive == "sum" && columns[0].cols == 8 && columns[0].depth == 4 &&
               are(columns[0].prologue, "multiply") && are(columns[0].epilogue, "sqrt"));
-// A temporary is taken before those that it is computed from, which are released once it has been: a chain needs all
-// of its own, and siblings share.
+// A temporary is taken before those that it is computed from, which are released afterwards: a chain needs memory for
+// all of its temporaries, siblings share it.
 constexpr auto chain = plan<fusing>(softmax(softmax(softmax(softmax(small)))));
 static_assert(chain.size() == 4 && chain.workspace == 3 * 128);
 constexpr auto siblings = plan<fusing>(softmax(linear(small, w)) + softmax(exp(linear(small, w))));
 static_assert(siblings.size() == 4 && siblings.workspace == 2 * 128);
 
-// ---- of bodies, and of what cannot be planned ----
+// ---- bodies, and expressions that cannot be planned ----
 
 constexpr auto of_body = plan_body<fusing, 4>([](auto& ctx) {
     workspace::scope s(ctx.memory);

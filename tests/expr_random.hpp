@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expressions that nobody thought of: each is drawn by the compiler from a seed, of up to a dozen nodes over three axes, and computed a
-// second time in plain loops over arrays, which know nothing of lowering, broadcasting views or fusion. Every element must lie within
-// the bound of a running error analysis (device_oracle_real.hpp), for random sizes with 0, 1 and odd extents.
+// Random expressions: the compiler draws each one from a seed, with up to a dozen nodes over three axes. Plain loops
+// over arrays compute it a second time, without lowering, broadcast views or fusion. Every element has to be within the
+// bound of a running error analysis (device_oracle_real.hpp), for random sizes with extents of 0, of 1 and odd ones.
 #pragma once
 
 #include "apriori/device/cpu/device.hpp"
@@ -23,7 +23,7 @@ namespace random_expressions {
 using namespace apriori;
 using oracle::real;
 
-// ---- arrays in plain loops --------------------------------------------------------------------------------------------
+// ---- arrays in plain loops -----------------------------------------------------------------------------------------
 
 struct array3 {
     std::array<index_t, 3> size{};
@@ -31,7 +31,7 @@ struct array3 {
 
     explicit array3(std::array<index_t, 3> s) : size(s), v(to_size(s[0] * s[1] * s[2])) {}
     real& at(std::array<index_t, 3> i) { return v[to_size((i[0] * size[1] + i[1]) * size[2] + i[2])]; }
-    /// Of an index of a larger array: axes of extent 1 are broadcast.
+    /// The element for an index of a larger array: axes of extent 1 are broadcast.
     real of(std::array<index_t, 3> i) const {
         for (std::size_t axis = 0; axis < 3; ++axis)
             if (size[axis] == 1) i[axis] = 0;
@@ -50,7 +50,7 @@ array3 map(std::array<index_t, 3> size, F f, const A&... a) {
     for_each_index(size, [&](auto i) { out.at(i) = f(a.of(i)...); });
     return out;
 }
-/// f of each line along an axis, a vector: one number, or as many as it has.
+/// f of each line along an axis, given as a vector. f returns one number, or as many as the line has.
 template <class F>
 array3 along(std::size_t axis, const array3& x, F f) {
     std::array<index_t, 3> lines = x.size;
@@ -78,9 +78,9 @@ array3 along(std::size_t axis, const array3& x, F f) {
     return out;
 }
 
-// ---- drawing ----------------------------------------------------------------------------------------------------------
+// ---- drawing -------------------------------------------------------------------------------------------------------
 
-/// The extents of an expression by name: 'a', 'b', 'c' of run time, or '1'.
+/// The names of an expression's extents: 'a', 'b' and 'c' are known at run time, '1' is 1.
 using signature = std::array<char, 3>;
 
 constexpr std::uint64_t mixed(std::uint64_t z) { // splitmix64
@@ -93,7 +93,7 @@ constexpr signature with(signature s, std::size_t axis, char name) {
     s[axis] = name;
     return s;
 }
-/// s with some axes of extent 1.
+/// s with the extent of some axes replaced by 1.
 constexpr signature narrowed(signature s, std::uint64_t seed) {
     for (std::size_t i = 0; i < 3; ++i)
         if ((seed >> i & 3) == 3) s[i] = '1';
@@ -101,7 +101,7 @@ constexpr signature narrowed(signature s, std::uint64_t seed) {
 }
 constexpr index_t static_extent(char name) { return name == '1' ? 1 : dyn; }
 
-/// The tensors of T that expressions refer to, and the sizes of this run.
+/// The tensors of T that expressions refer to, and the sizes of one run.
 template <class T>
 struct world {
     std::uint64_t state;
@@ -125,7 +125,7 @@ struct drawn {
 template <class X>
 drawn(X, array3) -> drawn<X>;
 
-/// Some tensor, dense, transposed or part of a larger one.
+/// A tensor: dense, transposed, or a part of a larger one.
 template <std::uint64_t Seed, signature S, class T>
 auto leaf(world<T>& w) {
     constexpr bool turned = Seed % 3 == 1, part = Seed % 3 == 2;
@@ -133,7 +133,7 @@ auto leaf(world<T>& w) {
     const auto n = w.size(stored);
     const index_t wide = n[2] + (part ? 3 : 0);
     std::vector<T>& numbers = w.memory.emplace_back(to_size(n[0] * n[1] * wide + 1));
-    for (T& v : numbers) // with all bits that a T has
+    for (T& v : numbers) // with all bits of precision that a T has
         v = static_cast<T>(sizeof(T) == 4 ? static_cast<double>(w.next() >> 40) * 0x1p-22 - 2
                                           : static_cast<double>(w.next() >> 11) * 0x1p-51 - 2);
     using E = extents<static_extent(stored[0]), static_extent(stored[1]), static_extent(stored[2])>;
@@ -200,7 +200,7 @@ auto binary(world<T>& w) {
     else
         return both(a.x / (abs(b.x) + 1.0f), [](real x, real y) { return x / (abs(y) + oracle::number(1)); });
 }
-/// An axis of extent 1 that is a reduction.
+/// A reduction, which makes an axis of extent 1.
 template <std::uint64_t Seed, int Nodes, signature S, int Axis, class T>
 auto reduction(world<T>& w) {
     const auto a = draw<mixed(Seed + 1), Nodes - 1, with(S, Axis, char('a' + (Seed >> 8) % 3))>(w);
@@ -263,7 +263,7 @@ auto product(world<T>& w) {
     else
         return drawn{einsum<"bik,bkj->bij">(a.x, b.x), std::move(plain)};
 }
-/// Two in sequence along an axis, of which the second half is taken.
+/// Two expressions joined along an axis, of which the second half is taken.
 template <std::uint64_t Seed, int Nodes, signature S, class T>
 auto joined(world<T>& w) {
     constexpr int axis = int((Seed >> 8) % 3);
@@ -293,7 +293,8 @@ auto rearranged(world<T>& w) {
     constexpr int axis = int((Seed >> 8) % 3);
     const auto a = draw<mixed(Seed + 1), Nodes - 1, S>(w);
     const index_t n = w.size(S)[axis];
-    const auto both = [&](auto expression, auto from) { // `from` an index, which may be none
+    // `from` changes an index, and returns false where the element is 0
+    const auto both = [&](auto expression, auto from) {
         array3 plain(w.size(S));
         for_each_index(plain.size, [&](auto i) { plain.at(i) = from(i) ? a.plain.of(i) : oracle::number(0); });
         return drawn{expression, std::move(plain)};
@@ -326,7 +327,7 @@ auto rearranged(world<T>& w) {
                      })};
 }
 
-/// An expression of that shape and at most so many nodes, and its value.
+/// An expression of that shape with at most so many nodes, and its value.
 template <std::uint64_t Seed, int Nodes, signature S, class T>
 auto draw(world<T>& w) {
     constexpr std::uint64_t kind = (Seed >> 24) % 16;
@@ -353,13 +354,13 @@ auto draw(world<T>& w) {
         return binary<(Seed >> 32), Nodes, S>(w);
 }
 
-// ---- the test ---------------------------------------------------------------------------------------------------------
+// ---- the test ------------------------------------------------------------------------------------------------------
 
 struct tally {
-    std::int64_t elements = 0, bounded = 0; ///< compared, and of those with a bound that says something
+    std::int64_t elements = 0, bounded = 0; ///< elements that were compared, and those with a tight bound
 };
 
-/// The bounds are those of float32; what has more bits rounds as much less.
+/// The factor of the bounds, which are those of float32, for T.
 template <class T>
 inline constexpr double finer = sizeof(T) == 4 ? 1 : 0x1p-29;
 
@@ -383,7 +384,7 @@ void compare(Device& device, const drawn<X>& d, tally& seen, const std::string& 
     }
 }
 
-/// An expression of T by its seed, in `runs` sizes, on each of some devices.
+/// Draws an expression of T from its seed, and compares it in `runs` sizes on each of the devices.
 template <class T, std::uint64_t Seed, class... Devices>
 void one_expression(tally& seen, int runs, Devices&... devices) {
     constexpr signature shapes[] = {{'a', 'b', 'c'}, {'c', 'a', 'b'}, {'a', '1', 'b'}, {'b', 'c', '1'}};

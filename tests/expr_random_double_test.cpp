@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drawn expressions of doubles: the same 32 in 40 sizes each.
+// Random expressions of doubles: the same 32 expressions in 40 sizes each.
 #include "expr_random.hpp"
 
 TEST(RandomExpressions, OfDoublesAreWhatPlainLoopsSay) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drawn expressions of floats: 32 expressions in 40 sizes each, on three devices.
+// Random expressions of floats: 32 expressions in 40 sizes each, on three devices.
 #include "expr_random.hpp"
 
 TEST(RandomExpressions, OfFloatsAreWhatPlainLoopsSay) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Put in front of a program (LD_PRELOAD): a file whose path ends in FAIL_IO_FILE cannot be read from byte FAIL_IO_AT on, as on a
-// disk with bad sectors: read gives EIO, a page of it that is mapped SIGBUS. With FAIL_IO_CALL=write or fsync that call of the
-// process fails with EIO instead, a write that reaches byte FAIL_IO_AT of its file.
+// Preloaded into a program (LD_PRELOAD), it makes files fail, as on a disk with bad sectors. A file whose path ends in
+// FAIL_IO_FILE cannot be read from byte FAIL_IO_AT on: read returns EIO, and a mapped page raises SIGBUS. With
+// FAIL_IO_CALL=write or fsync that call fails with EIO instead: a write that goes past byte FAIL_IO_AT of its file, or
+// any fsync.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -16,7 +17,7 @@
 
 namespace {
 
-/// The C library's own.
+/// The C library's function.
 template <class F>
 F* next(const char* name) {
     return reinterpret_cast<F*>(::dlsym(RTLD_NEXT, name));
@@ -43,7 +44,7 @@ ssize_t io_error() {
     return -1;
 }
 
-/// A mapping whose pages from `from` on are those of a file that ends before them.
+/// Replaces the pages of a mapping from byte `from` on by pages past the end of an empty file.
 void* cut_short(void* data, std::size_t size, std::size_t from, decltype(::mmap)* map) {
     const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), whole = from / page * page;
     const int empty = ::memfd_create("empty", MFD_CLOEXEC);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Put in front of a program (LD_PRELOAD): allocation number FAIL_MALLOC_AT of it fails, counted from 0 and from the moment when
-// it first handles a signal, which main does before anything else; a file named by FAIL_MALLOC_COUNT is told at the end how
-// many there were.
+// Preloaded into a program (LD_PRELOAD), it lets allocation number FAIL_MALLOC_AT fail. Allocations are counted from 0,
+// from the program's first call of sigaction or signal on, which main makes before anything else. At the end the number
+// of allocations is written to the file FAIL_MALLOC_COUNT.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,13 +22,13 @@ bool counting = false;
 
 bool fails() { return counting && allocations.fetch_add(1) == failing; }
 
-/// The C library's own.
+/// The C library's function.
 template <class F>
 F* next(const char* name) {
     return reinterpret_cast<F*>(::dlsym(RTLD_NEXT, name));
 }
 
-// Before it finds its own malloc, dlsym may ask for memory.
+// dlsym may allocate before the C library's malloc is known.
 alignas(16) char first[1 << 14];
 std::size_t first_used = 0;
 bool looking = false;
@@ -96,7 +96,7 @@ void* malloc(std::size_t size) {
     return nullptr;
 }
 void* calloc(std::size_t count, std::size_t size) {
-    if (!found()) return early(count * size); // zero, as statics are
+    if (!found()) return early(count * size); // zero, like all statics
     if (!fails()) return of_c.calloc(count, size);
     errno = ENOMEM;
     return nullptr;

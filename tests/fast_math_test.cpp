@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user gets who compiles with -ffast-math or a part of it: diffusers' numbers, and refusals of what is no number.
+// Compiled with -ffast-math or a part of it, as some users do: diffusers' numbers, and errors for NaN and infinities.
 #include "apriori/core/torch_random.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/safetensors.hpp"
@@ -57,7 +57,7 @@ protected:
     std::vector<io::stored_prompt> prompts_;
 };
 
-/// tests/reference/generate_digits.py recorded them.
+/// Recorded by tests/reference/generate_digits.py.
 TEST_F(FastMath, SamplesAreDiffusersSamples) {
     const auto file = io::open_weights(APRIORI_TEST_DATA "/cases/digits_sample.safetensors");
     ASSERT_TRUE(file.ok());
@@ -90,7 +90,7 @@ TEST_F(FastMath, WhatIsNoNumberIsRefused) {
     EXPECT_FALSE(detail::representable<w8>(row).ok());
 }
 
-/// A NaN in a prompt does not turn into a number on its way.
+/// A NaN in a prompt does not become a number.
 TEST_F(FastMath, NanStaysNan) {
     std::fill(prompts_[1].text_embeds.begin(), prompts_[1].text_embeds.end(), nan);
     std::vector<float> out(to_size(samples * dim));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What {fmt} and std::format make of shapes, tensors, expressions and plans: the text of a std::ostream.
+// The text that {fmt} and std::format print for shapes, tensors, expressions and plans is that of std::ostream.
 #include "apriori/expr.hpp"
 #include "apriori/expr/fmt.hpp"
 #include "apriori/tensor/make.hpp"
@@ -20,7 +20,7 @@ std::string streamed(const auto& x) {
     return out.str();
 }
 
-/// Both libraries have that text for x.
+/// Both libraries print that text for x.
 void expect_text(const auto& x, std::string_view text) {
     EXPECT_EQ(fmt::format("{}", x), text);
     EXPECT_EQ(fmt::format("<{:>60}>", x),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Macros that other people's headers leave behind, by which headers of this library must not be hurt. Headers of the standard
-// library, xsimd and Eigen come first: they break on some of these themselves.
+// Macros that other headers define, and that must not break the headers of this library. The headers of the standard
+// library, xsimd and Eigen come first, since some of these macros break them.
 #include <complex.h> // in gnu++ also I and complex; through FFTW, LAPACKE, SuiteSparse
 #include <sys/param.h>
 #include <sys/sysmacros.h>
@@ -56,7 +56,7 @@
 #define KeyPress 2
 #define DestroyAll 0
 #define GrayScale 1
-// curses, less those that it takes back in C++
+// curses, except for those that it undefines in C++
 #define OK (0)
 #define ERR (-1)
 #define timeout(delay) wtimeout(stdscr, delay)
@@ -65,7 +65,7 @@
 #define instr(text) winstr(stdscr, text)
 #define filter(a, b, c) nofilter(a, b, c)
 #define KEY_MIN 0401
-// a project's own
+// macros of the user's project
 #ifndef I
 #define I _Complex_I
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sampling in memory of the caller: what the denoisers and the sampler give, without the heap, in as many bytes as were said.
+// Sampling in the caller's memory gives the results of the denoisers and of the sampler, without the heap, in the
+// number of bytes that was promised.
 #include "allocation_counter.hpp"
 #include "apriori/core/torch_random.hpp"
 #include "apriori/device/cpu/device.hpp"
@@ -23,7 +24,7 @@ using device_type = cpu<>;
 constexpr PriorConfig plain{
     .num_attention_heads = 3, .attention_head_dim = 20, .num_layers = 3, .embedding_dim = 44, .num_embeddings = 13};
 
-/// A model of synthetic weights, and prompts for it.
+/// A model with synthetic weights, and prompts for it.
 template <PriorConfig C>
 struct example {
     using model_type = PriorTransformer<C, device_type>;
@@ -54,7 +55,7 @@ struct example {
     }
 };
 
-/// Steps under one and more prompts against the full forward of the same latents.
+/// Compares steps with one or more prompts with the full forward of the same latents.
 template <PriorConfig C>
 void equals_forward() {
     for (const mask_kind mask : mask_kinds) {
@@ -63,7 +64,7 @@ void equals_forward() {
             SCOPED_TRACE(testing::Message() << "mask " << int(mask) << ", " << count << " prompts");
             example<C> e(count, mask);
             using prior = in_place_prior<typename example<C>::model_type>;
-            const in_place_limits l{.prompts = count, .rows = index_t(mask) % 4 * 2}; // 0: all; 6: two prompts
+            const in_place_limits l{.prompts = count, .rows = index_t(mask) % 4 * 2}; // 0: all prompts; 6: two prompts
             const host_buffer memory(prior::bytes(l));
             prior p(e.model, memory.span(), l);
             const status there = p.prefix(e.prompts());
@@ -120,7 +121,7 @@ TEST(InPlace, EqualsForwardWithTextAsItIs) {
                                .encoder_hid_proj_type = hid_proj_type::none}>();
 }
 
-/// A sampling by both samplers, and how much the one in place took from the heap.
+/// Compares the in-place sampler with the sampler, and checks that it does not allocate.
 template <PriorConfig C>
 void samples_as_the_sampler_does(const auto& schedule, float guidance_scale) {
     const index_t branches = uses_guidance(guidance_scale) ? 2 : 1;
@@ -143,7 +144,7 @@ void samples_as_the_sampler_does(const auto& schedule, float guidance_scale) {
     std::fill(std::begin(memory), std::end(memory), std::byte{0x5a});
     allocations = 0;
     sampler s(e.model, std::span(memory).first(sampler::bytes(most)), most);
-    for (int run = 0; run < 2; ++run) { // prompts take the place of those before
+    for (int run = 0; run < 2; ++run) { // the second prompts replace the first
         noise.manual_seed(1);
         status state = s.prefix(prompts);
         if (state)
@@ -152,7 +153,8 @@ void samples_as_the_sampler_does(const auto& schedule, float guidance_scale) {
         ASSERT_TRUE(state.ok()) << state.what;
         EXPECT_TRUE(within(worst_of(got, expected)));
     }
-    for (const std::byte b : std::span(memory).last(buffer_alignment)) EXPECT_EQ(b, std::byte{0x5a}); // not written
+    // not written past the end
+    for (const std::byte b : std::span(memory).last(buffer_alignment)) EXPECT_EQ(b, std::byte{0x5a});
 }
 TEST(InPlace, SamplesWithGuidance) {
     samples_as_the_sampler_does<plain>(constexpr_schedule<25>(UnCLIPSchedulerConfig{
@@ -222,7 +224,7 @@ TEST(InPlace, RefusesWhatDoesNotFit) {
     sampler s(e.model, memory.span(), l);
     EXPECT_EQ(s.sample(schedule, latents, noise, out).code, errc::invalid_argument); // no prompts
     EXPECT_EQ(s.prefix({}).code, errc::invalid_argument);
-    EXPECT_EQ(s.prefix(prompts).code, errc::invalid_argument); // three
+    EXPECT_EQ(s.prefix(prompts).code, errc::invalid_argument); // three prompts, but the limit is two
     auto bad = std::vector<prior_prompt>(two.begin(), two.end());
     bad[1].attention_mask = {};
     EXPECT_EQ(s.prefix(bad).code, errc::invalid_argument);
@@ -232,11 +234,11 @@ TEST(InPlace, RefusesWhatDoesNotFit) {
     bad = {two.begin(), two.end()};
     bad[0].last_hidden_state = bad[0].last_hidden_state.first(44);
     EXPECT_EQ(s.prefix(bad).code, errc::shape_mismatch);
-    EXPECT_EQ(s.sample(schedule, latents, noise, out).code, errc::invalid_argument); // none after an error
+    EXPECT_EQ(s.sample(schedule, latents, noise, out).code, errc::invalid_argument); // no prompts after an error
 
     ASSERT_TRUE(s.prefix(two).ok());
     EXPECT_TRUE(s.sample(schedule, latents, noise, out).ok());
-    EXPECT_EQ(s.sample(schedule, latents, noise, out, 1.0f).code, errc::invalid_argument); // takes one prompt
+    EXPECT_EQ(s.sample(schedule, latents, noise, out, 1.0f).code, errc::invalid_argument); // takes only one prompt
     EXPECT_EQ(s.sample(schedule, latents, noise, out, std::numeric_limits<float>::infinity()).code,
               errc::invalid_argument);
     EXPECT_EQ(s.sample(schedule, std::span(latents).first(43), noise, out).code, errc::shape_mismatch);

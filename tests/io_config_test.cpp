@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json: diffusers' files are understood, and every wrong field is named with what is allowed.
+// config.json: diffusers' files are read, and an error names every wrong field and the values that are allowed.
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/json_fields.hpp"
 #include "io_testing.hpp"
@@ -34,11 +34,11 @@ constexpr PriorConfig unusual{.num_attention_heads = 3,
                               .time_embed_dim = 13,
                               .embedding_proj_dim = 17,
                               .clip_embed_dim = 19};
-/// The shape of an ECLIPSE prior: without a time embedding.
+/// An ECLIPSE prior, which has no time embedding.
 constexpr PriorConfig one_pass{.additional_embeddings = 3, .time_embedding = false};
 
 TEST(ConfigJson, TheTableHoldsEveryField) {
-    // Fails to compile when PriorConfig gains a field; then fields() needs it, too.
+    // Fails to compile when PriorConfig gains a field, which fields() needs then too.
     const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = unusual;
     static_cast<void>(std::tie(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p));
     static_assert(fields_of<PriorConfig>.size() == 16 + 2); // and _class_name, quantization_config
@@ -85,7 +85,7 @@ TEST(ConfigJson, EclipsePriorsHaveNoTimeEmbedding) {
     EXPECT_EQ(recorded->additional_embeddings, 3);
     EXPECT_EQ(*parse(R"({"additional_embeddings": 3, "time_embedding": false})"), one_pass);
     EXPECT_EQ(*parse(R"({"additional_embeddings": 3})"), one_pass); // a file of ECLIPSE's class
-    // what says anything of time, or has room for it, is a file of diffusers' class
+    // a file that has a field of the time embedding, or added_emb_type, is of diffusers' class
     EXPECT_TRUE(parse(R"({"additional_embeddings": 3, "time_embed_dim": null})")->time_embedding);
     EXPECT_TRUE(parse(R"({"additional_embeddings": 3, "time_embed_act_fn": "silu"})")->time_embedding);
     EXPECT_TRUE(parse(R"({"additional_embeddings": 3, "time_embedding": true})")->time_embedding);
@@ -124,7 +124,7 @@ TEST(ConfigJson, WrongValuesNameTheFieldAndWhatIsAllowed) {
         refused(field, "-1", "an integer from 0 to 1048576");
     for (const char* field : {"time_embed_dim", "embedding_proj_dim", "clip_embed_dim"}) {
         EXPECT_EQ(*parse(std::string("{\"") + field + "\": null}"), PriorConfig{});
-        EXPECT_EQ(*parse(std::string("{\"") + field + "\": 0}"), PriorConfig{}); // Python's `or` takes 0 for null
+        EXPECT_EQ(*parse(std::string("{\"") + field + "\": 0}"), PriorConfig{}); // Python's `or` treats 0 like null
         refused(field, "-5", "null or an integer from 1 to 1048576");
         refused(field, "\"768\"", "null or an integer from 1 to 1048576");
     }
@@ -151,13 +151,13 @@ TEST(ConfigJson, UnknownFieldsAreAWarning) { // as in diffusers
                                     " has no such field"}));
     warnings.texts().clear();
     EXPECT_TRUE(parse(R"({"_anything": [1, {"two": 3}], "quantization_config": null})").ok());
-    EXPECT_FALSE(parse(R"({"num_heads": 8, "num_layers": 0})").ok()); // the error is enough
-    // transformers keeps what it does not know without a word
+    EXPECT_FALSE(parse(R"({"num_heads": 8, "num_layers": 0})").ok()); // only the error is reported
+    // transformers silently keeps fields that it does not know
     EXPECT_TRUE(parse_config<CLIPTextConfig>(R"({"torch_dtype": "float16", "anything": 1})").ok());
     EXPECT_TRUE(parse_config<CLIPVisionConfig>(R"({"torch_dtype": "float16", "anything": 1})").ok());
     EXPECT_EQ(warnings.texts(), std::vector<std::string>());
 
-    apriori::on_warning(nullptr); // nowhere
+    apriori::on_warning(nullptr); // warnings are discarded
     EXPECT_TRUE(parse(R"({"num_heads": 8})").ok());
     apriori::on_warning(&print_warning);
     testing::internal::CaptureStderr();
@@ -177,7 +177,7 @@ TEST(ConfigJson, FieldsThatChangeTheNumbersAreErrors) {
     }
 }
 
-TEST(ConfigJson, DefaultsThatDiffusersMarkedAreThoseOfTheClass) { // whatever value stands beside
+TEST(ConfigJson, DefaultsThatDiffusersMarkedAreThoseOfTheClass) { // whatever the value next to them
     const auto marked = parse(R"({"_use_default_values": ["num_layers", "clip_embed_dim"], "num_layers": 3,)"
                               R"( "clip_embed_dim": 5, "embedding_dim": 9})");
     ASSERT_TRUE(marked.ok()) << marked.error().message;
@@ -208,7 +208,7 @@ TEST(ConfigJson, TheTextOfAConfigReadsBackAsItself) {
     EXPECT_NE(text.find("\"_class_name\": \"PriorTransformer\""), std::string::npos);
     EXPECT_NE(text.find("\"time_embed_dim\": null"), std::string::npos);
     EXPECT_NE(text.find("\"dropout\": 0.0"), std::string::npos);
-    EXPECT_EQ(text.find("time_embedding"), std::string::npos); // diffusers does not know it
+    EXPECT_EQ(text.find("time_embedding"), std::string::npos); // diffusers does not know that field
 }
 
 TEST(ConfigJson, TheDocumentationHasTheTable) {
@@ -228,14 +228,14 @@ TEST(ConfigJson, TheDocumentationHasTheTable) {
     EXPECT_EQ(page.find("\n| `", at + 1), page.find("\n| `karlo_v1_alpha`")) << "a row of no field";
 }
 
-// ---- every row of every table ------------------------------------------------------------------------------------------
+// ---- every row of every table --------------------------------------------------------------------------------------
 
 template <class Config>
 class EveryField : public testing::Test {};
 using configs = testing::Types<PriorConfig, CLIPTextConfig, CLIPVisionConfig>;
 TYPED_TEST_SUITE(EveryField, configs);
 
-/// Another value of a field than that of the class.
+/// A value of a field that differs from the default.
 template <class Config>
 double other_value(const field<Config>& f) {
     const double value = f.get(Config{});
@@ -315,7 +315,7 @@ TEST(JsonFields, NumbersTextsAndFlagsForOtherFiles) {
     auto again = io::json_fields::parse(R"({"clip": 1, "steps": "x"})", "s.json");
     ASSERT_TRUE(again.ok());
     again->boolean("clip", clip);
-    again->integer("steps", steps, 1, 1000); // the first error is the one that is kept
+    again->integer("steps", steps, 1, 1000); // the first error is the one that is reported
     EXPECT_FAILS(again->finish("S"), errc::invalid_argument, "s.json: field 'clip' is 1; allowed: true or false");
     EXPECT_EQ(steps, 25);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// float16 and bfloat16: every value there and back, and rounding to nearest, halves to even.
+// float16 and bfloat16: every value converted to float and back, and rounding to nearest, ties to even.
 #include "apriori/core/half.hpp"
 
 #include <bit>
@@ -34,7 +34,7 @@ TEST(Half, EveryFloat16IsItsValueAndComesBack) {
 }
 
 TEST(Half, RoundsToNearestHalvesToEven) {
-    for (std::uint16_t h = 0; h < 0x7C00; ++h) { // between each float16 and the next one up
+    for (std::uint16_t h = 0; h < 0x7C00; ++h) { // between each float16 and the next larger one
         const float low = half_to_float(h);
         const float high = h == 0x7BFF ? 65536.0F : half_to_float(static_cast<std::uint16_t>(h + 1));
         const float middle = low + (high - low) / 2; // exact
@@ -57,12 +57,12 @@ TEST(Half, Bfloat16) {
         EXPECT_EQ(float_to_bfloat16(x), std::isnan(x) ? b | 0x40 : b);
     }
     const auto rounded = [](std::uint32_t bits) { return float_to_bfloat16(std::bit_cast<float>(bits)); };
-    EXPECT_EQ(rounded(0x3F808000), 0x3F80); // halves to even
+    EXPECT_EQ(rounded(0x3F808000), 0x3F80); // ties to even
     EXPECT_EQ(rounded(0x3F818000), 0x3F82);
     EXPECT_EQ(rounded(0x3F808001), 0x3F81);
     EXPECT_EQ(rounded(0x3F807FFF), 0x3F80);
     EXPECT_EQ(rounded(0x7F7FFFFF), 0x7F80); // rounds up to infinity
-    EXPECT_EQ(rounded(0x7F800001), 0x7FC0); // a NaN whose payload is cut off stays a NaN
+    EXPECT_EQ(rounded(0x7F800001), 0x7FC0); // a NaN stays a NaN when its payload is cut off
 }
 
 } // namespace

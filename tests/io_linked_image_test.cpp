@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed weights in the program's own memory: the same bits as those that were packed, and nothing else is believed.
+// Packed weights in the program's own memory: they have the bits that were packed, and invalid images are refused.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/linked_image.hpp"
 #include "apriori/io/packed_file.hpp"

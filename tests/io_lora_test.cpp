@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LoRAs: what diffusers' fuse_lora makes of them, in every form of file; what is refused; and that they can be taken out again.
+// LoRAs: the results of diffusers' fuse_lora for every form of file, errors, and removing a LoRA again.
 #include "apriori/io/lora_source.hpp"
 
 #include "apriori/device/cpu/device.hpp"
@@ -61,11 +61,11 @@ std::vector<fused_run> read_runs(const io::safetensors_source& fused) {
     return runs;
 }
 
-/// How far two float32 computations of w + sum f (up @ down) may be apart, element for element, if each rounds every
-/// operation once, in any order of the sums: u = 2^-24,
-///   of a product of rank r                 at most r u P for one and, summed in float64, u P for the other, P = sum |up| |down|
+/// How far two float32 computations of w + sum f (up @ down) may be apart, for each element, if each rounds every
+/// operation once, with sums in any order. With u = 2^-24 and P = sum |up| |down|:
+///   of a product of rank r                 at most r u P for one, and u P for the other, which sums in float64
 ///   times f                                u |f| P for each
-///   added to what was there before, x      u |x + f P| for each
+///   added to the previous value x          u |x + f P| for each
 /// and one percent for products of u.
 std::vector<double> rounding_bound(std::string_view tensor, const std::vector<float>& w,
                                    const std::vector<weighted_lora>& loras) {
@@ -149,7 +149,7 @@ TEST_F(LoraFiles, GiveTheForwardsOfFusedModels) {
     }
 }
 
-/// Merging into loaded weights and taking out again, in a weight format.
+/// Merges LoRAs into loaded weights and removes them again, in a weight format.
 template <class Format>
 void check_merging(const io::weights_source& base, const std::vector<weighted_lora>& loras) {
     SCOPED_TRACE(Format::name);
@@ -171,7 +171,7 @@ void check_merging(const io::weights_source& base, const std::vector<weighted_lo
     EXPECT_EQ((*with)->hash(), (*fresh)->hash());
     EXPECT_NE(bytes(*with), before);
     EXPECT_NE((*with)->hash(), (*plain)->hash());
-    EXPECT_EQ(bytes(*plain), before); // models that share it see nothing
+    EXPECT_EQ(bytes(*plain), before); // models that share the weights are not changed
 
     const auto without = (*with)->repack(device, base, merged->touched());
     ASSERT_TRUE(without.ok()) << without.error().message;
@@ -193,7 +193,7 @@ TEST_F(LoraFiles, AreTakenOutToTheVeryBits) {
     check_merging<w4>(*base, loras);
 }
 
-/// Tensors for a LoRA file of a test.
+/// Builds the tensors of a LoRA file for a test.
 class lora_tensors {
 public:
     lora_tensors& add(const std::string& name, std::vector<index_t> shape, float value = 0.5F) {
@@ -202,7 +202,7 @@ public:
         tensors_[name] = {std::move(shape), std::vector<float>(size, value)};
         return *this;
     }
-    /// lora_A and lora_B of a module.
+    /// Adds lora_A and lora_B of a module.
     lora_tensors& matrices(const std::string& module, index_t rows, index_t rank, index_t cols, float value = 0.5F) {
         return add(module + ".lora_A.weight", {rank, cols}, value).add(module + ".lora_B.weight", {rows, rank}, value);
     }
@@ -229,7 +229,7 @@ private:
 const std::string to_q = "transformer_blocks.0.attn1.to_q";
 
 TEST_F(LoraFiles, GiveTheSameBitsInAnyPieces) {
-    // wider than a chunk of add_product, of a length that no piece divides
+    // wider than a chunk of add_product, with a length that is not a multiple of a piece
     const temporary_folder folder;
     const index_t rows = 37, cols = 151, rank = 5;
     std::mt19937 engine(7);
@@ -310,7 +310,7 @@ TEST_F(LoraFiles, RefuseWeightsThatOverflow) {
                  "out of float32's range");
 }
 
-TEST(LoraFile, TakesThePriorsPartOfAFileForSeveralModels) { // as load_lora_adapter with its prefix
+TEST(LoraFile, TakesThePriorsPartOfAFileForSeveralModels) { // like load_lora_adapter with its prefix
     const temporary_folder folder;
     const auto terms = [&](const lora_tensors& tensors) {
         std::vector<std::string> names;
@@ -481,11 +481,11 @@ TEST(LoraConfig, MatchesNamesAsPeftDoes) {
         return s->alpha;
     };
     EXPECT_EQ(alpha("transformer_blocks.0.attn1.to_q", 2), 5.0);
-    EXPECT_EQ(alpha("transformer_blocks.10.attn1.to_q", 2), 6.0); // "0.attn1.to_q" begins at a dot or not at all
+    EXPECT_EQ(alpha("transformer_blocks.10.attn1.to_q", 2), 6.0); // "0.attn1.to_q" matches at the start or after a dot
     EXPECT_EQ(alpha("transformer_blocks.0.attn1.to_k", 4), 1.0);  // a dot is any character
     EXPECT_EQ(alpha("transformer_blocks.0.ff.net.0.proj", 4), 7.0);
     EXPECT_EQ(alpha("proj_in", 3), 8.0);
-    EXPECT_EQ(alpha("other.proj_in", 4), 8.0); // ^ is the beginning of the name
+    EXPECT_EQ(alpha("other.proj_in", 4), 8.0); // `^` matches only the start of the name
     EXPECT_EQ(alpha("into_q", 4), 8.0);
     EXPECT_FALSE(config->scale("proj_in", 4).ok());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// .npy files: numpy's own bytes are read and written, anything else is refused in one clear line.
+// .npy files: numpy's own bytes are read and written; anything else is refused with a clear line.
 #include "apriori/io/npy.hpp"
 #include "io_testing.hpp"
 
@@ -120,7 +120,7 @@ TEST(Npy, WhatIsWrittenIsRead) {
     EXPECT_EQ(array->shape, (std::vector<apriori::index_t>{2, 3}));
     EXPECT_EQ(array->values, x);
     const std::string bytes = io_testing::read_all(path);
-    EXPECT_EQ(bytes.size(), 128U + 24U); // as np.save: data at a multiple of 64
+    EXPECT_EQ(bytes.size(), 128U + 24U); // as np.save writes it: data at a multiple of 64
     EXPECT_EQ(bytes.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
     EXPECT_EQ(bytes[127], '\n');
     ASSERT_TRUE(write_npy(path, 0, 3, {}).ok());

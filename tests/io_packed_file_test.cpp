@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packed files: what was packed is what is mapped, and nothing else is believed.
+// Packed files: a mapped file has the bytes that were packed, and invalid files are refused.
 #include "apriori/io/packed_file.hpp"
 
 #include "apriori/device/cpu/device.hpp"
@@ -101,9 +101,9 @@ TEST_F(PackedImage, RefusesNamesThatAreNoText) {
     };
     EXPECT_FALSE(refused([](io::packed_header&) {}));
     EXPECT_TRUE(refused([](io::packed_header& h) { h.format[0] = '\x1b'; }));
-    EXPECT_TRUE(refused([](io::packed_header& h) { h.format[15] = 'x'; })); // behind the zeros
+    EXPECT_TRUE(refused([](io::packed_header& h) { h.format[15] = 'x'; })); // after the zeros
     EXPECT_TRUE(refused([](io::packed_header& h) { h.layout[1] = '\xff'; }));
-    EXPECT_TRUE(refused([](io::packed_header& h) { h.layout.fill('x'); })); // without an end
+    EXPECT_TRUE(refused([](io::packed_header& h) { h.layout.fill('x'); })); // without a terminating zero
 }
 
 TEST_F(PackedImage, RefusesFilesThatAreCutOrLonger) {
@@ -160,7 +160,7 @@ TEST_F(PackedImage, CanBeCopied) {
     EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
     EXPECT_EQ(copied->weights_block().hash, mapped->weights_block().hash);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(a.data()) % buffer_alignment, 0U);
-    std::filesystem::resize_file(image, 5000); // which a copy does not need
+    std::filesystem::resize_file(image, 5000); // a copy no longer needs the file
     EXPECT_EQ(a.back(), copied->weights_block().bytes().back());
     EXPECT_FALSE(io::copy_packed_file<on_device>(device, image).ok());
 }
@@ -176,7 +176,7 @@ TEST_F(PackedImage, VerifyFindsADamagedPayload) {
 }
 
 #if defined(__linux__)
-/// KiB of files' pages that this process has mapped.
+/// KiB of mapped file pages of this process.
 long mapped_kib() {
     std::istringstream status(io_testing::read_all("/proc/self/status"));
     long kib = -1;

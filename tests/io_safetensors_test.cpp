@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// safetensors: what is read is what was written, and no header can make the reader believe, crash or fall silent.
+// safetensors: a file reads as it was written, and no invalid header is accepted, crashes the reader or goes without a
+// message.
 #include "apriori/core/check_tensors.hpp"
 #include "apriori/io/config_json.hpp"
 #include "apriori/io/json_fields.hpp"
@@ -33,13 +34,13 @@ using io_testing::values;
 
 auto parse(std::string_view bytes) { return safetensors_view::parse(bytes_of(bytes), "f.safetensors"); }
 
-/// An image of one tensor "a" whose entry is `entry`.
+/// An image of one tensor "a" with the entry `entry`.
 std::string one(const std::string& entry, std::string_view body = {}) { return image("{\"a\":" + entry + "}", body); }
 
 // ---- reading ----
 
 TEST(Safetensors, ReadsEveryDtypeAsFloat) {
-    // F32 begins at an odd address: nothing in the format aligns data.
+    // F32 begins at an odd address: the format does not align data.
     const std::string body = raw<std::uint8_t>({0, 1, 200}) + raw<float>({1.5F, -2.0F}) +
                              raw<std::uint16_t>({0x3C00, 0x0001}) + raw<std::uint16_t>({0x3F80, 0xC000}) +
                              raw<double>({0.1}) + raw<std::int64_t>({-5, 1LL << 40}) + raw<std::int32_t>({-7}) +
@@ -142,7 +143,7 @@ TEST(Safetensors, SourcesMayBeMoved) {
     EXPECT_FALSE(values(moved, name).empty());
 }
 
-// ---- what is refused ----
+// ---- errors ----
 
 TEST(SafetensorsHeader, LengthsThatLie) {
     EXPECT_FAILS(parse(""), errc::bad_format, "f.safetensors: too short", "0 bytes");
@@ -219,7 +220,7 @@ TEST(SafetensorsHeader, DataThatOverlapsOrIsLeftOver) {
                      "12345678");
     };
     EXPECT_TRUE(parse(two("[0,4]", "[4,8]")).ok());
-    EXPECT_TRUE(parse(two("[4,8]", "[0,4]")).ok()); // the order of names is free
+    EXPECT_TRUE(parse(two("[4,8]", "[0,4]")).ok()); // names may be in any order
     EXPECT_FAILS(parse(two("[0,4]", "[0,4]")), errc::bad_format, "tensor 'b' begins at byte 0, inside");
     EXPECT_FAILS(parse(two("[0,4]", "[3,7]")), errc::bad_format, "tensor 'b' begins at byte 3, inside");
     EXPECT_FAILS(parse(one(R"({"dtype":"U8","shape":[2],"data_offsets":[1,3]})", "123")), errc::bad_format,
@@ -233,9 +234,9 @@ TEST(SafetensorsHeader, MetadataIsText) {
     EXPECT_FAILS(parse(image(R"({"__metadata__":{"n":1}})")), errc::bad_format, "__metadata__ 'n' is 1, not text");
 }
 
-/// Whatever a file says, the answer is a source whose every byte can be read, or one clear line.
+/// Whatever a file contains, the result is a source whose every byte can be read, or one clear line.
 void expect_sound(std::string_view bytes) {
-    // An exact copy on the heap, so that an address sanitizer sees every byte read beyond it.
+    // An exact copy on the heap, so that an address sanitizer sees every byte that is read past it.
     const std::vector<char> exact(bytes.begin(), bytes.end());
     const auto source = parse({exact.data(), exact.size()});
     if (!source.ok()) {
@@ -255,10 +256,10 @@ TEST(SafetensorsHeader, SurvivesEveryCutAndEveryChangedByte) {
     std::memcpy(&length, whole.data(), 8);
     ASSERT_TRUE(parse(whole).ok());
     for (std::size_t n = 0; n < whole.size(); ++n) {
-        expect_sound(std::string_view(whole).substr(0, n)); // the data after the header is cut, too
+        expect_sound(std::string_view(whole).substr(0, n)); // the data after the header is cut too
         EXPECT_FALSE(parse(std::string_view(whole).substr(0, n)).ok()) << n;
     }
-    for (std::size_t cut = 0; cut < length; ++cut) { // a shorter header that owns up to its length
+    for (std::size_t cut = 0; cut < length; ++cut) { // a shorter header with the right length
         std::string header = whole.substr(8, cut);
         expect_sound(image(header, std::string_view(whole).substr(8 + length)));
     }
@@ -289,7 +290,7 @@ TEST(OpenWeights, SaysWhatIsWrongWithAPath) {
     EXPECT_FAILS(open_weights(folder.write("empty.safetensors", "")), errc::bad_format, "empty.safetensors: too short");
     ::mkfifo((folder.path / "pipe").c_str(), 0600);
     EXPECT_FAILS(open_weights(folder.path / "pipe"), errc::io_error,
-                 "not a regular file"); // and does not wait for a writer
+                 "not a regular file"); // and it does not wait for a writer
 }
 
 TEST(OpenWeights, TakesTheNamesOfDiffusersInOrder) {
@@ -301,7 +302,7 @@ TEST(OpenWeights, TakesTheNamesOfDiffusersInOrder) {
         return std::string(R"({"metadata":{"total_size":1},"weight_map":{"n":")") + file + "\"}}";
     };
     folder.write("shard.safetensors", numbered(9));
-    char n = 1; // from the last choice to the first: diffusers reads its shards first, transformers its one file
+    char n = 1; // from the last choice to the first: diffusers prefers its shards, transformers its single file
     for (const char* name :
          {"model.safetensors.index.fp16.json", "model.fp16.safetensors", "model.safetensors.index.json",
           "model.safetensors", "diffusion_pytorch_model.fp16.safetensors",
@@ -316,7 +317,7 @@ TEST(OpenWeights, TakesTheNamesOfDiffusersInOrder) {
     }
 }
 
-// A save of one file over an earlier save of shards removes the shards, but leaves their index: diffusers fails there.
+// Saving one file over an earlier save of shards removes the shards, but not their index: diffusers fails there.
 TEST(OpenWeights, PassesOverAnIndexWhoseShardsAreGone) {
     const temporary_folder folder;
     folder.write("diffusion_pytorch_model.safetensors",
@@ -332,13 +333,13 @@ TEST(OpenWeights, PassesOverAnIndexWhoseShardsAreGone) {
                              "; reading diffusion_pytorch_model.safetensors instead"})
         EXPECT_NE(warnings.texts()[0].find(part), std::string::npos) << warnings.texts()[0];
 
-    folder.write("diffusion_pytorch_model.safetensors.index.json", "{"); // damaged is no sign of an old index
+    folder.write("diffusion_pytorch_model.safetensors.index.json", "{"); // a damaged index is not an old one
     EXPECT_FAILS(open_weights(folder.path), errc::bad_format, "index.json");
 }
 
-// ---- what is no safetensors ----
+// ---- files that are not safetensors ----
 
-/// The words that a shell makes of the command that a message ends with.
+/// The words into which a shell splits the command at the end of a message.
 std::vector<std::string> words_of(const std::string& message, const temporary_folder& folder) {
     folder.write("python3", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done > \"$WORDS\"\n");
     std::filesystem::permissions(folder.path / "python3", std::filesystem::perms::owner_all);
@@ -404,7 +405,7 @@ TEST(OpenWeights, TheCommandThatConvertsAPickleRunsWhateverThePath) {
     EXPECT_EQ(words_of(pickle_failure("w.safetensors").message, bin).at(3), "w.converted.safetensors");
 }
 
-// Each row of the table in docs/weights.md, in its order.
+// Produces the error of each row of the table in docs/weights.md, in order.
 TEST(OpenWeights, TheDocumentationHasTheTableOfErrors) {
     const temporary_folder folder;
     const std::string one_float = image(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", raw<float>({0}));
@@ -430,13 +431,13 @@ TEST(OpenWeights, TheDocumentationHasTheTableOfErrors) {
     const std::string page = io_testing::read_all(io_testing::data / "../../docs/weights.md");
     std::size_t at = page.find("| a file that |"), rows = 0;
     ASSERT_NE(at, std::string::npos);
-    at = page.find("\n| ", at); // behind the line of dashes
+    at = page.find("\n| ", at); // after the line of dashes
     for (; page.compare(at, 3, "\n| ") == 0; at = page.find('\n', at + 1), ++rows) {
         ASSERT_LT(rows, messages.size()) << "the documentation has a row that is not tested";
         const std::size_t end = page.find('\n', at + 1), from = page.find("| `", at) + 3;
         std::string said = page.substr(from, page.rfind('`', end) - from);
         std::size_t found = 0;
-        for (std::size_t dots = 0; dots != std::string::npos; said.erase(0, dots + 3)) { // "…" stands for anything
+        for (std::size_t dots = 0; dots != std::string::npos; said.erase(0, dots + 3)) { // "…" matches anything
             dots = said.find("…");
             found = messages[rows].find(said.substr(0, dots), found);
             EXPECT_NE(found, std::string::npos) << messages[rows] << "\nlacks: " << said;
@@ -506,7 +507,7 @@ TEST(OpenWeights, JoinsShards) {
     EXPECT_FAILS(with(R"({"z":"w.safetensors","z":"w.safetensors"})"), errc::bad_format, "'z' occurs twice");
 }
 
-// ---- names and shapes against a model's table ----
+// ---- names and shapes compared with a model's table ----
 
 TEST(CheckTensors, ListsEverythingThatDiffers) {
     const std::string bytes = image(
@@ -527,7 +528,7 @@ TEST(CheckTensors, ListsEverythingThatDiffers) {
     EXPECT_FAILS(check({{"a", 1, {2}}, b, c}), errc::shape_mismatch, "1 misshapen tensor: a is [2, 1], must be [2]");
     EXPECT_FAILS(check({{"a", 2, {1, 2}}, {"d", 1, {1}}, {"e", 1, {1}}, c}), errc::not_found,
                  "2 missing tensors: d, e; 1 unexpected tensor: b; 1 misshapen tensor: a is [2, 1], must be [1, 2]");
-    const std::string long_name = std::string(199, 'n') + "\u00E9"; // not cut within a character
+    const std::string long_name = std::string(199, 'n') + "\u00E9"; // not cut inside a character
     EXPECT_FAILS(check({a, b, c, {long_name, 1, {1}}}), errc::not_found, "1 missing tensor: " + std::string(199, 'n'));
     EXPECT_TRUE(valid_utf8(check({{long_name, 1, {1}}}).error().message));
     std::vector<std::string> names;

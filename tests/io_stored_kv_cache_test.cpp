@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefixes and kv caches in files: what comes back steps as what was stored, and nothing else is believed.
+// Prefixes and kv caches in files: one that is read gives the same steps as the one that was stored, and invalid files
+// are refused.
 #include "apriori/io/stored_kv_cache.hpp"
 
 #include "apriori/device/cpu/device.hpp"
@@ -52,14 +53,14 @@ protected:
         EXPECT_TRUE(m->step(x, steps, out, memory.span(), l).ok());
         return out;
     }
-    /// The message with which a changed file is refused.
+    /// The error message for a changed file.
     std::string refusal(const std::string& bytes) {
         const auto read = io::read_kv_cache(*m, folder.write("changed.safetensors", bytes));
         EXPECT_FALSE(read.ok());
         return read.ok() ? "" : read.error().message;
     }
     std::string stored() const { return io_testing::read_all(file); }
-    /// The stored bytes with `from` replaced by `to` of the same length.
+    /// The stored bytes with `from` replaced by `to`, which has the same length.
     std::string changed(const std::string& from, const std::string& to) const {
         std::string bytes = stored();
         const auto at = bytes.find(from);
@@ -89,7 +90,7 @@ TEST_F(StoredCondition, PrefixServesOtherTimesteps) {
     const auto written = io::write_prefix(*m, *kv_cache->prefix, alone);
     ASSERT_TRUE(written) << written.error().message;
     EXPECT_FALSE(io::read_kv_cache(*m, alone).ok());
-    for (const auto& path : {alone, file}) { // a kv cache holds its prefix too
+    for (const auto& path : {alone, file}) { // a kv cache contains its prefix too
         const auto prefix = io::read_prefix(*m, path);
         ASSERT_TRUE(prefix) << prefix.error().message;
         const auto made = m->kv_cache(*prefix, kv_cache->timesteps);
@@ -125,13 +126,14 @@ TEST_F(StoredCondition, NothingElseIsBelieved) {
         std::memcpy(s.data() + 4, &b, 4);
         return s;
     };
-    // 3 tokens and the pooled row each
+    // 3 tokens and the pooled row for each prompt
     EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 5))).find("another shape"), std::string::npos);
     EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 0.5f))).find("prompt_rows"), std::string::npos);
     EXPECT_NE(refusal(changed(floats(4, 4), floats(4, -1))).find("prompt_rows"), std::string::npos);
     EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 0))).find("prompt_rows"), std::string::npos);
-    EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 8))).find("prompt_rows"), std::string::npos); // 6 and 1 at most
-    // so many pooled rows that none is left for time, latents and prd
+    // at most 6 tokens and 1 pooled row
+    EXPECT_NE(refusal(changed(floats(4, 4), floats(4, 8))).find("prompt_rows"), std::string::npos);
+    // so many pooled rows that there are none left for time, latents and prd
     EXPECT_NE(refusal(changed("proj_tokens\":\"1\"", "proj_tokens\":\"4\"")).find("proj_tokens"), std::string::npos);
     EXPECT_NE(refusal(changed("proj_tokens\":\"1\"", "proj_tokens\":\"2\"")).find("proj_tokens"), std::string::npos);
     const float nan = std::numeric_limits<float>::quiet_NaN();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Synthetic weights are, bit for bit, what tests/reference/synthetic.py gives.
+// Synthetic weights are those of tests/reference/synthetic.py, bit for bit.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "io_testing.hpp"
@@ -15,8 +15,8 @@ namespace {
 using apriori::tensor_info;
 using apriori::io::synthetic_source;
 
-/// Sum over i of (i + 1) * bits of x[i], modulo 2^64: the Python side of these numbers is
-/// `(b * np.arange(1, b.size + 1, dtype=np.uint64)).sum(dtype=np.uint64)` with b the uint32 view.
+/// The sum over i of (i + 1) * bits of x[i], modulo 2^64. In Python, with b the uint32 view:
+/// `(b * np.arange(1, b.size + 1, dtype=np.uint64)).sum(dtype=np.uint64)`
 std::uint64_t weighted_sum(const std::vector<float>& x) {
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < x.size(); ++i) sum += (i + 1) * std::bit_cast<std::uint32_t>(x[i]);

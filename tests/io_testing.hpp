@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of io/ share: a folder that goes away, files, and safetensors images written by hand.
+// Shared by the tests of io/: a folder that removes itself, files, and handwritten safetensors images.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -27,7 +27,7 @@ namespace io_testing {
 
 inline const std::filesystem::path data = APRIORI_TEST_DATA;
 
-/// A new empty folder, removed with all its content at the end.
+/// A new empty folder, removed with its contents at the end.
 class temporary_folder {
 public:
     temporary_folder() {
@@ -58,7 +58,7 @@ inline std::string read_all(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-/// All values of the tensor `name`, as floats; nothing if there is none.
+/// All values of the tensor `name`, as floats; empty if there is none.
 inline std::vector<float> values(const auto& source, std::string_view name) {
     const auto i = source.find(name);
     if (!i) return {};
@@ -84,7 +84,7 @@ std::string raw(std::initializer_list<T> values) {
     return {reinterpret_cast<const char*>(values.begin()), values.size() * sizeof(T)};
 }
 
-/// The warnings from its construction on, in place of their lines on stderr.
+/// Captures the warnings from its construction on, instead of printing them on stderr.
 class captured_warnings {
 public:
     captured_warnings() : before_(apriori::on_warning([](std::string_view text) { texts().emplace_back(text); })) {
@@ -103,14 +103,14 @@ private:
     apriori::warning_handler before_;
 };
 
-/// Every message is one line of printable text, not too long.
+/// The message is one line of printable text, and not too long.
 inline void expect_one_line(const std::string& message) {
     EXPECT_FALSE(message.empty());
     EXPECT_LT(message.size(), 4000U);
     for (const char c : message) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) << message;
 }
 
-/// The failure in `outcome`, if there is one.
+/// The failure in `outcome`, if any.
 template <class T>
 std::optional<apriori::failure> failure_of(const apriori::result<T>& outcome) {
     if (outcome.ok()) return std::nullopt;
@@ -126,7 +126,7 @@ inline void expect_failure(const std::optional<apriori::failure>& got, apriori::
         EXPECT_NE(got->message.find(part), std::string::npos) << got->message << "\nlacks " << part;
 }
 
-/// Fails with this errc, in one line that holds each of the further arguments.
+/// The expression fails with this errc, and its one-line message contains each of the further arguments.
 #define EXPECT_FAILS(expression, code, ...)                                                                            \
     do {                                                                                                               \
         SCOPED_TRACE(#expression);                                                                                     \

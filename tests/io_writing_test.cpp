@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is written: whole safetensors files that read back as they were, and files that appear whole or not at all.
+// Writing: safetensors files that read back unchanged, and files that appear complete or not at all.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "io_testing.hpp"
@@ -71,10 +71,10 @@ TEST(SafetensorsWriter, LeavesNothingBehindWhenItFails) {
         auto file = atomic_file::create(folder.path / "half.png");
         ASSERT_TRUE(file.ok());
         ASSERT_TRUE(file->write("half of it").ok());
-        EXPECT_LE(folder.files(), 2U); // one fewer where the half has no name yet
+        EXPECT_LE(folder.files(), 2U); // one fewer where the unfinished file has no name yet
         EXPECT_FALSE(std::filesystem::exists(folder.path / "half.png"));
     }
-    EXPECT_EQ(folder.files(), 1U); // what was there before
+    EXPECT_EQ(folder.files(), 1U); // the old file
 }
 
 TEST(AtomicFile, ReplacesAFileAndKeepsItOnFailure) {

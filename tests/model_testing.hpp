@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of models share: inputs on the host, a forward on any device, and the worst element of a result.
+// Shared by the tests of models: inputs on the host, a forward on any device, and the worst element of a result.
 #pragma once
 
 #include "apriori/models/prior_transformer.hpp"
@@ -24,13 +24,14 @@ namespace model_testing {
 using apriori::index_t;
 using apriori::PriorConfig;
 
-/// The arguments of one forward on the host. An empty vector: not given. Rows of tokens are dense.
+/// The arguments of one forward, on the host. An empty vector means an argument that is not given. Rows of tokens are
+/// dense.
 struct prior_inputs {
     index_t rows = 1, hidden_tokens = 1, proj_tokens = 1, text_tokens = 0;
     std::vector<float> hidden_states{}, timestep{}, proj_embedding{}, encoder_hidden_states{};
     std::vector<std::uint8_t> attention_mask{};
 
-    /// Limits that take `at_once` rows of these inputs at a time.
+    /// The limits for `at_once` rows of these inputs at a time.
     apriori::limits limits(index_t at_once) const {
         return {
             .rows = at_once, .hidden_tokens = hidden_tokens, .proj_tokens = proj_tokens, .text_tokens = text_tokens};
@@ -38,7 +39,7 @@ struct prior_inputs {
     apriori::limits limits() const { return limits(rows); }
 };
 
-/// Values of the host in memory of a device.
+/// Values of the host, copied to a device's memory.
 template <class Device, class T>
 class on_device {
 public:
@@ -84,13 +85,13 @@ private:
     typename Model::input in_;
 };
 
-/// What forward gave, on the host: [rows, tokens, clip_embed_dim].
+/// The result of forward, on the host: [rows, tokens, clip_embed_dim].
 struct outcome {
     apriori::status state;
     std::vector<float> values;
 };
 
-/// Forward on the model's device. The output is NaN before, so that what is not written is seen.
+/// Forward on the model's device. The output is filled with NaN first, so that elements that are not written show.
 template <class Model>
 outcome forward(const Model& model, const prior_inputs& x, const apriori::limits& l) {
     auto& device = model.device();
@@ -113,9 +114,9 @@ outcome forward(const Model& model, const prior_inputs& x) {
     return forward(model, x, x.limits());
 }
 
-/// The element that is furthest off. NaN where there should be none is infinitely far.
+/// The element that is furthest off. A NaN or an infinity counts as infinitely far.
 struct worst_element {
-    double error = 0, largest = 0; ///< largest: of what is expected
+    double error = 0, largest = 0; ///< largest: of the expected values
     std::size_t index = 0;
     double got = 0, expected = 0;
 
@@ -140,7 +141,7 @@ worst_element worst_of(const std::vector<float>& got, const std::vector<T>& expe
     return w;
 }
 
-/// float32 rounding: what the reference is held to.
+/// Float32 rounding: the tolerance of comparisons with the reference.
 inline constexpr double tolerance = 2e-5;
 
 inline testing::AssertionResult within(const worst_element& w, double limit = tolerance) {
@@ -157,12 +158,12 @@ inline testing::AssertionResult same_bits(const std::vector<float>& a, const std
     return testing::AssertionSuccess();
 }
 
-/// Which text tokens a mask leaves.
+/// Which text tokens a mask keeps.
 enum class mask_kind { absent, ones, prefix, holes, first_masked, none_left };
 inline constexpr mask_kind mask_kinds[] = {mask_kind::absent, mask_kind::ones,         mask_kind::prefix,
                                            mask_kind::holes,  mask_kind::first_masked, mask_kind::none_left};
 
-/// Reproducible random inputs; the same on every platform.
+/// Reproducible random inputs, the same on every platform.
 class random_inputs {
 public:
     explicit random_inputs(unsigned seed) : engine_(seed) {}
@@ -195,7 +196,7 @@ public:
         }
         return m;
     }
-    /// Timesteps 0 .. 999, whole or not, one for all rows or one for each.
+    /// Timesteps 0 .. 999, whole or fractional, one for all rows or one for each.
     std::vector<float> timesteps(index_t rows) {
         std::vector<float> t(static_cast<std::size_t>(below(2) == 0 ? 1 : rows));
         const bool fractional = below(2) == 0;
@@ -208,7 +209,7 @@ private:
     std::mt19937 engine_;
 };
 
-/// Random arguments of the shape that `shape` has, for a configuration.
+/// Random arguments for a configuration, with the sizes of `shape`.
 inline prior_inputs randomize(const PriorConfig& config, prior_inputs shape, mask_kind mask, unsigned seed) {
     const PriorConfig c = apriori::canonical(config);
     random_inputs random(seed);

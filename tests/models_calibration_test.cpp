@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models calibrated for four bits: nearer to the exact one than rounding to nearest, and packed as they were rounded.
+// Models calibrated for four bits: closer to the exact model than with rounding to nearest, and packed without further
+// rounding.
 #include "apriori/device/calibrating.hpp"
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/synthetic_source.hpp"
@@ -14,7 +15,7 @@ using namespace model_testing;
 
 namespace {
 
-// Heads of 16: the factor of scores, 1/4, is folded into to_q. Widths that are no multiples of a group of 32.
+// Heads of 16: the factor of the scores, 1/4, is folded into to_q. The widths are not multiples of a group of 32.
 constexpr PriorConfig folded{
     .num_attention_heads = 5, .attention_head_dim = 16, .num_layers = 2, .embedding_dim = 24, .num_embeddings = 6};
 // Heads of 12: attention applies the factor.
@@ -76,7 +77,7 @@ void check() {
     EXPECT_EQ(all, 6 + 4 * Config.num_layers) << slots; // each matrix once
     EXPECT_EQ(std::count(slots.begin(), slots.end(), ' '), all) << slots;
 
-    // matrices are rounded, and all else is as it was
+    // matrices are rounded, and everything else is unchanged
     for (std::size_t i = 0; i < source.size(); ++i) {
         const tensor_info t = rounded->info(i);
         std::vector<float> before(to_size(t.size())), after(before.size()), part_of(before.size() / 2);
@@ -86,12 +87,13 @@ void check() {
         ASSERT_TRUE(rounded->read(i, 1, part_of));
         EXPECT_TRUE(std::equal(part_of.begin(), part_of.end(), after.begin() + 1)) << t.name;
     }
-    // other inputs than those that it was calibrated with
+    // other inputs than those for calibration
     const prior_inputs x = randomize(Config, {.rows = 40, .text_tokens = 6}, mask_kind::holes, 99);
     const auto exact = answers<Config, f32>(source, x), as_rounded = answers<Config, f32>(*rounded, x),
                packed = answers<Config, w4>(*rounded, x), nearest = answers<Config, w4>(source, x);
     EXPECT_LT(squared_error(exact, packed), 0.85 * squared_error(exact, nearest));
-    // packing stores them exactly: what is left is the rounding of activations to 21 bits and of sums
+    // packing stores the weights exactly; the remaining errors are those of rounding activations to 21 bits, and of
+    // sums
     double most = 0;
     for (std::size_t i = 0; i < packed.size(); ++i)
         most = std::fmax(most, std::fabs(double(packed[i]) - double(as_rounded[i])));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's encoders on a GPU; skipped, with the reason, where there is none.
+// CLIP's encoders on a GPU; skipped, with the reason, if there is none.
 #include "apriori/device/cuda/device.hpp"
 #include "apriori/device/cuda/info.hpp"
 #include "clip_cases.hpp"

@@ -3,5 +3,5 @@
 #include "apriori/device/eigen/device.hpp"
 #include "clip_cases.hpp"
 
-// Eigen blocks a contraction by its size, so that chunks are rounded in their own way.
+// Eigen splits a contraction depending on its size, so that different chunks round differently.
 static const clip_testing::reference_tests<apriori::eigen, clip_testing::chunks::within_rounding> references;

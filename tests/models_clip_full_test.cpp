@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's published encoders at their full size, with synthetic weights, against transformers. Takes 3 GB of memory.
+// CLIP's published encoders at full size, with synthetic weights, compared with transformers. Takes 3 GB of memory.
 #include "apriori/device/cpu/device.hpp"
 #include "clip_cases.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's encoders on the CPU: transformers' numbers, their plans, and what is refused.
+// CLIP's encoders on the CPU: transformers' numbers, their plans, and errors.
 #include "apriori/device/cpu/device.hpp"
 #include "clip_cases.hpp"
 #include "io_testing.hpp"
@@ -14,28 +14,28 @@ const reference_tests<cpu<>> references;
 using tiny_text = CLIPTextModelWithProjection<configs::text_quick_gelu, cpu<>>;
 using tiny_vision = CLIPVisionModelWithProjection<configs::vision_quick_gelu, cpu<>>;
 
-// ---- what is known before any of it is loaded ----------------------------------------------------------------------------
+// ---- known at compile time -----------------------------------------------------------------------------------------
 
 static_assert(parameter_count(presets::clip_vit_l_14) == 123'650'304); // transformers' own counts
 static_assert(parameter_count(presets::clip_vit_big_g_14) == 694'659'840);
 static_assert(parameter_count(presets::clip_vit_l_14_vision) == 303'966'208);
 static_assert(parameter_count(presets::clip_vit_big_g_14_vision) == 1'844'907'264);
 
-// Ids, positions; five launches a layer; the final norm; the projection, which gathers its rows.
+// Ids and positions; five launches for each layer; the final norm; the projection, which gathers its rows.
 constexpr auto text_plan = CLIPTextModelWithProjection<presets::clip_vit_l_14, cpu<>>::plan({.rows = 2});
 static_assert(text_plan.size() == 2 + 5 * 12 + 2);
 static_assert(text_plan[2].prologue.contains("layer_norm") && text_plan[2].cols == 3 * 768);
 static_assert(text_plan[5].epilogue.contains("quick_gelu") && text_plan[5].cols == 3072);
 static_assert(text_plan[63].prologue.contains("gather") && text_plan[63].rows == 2);
 
-// The lines of a patch; patches and positions; the class token; pre_layrnorm; the layers; norm and projection.
+// The rows of a patch; patches and positions; the class token; pre_layrnorm; the layers; norm and projection.
 constexpr auto image_plan = CLIPVisionModelWithProjection<presets::clip_vit_big_g_14_vision, cpu<>>::plan({});
 static_assert(image_plan.size() == 3 * 14 + 3 + 5 * 48 + 1);
 static_assert(image_plan[42].depth == 3 * 14 * 14 && image_plan[42].epilogue.contains("add"));
 static_assert(image_plan[45 + 3].epilogue.contains("gelu"));
 static_assert(image_plan[285].prologue.contains("layer_norm") && image_plan[285].cols == 1280);
 
-// The models without a projection are the same types.
+// The models without a projection have the same type.
 static_assert(std::is_same_v<CLIPTextModel<configs::text_quick_gelu, cpu<>>,
                              CLIPTextModelWithProjection<configs::text_no_projection, cpu<>>>);
 static_assert(std::is_same_v<CLIPVisionModel<configs::vision_quick_gelu, cpu<>>,
@@ -45,14 +45,14 @@ static_assert(CLIPTextModel<presets::clip_vit_l_14, cpu<>>::embedding == 768);
 TEST(Clip, PoolsByBothRules) {
     const std::int32_t ids[] = {98, 7, 99, 5, 99, 2};
     EXPECT_EQ(clip_pooled_token(ids, 99), 2);
-    EXPECT_EQ(clip_pooled_token(ids, 2), 2); // the largest id, its first place
+    EXPECT_EQ(clip_pooled_token(ids, 2), 2); // the largest id, at its first place
     EXPECT_EQ(clip_pooled_token(ids, 5), 3);
     EXPECT_EQ(clip_pooled_token(ids, 42), 0);
     const std::int32_t end_first[] = {99, 1, 99};
     EXPECT_EQ(clip_pooled_token(end_first, 99), 0);
 }
 
-// ---- what is refused -----------------------------------------------------------------------------------------------------
+// ---- errors --------------------------------------------------------------------------------------------------------
 
 template <class Model>
 Model tiny(cpu<>& device) {
@@ -116,7 +116,7 @@ TEST(Clip, ForwardComparesTheWorkspaceFirst) {
     EXPECT_NE(hidden, untouched);
 }
 
-/// A source with other names.
+/// A source with other names of tensors.
 class renamed {
 public:
     explicit renamed(const tensor_list& list) : source_(list.infos()), infos_(list.infos()) {}
@@ -149,7 +149,7 @@ TEST(Clip, LoadsOldFilesAndNamesWhatIsMissing) {
                  "1 missing tensor: text_model.embeddings.token_embedding.weight");
 }
 
-// ---- config.json ----------------------------------------------------------------------------------------------------------
+// ---- config.json ---------------------------------------------------------------------------------------------------
 
 TEST(ClipConfig, ReadsDefaultsAndNamesWhatIsWrong) {
     const auto text = [](std::string_view s) { return io::parse_config<CLIPTextConfig>(s); };
@@ -178,7 +178,8 @@ TEST(ClipConfig, ReadsDefaultsAndNamesWhatIsWrong) {
 TEST(ClipConfig, ReadsBothHalvesOfAClipModel) {
     const auto text = [](std::string_view s) { return io::parse_config<CLIPTextConfig>(s); };
     const auto vision = [](std::string_view s) { return io::parse_config<CLIPVisionConfig>(s); };
-    // As openai's files are: the dictionary counts where there is one, and the projection is the whole model's.
+    // As in openai's files: a dictionary has precedence over the section, and the projection is that of the whole
+    // model.
     constexpr std::string_view both = R"({"model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": 768,
         "logit_scale_init_value": 2.6592, "text_config_dict": {"hidden_size": 768, "intermediate_size": 3072,
         "num_attention_heads": 12}, "text_config": {"hidden_size": 64, "architectures": ["CLIPTextModel"]},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small model with narrow weights on the CUDA device, its kernels run on the host by tests/cuda_emulation.
+// A small model with narrow weights on the CUDA device, whose kernels tests/cuda_emulation runs on the host.
 #include "models_cuda_emulated.hpp"
 
 namespace model_testing {
@@ -24,8 +24,8 @@ TEST(models_cuda_formats_emulated, samples_as_the_cpu_does_in_every_format) {
     samples_as_the_cpu_does<bf16>(trace_tolerance, trace_tolerance);
     samples_as_the_cpu_does<w8>(trace_tolerance, trace_tolerance);
     samples_as_the_cpu_does<w4>(trace_tolerance, trace_tolerance);
-    // An activation that lies between two bfloat16 numbers may become the other one; and in a forward the CPU rounds what attention
-    // multiplies, too.
+    // An activation close to the middle of two bfloat16 numbers may be rounded to the other one; and in a forward the
+    // CPU also rounds the operands of attention.
     samples_as_the_cpu_does<bf16a16>(0x1p-8, 0x1p-6);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers of diffusers on a GPU, samplings included; skipped, with the reason, where there is none.
+// The reference numbers of diffusers on a GPU, samplings included; skipped, with the reason, if there is none.
 #include "apriori/device/cuda/device.hpp"
 #include "apriori/device/cuda/info.hpp"
 #include "reference_variants.hpp"

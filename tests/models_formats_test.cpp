@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models with narrow weights: f16 and bf16 are the float32 model with rounded matrices; the integers stay near it.
+// Models with narrow weights: f16 and bf16 are the float32 model with rounded matrices; the integer formats stay close
+// to it.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "model_testing.hpp"
@@ -18,7 +19,7 @@ namespace {
 constexpr PriorConfig config{
     .num_attention_heads = 4, .attention_head_dim = 32, .num_layers = 3, .embedding_dim = 48, .num_embeddings = 10};
 
-/// x to `digits` binary digits, ties to even; multiples of `least` where it is small.
+/// x rounded to `digits` binary digits, ties to even, or to a multiple of `least` if that is coarser.
 float to_digits(float x, int digits, double least) {
     if (x == 0) return x;
     int e;
@@ -27,7 +28,7 @@ float to_digits(float x, int digits, double least) {
     return static_cast<float>(std::nearbyint(x / step) * step);
 }
 
-/// The tensors of `source` with those that a format packs rounded by it.
+/// `source`, with the tensors that a format packs rounded as in the format.
 template <class Format>
 struct rounded_source {
     const io::synthetic_source& source;
@@ -76,7 +77,7 @@ void is_the_model_of_rounded_weights() {
 TEST(ModelFormats, F16IsTheModelOfRoundedWeights) { is_the_model_of_rounded_weights<f16>(); }
 TEST(ModelFormats, Bf16IsTheModelOfRoundedWeights) { is_the_model_of_rounded_weights<bf16>(); }
 
-/// cos of the angle between answers.
+/// The cosine of the angle between two results.
 double cosine(const std::vector<float>& a, const std::vector<float>& b) {
     double ab = 0, aa = 0, bb = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -87,7 +88,8 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
     return ab / std::sqrt(aa * bb);
 }
 
-// Activations rounded to bfloat16 lose up to 2^-9 of each, as weights do: less than a percent of the answer together.
+// Rounding activations to bfloat16 changes each by up to 2^-9, like rounding weights: less than a percent of the result
+// together.
 TEST(ModelFormats, RoundedActivationsStayNear) {
     const tensor_list tensors(config);
     const io::synthetic_source source(tensors.infos());
@@ -96,8 +98,8 @@ TEST(ModelFormats, RoundedActivationsStayNear) {
     EXPECT_GT(largest_error(got, answer<bf16>(source)), 0) << "activations are not rounded";
 }
 
-// A rounding to 127 steps leaves an error of about 1 / (127 * sqrt(12)) * (largest / typical weight) of each weight: under
-// two percent of the answer; 7 steps of a group leave about a sixth.
+// Rounding to 127 steps gives each weight an error of about 1 / (127 * sqrt(12)) * (largest / typical weight): less
+// than two percent of the result. The 7 steps of a group give about a sixth.
 TEST(ModelFormats, IntegersStayNear) {
     const tensor_list tensors(config);
     const io::synthetic_source source(tensors.infos());
@@ -107,7 +109,7 @@ TEST(ModelFormats, IntegersStayNear) {
     EXPECT_GT(cosine(answer<w4>(source), exact), 1 - 0.5 * 0.3 * 0.3);
 }
 
-// ---- numbers that no format holds ----
+// ---- numbers that formats cannot represent ----
 
 /// `source` with one element of one tensor replaced.
 struct spoilt_source {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact incremental sampling: prefix, kv cache and step give what the full forward gives, for every kind of mask.
+// Exact incremental sampling: prefix, kv cache and step give the results of the full forward, for every kind of mask.
 #include "apriori/device/cpu/device.hpp"
 #include "model_testing.hpp"
 
@@ -35,7 +35,7 @@ std::vector<prior_prompt> prompts_of(const prior_inputs& x) {
     return prompts;
 }
 
-/// The rows of x, each a prompt with its own latents and timestep, `at_once` steps at a time.
+/// The results for the rows of x, each of them a prompt with its own latents and timestep, `at_once` steps at a time.
 template <class Model>
 std::vector<float> incremental(const Model& m, const prior_inputs& x, index_t at_once) {
     const auto prefix = m.prefix(prompts_of(x));
@@ -136,7 +136,7 @@ constexpr PriorConfig small{
 TEST(Incremental, SamplesShareTheConditionsOfSeveralPrompts) {
     device_type d;
     const auto m = synthetic_model<small>(d);
-    // two kv caches of one prompt each, at different timesteps, against rows of one forward
+    // compares two kv caches of one prompt each, at different timesteps, with rows of one forward
     prior_inputs x = randomize(small, {.rows = 4, .text_tokens = small.num_embeddings}, mask_kind::holes, 7);
     x.timestep = {700, 700, 20, 20};
     const auto same = [&](auto& v, index_t to, index_t from) { // row `to` gets the prompt of row `from`
@@ -253,7 +253,7 @@ TEST(Incremental, ModelsOfOnePassTakeForward) {
     EXPECT_EQ(m.step({nullptr, extents<dyn, 10>(1)}, {}, {}, {}, {}).what, why);
 }
 
-// A step of the default model reads its weights once: 20 blocks of five launches, and four around them.
+// A step of the default model reads its weights once: 20 blocks of five launches, and four more launches.
 static_assert(PriorTransformer<presets::karlo_v1_alpha, device_type>::step_plan({.rows = 2}).size() == 20 * 5 + 4);
 
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What forward refuses, and that nothing is written then.
+// Inputs that forward refuses, without writing anything.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/io/synthetic_source.hpp"
 #include "model_testing.hpp"
@@ -32,7 +32,8 @@ protected:
         good.attention_mask = {values.attention_mask.data(), mask_extents(2, 5)};
     }
 
-    /// What forward says, on a workspace of that many bytes more than are needed. An error leaves no trace.
+    /// The status of forward, with `spare` bytes more than it needs as workspace. After an error nothing has been
+    /// written.
     status run(const input& in, limits l = {.rows = 2}, std::ptrdiff_t spare = 0) {
         const auto bytes = static_cast<std::ptrdiff_t>(model_type::workspace_bytes(l)) + spare;
         host_buffer memory(static_cast<std::size_t>(bytes));
@@ -117,7 +118,8 @@ TEST(models_input_one_pass, needs_no_timestep_and_the_whole_sequence) {
         in.check(l).what,
         "the sequence [text, proj, hidden states, prd] must have num_embeddings + additional_embeddings tokens");
     in.proj_embedding = {some.data(), 1, 1};
-    in.hidden_states = {some.data(), 1, 8}; // diffusers pads the positions of such a sequence, ECLIPSE's class wrongly
+    // diffusers pads the positions of such a sequence; ECLIPSE's class does so wrongly
+    in.hidden_states = {some.data(), 1, 8};
     EXPECT_EQ(in.check(l).code, errc::shape_mismatch);
 }
 
@@ -142,7 +144,7 @@ TEST_F(models_input, attention_mask) {
     in.attention_mask = {values.attention_mask.data(), mask_extents(2, 4)};
     expect(in, errc::shape_mismatch, "attention_mask: must be [rows, num_embeddings]");
 
-    // hidden_states as long as the table of positions: the sequence is longer than a mask can be
+    // hidden_states as long as the table of positions: the sequence is longer than a mask may be
     const std::vector<float> states(2 * 9 * 6);
     in = good;
     in.hidden_states = {states.data(), 2, 9};
@@ -166,7 +168,7 @@ TEST_F(models_input, text_without_memory_is_refused_where_it_is_optional) {
     EXPECT_TRUE(in.check(l).ok());
     in.encoder_hidden_states = {nullptr, 1, 8};
     EXPECT_STREQ(in.check(l).what, "encoder_hidden_states: tokens without memory");
-    // as long a sequence, with one token less than no text
+    // a sequence of the right length, but with -1 tokens of text
     in.encoder_hidden_states = {some.data(), 1, -1};
     in.proj_embedding = {some.data(), 1, 10};
     EXPECT_STREQ(in.check({.rows = 1, .hidden_tokens = 1, .proj_tokens = 10}).what,
@@ -215,7 +217,7 @@ TEST_F(models_input, limits_below_one_are_one) {
     EXPECT_TRUE(run(good, {.rows = -3}).ok());
 }
 
-/// A NaN timestep stays in its row.
+/// A NaN timestep affects only its row.
 TEST_F(models_input, nan_timestep) {
     prior_inputs x = values;
     x.timestep = {std::numeric_limits<float>::quiet_NaN(), 5.0f};
@@ -227,7 +229,7 @@ TEST_F(models_input, nan_timestep) {
     }
 }
 
-/// A source of weights that is not the model's.
+/// Weights of another model are refused.
 TEST_F(models_input, weights_of_another_model) {
     PriorConfig other = small;
     other.embedding_dim = 7;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The slow oracle that the property tests compare with is itself held to diffusers' numbers.
+// The slow oracle of the property tests is itself compared with diffusers' numbers.
 #include "prior_oracle.hpp"
 #include "reference_cases.hpp"
 

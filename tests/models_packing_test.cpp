@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packing for another machine: the bytes that the machine itself packs, whatever this one is.
+// Packing for another machine gives the bytes that the machine itself would pack, whatever machine packs them.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/cpu/packing_arch.hpp"
 #include "apriori/device/cpu/vector_arch.hpp"
@@ -15,7 +15,7 @@ using namespace apriori;
 
 namespace {
 
-/// Widths that end no panel, and no group of a narrow format.
+/// Widths that are not multiples of a panel, nor of a group of a narrow format.
 constexpr PriorConfig config{.num_attention_heads = 3,
                              .attention_head_dim = 20,
                              .num_layers = 2,
@@ -23,7 +23,7 @@ constexpr PriorConfig config{.num_attention_heads = 3,
                              .num_embeddings = 5,
                              .norm_in_type = norm_type::layer};
 
-/// The weights that a machine of Arch packs against those that are packed for it.
+/// Compares the weights that a machine of Arch packs with those that are packed for it.
 template <class Arch, class Format>
 void packs_the_same() {
     SCOPED_TRACE(Format::name);

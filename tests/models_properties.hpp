@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configurations that no reference case has, random inputs of every kind, and the slow oracle to compare a device with.
+// Configurations that no reference case has, with random inputs of every kind; a device is compared with the slow
+// oracle.
 #pragma once
 
 #include "prior_oracle.hpp"
@@ -26,7 +27,7 @@ inline constexpr PriorConfig width_15{.num_attention_heads = 3,
                                       .norm_in_type = norm_type::rms,
                                       .embedding_proj_norm_type = norm_type::rms,
                                       .embedding_proj_dim = 7};
-/// Heads of one channel; the projected kv cache has three tokens, as many as additional_embeddings leave.
+/// Heads of one channel. The projected kv cache has three tokens, as many as additional_embeddings allow.
 inline constexpr PriorConfig heads_of_1{.num_attention_heads = 3,
                                         .attention_head_dim = 1,
                                         .num_layers = 2,
@@ -46,7 +47,7 @@ inline constexpr PriorConfig heads_of_80{.num_attention_heads = 2,
                                          .time_embed_act_fn = gelu,
                                          .norm_in_type = norm_type::rms,
                                          .clip_embed_dim = 50};
-/// Every width that can be one is one.
+/// Every width that can be 1 is 1.
 inline constexpr PriorConfig ones{.num_attention_heads = 1,
                                   .attention_head_dim = 4,
                                   .num_layers = 1,
@@ -66,7 +67,7 @@ inline constexpr PriorConfig inner_wide_text{.num_attention_heads = 2,
                                              .encoder_hid_proj_type = hid_proj_type::none,
                                              .added_emb_type = added_emb::none,
                                              .time_embed_dim = 5};
-/// A table of positions that covers hidden_states alone: zeros in front of it, and behind it for prd.
+/// A table of positions for hidden_states only: padded with zeros before it, and after it for prd.
 inline constexpr PriorConfig padded_positions{.num_attention_heads = 5,
                                               .attention_head_dim = 4,
                                               .num_layers = 2,
@@ -74,7 +75,7 @@ inline constexpr PriorConfig padded_positions{.num_attention_heads = 5,
                                               .num_embeddings = 6,
                                               .additional_embeddings = 2,
                                               .norm_in_type = norm_type::layer};
-/// The narrowest model: no room for a sine in its time embedding, a sequence of three tokens.
+/// The narrowest model: its time embedding is too narrow for a sine, and a sequence has three tokens.
 inline constexpr PriorConfig width_1{.num_attention_heads = 1,
                                      .attention_head_dim = 1,
                                      .num_layers = 1,
@@ -95,7 +96,7 @@ inline constexpr PriorConfig one_pass{.num_attention_heads = 3,
 
 } // namespace odd
 
-/// Registers the test models_properties.<configuration> for each, on a device of the default constructor.
+/// Registers the test models_properties.<configuration> for each, on a default-constructed device.
 template <class Device>
 class property_tests {
 public:

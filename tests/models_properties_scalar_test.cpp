@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random inputs of odd models on the CPU, one number at a time.
+// Random inputs of odd models on the CPU, with one lane.
 #include "apriori/device/cpu/device.hpp"
 #include "models_properties.hpp"
 

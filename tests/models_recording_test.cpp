@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a forward launches is what its plan says, launch by launch: nothing goes round the core.
+// The launches of a forward are those of its plan: nothing bypasses the core.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/recording.hpp"
 #include "apriori/io/synthetic_source.hpp"
@@ -12,7 +12,7 @@ namespace {
 
 using device_type = recording<cpu<>>;
 
-/// The launches of a plan one after another.
+/// Appends the launches of a plan.
 template <class Plan>
 void append(std::vector<launch>& all, const Plan& plan) {
     ASSERT_GT(plan.size(), 0);
@@ -35,7 +35,7 @@ void check(const prior_inputs& shape, mask_kind mask = mask_kind::absent) {
     const tensor_list tensors(Config);
     const auto model = model_type::load(device, io::synthetic_source(tensors.infos()));
     ASSERT_TRUE(model) << model.error().message;
-    EXPECT_TRUE(device.launches.empty()); // packing is no launch
+    EXPECT_TRUE(device.launches.empty()); // packing does not launch
 
     const prior_inputs in = randomize(Config, shape, mask, 7);
     ASSERT_TRUE(forward(*model, in, in.limits(2)).state.ok());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers of diffusers on the CPU, one number at a time.
+// The reference numbers of diffusers on the CPU, with one lane.
 #include "apriori/device/cpu/device.hpp"
 #include "reference_variants.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers of diffusers on the CPU, with the vectors that this build has.
+// The reference numbers of diffusers on the CPU, with the vectors of this build.
 #include "apriori/device/cpu/device.hpp"
 #include "reference_variants.hpp"
 

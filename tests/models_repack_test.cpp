@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packing some tensors of loaded weights anew: the bytes and the hash are those of loading everything from the new source.
+// Packing some tensors of loaded weights again: the bytes and the hash are those of loading everything from the new
+// source.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/device/eigen/device.hpp"
 #include "apriori/io/synthetic_source.hpp"
@@ -58,7 +59,7 @@ void check_every_tensor() {
         const auto repacked = (*plain)->repack(device, other, names);
         ASSERT_TRUE(repacked.ok()) << repacked.error().message;
         EXPECT_EQ((*repacked)->hash(), (*fresh)->hash());
-        EXPECT_TRUE(hashes.insert((*fresh)->hash()).second); // each tensor counts
+        EXPECT_TRUE(hashes.insert((*fresh)->hash()).second); // each tensor changes the hash
         EXPECT_TRUE(bytes_of(**repacked) == bytes_of(**fresh));
         EXPECT_FALSE(bytes_of(**repacked) == bytes_of(**plain));
         const auto back = (*repacked)->repack(device, source, names);

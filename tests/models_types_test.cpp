@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the compiler knows of a model: which types are one, how many parameters, which launches, how much workspace.
-// Almost all of it is checked by compiling this file.
+// Properties of a model that are known at compile time: which types are the same, the number of parameters, launches,
+// workspace. Almost all of them are checked by compiling this file.
 #include "apriori/device/cpu/device.hpp"
 #include "apriori/models/clip_config.hpp"
 #include "apriori/models/prior_transformer.hpp"
@@ -16,7 +16,7 @@ using model = PriorTransformer<C, cpu<>, f32, P>;
 template <PriorConfig A, PriorConfig B>
 constexpr bool one_type = std::is_same_v<model<A>, model<B>>;
 
-// ---- equal meanings are one type ------------------------------------------------------------------------------------
+// ---- the same meaning is the same type -----------------------------------------------------------------------------
 
 static_assert(
     one_type<PriorConfig{.time_embed_act_fn = activation::swish}, PriorConfig{.time_embed_act_fn = activation::silu}>);
@@ -30,7 +30,7 @@ static_assert(one_type<presets::karlo_v1_alpha, presets::kandinsky_2_1>);
 static_assert(one_type<presets::karlo_v1_alpha, presets::stable_unclip>);
 static_assert(one_type<PriorConfig{}, PriorConfig{}>);
 
-// ... and other meanings are not, in every field but dropout
+// ... and different meanings are different types, in every field except dropout
 static_assert(!one_type<PriorConfig{.num_attention_heads = 31}, PriorConfig{}>);
 static_assert(!one_type<PriorConfig{.attention_head_dim = 63}, PriorConfig{}>);
 static_assert(!one_type<PriorConfig{.num_layers = 19}, PriorConfig{}>);
@@ -47,7 +47,7 @@ static_assert(!one_type<PriorConfig{.time_embed_dim = 1024}, PriorConfig{}>);
 static_assert(!one_type<PriorConfig{.embedding_proj_dim = 1024}, PriorConfig{}>);
 static_assert(!one_type<PriorConfig{.clip_embed_dim = 1024}, PriorConfig{}>);
 
-// ... without a time embedding what it would be like means nothing
+// ... without a time embedding its other fields have no meaning
 constexpr PriorConfig one_pass{.additional_embeddings = 3, .time_embedding = false};
 static_assert(!one_type<one_pass, PriorConfig{.additional_embeddings = 3}>);
 static_assert(one_type<one_pass, PriorConfig{.additional_embeddings = 3,
@@ -55,7 +55,7 @@ static_assert(one_type<one_pass, PriorConfig{.additional_embeddings = 3,
                                              .time_embed_dim = 7,
                                              .time_embedding = false}>);
 
-// ---- parameters, counted from the layers of diffusers 0.42.1; digits are those of the file in examples/ -----------------
+// ---- parameters, counted from the layers of diffusers 0.42.1; digits are those of the file in examples/ ------------
 
 static_assert(parameter_count(presets::karlo_v1_alpha) == 1'022'030'080);
 static_assert(parameter_count(presets::kandinsky_2_2) == 1'026'225'920);
@@ -65,8 +65,8 @@ static_assert(parameter_count(presets::digits) == 862'400);
 static_assert(parameter_count(PriorConfig{.additional_embeddings = 3}) - parameter_count(one_pass) ==
               2 * (2048 * 2048 + 2048)); // the two layers of the time embedding
 
-// Hashes are in stored kv caches and packed files: that of a configuration stays what it was. A field counts where it would
-// mean something else if it had its default, so that a field that the class gains changes none.
+// Hashes are stored in kv caches and packed files, so a configuration's hash must not change. A field is hashed only if
+// its value differs from the default in meaning, so that a new field of the class changes no hash.
 static_assert(config_hash(presets::karlo_v1_alpha) == 0x302f66ea0432c4d2u);
 static_assert(config_hash(PriorConfig{.num_attention_heads = 4, .time_embed_dim = 256}) ==
               config_hash(PriorConfig{.num_attention_heads = 4, .dropout = 0.1f}));
@@ -74,7 +74,7 @@ static_assert(config_hash(one_pass) != config_hash(PriorConfig{.additional_embed
 static_assert(config_hash(CLIPTextConfig{}) != config_hash(without_projection(CLIPTextConfig{})));
 static_assert(config_hash(presets::clip_vit_l_14_vision) != config_hash(presets::clip_vit_big_g_14_vision));
 
-// ---- the launches of a block on cpu -----------------------------------------------------------------------------------
+// ---- the launches of a block on the CPU ----------------------------------------------------------------------------
 
 constexpr PriorConfig eight_heads = canonical(PriorConfig{.num_attention_heads = 8});
 constexpr auto block = prior_layers<eight_heads, packed_operands<model_of<eight_heads>, cpu<>::packed<f32>>>{}.block(0);
@@ -98,9 +98,9 @@ static_assert(attention_plan<fused_attention>[0].prologue.contains("layer_norm")
               attention_plan<fused_attention>[0].cols == 3 * 512);
 static_assert(attention_plan<fused_attention>[1].primitive == "attention");
 static_assert(attention_plan<fused_attention>[2].primitive == "contraction" &&
-              attention_plan<fused_attention>[2].epilogue.contains("add")); // what came in is added there
+              attention_plan<fused_attention>[2].epilogue.contains("add")); // the residual is added there
 
-// written out: scores, softmax, product; by heads: these for each slice, the last of them smaller
+// written out: scores, softmax, product; sliced: the same for each slice of heads, the last of which may be smaller
 static_assert(attention_plan<plain_attention>.size() == 5);
 static_assert(attention_plan<sliced_attention<1>>.size() == 2 + 3 * 8);
 static_assert(attention_plan<sliced_attention<3>>.size() == 2 + 3 * 3);
@@ -108,30 +108,30 @@ static_assert(attention_plan<sliced_attention<8>>.size() == 5);
 static_assert(attention_plan<sliced_attention<9>>.size() == 5);
 static_assert(attention_plan<plain_attention>[2].primitive == "softmax");
 
-// ---- the launches of whole models --------------------------------------------------------------------------------------
+// ---- the launches of whole models ----------------------------------------------------------------------------------
 
-// text, pooled, cos and sin, two of time, latents, prd; five for each layer; the answer
+// text, pooled, cos and sin, two for time, latents, prd; five for each layer; the output
 static_assert(model<presets::digits>::plan({}).size() == 8 + 5 * 4 + 1);
 static_assert(model<presets::karlo_v1_alpha>::plan({.rows = 2}).size() == 8 + 5 * 20 + 1);
 // no text, no prd, but a norm of the sequence
 static_assert(model<presets::shap_e>::plan({}).size() == 8 - 2 + 1 + 5 * 24 + 1);
-// nothing of time
+// no time embedding
 static_assert(model<one_pass>::plan({}).size() == 8 - 4 + 5 * 20 + 1);
 // a processor for one layer of four
 using mixed = model<presets::digits, per_layer<fused_attention, plain_attention, fused_attention, fused_attention>>;
 static_assert(mixed::plan({}).size() == 8 + 5 * 4 + 2 + 1);
 
-// a multiplication and an addition for each weight of a contraction that every token of the sequence meets; of the last layer
-// only queries, keys and values, a quarter of its weights, are met by all
+// a multiplication and an addition for each weight and each token of the sequence; in the last layer only queries, keys
+// and values, a quarter of its weights, are computed for all tokens
 constexpr auto karlo = model<presets::karlo_v1_alpha>::plan({.rows = 2});
 constexpr std::int64_t met_by_all = std::int64_t{2048 * 2048} * (19 * 12 + 3);
 static_assert(karlo.flops() > 2 * 2 * 81 * met_by_all);
 static_assert(karlo.flops() < 2 * 2 * 81 * met_by_all * 104 / 100);
 static_assert(karlo.bytes() > 4 * parameter_count(presets::karlo_v1_alpha) * 98 / 100);
 
-// ---- workspace -----------------------------------------------------------------------------------------------------------
+// ---- workspace -----------------------------------------------------------------------------------------------------
 
-/// A text of 200 tokens: the scores of attention are most of what a narrow model needs.
+/// A text of 200 tokens: in a narrow model most of the workspace is for the scores of attention.
 constexpr PriorConfig long_text{
     .num_attention_heads = 4, .attention_head_dim = 4, .num_layers = 4, .embedding_dim = 8, .num_embeddings = 200};
 template <class... P>
@@ -144,16 +144,16 @@ static_assert(workspace_of<sliced> < workspace_of<sliced_attention<2>>);
 static_assert(workspace_of<sliced_attention<2>> < workspace_of<plain_attention>);
 static_assert(workspace_of<sliced_attention<4>> == workspace_of<plain_attention>);
 static_assert(workspace_of<fused_attention> < workspace_of<plain_attention>);
-// the most demanding layer decides, wherever it is
+// the layer that needs most decides, wherever it is
 static_assert(workspace_of<sliced, plain_attention, sliced, sliced> == workspace_of<plain_attention>);
 static_assert(workspace_of<sliced, sliced, sliced, plain_attention> == workspace_of<plain_attention>);
-// at the length of Shap-E the scores are most of it: 16 heads of 1026 x 1026
+// with Shap-E's sequences most of the workspace is for scores: 16 heads of 1026 x 1026
 template <class Processor>
 constexpr std::size_t shap_e_workspace = model<presets::shap_e, every_layer<Processor>>::workspace_bytes({});
 static_assert(shap_e_workspace<plain_attention> - shap_e_workspace<sliced_attention<1>> >
               std::size_t{15} * 1026 * 1026 * sizeof(float));
 
-// grows with what the limits allow, and no limit given is the configuration's own
+// grows with the limits; a limit that is not given is that of the configuration
 template <limits L>
 constexpr std::size_t sized = model<presets::digits>::workspace_bytes(L);
 static_assert(sized<limits{.rows = 4}> > sized<limits{.rows = 2}>);
@@ -163,10 +163,10 @@ static_assert(sized<limits{.text_tokens = 9}> < sized<limits{}>);
 static_assert(sized<limits{.rows = 1, .hidden_tokens = 1, .proj_tokens = 1, .text_tokens = 16}> == sized<limits{}>);
 static_assert(sized<limits{.rows = 0, .proj_tokens = 0}> == sized<limits{}>);
 
-// a constant, as a std::array's size needs
+// a constant expression, as the size of a std::array has to be
 static std::array<std::byte, model<presets::digits>::workspace_bytes({.rows = 2})> static_memory;
 
-// ---- processors by position and by name -----------------------------------------------------------------------------------
+// ---- processors by position and by name ----------------------------------------------------------------------------
 
 static_assert(attn_processor<"transformer_blocks.0.attn1.processor", plain_attention>::layer == 0);
 static_assert(attn_processor<"transformer_blocks.13.attn1.processor", plain_attention>::layer == 13);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What no_exceptions_model.cpp, compiled without exceptions and type information, does for no_exceptions_test.cpp.
+// The functions of no_exceptions_model.cpp, which is compiled without exceptions and type information, for
+// no_exceptions_test.cpp.
 #pragma once
 
 #include "apriori/models/prior_parameters.hpp"
@@ -13,7 +14,7 @@ namespace no_exceptions {
 inline constexpr apriori::PriorConfig config{
     .num_attention_heads = 2, .attention_head_dim = 4, .num_layers = 2, .embedding_dim = 6, .num_embeddings = 5};
 
-/// Weights that are a ramp, so that no file and nothing of io/ is needed.
+/// Weights with a simple pattern, so that neither a file nor io/ is needed.
 class ramp_source {
 public:
     std::size_t size() const noexcept { return tensors_.infos().size(); }
@@ -34,13 +35,13 @@ struct arguments {
     std::span<const std::uint8_t> attention_mask;
 };
 
-/// What a model gives, [2, embedding_dim], or nothing where it does not load or run.
+/// The model's result, [2, embedding_dim], or nothing if it does not load or run.
 std::vector<float> forward(const arguments& a);
 /// The same with plain attention on two threads.
 std::vector<float> forward_on_threads(const arguments& a);
-/// The same by prefix, kv cache and step.
+/// The same with prefix, kv cache and step.
 std::vector<float> incremental(const arguments& a);
-/// What it says of weights that are not all there, and of a span that is too small.
+/// The error for incomplete weights, and the one for a workspace that is too small.
 std::string load_incomplete();
 std::string forward_without_workspace(const arguments& a);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiled with -fno-exceptions -fno-rtti: all that a program on the CPU needs, but io/.
+// Compiled with -fno-exceptions -fno-rtti: everything that a program on the CPU needs, except io/.
 #include "no_exceptions.hpp"
 
 #include "apriori/device/cpu/device.hpp"

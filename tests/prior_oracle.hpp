@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PriorTransformer's forward once more, as diffusers writes it, in loops of doubles over run-time sizes: slow, and sharing
-// nothing with the library but the names of the parameters.
+// PriorTransformer's forward as diffusers writes it, in loops of doubles over run-time sizes: slow, and sharing only
+// the names of the parameters with the library.
 #pragma once
 
 #include "model_testing.hpp"
@@ -101,7 +101,7 @@ private:
         }
     }
 
-    /// The time token; angles are float32, as in torch.
+    /// The time token. Angles are float32, as in torch.
     row time(float t) const {
         const int half = c_.inner_dim() / 2;
         row waves(static_cast<std::size_t>(c_.inner_dim()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// torch's normal numbers against recorded ones; the counter-based generator against published vectors, against exact
-// mathematics, and under every split.
+// torch's normal numbers compared with recorded ones. The counter-based generator compared with published vectors and
+// with exact mathematics, and split in every way.
 #include "apriori/core/philox.hpp"
 #include "apriori/core/torch_random.hpp"
 #include "apriori/io/safetensors.hpp"
@@ -60,7 +60,7 @@ TEST(TorchGenerator, IsTheMersenneTwister) {
 TEST(TorchGenerator, SeedingAgainForgetsTheKeptNumber) {
     torch_generator g(3);
     std::vector<float> first(3), again(3);
-    g.randn(first); // the second of a pair is kept
+    g.randn(first); // the second number of a pair is kept
     g.manual_seed(3);
     g.randn(again);
     EXPECT_EQ(first, again);
@@ -72,7 +72,7 @@ TEST(TorchGenerator, UsesTheLower32BitsOfASeed) {
     EXPECT_NE(a.bits(), c.bits());
 }
 
-// The vectors that come with Random123 (kat_vectors, philox 4x32 10).
+// The test vectors of Random123 (kat_vectors, philox 4x32 10).
 static_assert(philox4x32({{0, 0, 0, 0}}, 0) == four<std::uint32_t>{{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
 static_assert(philox4x32({{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}}, 0xffffffffffffffff) ==
               four<std::uint32_t>{{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}});
@@ -129,7 +129,8 @@ TEST(Philox, ExtremesAreFinite) {
     }
 }
 
-/// These bits hold on every device and with every compiler flag; a change of them changes everyone's pictures.
+/// These bits are the same on every device and with every compiler flag. Changing them would change everyone's
+/// pictures.
 TEST(Philox, BitsAreFixed) {
     EXPECT_EQ(philox_normal4(2024, 3, 1),
               (four<float>{{0x1.234ffp-5f, -0x1.d8f87ap-3f, -0x1.70d75cp-1f, -0x1.da8088p-3f}}));

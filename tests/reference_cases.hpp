@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Folders of tests/reference/cases, which diffusers computed: config.json, cases.safetensors and weights (or none: the
-// synthetic ones). Every case is run on a device and compared.
+// The folders of tests/reference/cases, which diffusers computed: config.json, cases.safetensors and weights (synthetic
+// ones if the folder has none). Every case is run on a device and compared.
 #pragma once
 
 #include "model_testing.hpp"
@@ -15,19 +15,19 @@ namespace model_testing {
 
 inline const std::filesystem::path reference_cases = std::filesystem::path(APRIORI_TEST_DATA) / "cases";
 
-/// The folder of a variant. ECLIPSE's model is none of diffusers', and has one of its own.
+/// The folder of a variant. ECLIPSE's model is not one of diffusers', and has its own folder.
 inline std::filesystem::path folder_of(const std::string& variant) {
     return variant == "eclipse" ? std::filesystem::path(APRIORI_TEST_DATA) / variant : reference_cases / variant;
 }
 
-/// A case of a folder: what went in and what diffusers gave, predicted_image_embedding.
+/// A case of a folder: its inputs, and diffusers' predicted_image_embedding.
 struct reference_case {
     std::string name;
     prior_inputs in;
     std::vector<float> expected;
 };
 
-/// All cases of a folder that are one forward.
+/// All cases of a folder that are a single forward.
 inline std::vector<reference_case> read_cases(const std::filesystem::path& folder) {
     std::vector<reference_case> cases;
     const auto file = apriori::io::open_weights(folder / "cases.safetensors");
@@ -67,7 +67,7 @@ inline std::vector<reference_case> read_cases(const std::filesystem::path& folde
     return cases;
 }
 
-/// body(source) with the weights of a folder; of the synthetic ones where it has none.
+/// Calls body(source) with the weights of a folder, or with synthetic ones if it has none.
 template <class Body>
 void with_weights(const std::filesystem::path& folder, const PriorConfig& config, Body&& body) {
     if (std::filesystem::exists(folder / "diffusion_pytorch_model.safetensors")) {
@@ -80,7 +80,7 @@ void with_weights(const std::filesystem::path& folder, const PriorConfig& config
     }
 }
 
-/// A model of a folder, with its weights; nothing, and a failed test, where it does not load.
+/// The model of a folder with its weights; empty, and the test has failed, if it does not load.
 template <class Model>
 std::optional<Model> load_reference(typename Model::device_type& device, const std::string& variant) {
     std::optional<Model> model;
@@ -92,11 +92,11 @@ std::optional<Model> load_reference(typename Model::device_type& device, const s
     return model;
 }
 
-/// Whether a row's numbers depend on how many rows are computed with it: not a bit, or by rounding.
+/// How a row's numbers may depend on the number of rows that are computed with it: not by a bit, or by rounding.
 enum class chunks { same_bits, within_rounding };
 
-/// Every case of a folder on a device: within rounding of diffusers, and the same whether its rows are processed one by
-/// one, by twos or together.
+/// Checks every case of a folder on a device: the results are within rounding of diffusers, and the same if its rows
+/// are processed one by one, in pairs or together.
 template <PriorConfig Config, class Device>
 void check_variant(Device& device, const std::string& variant, chunks promise = chunks::same_bits) {
     using model_type = apriori::PriorTransformer<Config, Device>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sampling that a folder of tests/reference/cases has recorded, step by step, run again on a device.
+// The recorded sampling of a folder of tests/reference/cases, run again on a device, step by step.
 #pragma once
 
 #include "reference_cases.hpp"
@@ -11,11 +11,11 @@
 
 namespace model_testing {
 
-/// Latents of many steps, and so the rounding of many: ten times what one forward is held to, as `apriori verify` does.
+/// Latents have the rounding of many steps: ten times the tolerance of one forward, as in `apriori verify`.
 inline constexpr double trace_tolerance = 2e-4;
 
-/// Whether a model has the recorded latents after each step of its guided sampling, and the image embedding; true of a folder
-/// that records none. It is sampled incrementally where the model has masks.
+/// Checks the latents after each step of a guided sampling, and the image embedding, against a folder's recorded ones;
+/// passes if it has none. Samples incrementally if the model has masks.
 template <class Model>
 void check_sampling(const Model& model, const std::filesystem::path& folder) {
     using namespace apriori;
@@ -34,7 +34,7 @@ void check_sampling(const Model& model, const std::filesystem::path& folder) {
                timesteps = read("timesteps");
     const std::vector<std::uint8_t> seen(mask.begin(), mask.end());
 
-    schedule steps; // of the scheduler with which generate.py records
+    schedule steps; // of the scheduler that generate.py uses
     ASSERT_TRUE(
         plan_schedule(UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample},
                       {.num_inference_steps = int(timesteps.size())}, steps)
@@ -51,7 +51,7 @@ void check_sampling(const Model& model, const std::filesystem::path& folder) {
     std::vector<float> trace;
     struct recorded_noise {
         std::span<const float> all;
-        index_t next = 0; // recorded for every step; the last one alone draws none
+        index_t next = 0; // recorded for every step; only the last one draws none
         void randn(std::span<float> z) {
             std::ranges::copy(part(all, next++ * std::ssize(z), std::ssize(z)), z.begin());
         }
@@ -68,7 +68,7 @@ void check_sampling(const Model& model, const std::filesystem::path& folder) {
     EXPECT_TRUE(within(worst_of(*sampled, image_embedding), trace_tolerance)) << "image embedding";
 }
 
-/// The sampling of a folder, on a device.
+/// Checks the sampling of a folder on a device.
 template <PriorConfig Config, class Device>
 void check_recorded_sampling(Device& device, const std::string& variant) {
     SCOPED_TRACE(variant + ", sampling on " + Device::name);

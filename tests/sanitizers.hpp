@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a test is compiled with the address sanitizer, under which it takes ten times as long: what is there for its numbers, and
-// runs the same code as shorter cases, is left out.
+// Whether a test is compiled with the address sanitizer, under which it takes ten times as long. Such tests leave out
+// cases that check only numbers and run the same code as shorter ones.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// constexpr mathematics against std's, in units in the last place.
+// constexpr mathematics compared with the standard library's, in units in the last place.
 #include "apriori/core/constexpr_math.hpp"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ namespace {
 
 namespace m = apriori::math;
 
-// All of it in constant expressions.
+// All functions in constant expressions.
 static_assert(m::sqrt(144.0) == 12.0 && m::sqrt(0.0) == 0.0 && m::is_nan(m::sqrt(-1.0)));
 static_assert(m::exp(0.0) == 1.0 && m::log(1.0) == 0.0 && m::log(0.0) == -m::infinity);
 static_assert(m::cos(0.0) == 1.0 && m::abs(m::cos(m::pi / 3) - 0.5) < 2e-16);
@@ -22,7 +22,7 @@ static_assert(m::abs(m::pow(2.0, 10.0) - 1024.0) < 1e-12);
 static_assert(m::round_half_even(166.5) == 166.0 && m::round_half_even(167.5) == 168.0);
 static_assert(m::round_half_even(-0.5) == 0.0 && m::round_half_even(-1.5) == -2.0 && m::round_half_even(2.49) == 2.0);
 
-/// Distance in units in the last place between two finite numbers of one sign.
+/// The distance in units in the last place between two finite numbers of the same sign.
 std::int64_t ulps(double a, double b) {
     if (a == b) return 0;
     const auto x = std::bit_cast<std::int64_t>(a), y = std::bit_cast<std::int64_t>(b);
@@ -32,7 +32,7 @@ std::int64_t ulps(double a, double b) {
 struct generator {
     std::mt19937_64 engine{7};
     double uniform(double low, double high) { return std::uniform_real_distribution<double>(low, high)(engine); }
-    /// Evenly spread over the exponents.
+    /// With evenly distributed exponents.
     double positive() { return std::ldexp(uniform(1.0, 2.0), static_cast<int>(uniform(-1070.0, 1020.0))); }
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Planning with DDPM, DDIM, Heun and DPM-Solver++: constant schedules, custom timesteps, limits, and every refusal.
-// Their arithmetic is in schedulers_reference_test.cpp.
+// Planning with DDPM, DDIM, Heun and DPM-Solver++: constant schedules, custom timesteps, limits, and every error. Their
+// arithmetic is tested in schedulers_reference_test.cpp.
 #include "apriori/schedulers/any_scheduler.hpp"
 
 #include <gtest/gtest.h>
@@ -60,7 +60,7 @@ void expect_no_plan(Config config, int steps) {
     const status s = scheduler.set_timesteps(steps);
     EXPECT_FALSE(s.ok());
     EXPECT_NE(std::string(s.what).find("take a smaller beta_end"), std::string::npos) << s.what;
-    EXPECT_EQ(scheduler.steps().size(), 1U); // as before
+    EXPECT_EQ(scheduler.steps().size(), 1U); // unchanged
     schedule plan;
     EXPECT_FALSE(plan_schedule(any_scheduler_config(config), {.num_inference_steps = steps}, plan).ok());
     EXPECT_TRUE(plan.steps().empty());
@@ -99,7 +99,8 @@ TYPED_TEST(EveryScheduler, PlansFiniteStepsOfAnyNumber) {
     }
 }
 
-// A model that always answers the same x0 must end at it, whatever the path: the coefficients of a step sum up.
+// If a model always predicts the same x0, the sampling has to end there on any path: the coefficients of a step add up
+// to 1.
 TYPED_TEST(EveryScheduler, AConstantPredictionIsReached) {
     TypeParam config;
     config.prediction_type = prediction_kind::sample;
@@ -198,7 +199,7 @@ TEST(Schedulers, CustomTimestepsExcludeSigmaSchedules) {
 
 TEST(Schedulers, TrailingNeverGoesBelowZero) {
     DDPMScheduler s({.timestep_spacing = spacing_kind::trailing});
-    for (const int n : {61, 103, 1000}) { // numpy.arange gives one element too many for the first two
+    for (const int n : {61, 103, 1000}) { // numpy.arange gives one element too many for 61 and 103
         ASSERT_TRUE(s.set_timesteps(n).ok());
         EXPECT_EQ(static_cast<int>(s.steps().size()), n);
         EXPECT_GE(s.timesteps().back(), 0.0f);
@@ -244,8 +245,8 @@ TEST(Schedulers, RefuseWhatWouldDivideByZero) {
     EXPECT_FALSE(DPMSolverMultistepScheduler({.lambda_min_clipped = 1e9f}).set_timesteps(1).ok());
 }
 
-// Karras's last noise level is sigma_min: where the schedule leads there, too, the last step changes nothing. (That the numbers are
-// diffusers' is in schedulers_reference_test.cpp.)
+// Karras's last noise level is sigma_min. If the schedule ends there too, its last step changes nothing.
+// (schedulers_reference_test.cpp compares the numbers with diffusers'.)
 constexpr DPMSolverMultistepSchedulerConfig to_sigma_min{.beta_start = 0.00085,
                                                          .beta_end = 0.012,
                                                          .beta_schedule = beta_kind::scaled_linear,
@@ -258,8 +259,8 @@ TEST(Schedulers, AStepBetweenEqualNoiseLevelsChangesNothing) {
     ASSERT_TRUE(planned.set_timesteps(20).ok());
     const auto constant = constant_to_sigma_min.steps();
     ASSERT_EQ(planned.steps().size(), constant.size());
-    for (std::size_t i = 0; i < constant.size();
-         ++i) { // clang contracts a * b + c where the machine can, not for constants
+    // at run time clang contracts a * b + c where the machine can, in constant expressions it does not
+    for (std::size_t i = 0; i < constant.size(); ++i) {
         const step_coefficients &a = planned.steps()[i], &b = constant[i];
         for (const auto member :
              {&step_coefficients::timestep, &step_coefficients::x0_sample, &step_coefficients::x0_output,
@@ -269,12 +270,12 @@ TEST(Schedulers, AStepBetweenEqualNoiseLevelsChangesNothing) {
     for (const int n : {1, 2, 3, 14, 15, 50, 999}) {
         DPMSolverMultistepScheduler s(to_sigma_min);
         ASSERT_TRUE(s.set_timesteps(n).ok()) << n;
-        if (n == 1) continue; // from the largest level straight to sigma_min
+        if (n == 1) continue; // goes from the largest level straight to sigma_min
         const step_coefficients& last = s.steps().back();
         EXPECT_NEAR(last.to_sample, 1.0f, 1e-5f) << n;
         EXPECT_NEAR(last.to_x0, 0.0f, 1e-5f) << n;
     }
-    // diffusers divides 0 by 0 here and gives NaN
+    // diffusers divides 0 by 0 here, which gives NaN
     auto heun_solver = to_sigma_min;
     heun_solver.solver_type = dpm_solver::heun;
     const status refused = DPMSolverMultistepScheduler(heun_solver).set_timesteps(20);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every recorded run of diffusers' schedulers, read from its own scheduler_config.json and driven step by step.
+// Every recorded run of diffusers' schedulers: read from its scheduler_config.json and run step by step.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/scheduler_json.hpp"
 
@@ -60,7 +60,7 @@ std::string text_of(const std::string& file) {
     return std::string(opened->text());
 }
 
-/// What is recorded beside the tensors; Python's -Infinity, which is no JSON, as null.
+/// The recorded data besides the tensors; Python's -Infinity, which is not JSON, becomes null.
 nlohmann::json meta_of(const std::string& file) {
     std::string text = text_of(file);
     constexpr std::string_view infinity = "-Infinity";
@@ -80,8 +80,9 @@ std::vector<recorded_case> all_cases() {
 
 class Recorded : public testing::TestWithParam<recorded_case> {};
 
-// A step errs by a few roundings of its largest term, and a third-order step divides differences of predictions by small
-// steps in lambda: 64 units in the last place of the trace's largest value bound that, and any wrong term exceeds them.
+// A step has the error of a few roundings of its largest term, and a third-order step divides differences of
+// predictions by small steps in lambda. 64 units in the last place of the trace's largest value are a bound for both;
+// any wrong term exceeds it.
 TEST_P(Recorded, TraceMatches) {
     const auto& [file, name] = GetParam();
     const nlohmann::json meta = meta_of(file)[name];

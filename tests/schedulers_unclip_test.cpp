@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// UnCLIPScheduler: timesteps, coefficients at their limits, the host step, and every refusal.
+// UnCLIPScheduler: timesteps, coefficients at their limits, steps on the host, and every error.
 #include "apriori/schedulers/unclip.hpp"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ static_assert(scheduler<UnCLIPScheduler> && scheduler<schedule> && scheduler<sta
 static_assert(!scheduler<UnCLIPSchedulerConfig>);
 static_assert(scheduler_config<UnCLIPSchedulerConfig>);
 
-// The schedule of a known number of steps is a constant.
+// The schedule for a number of steps that is known at compile time is a constant.
 constexpr auto twenty_five = constexpr_schedule<25>(karlo);
 static_assert(twenty_five.steps().size() == 25 && twenty_five.history_slots() == 0);
 static_assert(twenty_five.timesteps().front() == 999.0f && twenty_five.timesteps().back() == 0.0f);
@@ -82,7 +82,7 @@ TEST(UnCLIPScheduler, AbsentPreviousTimestepIsTheOneBefore) {
     ASSERT_TRUE(s.coefficients(500, {}, absent).ok() && s.coefficients(500, 499, given).ok());
     ASSERT_TRUE(s.coefficients(500, 400, skipping).ok());
     EXPECT_EQ(absent, given);
-    EXPECT_GT(skipping.to_x0, given.to_x0); // a longer step leans more on the prediction
+    EXPECT_GT(skipping.to_x0, given.to_x0); // a longer step gives the prediction more weight
     ASSERT_TRUE(s.coefficients(0, {}, absent).ok());
     EXPECT_FALSE(absent.draws_noise);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's tokenizer: the ids of transformers' CLIPTokenizer, any bytes in, and untrusted files.
+// CLIP's tokenizer: the ids of transformers' CLIPTokenizer, arbitrary bytes as input, and untrusted files.
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "io_testing.hpp"
 
@@ -16,7 +16,8 @@
 #include <utility>
 #include <vector>
 
-/// Basic blocks of this translation unit that have run: -fsanitize-coverage=trace-pc has each of them call this.
+/// The number of basic blocks of this translation unit that have run: with -fsanitize-coverage=trace-pc each calls
+/// this.
 #if defined(__clang__)
 #define APRIORI_TEST_UNTRACED __attribute__((no_sanitize("coverage")))
 #else
@@ -95,7 +96,7 @@ TEST(Tokenizer, CutsPadsAndMasks) {
     EXPECT_FAILS(full()("a", -5), errc::invalid_argument, "max_length is -5");
 }
 
-// Of added tokens: all flags, in all files that transformers reads them from.
+// Added tokens, with all flags, in all files from which transformers reads them.
 TEST(Tokenizer, AddedTokensHaveTheIdsOfTransformers) {
     const auto recorded = read_json(openai / "added.json");
     EXPECT_GE(recorded["cases"].size(), 40U);
@@ -120,7 +121,7 @@ TEST(Tokenizer, CleansUpAsTransformersDoes) {
         const ids all = full().encode(text);
         return ids(all.begin() + 1, all.end() - 1);
     };
-    EXPECT_EQ(middle("<|ENDOFTEXT|>"), (ids{27, 347, 40786, 4160, 91, 285})); // no special token: capitals
+    EXPECT_EQ(middle("<|ENDOFTEXT|>"), (ids{27, 347, 40786, 4160, 91, 285})); // not a special token: capitals
     EXPECT_EQ(middle("a<|endoftext|>b"), (ids{320, 49407, 321}));             // a special token without spaces
     EXPECT_EQ(middle("ΟΔΥΣΣΕΥΣ"),                                             // no final sigma
               (ids{138, 123, 138, 112, 139, 227, 139, 225, 139, 225, 138, 113, 139, 227, 139, 481}));
@@ -191,7 +192,7 @@ TEST(Tokenizer, TakesAnyBytes) {
     }
 }
 
-/// A letter with that many marks, and a word of that many letters.
+/// A letter with that many combining marks, and a word of that many letters.
 std::string marked(int marks) {
     std::string text = "a";
     for (int i = 0; i < marks; ++i) text += i % 2 == 0 ? "\u0301" : "\u0327";
@@ -205,20 +206,21 @@ std::string word(unsigned letters) {
 
 TEST(Tokenizer, LongTextsTakeStepsInProportion) {
     const auto steps_of = [](const std::string& text) {
-        (void)full(); // made before
+        (void)full(); // makes the tokenizer first
         const long before = steps;
         EXPECT_GT(full().encode(text).size(), 1000U);
         return steps - before;
     };
-    // Four times the length is n log n's 4.6 times the steps, and 16 times where marks are sorted by exchanging neighbours or the
-    // best pair of letters is looked for from the beginning each time.
+    // For four times the length n log n takes 4.6 times the steps. It would take 16 times the steps if marks were
+    // sorted by exchanging neighbours, or if the search for the best pair of letters started from the beginning each
+    // time.
     EXPECT_GT(steps_of(word(10'000)), 100'000);
     EXPECT_LT(steps_of(word(40'000)), 6 * steps_of(word(10'000)));
     EXPECT_LT(steps_of(marked(40'000)), 6 * steps_of(marked(10'000)));
 }
 
 TEST(Tokenizer, LongTextsAreEncodedWhole) {
-    // The marks in their canonical order: the lower class first, and the one behind the letter composed with it.
+    // The marks in canonical order: the lower class first, and the mark next to the letter composed with it.
     std::string ordered = "\u00E1";
     for (int i = 0; i < 100'000; ++i) ordered += "\u0327";
     for (int i = 1; i < 100'000; ++i) ordered += "\u0301";
@@ -226,9 +228,9 @@ TEST(Tokenizer, LongTextsAreEncodedWhole) {
     EXPECT_GT(full().encode(word(400'000)).size(), 100'000U);
 }
 
-// ---- files -----------------------------------------------------------------------------------------------------------------
+// ---- files ---------------------------------------------------------------------------------------------------------
 
-/// A folder with a tokenizer of these files; an empty text: no such file.
+/// A folder with a tokenizer of these files. An empty text means that there is no such file.
 struct files {
     std::string merges = "#version: 0.2\na b</w>\n", vocabulary{}, config{}, map{}, added{};
 };
@@ -241,7 +243,7 @@ auto load(const files& f) {
     if (!f.added.empty()) folder.write("added_tokens.json", f.added);
     return load_clip_tokenizer(folder.path);
 }
-/// A vocab.json of these tokens, numbered, and the special ones.
+/// A vocab.json with these tokens, numbered, and the special ones.
 std::string vocabulary(std::initializer_list<const char*> tokens) {
     nlohmann::json out;
     int id = 0;
@@ -279,10 +281,11 @@ TEST(TokenizerFiles, BrokenMergesNameTheLine) {
     EXPECT_FAILS(bad("qq r"), errc::bad_format,
                  "merges.txt:3: takes \"qq\", which is not in the vocabulary that follows");
     EXPECT_FAILS(bad("q\xC2\x9B r"), errc::bad_format, "merges.txt:3: takes \"q?\"");
-    std::string euros; // not cut within a character
+    std::string euros; // not cut inside a character
     for (int i = 0; i < 100; ++i) euros += "\u20AC";
     EXPECT_FAILS(bad(euros + " r"), errc::bad_format, "takes \"" + euros.substr(0, 240) + "...\"");
-    EXPECT_FAILS(bad("a b</w>"), errc::bad_format, "the token \"ab</w>\" occurs twice"); // one vocabulary entry a merge
+    // one vocabulary entry for each merge
+    EXPECT_FAILS(bad("a b</w>"), errc::bad_format, "the token \"ab</w>\" occurs twice");
     const temporary_folder empty;
     EXPECT_FAILS(load_clip_tokenizer(empty.path), errc::not_found, "merges.txt");
 }
@@ -304,17 +307,18 @@ TEST(TokenizerFiles, AVocabularyThatDoesNotFitIsRefused) {
 }
 
 TEST(TokenizerFiles, ConfigSetsTheSpecialTokens) {
-    // The pad token of SDXL's second tokenizer: "!" is a token of its own in every text, too.
+    // The pad token of SDXL's second tokenizer: "!" becomes a separate token in every text.
     const auto t = load({.config = R"({"pad_token": "!", "model_max_length": 8, "errors": "replace"})"});
     ASSERT_TRUE(t.ok()) << t.error().message;
     EXPECT_EQ(t->model_max_length(), 8);
     EXPECT_EQ((*t)("ab!")->input_ids, (ids{513, 512, 0, 514, 0, 0, 0, 0}));
-    // A normalized token is looked for after clean-up.
+    // A normalized token is searched for after clean-up.
     const auto n = load({.config = R"({"unk_token": {"content": "<|endoftext|>", "normalized": true},
                                        "pad_token": {"content": "<|endoftext|>", "normalized": true}})"});
     ASSERT_TRUE(n.ok()) << n.error().message;
     EXPECT_EQ(n->encode("ab<|ENDOFTEXT|>"), (ids{513, 512, 514, 514}));
-    // Of tokens with the same text the last one that differs counts, and added_tokens_decoder before all.
+    // If several tokens have the same text, the last one that differs is used; added_tokens_decoder has precedence over
+    // all.
     const auto last = load({.config = R"({"unk_token": {"content": "<|endoftext|>", "normalized": true}})"});
     EXPECT_EQ(last->encode("<|ENDOFTEXT|>").size(), 3U);
     const auto map = load({.map = R"({"pad_token": {"content": "<|endoftext|>", "normalized": true}})"});
@@ -397,7 +401,7 @@ TEST(TokenizerFiles, TokenizerJsonAloneServes) {
     EXPECT_FAILS(load_json(good, "\"vocab\"", "\"v\""), errc::bad_format, "tokenizer.json: vocab: is null");
     EXPECT_FAILS(load_json(good, "\"merges\"", "\"m\""), errc::bad_format, "tokenizer.json: merges: is not an array");
     EXPECT_FAILS(load_json("[]"), errc::bad_format, "not an object");
-    // Beside merges.txt alone it is the vocabulary; beside both files of text it has added tokens at most.
+    // With merges.txt only, tokenizer.json provides the vocabulary; with both text files, at most the added tokens.
     const temporary_folder folder;
     folder.write("tokenizer.json", good);
     folder.write("merges.txt", "a b c\n");

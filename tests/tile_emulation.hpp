@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A matrix unit in plain C++: what device/cpu/tiles.hpp asks of one, number for number as Intel's AMX computes it.
+// A matrix unit in plain C++, as device/cpu/tiles.hpp expects one. Its numbers are those of Intel's AMX.
 #pragma once
 
 #include "apriori/core/half.hpp"
@@ -14,7 +14,7 @@
 
 struct emulated_unit {
     static bool available() { return true; }
-    /// Counts those that are alive, so that a use of the tiles without one shows.
+    /// Counts the live sessions, so that a use of the tiles without one is detected.
     struct session {
         session() { ++alive; }
         session(const session&) = delete;
@@ -52,7 +52,7 @@ private:
     static void add_bfloat16(registers& sum, const registers& left, const registers& right) {
         for (int row = 0; row < 16; ++row)
             for (int column = 0; column < 16; ++column) {
-                float of_pairs[2] = {}; // of their first elements, and of their second ones
+                float of_pairs[2] = {}; // of their first elements, and of their second
                 for (int k = 0; k < 16; ++k)
                     for (int i = 0; i < 2; ++i) {
                         const float x = element(left[at(row)][at(k)], i), w = element(right[at(k)][at(column)], i);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What weight formats keep, by their definitions in core/weight_format.hpp.
+// The numbers that weight formats store, by their definitions in core/weight_format.hpp.
 #pragma once
 
 #include "apriori/core/weight_format.hpp"
@@ -13,8 +13,7 @@ namespace weight_formats {
 
 using namespace apriori;
 
-/// The number that a format keeps for x, in double; `row` is its output's
-/// weights and `i` its place among them.
+/// The number that a format stores for x = row[i], in double; `row` holds the weights of an output.
 template <class F>
 double kept(const std::vector<float>& row, std::size_t i) {
     const double x = row[i];

@@ -8,7 +8,7 @@ namespace race {
 
 namespace {
 
-/// A weight matrix packed once, as a program would.
+/// A weight matrix, packed once as a program would do it.
 template <index_t Out, index_t In>
 auto packed(array& values) {
     any_executor executor(1);
@@ -57,7 +57,7 @@ call lstm(problem& p, int threads) {
 call kalman(problem& p, int threads) {
     const auto covariance = input<dyn, state, state>(p, 0);
     const view<const float, extents<dyn, state, state>, layout::rows> f(p.in[1].data(), covariance.ext(),
-                                                                        {0, state, 1}); // the same for all
+                                                                        {0, state, 1}); // the same for all items
     return assigned(threads, output<dyn, state, state>(p),
                     matmul(matmul(f, covariance), transpose<1, 2>(f)) + input<state, state>(p, 2));
 }

@@ -6,7 +6,7 @@ namespace race {
 
 namespace {
 
-/// log sum exp(x) over a row: a reduction of one's own, in one launch.
+/// log sum exp(x) over a row: a user-defined reduction, in one launch.
 struct log_sum_exp_policy {
     static constexpr const char* name = "log_sum_exp";
     static constexpr int flops = 5;

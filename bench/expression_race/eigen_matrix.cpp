@@ -4,7 +4,7 @@
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
-// gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for a mistake of their callers (its bug 105593).
+// gcc 12 warns about the undefined registers inside its own AVX-512 intrinsics (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
@@ -27,7 +27,7 @@ using matrix_of = Eigen::Matrix<T, Rows, Cols, Cols == 1 ? Eigen::ColMajor : Eig
 template <Index Rows = Dynamic, Index Cols = Dynamic>
 using matrix = matrix_of<float, Rows, Cols>;
 
-/// Arrays as matrices: all but the last axis are rows.
+/// Arrays as matrices: all axes but the last are rows.
 template <Index Rows = Dynamic, Index Cols = Dynamic>
 Eigen::Map<matrix<Rows, Cols>> map(array& a) {
     const Index cols = a.shape().size() == 1 ? 1 : a.shape().back();

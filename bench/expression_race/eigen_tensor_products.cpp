@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of products with Eigen's Tensor module, which has no batched one: a loop contracts item by item. Small matrices are left to
-// Eigen's matrices.
+// Rows of products with Eigen's Tensor module, which has no batched product: a loop contracts item by item. Small
+// matrices are left to Eigen's matrices.
 #include "in_eigen_tensor.hpp"
 
 namespace race {

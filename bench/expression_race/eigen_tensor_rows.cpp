@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of reductions with Eigen's Tensor module. A reduction that is broadcast is kept in a tensor, without which it would be
-// computed again for every element.
+// Rows of reductions with Eigen's Tensor module. A reduction that is broadcast is stored in a tensor; otherwise it
+// would be computed again for every element.
 #include "in_eigen_tensor.hpp"
 
 namespace race {

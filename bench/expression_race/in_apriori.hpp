@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rows written in apriori share: a device whose executor may have threads, views of a problem's arrays, and an
-// assignment in a workspace made once.
+// Shared by the rows written in apriori: a device whose executor may have threads, views of a problem's arrays, and an
+// assignment in a workspace that is made once.
 #pragma once
 
 #include "race.hpp"
@@ -15,7 +15,7 @@ namespace race {
 
 using namespace apriori;
 
-/// One thread or a pool of them, in one type: the expressions are compiled once.
+/// One thread or a pool of threads, as one type, so that the expressions are compiled once.
 class any_executor {
 public:
     explicit any_executor(int threads)
@@ -44,7 +44,7 @@ view<float, extents<E...>> output(problem& p, std::size_t i = 0) {
     return {p.out[i].data(), shape};
 }
 
-/// body(to) in a context with that many bytes of workspace. A status that is not ok shows as wrong numbers.
+/// Calls body(to) in a context with that many bytes of workspace. A status that is not ok shows as wrong numbers.
 template <class Body>
 call in_context(int threads, std::size_t bytes, Body body) {
     const auto memory = std::make_shared<host_buffer>(bytes);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rows written with Eigen's Tensor module share: maps of a problem's arrays, and the device that they are assigned on.
+// Shared by the rows written with Eigen's Tensor module: maps of a problem's arrays, and the device on which they are
+// assigned.
 #pragma once
 
 #include "race.hpp"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the race in NumPy, for scale: in_numpy.py FOLDER ROWS.json [--quick]
+"""The rows of the race in NumPy, for comparison: in_numpy.py FOLDER ROWS.json [--quick]
 
-FOLDER holds the operands and results that `expression_race --dump` writes, ROWS.json its lines about rows. Prints a line of JSON for
-each time, as expression_race does. A row whose result is not that of the plain loops is said on stderr and left out."""
+FOLDER has the operands and results that `expression_race --dump` writes, ROWS.json its lines about rows. Prints a line
+of JSON for each time, as expression_race does. A row whose result differs from that of the plain loops is reported on
+stderr and left out."""
 import json
 import pathlib
 import statistics
@@ -73,7 +74,7 @@ def pixels(n):
     return min(n, 1 << 18)
 
 
-# row: (the shapes of its operands, the expression); the last operand of `gather` is its indices.
+# row: (the shapes of its operands, the expression). The last operand of `gather` is its indices.
 ROWS = {
     "saxpy": (lambda n: [(n,)] * 3, lambda x, y, z: HALF * (TWO * x + y) + z),
     "nhwc": (lambda n: [(n, 3), (3,), (3,)], lambda x, m, d: (x - m) / d),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the race of expressions and prints a line of JSON for each time: scripts/race-expressions makes the page of them.
+// Runs the race of expressions and prints a line of JSON for each time, from which scripts/race-expressions makes its
+// page.
 #include "race.hpp"
 
 #include "apriori/device/cpu/ceilings.hpp"
@@ -26,7 +27,7 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
 
 } // namespace
 
-// The others of the standard library call these.
+// The standard library's other forms call these.
 void* operator new(std::size_t bytes) {
     if (void* p = allocate(bytes, alignof(std::max_align_t))) return p;
     std::abort();
@@ -59,14 +60,14 @@ double median(std::vector<double> x) {
     return x[x.size() / 2];
 }
 
-/// What is in an array of a row.
+/// The numbers of an array of a row.
 std::vector<double> numbers(const row& r, array& a) {
     if (r.of_dots) return {dots(a), dots(a) + dot_count(a)};
     return {a.flat().begin(), a.flat().end()};
 }
 
-/// The largest error of what is in p, in units of what its arithmetic explains: more than 1 is a wrong result. Functions such as
-/// exp differ in a few units in the last place, long sums in about the root of their length.
+/// The largest error of the results in p, in units of the error that their arithmetic explains: above 1 the result is
+/// wrong. Functions such as exp differ by a few units in the last place, long sums by about the root of their length.
 double error_of(const row& r, problem& p, const std::vector<std::vector<double>>& expected) {
     const double terms = r.terms ? r.terms(p) : 1, least = std::fmax(1.0, std::sqrt(terms) / 2);
     const double epsilon =
@@ -107,7 +108,7 @@ double bytes_of(const row& r, const problem& p) {
     return 4 * floats;
 }
 
-/// Four streams over as much memory as the rows have, on so many threads: what memory gives at most.
+/// Four streams over as much memory as the rows use, on that many threads: the bandwidth of memory.
 class bandwidth {
 public:
     bandwidth(index_t n, int threads) : n_(n / threads / 64 * 64), threads_(threads) {
@@ -121,7 +122,7 @@ public:
         });
         keep(write_, 1, [](float* a, float*, float*, index_t n) {
             const float one = sink_ > 0 ? 1.0f : 2.0f;
-            for (index_t i = 0; i < n; ++i) a[i] = one + float(i & 1); // no memset, which would pass by the caches
+            for (index_t i = 0; i < n; ++i) a[i] = one + float(i & 1); // not a memset, which would bypass the caches
         });
         keep(scale_, 2, [](float* __restrict a, float* __restrict b, float*, index_t n) {
             for (index_t i = 0; i < n; ++i) a[i] = 0.5f * b[i];
@@ -163,7 +164,8 @@ struct options {
     std::string only, size, dump;
 };
 
-/// One cell of the table: all contestants in turn, round by round. False where one of them is wrong, or ours allocates.
+/// One cell of the table: all contestants in turn, round by round. False if one of them is wrong, or if apriori
+/// allocates.
 bool race_cell(const row& r, int size, int threads, const entries& all, const options& o) {
     index_t n = r.sizes[size];
     const bool in_memory = size == 2;
@@ -204,7 +206,7 @@ bool race_cell(const row& r, int size, int threads, const entries& all, const op
     for (int i = 0; i < rounds; ++i)
         for (std::size_t k = 0; k < runners.size(); ++k) {
             runner& one = runners[(k + std::size_t(i)) % runners.size()];
-            if (i > 1 && one.seconds.front() > 0.5) continue; // far behind: two rounds tell
+            if (i > 1 && one.seconds.front() > 0.5) continue; // far slower: two rounds are enough
             one.seconds.push_back(time_of(one));
         }
     for (const runner& one : runners)
@@ -216,7 +218,7 @@ bool race_cell(const row& r, int size, int threads, const entries& all, const op
     return right;
 }
 
-/// The rows, for the page, and the operands' shapes, for NumPy; with a folder, the operands and results of the small size too.
+/// Prints the rows, for the page. With a folder, also writes the operands and results of the small size, for NumPy.
 void describe(const options& o) {
     constexpr const char* kinds[] = {"none", "read", "write", "scale", "triad"};
     for (const row& r : rows()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plain loops: what a C++ programmer writes without a library, for the compiler to vectorise as far as it may.
-// Sum is what they add up in: float where they are timed, double where they are the reference.
+// The plain loops: what a C++ programmer writes without a library, which the compiler may vectorise. Sum is the type of
+// sums: float where the loops are timed, double where they are the reference.
 #include "race.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The race of expressions: what a row is, the arrays that its contestants share, and how contestants come in.
+// The race of expressions: its rows, the arrays that its contestants share, and how contestants are added.
 #pragma once
 
 #include "apriori/core/index.hpp"
@@ -14,13 +14,13 @@ namespace race {
 
 using apriori::index_t;
 
-// The type of the dot product: what people add up, they add up in double.
+// The type of the dot product: users often sum in double.
 using dot_type = double;
 inline constexpr const char* dot_type_name = sizeof(dot_type) == sizeof(double) ? "double" : "float";
-/// Floats in the place of one.
+/// The number of floats in one dot_type.
 inline constexpr index_t dot_floats = sizeof(dot_type) / sizeof(float);
 
-/// A row-major array in memory that every contestant reads or writes where it lies.
+/// A row-major array in memory that every contestant reads or writes in place.
 class array {
 public:
     explicit array(std::vector<index_t> shape)
@@ -42,7 +42,7 @@ private:
     apriori::tensor<float, apriori::extents<apriori::dyn>> memory_;
 };
 
-/// An array of the dot product.
+/// The elements of an array of dot_type.
 inline dot_type* dots(array& a) { return reinterpret_cast<dot_type*>(a.data()); }
 inline index_t dot_count(const array& a) { return a.size() / dot_floats; }
 
@@ -52,20 +52,20 @@ struct problem {
     std::vector<std::int32_t> indices; ///< of the row that gathers
 };
 
-/// What memory does for a row that waits for it, and so which measured bandwidth it is held against.
+/// The memory stream of a row that is bound by memory, which selects the measured bandwidth that it is compared with.
 enum class stream { none, read, write, scale, triad };
 
 struct row {
     const char* name;    ///< as in its contestants
-    const char* title;   ///< as in the page
-    const char* formula; ///< in NumPy's words
+    const char* title;   ///< as on the page
+    const char* formula; ///< in NumPy's notation
     index_t sizes[3];    ///< n in L1, in L2, in memory
-    bool fused; ///< of several element-wise or row-wise operations, which a library of whole operations writes out
+    bool fused;          ///< consists of several operations, which a library of whole operations writes to memory
     stream kind;
     problem (*make)(index_t n);
     double (*bytes)(const problem&); ///< null: each operand once
-    double (*terms)(const problem&); ///< of a long sum, for its tolerance; null: few
-    bool of_dots = false;            ///< its arrays hold dot_type
+    double (*terms)(const problem&); ///< terms of a long sum, for its tolerance; null: few
+    bool of_dots = false;            ///< its arrays have elements of dot_type
 };
 
 const std::vector<row>& rows();
@@ -75,10 +75,10 @@ using call = std::function<void()>;
 struct contestant {
     const char* row;
     const char* library;
-    call (*make)(problem&, int threads); ///< an empty call: not with so many threads
+    call (*make)(problem&, int threads); ///< an empty call: not with that many threads
 };
 
-/// A contestant's file adds its rows.
+/// The file of each contestant adds its rows.
 using entries = std::vector<contestant>;
 void add_plain(entries&);
 void add_apriori_maps(entries&);
@@ -94,7 +94,7 @@ void add_xtensor(entries&);
 std::string eigen_version();
 std::string xtensor_version();
 
-/// What the plain loops find, their sums in double: the numbers that every contestant is held against.
+/// The results of the plain loops with sums in double, with which every contestant is compared.
 void reference(const row&, problem&);
 
 // Constants of several rows.

@@ -9,7 +9,7 @@ namespace race {
 
 namespace {
 
-/// The bits of i in disorder (MurmurHash3's end): without the patterns that a generator has at a stride of a power of two.
+/// Scrambles the bits of i (the end of MurmurHash3): without the patterns of generators at strides of a power of two.
 std::uint32_t mixed(std::uint32_t i) {
     i = (i ^ (i >> 16)) * 0x85ebca6bu;
     i = (i ^ (i >> 13)) * 0xc2b2ae35u;
@@ -38,7 +38,7 @@ void scale(array& x, float factor, float shift = 0) {
 
 problem make_nhwc(index_t n) {
     problem p = of({{n, 3}, {3}, {3}}, {{n, 3}});
-    scale(p.in[2], 0.1f, 0.25f); // a deviation
+    scale(p.in[2], 0.1f, 0.25f); // a standard deviation
     return p;
 }
 problem make_nchw(index_t n) {
@@ -71,7 +71,7 @@ problem make_lstm(index_t n) {
 }
 problem make_masked(index_t n) {
     problem p = of({{n, width}, {n, width}}, {{n, 1}});
-    for (float& e : p.in[1].flat()) e = e > -0.5f ? 1.0f : 0.0f; // three of four
+    for (float& e : p.in[1].flat()) e = e > -0.5f ? 1.0f : 0.0f; // three quarters are 1
     return p;
 }
 problem make_gather(index_t n) {
@@ -85,7 +85,7 @@ problem make_dot(index_t n) {
     problem p = of({{n * dot_floats}, {n * dot_floats}}, {{dot_floats}});
     if constexpr (dot_floats > 1)
         for (array& a : p.in)
-            for (index_t i = 0; i < n; ++i) { // each from a float behind it, or its own
+            for (index_t i = 0; i < n; ++i) { // reads a later float, or the one that it replaces
                 float e;
                 std::memcpy(&e, a.data() + n * (dot_floats - 1) + i, sizeof(e));
                 dots(a)[i] = dot_type(e);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows with xtensor on one thread, with xsimd. It leaves products of matrices to a BLAS, so those rows lack it.
+// The rows with xtensor on one thread, with xsimd. It leaves matrix products to a BLAS, so those rows are missing.
 #include "race.hpp"
 
 #include <xtensor/xadapt.hpp>
@@ -20,7 +20,7 @@ auto map(array& a) {
     for (std::size_t i = 0; i < Rank; ++i) shape[i] = std::size_t(a.ext(i));
     return xt::adapt(a.data(), std::size_t(a.size()), xt::no_ownership(), shape);
 }
-/// Reductions along a row, computed at once, as columns.
+/// Reductions along a row, evaluated immediately, as columns.
 const auto by_row = xt::keep_dims | xt::evaluation_strategy::immediate;
 
 void saxpy(problem& p) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the firmware holds besides the prior's weights: two prompts, and the decoder that draws an embedding. host/assets.cpp writes
-// it, as it lies in memory.
+// The firmware's data besides the prior's weights: two prompts, and the decoder that draws an embedding.
+// host/assets.cpp writes it in its layout in memory.
 #pragma once
 
 #include "apriori/device/cpu/device.hpp"
@@ -15,7 +15,7 @@ using device_type = apriori::cpu<apriori::arch_of_lanes<DIGITS_LANES>>;
 using Model = apriori::PriorTransformer<apriori::presets::digits, device_type, weights_format>;
 using packed_matrix_type = device_type::packed<weights_format>;
 
-inline constexpr float guidance_scale = DIGITS_GUIDANCE; // above 1 under two prompts
+inline constexpr float guidance_scale = DIGITS_GUIDANCE; // above 1 with two prompts
 inline constexpr apriori::index_t branches = guidance_scale > 1.0f ? 2 : 1;
 
 struct alignas(64) assets {
@@ -30,5 +30,5 @@ struct alignas(64) assets {
     alignas(64) std::byte pixel_weight[packed_matrix_type::stored_bytes(pixels, hidden)];
     float hidden_bias[hidden], pixel_bias[pixels];
     float digit_centroids[10][width];
-    prompt prompts[branches]; ///< unconditional where there are two, then conditional
+    prompt prompts[branches]; ///< unconditional if there are two, then conditional
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The start of a program on a Cortex-M, and the functions of board.hpp. There is no heap: without _sbrk, a call of malloc
-// does not link.
+// The startup code of a program on a Cortex-M, and the functions of board.hpp. There is no heap: without _sbrk, a call
+// of malloc does not link.
 #include "board.hpp"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ void tick_handler();
 
 namespace {
 
-/// A call to the debugger, or to QEMU in its place: operation and argument in r0 and r1, the result in r0.
+/// A call to the debugger, or to QEMU in its place: the operation and its argument in r0 and r1, the result in r0.
 int semihosting(int operation, const void* argument) {
     register int r0 asm("r0") = operation;
     register const void* r1 asm("r1") = argument;
@@ -53,7 +53,7 @@ struct vector_table {
 } // namespace
 
 void reset_handler() {
-    core_register(coprocessors) = core_register(coprocessors) | 0xFU << 20; // the FPU, and Helium where there is one
+    core_register(coprocessors) = core_register(coprocessors) | 0xFU << 20; // the FPU, and Helium if there is one
     asm volatile("dsb\nisb");
     std::copy(data_in_flash, data_in_flash + (data_end - data_begin), data_begin);
     std::fill(bss_begin, bss_end, 0U);
@@ -62,7 +62,7 @@ void reset_handler() {
     std::fill(stack_limit, here - 16, untouched);
     core_register(systick_reload) = systick_period - 1;
     core_register(systick_value) = 0;
-    core_register(systick_control) = 7; // on, with its interrupt, by the core's clock
+    core_register(systick_control) = 7; // on, with its interrupt, at the core's clock
     while (core_register(systick_value) == 0) {}
     for (auto* f = init_begin; f != init_end; ++f) (*f)();
     _exit(main());

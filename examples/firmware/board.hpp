@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the firmware needs of a board: text on the debugger's console (semihosting), a clock, the deepest stack.
+// The board's functions for the firmware: text on the debugger's console (semihosting), a clock, the deepest stack.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ void print(std::uint32_t number);
 /// Ticks of the core's clock since the start, from SysTick.
 std::uint64_t ticks();
 
-/// Bytes of the stack that were used at most so far.
+/// The most bytes of the stack that have been used so far.
 std::size_t deepest_stack();
 
 } // namespace board

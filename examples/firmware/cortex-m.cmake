@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A toolchain file for Cortex-M cores, by arm-none-eabi-g++ with newlib-nano:
+# A toolchain file for Cortex-M cores, with arm-none-eabi-g++ and newlib-nano:
 #
 #     cmake -S examples/firmware -B build --toolchain cortex-m.cmake -DCORE=cortex-m7
 #

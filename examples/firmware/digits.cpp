@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A digit, sampled on a microcontroller: weights and prompts lie in flash, all memory is one array, and nothing is allocated.
+// A digit, sampled on a microcontroller: weights and prompts are in flash, all memory is one array, and nothing is
+// allocated.
 #include "apriori/core/torch_random.hpp"
 #include "apriori/io/linked_image.hpp"
 #include "apriori/pipelines/in_place_sampler.hpp"
@@ -23,7 +24,8 @@ namespace {
 constexpr auto schedule_25 = constexpr_schedule<25>(
     UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});
 
-// All memory of the sampling, known before the program runs: for the prompts that host/assets.cpp has counted.
+// All memory of the sampling, known before the program runs, for the number of prompt rows that host/assets.cpp
+// counted.
 constexpr in_place_limits memory_limits{.prompts = branches, .prompt_rows = DIGITS_PROMPT_ROWS, .rows = 3};
 constexpr std::size_t memory_bytes = sampler_bytes<Model>(memory_limits);
 static_assert(memory_bytes <= 74 * 1024);
@@ -48,7 +50,7 @@ status sample_digit() {
     return sampler.sample(schedule_25, latents, noise, embedding, guidance_scale);
 }
 
-/// The decoder's picture of the embedding, in `pixels`.
+/// Draws the decoder's picture of the embedding into `pixels`.
 status draw() {
     device_type device;
     const auto matrix = [](const std::byte* p, index_t n, index_t k) {
@@ -65,7 +67,7 @@ status draw() {
     return assign(device, std::span(memory), to_pixels, sigmoid(linear(gelu(linear(e, w0, b0)), w1, b1)));
 }
 
-/// The digit whose mean embedding lies in the direction nearest to that of the embedding.
+/// The digit whose mean embedding has the direction closest to that of the embedding.
 int nearest_digit() {
     float cosines[10];
     for (int k = 0; k < 10; ++k) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One forward of the digits model: the smallest program around it.
+// One forward of the digits model, in the smallest program for it.
 #include "apriori/io/linked_image.hpp"
 #include "assets.hpp"
 #include "board.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A PriorTransformer as those call it who know nothing of incremental sampling: one forward after another, each with all of its
+// A PriorTransformer for callers that do not know incremental sampling: one forward after another, each with all of its
 // arguments.
 #pragma once
 
@@ -17,8 +17,9 @@ namespace apriori_python {
 
 using apriori::failure, apriori::index_t, apriori::result, apriori::status;
 
-/// Answers forwards. With `incremental`, a forward with an attention mask is a step: what the prompts fix is kept from one
-/// call to the next, and found again by comparing every byte of them, so a sampling loop need not say where it begins.
+/// Answers forwards. With `incremental`, a forward with an attention mask is computed as a step. Results that depend
+/// only on the prompts are kept between calls, and found again by comparing every byte of the prompts, so a sampling
+/// loop need not say where it begins.
 template <class Model>
 class answers {
     using device_type = typename Model::device_type;
@@ -33,10 +34,10 @@ public:
     const Model& model() const noexcept { return model_; }
     /// Whether the shapes of an input are allowed.
     static status check(const input& in) { return in.check(limits_of(in), config); }
-    /// Floats of the answer to an input that check allows.
+    /// The number of floats in the answer to an input that check allows.
     static index_t size(const input& in) { return in.rows() * in.output_tokens() * Model::clip; }
 
-    /// The answer to `in`, of which check has been asked: `to` receives size(in) floats. One call at a time.
+    /// Writes the answer to `in`, size(in) floats, into `to`. check has to allow `in`. Not for concurrent calls.
     result<void> operator()(const input& in, std::span<float> to) {
         if constexpr (Model::has_step && config.num_embeddings > 0)
             if (incremental_ && in.attention_mask.data != nullptr && in.text_tokens() == config.num_embeddings)
@@ -47,8 +48,8 @@ public:
     }
 
 private:
-    static constexpr index_t most_rows = 32, most_steps = 256; ///< at once: more would take memory and save no time
-    static constexpr index_t most_timesteps = 128;             ///< kept of a sampling
+    static constexpr index_t most_rows = 32, most_steps = 256; ///< at once: more would take memory without saving time
+    static constexpr index_t most_timesteps = 128;             ///< kept from a sampling
 
     struct kept_prompt {
         std::vector<float> pooled, text;
@@ -74,7 +75,7 @@ private:
             .filled_in(config);
     }
 
-    /// Workspace of at least so many bytes.
+    /// Makes the workspace at least that large; an error if there is no memory.
     result<void> provide(std::size_t bytes) {
         if (memory_.size() >= bytes) return {};
         memory_ = apriori::host_buffer(bytes);
@@ -100,7 +101,7 @@ private:
     }
 
     result<void> step(const input& in, std::span<float> to) {
-        std::vector<prompt> prompts; // without repetitions: a pipeline has the same ones for each image
+        std::vector<prompt> prompts; // without duplicates: a pipeline has the same ones for each image
         std::vector<apriori::prior_step<device_type>> steps;
         for (index_t row = 0; row < in.rows(); ++row) {
             const prompt p = prompt_of(in, row);
@@ -126,7 +127,7 @@ private:
         return model_.step(latents, steps, to, memory_.span(), l);
     }
 
-    /// Makes `prefix_` that of these prompts.
+    /// Makes `prefix_` the prefix of these prompts.
     result<void> keep(std::span<const prompt> prompts) {
         const auto is_kept = [](const kept_prompt& kept, const prompt& p) { return same(kept.view(), p); };
         const bool kept = std::equal(prompts_.begin(), prompts_.end(), prompts.begin(), prompts.end(), is_kept);
@@ -145,8 +146,8 @@ private:
         return {};
     }
 
-    /// The time rows of timestep t. A sampling that begins as the one before it did takes the same timesteps, as a rule: their rows
-    /// are then computed in one pass, which reads the weights once.
+    /// The time rows of timestep t. A sampling that begins with the same timestep as the previous one usually has the
+    /// same timesteps: their rows are then computed in one pass, which reads the weights once.
     result<time> find_time(float t) {
         if (std::find(seen_.begin(), seen_.end(), t) == seen_.end() && std::ssize(seen_) < most_timesteps)
             seen_.push_back(t);
@@ -167,7 +168,7 @@ private:
     std::vector<kept_prompt> prompts_;
     std::shared_ptr<const apriori::prior_prefix<device_type>> prefix_;
     std::vector<std::shared_ptr<const apriori::prior_kv_cache<device_type>>> kv_caches_;
-    std::vector<float> seen_, schedule_; ///< timesteps of this sampling so far, and of the one before it
+    std::vector<float> seen_, schedule_; ///< timesteps of this sampling so far, and of the previous one
 };
 
 } // namespace apriori_python

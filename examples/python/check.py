@@ -60,7 +60,7 @@ def check_cases(prior, tensors, how):
     for name in sorted(tensors):
         case, _, field = name.partition(".out.")
         if field == "predicted_image_embedding":
-            for again in ("", ", again"):  # from what the first call kept
+            for again in ("", ", again"):  # from the results that the first call kept
                 answer = prior(**arguments(tensors, case)).predicted_image_embedding
                 near(f"{case}{how}{again}", answer, tensors[name])
 
@@ -124,7 +124,7 @@ def check_loading():
 
 
 def check_threads(prior, tensors):
-    """Calls of several threads at once: each has its own answer."""
+    """Concurrent calls from several threads: each gets its own answer."""
     cases = ["mask_ragged", "mask_hole", "no_mask"]
     wrong = []
 

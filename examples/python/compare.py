@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs diffusers' pipelines twice, with its PriorTransformer and with apriori's in its place, and compares embeddings and times.
-Needs: pip install torch diffusers transformers; and a build with -DAPRIORI_PYTHON_COMPARE=ON.
+"""Runs diffusers' pipelines twice, with its PriorTransformer and with apriori's in its place, and compares embeddings
+and times. Needs: pip install torch diffusers transformers; and a build with -DAPRIORI_PYTHON_COMPARE=ON.
 
     PYTHONPATH=build/python python3 examples/python/compare.py
 
-The models are the tiny ones of tests/reference/pipelines, so the times say only what a call costs. Both priors compute with one
-thread. Exits 1 where an embedding is further than the tolerance from diffusers', or where the interface is not as promised.
+The models are the tiny ones of tests/reference/pipelines, so the times only show the cost of a call. Both priors
+compute with one thread. Exits 1 if an embedding differs from diffusers' by more than the tolerance, or if the interface
+is not as promised.
 """
 import inspect
 import pathlib
@@ -29,8 +30,9 @@ import tiny_shap_e_prior
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ROOT / "tests/reference/pipelines"
-TOLERANCE = 2e-4  # of the largest number of the embeddings. Guidance and steps enlarge rounding: where each weight of ShapEPipeline's
-# prior is changed by half of its last bit, torch differs from itself by 5e-5
+# of the largest number of the embeddings. Guidance and steps enlarge rounding: if each weight of ShapEPipeline's prior
+# is changed by half of its last bit, torch differs from itself by 5e-5
+TOLERANCE = 2e-4
 SEVEN, TWO = "a bold handwritten seven leaning left", "a handwritten two"
 
 warnings.filterwarnings("ignore")
@@ -43,11 +45,11 @@ text_encoder = CLIPTextModelWithProjection.from_pretrained(MODELS / "text_encode
 
 
 class Done(Exception):
-    """The image embeddings are there; what follows is no longer the prior's."""
+    """Raised when the image embeddings are ready; the rest of the pipeline does not concern the prior."""
 
 
 class TextProjection(torch.nn.Module):
-    """Stands where UnCLIPPipeline hands the image embeddings over."""
+    """Takes the place of the module to which UnCLIPPipeline passes the image embeddings."""
 
     device, dtype = torch.device("cpu"), torch.float32
 
@@ -56,7 +58,7 @@ class TextProjection(torch.nn.Module):
 
 
 def bare(pipeline, **modules):
-    """A pipeline without the modules that are never reached; the prior comes later."""
+    """A pipeline without the modules that are never reached; the prior is set later."""
     names = [name for name in inspect.signature(pipeline.__init__).parameters if name != "self"]
     pipe = pipeline(**{name: modules.get(name) for name in names})
     pipe.set_progress_bar_config(disable=True)
@@ -93,7 +95,7 @@ def kandinsky(pipeline):
 
 
 def pipelines():
-    """(name, pipeline, package, folder of the prior, call): the call gives the embeddings."""
+    """(name, pipeline, package, folder of the prior, call); the call returns the embeddings."""
     tiny, shap_e = (tiny_prior, "prior"), (tiny_shap_e_prior, "shap_e_prior")
     prompts = dict(prompt=[SEVEN, TWO], num_images_per_prompt=2)
     both = lambda out: (out.image_embeds, out.negative_image_embeds)
@@ -126,7 +128,7 @@ def timed(call, pipe):
 
 
 def compare():
-    """The rows of the table; how many are wrong."""
+    """Prints the rows of the table; returns how many are wrong."""
     wrong = 0
     print(f"{'pipeline':34} {'off by':>8} {'torch':>9} {'apriori':>9}")
     for name, pipe, package, folder, call in pipelines():
@@ -142,7 +144,7 @@ def compare():
 
 
 def interface():
-    """What diffusers and its users do with a prior besides sampling; the names of what fails."""
+    """Checks what diffusers and its users do with a prior besides sampling; returns the names of failed checks."""
     failed = []
 
     def expect(what, holds):
@@ -187,7 +189,7 @@ def interface():
     refused("bfloat16", TypeError, "is bfloat16", lambda: prior(**(x | dict(hidden_states=x["hidden_states"].bfloat16()))))
     refused("another device", ValueError, "is on meta; allowed: cpu", lambda: prior(**(x | dict(hidden_states=x["hidden_states"].to("meta")))))
 
-    # A pipeline's folder without its prior, which then is never loaded twice.
+    # A pipeline's folder loaded without its prior, so that the prior is not loaded twice.
     with tempfile.TemporaryDirectory() as folder:
         pipe = kandinsky(KandinskyV22PriorPipeline)
         pipe.register_modules(prior=theirs)

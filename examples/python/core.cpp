@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The extension module `_core`: a PriorTransformer of one configuration over arrays of any library that speaks DLPack or the
-// buffer protocol. Arrays are read where they lie; __init__.py gives it diffusers' interface.
+// The extension module `_core`: a PriorTransformer of one configuration for arrays of any library that supports DLPack
+// or the buffer protocol. Arrays are read in place; __init__.py adds diffusers' interface.
 #include "answers.hpp"
 
 #include <apriori/device/cpu/device.hpp>
@@ -31,7 +31,7 @@ using input_type = model_type::input;
 using array = nb::ndarray<nb::ro>;
 constexpr apriori::PriorConfig config = model_type::config;
 
-/// A failure on its way to Python; made without the interpreter's lock.
+/// A failure that will become a Python exception; it is made without the interpreter's lock.
 struct refused : std::exception {
     failure why;
     explicit refused(failure f) : why(std::move(f)) {}
@@ -52,13 +52,13 @@ PyObject* exception_of(errc code) {
         return PyExc_NotImplementedError;
     case errc::workspace_too_small:
     case errc::device_error:
-        return PyExc_MemoryError; // on a CPU nothing else gives out
+        return PyExc_MemoryError; // on a CPU only memory can run out
     default:
         return PyExc_ValueError;
     }
 }
 
-// ---- arrays ----------------------------------------------------------------------------------------------------------------
+// ---- arrays --------------------------------------------------------------------------------------------------------
 
 std::string name_of(nb::dlpack::dtype t) {
     using nb::dlpack::dtype_code;
@@ -86,7 +86,7 @@ std::string shape_of(const Array& a) {
     return text + "]";
 }
 
-/// The elements of an array of T on the CPU, dense and in rows.
+/// The elements of an array of T on the CPU, which has to be dense and row-major.
 template <class T, class Array>
 auto elements(const char* name, const Array& a) {
     using pointer = decltype(static_cast<std::conditional_t<Array::ReadOnly, const T, T>*>(nullptr));
@@ -115,7 +115,7 @@ apriori::token_rows<Width> token_rows(const char* name, const array& a) {
     return {p, static_cast<index_t>(a.shape(0)), last == 1 ? 1 : static_cast<index_t>(a.shape(1))};
 }
 
-// ---- the model -------------------------------------------------------------------------------------------------------------
+// ---- the model -----------------------------------------------------------------------------------------------------
 
 class prior {
 public:
@@ -128,7 +128,7 @@ public:
     std::string config_json() const { return apriori::io::to_json_text(config_); }
     int threads() const { return executor_.concurrency(); }
 
-    /// The answer, in an array that `empty(shape)` makes once the arguments are known to be right.
+    /// The output, in an array that `empty(shape)` makes once the arguments have been checked.
     nb::object forward(const array& hidden_states, const array& timestep, const array& proj_embedding,
                        const std::optional<array>& encoder_hidden_states, const std::optional<array>& attention_mask,
                        const nb::callable& empty) {
@@ -193,7 +193,7 @@ private:
             refuse("attention_mask: holds other numbers than 0 and 1");
         return {p, extents<dyn, dyn>(static_cast<index_t>(a.shape(0)), static_cast<index_t>(a.shape(1)))};
     }
-    /// One call after another: they share the workspace and the prompts that are kept. Python goes on meanwhile.
+    /// Calls run one after another, since they share the workspace and the kept prompts. Python continues meanwhile.
     template <class Body>
     void compute(const Body& body) {
         const nb::gil_scoped_release released;

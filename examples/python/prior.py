@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PriorTransformer that apriori computes, where diffusers expects its own:
+"""A PriorTransformer computed by apriori, for diffusers' pipelines:
 
     pipe.prior = apriori_prior.load("models/kandinsky-2-2-prior/prior")
 
@@ -18,11 +18,12 @@ __all__ = ["PriorTransformer", "PriorTransformerOutput", "load"]
 def load(folder, threads=None, incremental=True):
     """The model in a folder that PriorTransformer.save_pretrained wrote: config.json and weights in safetensors.
 
-    threads      how many compute, the caller's among them; None: as many as this process has CPUs
-    incremental  what the prompts fix is kept from one call to the next, where there is an attention mask: the same numbers within
-                 rounding, in a fraction of the time
+    threads      how many threads compute, the caller's included; None: as many as this process has CPUs
+    incremental  keeps results that depend only on the prompts between calls that have an attention mask: the same
+                 numbers within rounding, in a fraction of the time
 
-    Raises FileNotFoundError, OSError, ValueError (another configuration, damaged files) or MemoryError, with the library's message.
+    Raises FileNotFoundError, OSError, ValueError (another configuration, damaged files) or MemoryError, with the
+    library's message.
     """
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -30,7 +31,7 @@ def load(folder, threads=None, incremental=True):
 
 
 class Config(dict):
-    """A config.json, its fields as attributes too; like diffusers' FrozenDict it can't be changed."""
+    """A config.json, with its fields as attributes too; like diffusers' FrozenDict it can't be changed."""
 
     def __getattr__(self, name):
         try:
@@ -46,7 +47,7 @@ class Config(dict):
 
 
 class PriorTransformerOutput(tuple):
-    """What forward returns without diffusers: predicted_image_embedding, and nothing else."""
+    """The result of forward without diffusers; its only field is predicted_image_embedding."""
 
     def __new__(cls, predicted_image_embedding):
         return super().__new__(cls, (predicted_image_embedding,))
@@ -57,8 +58,8 @@ class PriorTransformerOutput(tuple):
 
 
 class PriorTransformer:
-    """Stands where a diffusers pipeline has a PriorTransformer. It is no torch.nn.Module: pipe.to(...) leaves it where it is, on the
-    CPU and in float32. It may be called from several threads; the calls are computed one after another."""
+    """Takes the place of a diffusers pipeline's PriorTransformer. It is not a torch.nn.Module: pipe.to(...) leaves it
+    on the CPU and in float32. It may be called from several threads; the calls are computed one after another."""
 
     def __init__(self, core):
         self._core = core
@@ -72,11 +73,12 @@ class PriorTransformer:
         proj_embedding         [rows, embedding_proj_dim], or [rows, tokens, embedding_proj_dim]
         encoder_hidden_states  [rows, num_embeddings, embedding_dim]
         attention_mask         [rows, num_embeddings], 1 or True: seen; None: no mask, and no causal mask
-        return_dict            whether predicted_image_embedding comes as a PriorTransformerOutput or in a tuple
+        return_dict            whether predicted_image_embedding comes in a PriorTransformerOutput or in a tuple
 
-        predicted_image_embedding is [rows, clip_embed_dim], or without added_emb_type [rows, tokens, clip_embed_dim]: a tensor of
-        torch's if hidden_states is one, else an array of numpy's. Arrays of any library that speaks DLPack or the buffer protocol
-        are read without a copy if they are contiguous float32 on the CPU. Of torch and numpy, others in memory are made contiguous.
+        predicted_image_embedding is [rows, clip_embed_dim], or without added_emb_type [rows, tokens, clip_embed_dim]: a
+        torch tensor if hidden_states is one, otherwise a numpy array. Arrays of any library that supports DLPack or the
+        buffer protocol are read without a copy if they are contiguous float32 on the CPU. Torch tensors and numpy
+        arrays that are not contiguous are copied.
 
         Raises ValueError for shapes and devices, TypeError for element types.
         """
@@ -97,7 +99,7 @@ class PriorTransformer:
     __call__ = forward
 
     def post_process_latents(self, prior_latents):
-        """prior_latents * clip_std + clip_mean, of [rows, clip_embed_dim]: an array of its own."""
+        """prior_latents * clip_std + clip_mean, for [rows, clip_embed_dim], as a new array."""
         if _is_tensor(prior_latents):
             latents = _given("prior_latents", prior_latents).clone()
         else:
@@ -130,7 +132,7 @@ class PriorTransformer:
         return self._core.threads
 
     def to(self, *args, **kwargs):
-        """Itself, for the device and the type that it has; ValueError for others."""
+        """Returns itself for the device and the type that it has; raises ValueError for others."""
         for wanted in (*args, kwargs.get("device"), kwargs.get("dtype")):
             if str(wanted) not in ("None", "True", "False", "cpu", "torch.float32"):
                 raise ValueError(f"to: {wanted} is not possible; allowed: cpu and torch.float32")
@@ -143,7 +145,7 @@ class PriorTransformer:
         return f"{__name__}.PriorTransformer({dict(self.config)}, threads={self.threads})"
 
 
-# ---- arguments as the core takes them ------------------------------------------------------------------------------------------
+# ---- arguments as the core takes them ------------------------------------------------------------------------------
 
 
 def _is_tensor(x):
@@ -169,7 +171,7 @@ def _empty_array(shape):
 
 
 def _given(name, x):
-    """x, contiguous if it is torch's or numpy's."""
+    """x, made contiguous if it is torch's or numpy's."""
     if _is_tensor(x):
         if x.device.type != "cpu":
             raise ValueError(f"{name}: is on {x.device}; allowed: cpu, where .to('cpu') brings it")
@@ -197,7 +199,7 @@ def _timestep(timestep, from_torch):
 
 
 def _mask(mask):
-    """Bytes; where they are bytes or truth values already, without a copy."""
+    """The mask as bytes; without a copy if it has bytes or booleans."""
     if not _is_tensor(mask) and not _is_array(mask):
         return mask
     mask = _given("attention_mask", mask)

@@ -29,7 +29,7 @@ def folder_of(arguments):
         prior = PriorTransformer()
         with torch.no_grad():
             for name in ("positional_embedding", "prd_embedding", "clip_mean", "clip_std"):
-                getattr(prior, name).normal_(std=0.1)  # zeros, as diffusers makes them
+                getattr(prior, name).normal_(std=0.1)  # zeros when diffusers makes them
         prior.save_pretrained(folder)
         del prior
         yield folder
@@ -45,7 +45,7 @@ def inputs(config, prompts=1):
 
 
 def sample(prior, steps, prompts=1):
-    """The embedding that diffusers' loop gives."""
+    """The embedding that diffusers' loop samples."""
     scheduler = UnCLIPScheduler(variance_type="fixed_small_log", prediction_type="sample", clip_sample_range=5.0)
     scheduler.set_timesteps(steps)
     latents, prompts = inputs(prior.config, prompts)
@@ -93,7 +93,7 @@ def main():
             want = got if want is None else want
             off = float((got - want).abs().max() / want.abs().max())
             print(f"{name:20} {loaded:6.2f} s {1000 * forward:6.0f} ms {first:8.2f} s {off:7.1e}", end="", flush=True)
-            if name == "apriori":  # the others take as long again
+            if name == "apriori":  # the others would take as long again
                 for again in (2, 2):
                     print(f" {timed(lambda: sample(prior, arguments.steps, again), 1)[1]:11.2f} s", end="", flush=True)
             print(flush=True)

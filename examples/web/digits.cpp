@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The digits model in a browser: words in, image embeddings and pictures of them out, step by step. The memory of the model is static,
-// of sizes known before the program runs. Functions that can fail return what is wrong, or null.
+// The digits model in a browser: words in, image embeddings and their pictures out, step by step. The model's memory is
+// static; its sizes are known before the program runs. Functions that can fail return the error message, or null.
 #include "apriori/core/torch_random.hpp"
 #include "apriori/io/linked_image.hpp"
 #include "apriori/models/in_place_prior.hpp"
@@ -69,7 +69,7 @@ status encode(prompt& p) {
         .state;
 }
 
-/// The model's prediction for every image: u + g (c - u), where c lies between the answers under the two prompts.
+/// The model's prediction for every image: u + g (c - u), where c is between the outputs under the two prompts.
 status predict(const step_coefficients& c) {
     const index_t branches = sampler().prompts();
     float answers[most_prompts * width];
@@ -99,7 +99,7 @@ constexpr auto picture(const float* e, index_t count, const float* w0, const flo
 constexpr auto all_pictures = plan<device_type>(picture(nullptr, most_images, nullptr, nullptr, nullptr, nullptr));
 alignas(buffer_alignment) std::byte picture_memory[all_pictures.workspace];
 
-/// Embeddings and pictures of the latents as they are.
+/// Makes embeddings and pictures of the current latents.
 status draw() {
     std::copy_n(latents, images * width, embeddings);
     if (const status s = prior().post_process_latents({embeddings, extents<dyn, width>(images)}); !s) return s;
@@ -115,18 +115,18 @@ const char* what(const status& s) { return s ? nullptr : s.what; }
 
 extern "C" {
 
-/// Where set_prompt finds its text, UTF-8 in normalization form C.
+/// The memory from which set_prompt reads its text, UTF-8 in normalization form C.
 [[clang::export_name("text")]] char* text_address() { return text; }
 [[clang::export_name("text_bytes")]] int text_bytes() { return int{sizeof text}; }
 [[clang::export_name("steps")]] int steps() { return int(schedule_25.steps().size()); }
 [[clang::export_name("most_images")]] int image_limit() { return most_images; }
-/// [images, 64] each, after start and every step.
+/// [images, 64] each, valid after start and after every step.
 [[clang::export_name("embeddings")]] const float* embedding_address() { return embeddings; }
 [[clang::export_name("pictures")]] const float* picture_address() { return pictures; }
 /// How many tokens of a prompt's text did not fit.
 [[clang::export_name("cut")]] int cut(int which) { return prompts[which].tokens.cut; }
 
-/// Encodes the text of `bytes` bytes: prompt 0 is the empty one, 1 and 2 are those between which images are drawn.
+/// Encodes the text of `bytes` bytes. Prompt 0 is the empty text; images are drawn between prompts 1 and 2.
 [[clang::export_name("set_prompt")]] const char* set_prompt(int which, int bytes) {
     if (which < 0 || which >= most_prompts) return "set_prompt: there are the prompts 0, 1 and 2";
     if (bytes < 0 || bytes > text_bytes()) return "set_prompt: the text is longer than text_bytes()";
@@ -135,7 +135,7 @@ extern "C" {
     return what(s);
 }
 
-/// Begins `count` images of a seed under the prompts 1 (mix 0) and 2 (mix 1), or between them.
+/// Begins `count` images of a seed under prompt 1 (mix 0), prompt 2 (mix 1), or between them.
 [[clang::export_name("start")]] const char* start(int count, unsigned seed, float between) {
     if (count < 1 || count > most_images) return "start: count must be 1 to most_images()";
     if (!(between >= 0 && between <= 1)) return "start: the mix must be from 0 to 1";
@@ -150,7 +150,7 @@ extern "C" {
     return what(s ? draw() : s);
 }
 
-/// The next step of all images.
+/// Makes the next step of all images.
 [[clang::export_name("step")]] const char* step() {
     if (images == 0 || next_step == steps()) return "step: there is no step to take; start comes first";
     const step_coefficients& c = schedule_25.steps()[to_size(next_step)];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The WebAssembly of digits.cpp as a few functions of JavaScript.
+// The WebAssembly of digits.cpp as a few JavaScript functions.
 "use strict";
 
-const unicodeClasses = ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc"] // as unicode/utf8proc.h has them
+// in the order of unicode/utf8proc.h
+const unicodeClasses = ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc"]
   .map((name) => new RegExp(`^\\p{${name}}$`, "u"));
 const unicode = {
   category: (c) => unicodeClasses.findIndex((one) => one.test(String.fromCodePoint(c))) + 1,

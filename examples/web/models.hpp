@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The models of the page, as WebAssembly has them and as host/pack.cpp packs them.
+// The models of the page, as the WebAssembly uses them and as host/pack.cpp packs them.
 #pragma once
 
 #include "apriori/device/cpu/device.hpp"

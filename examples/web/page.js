@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page: what is typed and dragged becomes runs of the model, a step at a time so that the page stays alive.
+// The page: typing and dragging start runs of the model, one step at a time so that the page stays responsive.
 "use strict";
 
 const images = 8, frame = 32; // milliseconds of a step on the screen
@@ -8,7 +8,7 @@ const at = (id) => document.getElementById(id);
 const words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 let digits; // of loadDigits
 let seed = 0;
-let wanted = 0; // counts what was asked for: a run of something older ends
+let wanted = 0; // counts requests: a run of an older request ends
 let finished = null; // a promise of the run in progress
 
 const canvases = Array.from({ length: images }, () => {
@@ -62,7 +62,7 @@ async function run(slowly) {
   const before = finished;
   let done;
   finished = new Promise((resolve) => { done = resolve; });
-  await before; // which ends as soon as it sees that something newer is wanted, or with its pictures if it is quick
+  await before; // it ends as soon as it sees a newer request, or with its pictures if it is quick
   try {
     if (mine === wanted) await sample(mine, slowly);
   } catch (error) {

@@ -19,7 +19,7 @@ def main(wasm, out):
             sys.exit(f"page.py: page.html has {mark} {page.count(mark)} times, not once")
         page = page.replace(mark, part)
     whole = pathlib.Path(out)
-    written = whole.with_name(whole.name + ".part")  # so that it is there whole or not at all
+    written = whole.with_name(whole.name + ".part")  # so that it appears complete or not at all
     written.write_text(page, encoding="utf-8")
     written.replace(whole)
     print(f"{whole}: {whole.stat().st_size / 1e6:.2f} MB")

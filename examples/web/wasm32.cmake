@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A toolchain file for WebAssembly with SIMD, by clang with wasi-libc and libc++ (Debian: see build).
+# A toolchain file for WebAssembly with SIMD, with clang, wasi-libc and libc++ (Debian: see build).
 set(CMAKE_SYSTEM_NAME Generic)
 set(CMAKE_SYSTEM_PROCESSOR wasm32)
 find_program(CMAKE_C_COMPILER NAMES clang-19 REQUIRED)

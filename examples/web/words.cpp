@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The tokenizer of the page, and the functions of the C++ library that it replaces.
 #include "words.hpp"
 
 #include "apriori/text/clip_tokenizer.hpp"
@@ -11,7 +12,7 @@ extern "C" const unsigned char digits_merges[], digits_merges_end[]; // apriori_
 
 namespace {
 
-/// With merges alone the vocabulary is OpenAI's, and so is that of the digits.
+/// With merges only, the vocabulary is OpenAI's, which is also that of the digits.
 result<clip_tokenizer> make_tokenizer() {
     clip_tokenizer_parts parts{.model_max_length = tokens};
     std::string_view rest(reinterpret_cast<const char*>(digits_merges), std::size_t(digits_merges_end - digits_merges));
@@ -38,6 +39,7 @@ status tokenize(std::string_view text, token_row& out) {
     return {};
 }
 
-// libc++ and libc++abi end here where they would throw, with a text that nobody reads: so the program needs no stdio.
+// libc++ and libc++abi end here where they would throw, with a text that nobody would read: this way the program needs
+// no stdio.
 [[noreturn]] void std::__libcpp_verbose_abort(const char*, ...) { __builtin_trap(); }
 extern "C" [[noreturn]] void abort_message(const char*, ...) { __builtin_trap(); }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The race: every peer in turn with us, round by round. scripts/race calls it."""
+"""The race: every peer and apriori in alternation, round by round. scripts/race calls it."""
 import dataclasses, json, pathlib, shutil, signal, subprocess, sys
 
 import machine, picture, program, report
@@ -11,7 +11,8 @@ from results import NOT_PEERS, Results
 from works import FORMATS, IMAGES, INT8, MODELS, PEERS, ROOT, STEPS, works_of
 
 HERE = pathlib.Path(__file__).parent
-FAST = {"float32": ["f32"], "16 bit": ["bf16", "bf16a16"], "8 bit": ["w8a8"]}  # of ours, what each class of peers is raced with
+# our formats that are raced with each class of peers
+FAST = {"float32": ["f32"], "16 bit": ["bf16", "bf16a16"], "8 bit": ["w8a8"]}
 PRESETS = {"karlo": "karlo_v1_alpha", "shap_e": "shap_e", "digits": "digits"}
 
 
@@ -31,7 +32,7 @@ class Race:
         report.write(self.file, json.dumps(self.data, indent=1) + "\n")
 
     def lay_out(self):
-        """A folder for each model, with its config.json: without weights there, ours are synthetic."""
+        """Makes a folder for each model, with its config.json; since it has no weights, ours are synthetic."""
         (self.a.work / "logs").mkdir(parents=True, exist_ok=True)
         for name, folder in self.folders.items():
             shutil.rmtree(folder, ignore_errors=True)
@@ -54,7 +55,7 @@ class Race:
         return [p for p in MODELS[model].peers if not self.a.only or p in self.a.only]
 
     def runs(self, model, peer):
-        """What of ours runs in turn with a peer; `None` for the rematch of the fastest."""
+        """Our runs that alternate with a peer; `None` for the rematch of the fastest."""
         if peer is not None:
             return [Run(f) for f in FAST[PEERS[peer]] if f in self.ours.formats] or [Run()]
         return [Run(tokens=77)] + [Run(f) for f in self.ours.formats if f != "f32"]
@@ -63,7 +64,7 @@ class Race:
         return model == "karlo" and any(PEERS[p] == "float32" and p not in NOT_PEERS for p in self.peers(model))
 
     def ahead(self):
-        """The kinds of all that will be done, for the time that is left."""
+        """The kinds of all work to be done, to estimate the remaining time."""
         kinds = []
         for model in self.a.models:
             kinds += [f"{model}: weights"] + self.exports(model) + [f"{model}: {f} against f32" for f in self.narrow(model)]
@@ -75,7 +76,7 @@ class Race:
         return kinds
 
     def classes(self, model):
-        """Those whose fastest peer computes many images, too: minutes for each."""
+        """The classes whose fastest peer also computes many images, which takes minutes for each."""
         raced = {PEERS[p] for p in self.peers(model) if p not in NOT_PEERS}
         return [c for c in FAST if c in raced] if "guided_images" in MODELS[model].works else []
 
@@ -97,7 +98,7 @@ class Race:
         return found | {"asked_tokens": run.tokens, "config": {k: v for k, v in config.items() if not k.startswith("_")}}
 
     def agree(self, model, c):
-        """The peer's numbers against ours; says so, and remembers who does not."""
+        """Compares the peer's numbers with ours; prints the result, and remembers peers that do not agree."""
         def compare():
             c.ask("outputs", file=str(self.folders[model] / "cases.safetensors"))
             return self.ours.verify(self.folders[model], loose=LOOSE.get(c.name))
@@ -108,8 +109,8 @@ class Race:
         return found
 
     def match(self, model, peer, runs, kind, again=None, works=None, rounds=None):
-        """A peer and us in turn: all works but that of many images, or those given. The first time, the peer's numbers are compared with
-        ours."""
+        """Runs a peer and apriori in alternation, for the given works, or for all except that of many images. The first
+        time, the peer's numbers are compared with ours."""
         works = works or [w for w in works_of(model, peer) if w != "guided_images"]
         log = self.a.work / "logs" / f"{model}-{peer}.log"
         self.data["busy"].append(machine.busy())
@@ -126,7 +127,7 @@ class Race:
                 self.save()
 
     def formats(self, model):
-        """The narrow weights against a float32 peer's numbers, which are ours."""
+        """Compares our narrow weights with a float32 peer's numbers, which agree with ours."""
         for f in self.narrow(model):
             found = self.progress.run(f"{model}: {f} against f32", lambda: self.ours.verify(self.folders[model], f, LOOSE[f]))
             self.data["models"][model].setdefault("formats", {})[f] = dataclasses.asdict(found)
@@ -134,15 +135,15 @@ class Race:
             if not found.ok: self.failed.append(f"{model}: {f} is too far from f32")
 
     def missed(self, model, why):
-        """The race goes on without what failed, and fails at its end."""
+        """The race continues without the part that failed, and fails at its end."""
         self.failed.append(f"{model}: {why}")
         self.say(f"{model}: {why}")
 
     def extras(self):
-        """What is measured of us alone."""
+        """Measurements of apriori only."""
         try:
             self.data["wide_contraction"] = self.ours.wide_contraction()
-            if self.ours.packs and "karlo" in self.folders:  # a quick program holds one preset alone
+            if self.ours.packs and "karlo" in self.folders:  # a quick program has only one preset
                 preset = PRESETS["digits" if self.a.quick else "karlo"]
                 self.data["start_to_ready"] = self.ours.start(preset, self.a.work / "start.packed")
         except Failed as e:
@@ -170,7 +171,7 @@ class Race:
         for f in ("onnx", *INT8): shutil.rmtree(self.folders[model] / f, ignore_errors=True)
 
     def again(self, model, kind, runs, name, **how):
-        """Another match of the peer of a class that was fastest in sampling."""
+        """Another match with the peer of a class that was fastest in sampling."""
         results = Results(self.data)
         times = {p: min((s for _, s in results.peer_seconds(model, p, "sample_12")), default=None) for p in results.peers(model, kind)}
         times = {p: s for p, s in times.items() if s is not None}
@@ -195,7 +196,8 @@ class Race:
 
 
 def pages(a, data):
-    """The page, its appendix and its picture: of a whole race in docs/, of a part in the work folder."""
+    """Writes the page, its appendix and its picture: for a complete race to docs/, for a partial one to the work
+    folder."""
     results = Results(data)
     other = results.other_work()[0]
     whole = not a.partial and other <= report.QUIET

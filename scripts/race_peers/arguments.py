@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/race is asked for. Needs nothing but Python, so that it is judged before anything is installed."""
+"""The arguments of scripts/race. Needs only Python, so that they are checked before anything is installed."""
 import argparse, os, pathlib, sys
 
 from serve import CONTESTANTS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What apriori must reach, one line for each bar, and what this run measured."""
+"""The bars that apriori has to reach, one line for each, with the figures of this run."""
 from dataclasses import dataclass
 
 from results import median, middle
@@ -28,7 +28,7 @@ def seconds(s):
 
 
 def floor_bar(results, weights, share):
-    """A whole sampling in a format, as a share of its floor's speed."""
+    """A complete sampling in a format, as a share of its floor's speed."""
     mine, floor = results.our_seconds("karlo", "sample", weights=weights), results.floor("karlo", "sample", weights=weights)
     if mine is None or floor is None: return None
     return Verdict(f"{STEPS} guided steps, 12-token prompt, {weights}", f"{share:.0%} of the floor's speed", seconds(mine),
@@ -43,7 +43,8 @@ def w4a8_bar(results, most=0.62):
 
 
 def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_12", work="sample", times=1, share=0.88, formats=("f32",), **kind):
-    """Guided sampling: a ratio to the fastest peer, or the share of the floor where the run's ceilings forbid the ratio."""
+    """Guided sampling: a ratio to the fastest peer, or the share of the floor if the run's ceilings make the ratio
+    impossible."""
     peers = results.peers(model) if peers is None else peers
     best = None
     for f in formats:
@@ -54,7 +55,8 @@ def image_bar(results, title, bar, model="karlo", peers=None, peer_work="sample_
     floor = results.floor(model, work, weights=weights, **kind)
     if floor is None: return None
     lowest, reached_share, words = floor
-    forbidden = share * theirs / lowest < bar  # even this share of the floor's speed is no such ratio: then the share is the bar
+    # even this share of the floor's speed is below the ratio: then the share is the bar
+    forbidden = share * theirs / lowest < bar
     note = f"{title}: floor {words}"
     note += f"; {share:.0%} of its speed would be {share * theirs / lowest:.1f} ×, below the bar: so {share:.0%} is the bar" if forbidden else ""
     return Verdict(title + (f" ({weights})" if len(formats) > 1 else ""),
@@ -68,7 +70,7 @@ def formats_of(kind):
 
 
 def forward_bar(results, title, bar, model, share_of_fma=None, kind="float32"):
-    """A forward of one row, in the fastest format of a class, against the fastest peer of the class."""
+    """A forward of one row, in the fastest format of a class, compared with the fastest peer of the class."""
     raced = {f: results.race(model, results.peers(model, kind), "forward_1", "forward_1", weights=f) for f in formats_of(kind)}
     raced = {f: r for f, r in raced.items() if r}
     if not raced: return None
@@ -115,7 +117,7 @@ def start_bar(results):
 
 
 def verdicts(results):
-    """Every bar that this run has figures for, in the order of the table."""
+    """Every bar for which this run has figures, in the order of the table."""
     of = lambda *a, **k: image_bar(results, *a, **k)
     flags = results.data["machine"]["flags"]
     amx = "amx_bf16" in flags

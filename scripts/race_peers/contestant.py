@@ -10,7 +10,7 @@ class Gone(Exception):
 
 
 class Contestant:
-    """Starts serve.py for a name and a model's folder; `settings` are its own words about how it runs."""
+    """Starts serve.py for a name and a model's folder; `settings` is its own description of how it runs."""
 
     def __init__(self, name, folder, threads, log, patience=1800):
         self.name, self.patience, self.log = name, patience, pathlib.Path(log)
@@ -41,7 +41,7 @@ class Contestant:
             self.process.stdin.write(json.dumps({"do": do, **order}) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # the answer says why
+            pass  # the answer contains the reason
         return self._answer()
 
     def measure(self, work):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numbers that go into a work: those of tests/reference/synthetic.py, the same for every contestant."""
+"""The inputs of a work: the numbers of tests/reference/synthetic.py, the same for every contestant."""
 import sys
 
 import numpy as np
@@ -11,7 +11,7 @@ import synthetic  # noqa: E402
 
 
 def inputs(model, name):
-    """The arguments of PriorTransformer.forward for a work, as numpy arrays by diffusers' names."""
+    """The arguments of PriorTransformer.forward for a work, as numpy arrays with diffusers' names."""
     c, work = model.config, model.works[name]
     rows, width, tokens = work.rows, c["embedding_dim"], c["num_embeddings"]
     draw = lambda what, *shape: synthetic.normal(f"{name}.{what}", (rows, *shape))

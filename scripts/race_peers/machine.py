@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the race ran on."""
+"""The machine that the race ran on."""
 import importlib.metadata, os, pathlib, platform, subprocess, time
 
 FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
@@ -26,12 +26,12 @@ def versions():
 
 
 def busy(seconds=2.0):
-    """Cores that are busy at the moment, to be asked while nothing of the race runs: what is found is other work. Above half a core
-    the figures are not to be trusted."""
+    """The number of cores that are busy, to be called while nothing of the race runs: the result is other work. Above
+    half a core the figures cannot be trusted."""
     def spent():
         line = pathlib.Path("/proc/stat").read_text().partition("\n")[0]
         ticks = [int(t) for t in line.split()[1:9]]
-        return sum(ticks) - ticks[3] - ticks[4]  # but idle and waiting for input
+        return sum(ticks) - ticks[3] - ticks[4]  # all except idle and waiting for input
     before = spent()
     time.sleep(seconds)
     return (spent() - before) / os.sysconf("SC_CLK_TCK") / seconds

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our algorithm in torch: tests/reference/incremental.py, the rows of both prompts in one pass over the weights."""
+"""Our algorithm in torch: tests/reference/incremental.py, with the rows of both prompts in one pass over the
+weights."""
 import torch
 import torch.nn.functional as F
 from diffusers import PriorTransformer
@@ -33,7 +34,7 @@ class Incremental(Prior):
         return x + self.linear(h, b + "ff.net.2"), k, v
 
     def conditioned(self, prompts, timesteps):
-        """Prefixes, then the time rows of all steps, of both prompts; returns (latents, step) -> [2, d]."""
+        """Computes prefixes, then the time rows of all steps, of both prompts; returns (latents, step) -> [2, d]."""
         n, rows, positions = self.c["num_embeddings"], [], []
         for text, mask, pooled in zip(*(prompts[k] for k in ("encoder_hidden_states", "attention_mask", "proj_embedding"))):
             kept = torch.nonzero(mask)[:, 0]
@@ -55,7 +56,7 @@ class Incremental(Prior):
         return lambda latents, step: self.predict(latents, cache, step)
 
     def alone(self, past, q, k, v):
-        """Each row sees the prefix and itself."""
+        """Each row attends to the prefix and to itself."""
         rows = q.shape[1]
         mask = torch.cat([torch.ones(rows, past[0].shape[1], dtype=torch.bool), torch.eye(rows, dtype=torch.bool)], 1)
         return F.scaled_dot_product_attention(q, torch.cat([past[0], k], 1), torch.cat([past[1], v], 1), attn_mask=mask)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on the exported model, and on its dynamic int8 form."""
+"""ONNX Runtime with the exported model, and with its dynamic int8 form."""
 import onnxruntime
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO on the exported model, held to float32 or to bfloat16, and on what NNCF makes of it in eight bits."""
+"""OpenVINO with the exported model, restricted to float32 or to bfloat16, and with NNCF's eight-bit versions of it."""
 import openvino
 
 

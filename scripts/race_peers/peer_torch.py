@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""diffusers' PriorTransformer in torch: as it is (eager), and compiled; in float32 and in bfloat16."""
+"""diffusers' PriorTransformer in torch, unchanged (eager) and compiled, in float32 and in bfloat16."""
 import torch
 from diffusers import PriorTransformer
 
@@ -20,7 +20,7 @@ class Eager:
 
     @staticmethod
     def ready(arguments):
-        """The arguments as the contestant takes them: not part of the time."""
+        """The arguments in the contestant's own form; not part of the time."""
         return {k: torch.from_numpy(v) for k, v in arguments.items()}
 
 
@@ -40,7 +40,8 @@ class EagerBfloat16(Eager):
 
 
 class Compiled(Eager):
-    """A graph for each number of rows. Freezing packs the weights, a copy for each graph: for models that leave room for it."""
+    """A graph for each number of rows. Freezing packs the weights, a copy for each graph: for models with enough memory
+    left."""
 
     def __init__(self, folder, model, threads):
         super().__init__(folder, model, threads)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bar chart: seconds of the 25 guided steps of every contestant."""
+"""A bar chart: the seconds of the 25 guided steps of every contestant."""
 import pathlib
 import sys
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what the contestants load: one model's synthetic weights and its ONNX files. A process of its own: it needs memory.
+"""Writes the files that the contestants load: one model's synthetic weights and its ONNX files. A separate process,
+since it needs much memory.
 
     python prepare.py MODEL_DIR weights|onnx|onnxruntime-int8|openvino-int8|openvino-w8
 """
@@ -11,7 +12,7 @@ from inputs import inputs, synthetic
 
 
 def weights(folder):
-    """The tensors of tests/reference/synthetic.py under diffusers' names, as diffusers stores a model."""
+    """The tensors of tests/reference/synthetic.py with diffusers' names, stored like a diffusers model."""
     import torch
     from diffusers import PriorTransformer
     from safetensors.numpy import save_file
@@ -26,7 +27,7 @@ def weights(folder):
 
 
 def onnx(folder):
-    """The diffusers model with any number of rows, weights beside the graph."""
+    """The diffusers model with any number of rows, and the weights next to the graph."""
     import torch
     from diffusers import PriorTransformer
     model = works.load_model(folder)
@@ -49,7 +50,7 @@ def onnx(folder):
 
 
 def gather(folder):
-    """One file of weights instead of one for each tensor."""
+    """Writes one file of weights instead of one for each tensor."""
     import onnx
     from onnx.external_data_helper import convert_model_to_external_data
     graph = onnx.load(folder / "onnx" / "scattered.onnx")
@@ -59,7 +60,8 @@ def gather(folder):
 
 
 def onnxruntime_int8(folder):
-    """ONNX Runtime's own dynamic quantization: int8 weights, a scale per output, activations as they come."""
+    """ONNX Runtime's own dynamic quantization: int8 weights with a scale per output; activations are quantized at run
+    time."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
     out = folder / "onnxruntime-int8"
     out.mkdir(exist_ok=True)

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our side: builds the program, times it with `apriori bench`, and lets `apriori verify` judge what the others computed."""
+"""Our side: builds the program, times it with `apriori bench`, and checks the others' results with `apriori verify`."""
 import json, pathlib, re, subprocess
 from dataclasses import dataclass, field
 
 from works import FORMATS, ROOT
 
 # How far a narrow format's (or peer's) forward may be from ours in float32, as a share of the largest number: enough to
-# show that it is the same model. f32 is held to the tolerance of `apriori verify`.
+# show that it is the same model. f32 has the tolerance of `apriori verify`.
 LOOSE = {"f16": 0.02, "bf16": 0.1, "bf16a16": 0.1, "w8": 0.1, "w8a8": 0.2, "w4": 0.8, "w4a8": 0.8, "onnxruntime-int8": 0.2, "openvino-int8": 0.2, "openvino-w8": 0.2,
          "eager-bf16": 0.1, "compile-bf16": 0.1, "openvino-bf16": 0.1}
 
 
 class Failed(Exception):
-    """What a command said before it failed."""
+    """The output of a command that failed."""
 
 
 def call(command, log=None, patience=3600, codes=(0,)):
@@ -25,7 +25,7 @@ def call(command, log=None, patience=3600, codes=(0,)):
 
 
 def build(folder, presets, configs, formats, log):
-    """The program for this machine, with so many presets, configurations and weight formats; returns its path."""
+    """Builds the program for this machine, with these presets, configurations and weight formats; returns its path."""
     options = {"APRIORI_WEIGHTS": ";".join(formats), "CMAKE_BUILD_TYPE": "Release", "APRIORI_DEVICES": "cpu", "APRIORI_CUDA": "OFF", "APRIORI_ARCHS": "native",
                "APRIORI_PRESETS": ";".join(presets), "APRIORI_CONFIGS": ";".join(str(c) for c in configs),
                "APRIORI_BUILD_TESTS": "OFF", "APRIORI_BUILD_EXAMPLES": "OFF", "APRIORI_BUILD_BENCH": "ON"}
@@ -48,7 +48,7 @@ class Run:
 
 @dataclass
 class Agreement:
-    """How far apart two contestants' numbers are at most, and whether that is near enough."""
+    """The largest difference between two contestants' numbers, and whether it is small enough."""
     error: float = 0.0
     largest: float = 0.0
     ok: bool = False
@@ -63,7 +63,7 @@ class Program:
     def __init__(self, path, threads):
         self.path, self.threads = pathlib.Path(path).resolve(), threads
         said = " ".join(call([self.path, "bench", "--help"]).stdout.split())
-        self.chooses = "--weights" in said  # else it was built for one
+        self.chooses = "--weights" in said  # otherwise it was built for one format
         listed = re.search(r"Weight format of [a-z, ]+, of ([a-z0-9, ]+);", said)
         if self.chooses and not listed: raise Failed(f"{self.path}: its bench --help does not list the weight formats")
         self.formats = [f for f in FORMATS if f in (listed[1].split(", ") if listed else ["f32"])]
@@ -78,11 +78,12 @@ class Program:
                                 run.samples, "--repeats", 1, "--json", *tokens, *self._weights(run.weights)]).stdout)
 
     def verify(self, folder, weights="f32", loose=None):
-        """Holds us against folder/cases.safetensors: within verify's own tolerance, or within a share of the largest."""
+        """Compares our results with folder/cases.safetensors: within verify's own tolerance, or within a share of the
+        largest number."""
         done = call([self.path, "verify", folder, "--threads", self.threads, *self._weights(weights)], codes=(0, 1))
         found = Agreement(ok=done.returncode == 0)
         for case, error, largest in re.findall(r"^  (\S+) +(\S+) at .*expected up to ([^,]+),", done.stdout, re.M):
-            if loose and case.startswith("sample."): continue  # steps amplify what the formats lose
+            if loose and case.startswith("sample."): continue  # steps amplify the errors of the formats
             found.cases.append(case)
             found.error, found.largest = max(found.error, float(error)), max(found.largest, float(largest))
         if loose: found.ok = found.share <= loose
@@ -90,7 +91,8 @@ class Program:
         return found
 
     def start(self, preset, image):
-        """Seconds from the start of a process until a preset in a packed file can be used: the file in the page cache."""
+        """Seconds from the start of a process until a preset in a packed file can be used, with the file in the page
+        cache."""
         call([self.path, "pack", "--preset", preset, "--out", image])
         try:
             runs = [json.loads(call([self.path, "bench", "--preset", preset, "--packed", image, "--repeats", 1, "--steps", 1,
@@ -100,7 +102,8 @@ class Program:
         return sorted(r["seconds"]["start_to_ready"] for r in runs)[1]
 
     def wide_contraction(self):
-        """GFLOP/s and share of the FMA ceiling of 162 rows through 2048 x 8192, by bench/primitives_bench; None without it."""
+        """GFLOP/s and share of the FMA ceiling of 162 rows through 2048 x 8192, with bench/primitives_bench; None
+        without it."""
         found = self.path.parent / "bench" / "primitives_bench"
         if not found.exists(): return None
         said = call([found, "--benchmark_filter=linear_layer<f32, (8192, 2048|2048, 8192)>/162", "--benchmark_format=json",

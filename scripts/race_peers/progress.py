@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines that say what runs and how long it will still take."""
+"""Lines that say what is running and how long it will take."""
 import sys, time
 
 
 class Progress:
-    """`ahead`: the kinds of all that will be done, one entry each. What is left is reckoned by what each kind took so far."""
+    """`ahead`: the kinds of all work to be done, one entry each. The remaining time is estimated from the times of each
+    kind so far."""
 
     def __init__(self, ahead):
         self.ahead, self.took, self.total, self.done = list(ahead), {}, len(ahead), 0
 
     def run(self, kind, work):
-        """Does one of what is ahead."""
+        """Does one of the works ahead."""
         start = time.monotonic()
         print(f"[{self.done + 1}/{self.total}] {kind}{self._left()}", file=sys.stderr, flush=True)
         try:

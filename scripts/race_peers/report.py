@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/performance.md, for readers, and docs/performance-appendix.md, with every number, from the race's figures."""
+"""docs/performance.md, for readers, and docs/performance-appendix.md, with every number, from the results of the
+race."""
 import dataclasses, os, pathlib
 
 import bars
@@ -12,11 +13,11 @@ TITLES = {"eager": "torch eager (diffusers)", "compile": "torch.compile", "onnxr
           "onnxruntime-int8": "ONNX Runtime, dynamic int8", "openvino": "OpenVINO", "incremental": "our algorithm in torch",
           "openvino-int8": "OpenVINO int8 (NNCF)", "openvino-w8": "OpenVINO, int8 weights (NNCF)",
           "eager-bf16": "torch eager, bfloat16", "compile-bf16": "torch.compile, bfloat16", "openvino-bf16": "OpenVINO, bfloat16"}
-QUIET = 0.5  # cores busy with other work that a published page stands
+QUIET = 0.5  # the most cores that other work may keep busy for a published page
 
 
 def write(path, text):
-    """The file appears whole or not at all."""
+    """Writes a file that appears complete or not at all."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -34,7 +35,7 @@ def shown(s):
 
 
 def contestant_table(results, model):
-    """Seconds of every contestant: what was timed, and samplings run or computed from one step."""
+    """The seconds of every contestant: its measurements, and samplings that were run or computed from one step."""
     works, ours = MODELS[model].works, []
     for weights in bars_formats(results, model):
         of = lambda work, **k: results.our_seconds(model, work, weights=weights, **k)
@@ -69,7 +70,8 @@ def format_table(results):
 
 
 def split_of(results):
-    """(torch as diffusers runs the model, torch by our algorithm, ours), seconds: how much is algorithm and how much is kernel."""
+    """(torch as diffusers runs the model, torch with our algorithm, ours) in seconds: the shares of algorithm and
+    kernels."""
     slow = median(s for _, s in results.peer_seconds("karlo", "eager", "sample_12"))
     torch = median(s for m in NOT_PEERS for _, s in results.peer_seconds("karlo", m, "sample_12"))
     mine = results.our_seconds("karlo", "sample")
@@ -78,18 +80,18 @@ def split_of(results):
 
 @dataclasses.dataclass
 class Figures:
-    """What the two pages show: numbers and tables, without the words between them."""
-    machine: dict                # of machine.py
+    """The numbers and tables of the two pages, without their text."""
+    machine: dict                # from machine.py
     threads: int
     rounds: int
     quick: bool
-    busy: tuple                  # cores that other work kept busy: median, most
-    spread: tuple | None         # of the rounds: median, most
+    busy: tuple                  # cores that other work kept busy: median, largest
+    spread: tuple | None         # of the rounds: median, largest
     versions: str
     ceilings: str
-    verdicts: list               # of bars.py
-    over: list                   # peers over the measured ceiling
-    split: tuple | None          # of split_of
+    verdicts: list               # from bars.py
+    over: list                   # peers above the measured ceiling
+    split: tuple | None          # from split_of
     contestants: dict            # model -> table
     formats: str                 # table
     settings: dict               # peer -> its settings
@@ -115,19 +117,19 @@ def joined(text):
 
 
 def warnings(f):
-    """What a reader must know before he believes a number."""
+    """Warnings that a reader needs before trusting a number."""
     return ["**A quick run: models of two layers, one round. Its numbers only show that the race itself works.**\n" if f.quick else "",
             f"**Other work kept {f.busy[0]:.1f} cores of this machine busy.**\n" if f.busy[0] > QUIET else ""]
 
 
 def peer_of(verdict):
-    """"openvino 1.06 s" as readers know it."""
+    """"openvino 1.06 s", with the name that readers know."""
     name, _, time = verdict.peer.partition(" ")
     return f"{time}, {TITLES[name]}"
 
 
 def page(f, picture):
-    """docs/performance.md: what was raced, one picture, one table, what it means, how to run it."""
+    """docs/performance.md: what was raced, one picture, one table, their meaning, and how to run it."""
     m = f.machine
     missed = [v for v in f.verdicts if v.reached is False]
     text = ["# Performance\n",
@@ -140,9 +142,10 @@ def page(f, picture):
             f"Measured on {f.threads} cores: {m['cpu']}, {', '.join(m['flags']) or 'no vector extensions'}, {m['memory_gb']} GB, {m['system']}.\n",
             *warnings(f),
             f"![seconds of {STEPS} guided steps]({picture})\n",
-            table(["work", "apriori", "fastest peer", "ratio"], [[v.work, v.ours, peer_of(v), v.ratio] for v in f.verdicts if v.peer]),
-            f"A ratio is the peer's time divided by ours, from rounds in which both ran. The large models' peers were timed on one guided step, which "
-            f"is multiplied by {STEPS}; ours are whole samplings.\n",
+            table(["work", "apriori", "closest peer", "ratio"], [[v.work, v.ours, peer_of(v), v.ratio] for v in f.verdicts if v.peer]),
+            "A ratio is the peer's time divided by ours, from the match in which both ran in turn, so our time differs a little between rows. The closest "
+            f"peer is the one with the smallest ratio. The large models' peers were timed on one guided step, which is multiplied by {STEPS}; ours are "
+            "whole samplings.\n",
             "## What it means\n"]
     if f.split:
         slow, torch, mine = f.split
@@ -166,7 +169,7 @@ def page(f, picture):
 
 
 def appendix(f):
-    """docs/performance-appendix.md: every number, and how it came about."""
+    """docs/performance-appendix.md: every number, and how it was obtained."""
     m, say = f.machine, {True: "yes", False: "**no**", None: ""}
     text = ["# Performance: the numbers\n",
             "`scripts/race` writes this page together with [Performance](performance.md), which has the summary. A sampling is guided: two "
@@ -178,11 +181,11 @@ def appendix(f):
                              ["versions", f.versions]]),
             *warnings(f),
             "## The bars\n",
-            "A ratio is the time of the fastest peer of the same precision (float32, 16 bit, 8 bit) divided by ours, from rounds in which both ran. Where a peer was timed on one guided step "
+            "A ratio is the time of a peer of the same precision (float32, 16 bit, 8 bit) divided by ours, from the match in which both ran in turn; the closest peer has the smallest. Where a peer was timed on one guided step "
             f"only, its sampling is {STEPS} times that. The floor is the time that the arithmetic and the memory reads take at the best readings of the ceilings in the same "
             "run. Where a run's own ceilings make a bar impossible, a share of the floor's speed is the bar instead; the arithmetic is "
             "below the table.\n",
-            table(["work", "bar", "ours", "fastest peer", "ratio", "floor, and the share of it", "reached"],
+            table(["work", "bar", "ours", "closest peer", "ratio", "floor, and the share of it", "reached"],
                   [[v.work, v.bar, v.ours, v.peer, v.ratio, v.floor, say[v.reached]] for v in f.verdicts])]
     text += [f"- {v.arithmetic}\n" for v in f.verdicts if v.arithmetic]
     text.append("- The floor of a format counts the products that it is made of, at the best reading of the run: float32 multiply-adds, products of "

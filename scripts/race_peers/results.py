@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the race found: all raw figures, as they are kept in race.json, and the medians that the tables want."""
+"""The results of the race: all raw figures, as stored in race.json, and the medians for the tables."""
 import statistics
 
 from works import MODELS, PEERS, SAMPLED, STEPS, UNCONDITIONAL
 
-NOT_PEERS = ("incremental",)  # our algorithm: a comparison, no peer
+NOT_PEERS = ("incremental",)  # our algorithm: a comparison, not a peer
 
 
 def median(values):
@@ -13,17 +13,17 @@ def median(values):
 
 
 def read_by_step(bench):
-    """GB of packed weights, rounded, so that runs of the same weights have the same."""
+    """GB of packed weights, rounded, so that runs with the same weights have the same number."""
     return round(bench["gbytes_per_second"]["step"] * bench["seconds"]["step"], 6)
 
 
 def middle(runs, share):
-    """The run whose share is the median; the lower one of two."""
+    """The run whose share is the median; with an even number of runs, the lower one of the two in the middle."""
     return sorted(runs, key=share)[(len(runs) - 1) // 2]
 
 
 class Results:
-    """`data` as __main__ writes it: models -> matches -> rounds of a peer's seconds and of our bench objects."""
+    """`data` as __main__ writes it: models -> matches -> rounds with a peer's seconds and our bench objects."""
 
     def __init__(self, data):
         self.data = data
@@ -44,7 +44,7 @@ class Results:
         return [(m, times * s) for m, s in found if s is not None]
 
     def ours(self, model, weights="f32", tokens=12, samples=1, match=None):
-        """Our bench objects of one kind, of one match or of all."""
+        """Our bench objects of one kind, from one match or from all."""
         return [o for m in self.data["models"].get(model, {}).get("matches", []) if match is None or m is match
                 for r in m["rounds"] for o in r["ours"]
                 if o["weights"] == weights and o["samples"] == samples and o["asked_tokens"] == tokens]
@@ -53,7 +53,8 @@ class Results:
         return median(o["seconds"][work] for o in self.ours(model, **kind) if work in o["seconds"])
 
     def race(self, model, peers, peer_work, our_work, times=1, **kind):
-        """(fastest peer, its seconds, ours, ratio). From the match in which both ran, in turn; else from the medians of all."""
+        """(closest peer, its seconds, ours, ratio), from the match in which both ran in alternation, otherwise from the
+        medians of all. The closest peer has the smallest ratio."""
         best = None
         overall = self.our_seconds(model, our_work, **kind)
         if overall is None: return None
@@ -67,8 +68,8 @@ class Results:
         return best
 
     def spread(self):
-        """How far the rounds of a match lie apart, of each work of ours and of the peers: (largest - smallest) / median, as (median,
-        most) of all."""
+        """The spread of the rounds of a match, for each work of ours and of the peers: (largest - smallest) / median,
+        as (median, largest) of all."""
         found = []
         for model in self.data["models"]:
             for m in self.matches(model):
@@ -83,13 +84,13 @@ class Results:
         return (median(found), max(found)) if found else None
 
     def other_work(self):
-        """(median, most) cores that other work kept busy between the matches."""
+        """(median, largest) number of cores that other work kept busy between the matches."""
         seen = self.data.get("busy", [])
         return (median(seen), max(seen)) if seen else (0.0, 0.0)
 
     def ceilings(self):
-        """(median, highest) of what our float32 runs measured, each the best beside its own works: {gflops, gbytes_per_second}. The
-        bytes are as many as a step of the default model reads."""
+        """(median, highest) ceilings that our float32 runs measured, each the best next to its own works: {gflops,
+        gbytes_per_second}. The bytes are those that a step of the default model reads."""
         benches = [o for name in self.data["models"] for o in self.every_bench(name) if o.get("ceilings") and o["weights"] == "f32"]
         largest = max((read_by_step(o) for o in benches), default=0.0)
         seen = {"gflops": [o["ceilings"]["gflops"] for o in benches],
@@ -100,8 +101,8 @@ class Results:
         return [o for m in self.data["models"][model].get("matches", []) for r in m["rounds"] for o in r["ours"]]
 
     def floor(self, model, work, **kind):
-        """(seconds, share, words) of the run whose share of its floor's speed is the median: what STEPS guided steps take at the
-        ceilings which that run measured, and its arithmetic."""
+        """(seconds, share, words) of the run whose share of its floor's speed is the median: the time of STEPS guided
+        steps at the ceilings that this run measured, and how it is computed."""
         runs = [o for o in self.ours(model, **kind) if work in o["of_floor"]]
         if not runs: return None
         o = middle(runs, lambda o: o["of_floor"][work])
@@ -116,7 +117,7 @@ class Results:
         return lowest, lowest / took, words
 
     def forward_floor(self, model, weights="f32"):
-        """The same of a forward of one row."""
+        """The same for a forward of one row."""
         runs = self.ours(model, weights)
         o = middle(runs, lambda o: o["gflops"]["forward_1"] / o["ceilings"]["gflops"])
         flops, limit, took = o["gflops"]["forward_1"] * o["seconds"]["forward_1"], o["ceilings"]["gflops"], o["seconds"]["forward_1"]
@@ -124,7 +125,8 @@ class Results:
         return flops / limit, flops / limit / took, words
 
     def over_ceiling(self):
-        """Float peers that computed faster than the measured ceiling: then the ceiling, or the peer, is wrong."""
+        """Float peers that computed faster than the measured ceiling, in which case the ceiling or the peer is
+        wrong."""
         from works import forward_flops
         limit, found = self.ceilings()[1]["gflops"], []
         for model in self.data["models"]:

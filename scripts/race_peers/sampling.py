@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guided sampling around a contestant's forward, with diffusers' UnCLIPScheduler, as diffusers' own pipelines do it."""
+"""Guided sampling with a contestant's forward and diffusers' UnCLIPScheduler, as in diffusers' own pipelines."""
 import diffusers.schedulers.scheduling_unclip as unclip
 import numpy as np
 import torch
@@ -47,7 +47,7 @@ class Sampling:
         return lambda: self.sample(prompts, latents, generator)
 
     def case(self, name):
-        """The sampling as tests/reference/generate.py records it, its noise included."""
+        """The sampling as tests/reference/generate.py records it, including its noise."""
         prompts, latents = self.prompts(name)
         noise = synthetic.normal(f"{name}.noise", (STEPS, *latents.shape))
         trace = []

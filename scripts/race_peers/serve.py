@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One contestant in a process of its own, told over a pipe what to do: a line of JSON in, a line of JSON out.
+"""One contestant in its own process, which gets its commands over a pipe: a line of JSON in, a line of JSON out.
 
     python serve.py CONTESTANT MODEL_DIR THREADS
 
@@ -29,7 +29,7 @@ class Server:
         self.runs = {}
 
     def run_of(self, name):
-        """What is timed: a function without arguments. The first run is not counted."""
+        """The function to be timed, without arguments. The first run is not counted."""
         if name not in self.runs:
             if self.model.works[name].sampling:
                 self.runs[name] = self.sampling.run(name)
@@ -66,7 +66,7 @@ class Server:
 
 def main():
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print goes to the log
+    os.dup2(2, 1)  # libraries print to the log
     name, folder, threads = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
     warnings.filterwarnings("ignore")
     answer = lambda o: print(json.dumps(o), file=answers, flush=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/amalgamate on small trees of headers: what is in the result, in which order, and what is refused."""
+"""Runs scripts/amalgamate on small trees of headers: checks the result, its order, and the errors."""
 import pathlib
 import subprocess
 import sys
@@ -13,7 +13,7 @@ TREE = {name: ONCE + '#include "apriori/core/macros.hpp"\n' for name in ROOTS} |
     "core/macros.hpp": ONCE + "#define APRIORI_HD\n",
     "core/version.hpp": ONCE + 'string = "1.2.3"\n',
 }
-# what is changed, the roots besides, what must be in the result in this order; or the error
+# the changed headers, further roots, and what the result has to contain in this order; or the error
 ROWS = [
     ({}, [], ["apriori 1.2.3 in a single header", "#define APRIORI_HD", "// ==== apriori/core/version.hpp"], ""),
     ({"a.hpp": ONCE + '#include "apriori/b.hpp"\n#include <map>\nint a;\n', "b.hpp": ONCE + "#include <map>\n#include <set>\nint b;\n"},

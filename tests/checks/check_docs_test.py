@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_docs takes out the marked blocks, all of them and nothing else, and refuses what would be no test in silence."""
+"""check_docs extracts all marked blocks and nothing else, and rejects documents that would silently not be tested."""
 import pathlib
 import subprocess
 import sys

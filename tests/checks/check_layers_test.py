@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_layers must find each mistake that it is there to find, and no other: one header per row."""
+"""check_layers has to find each of its mistakes, and no others: one header per row."""
 import pathlib
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import tempfile
 
 HEAD = "// SPDX-License-Identifier: Apache-2.0\n#pragma once\n"
 ROWS = [
-    # file, text, what check_layers must say ("" for nothing)
+    # file, text, the output of check_layers ("" for none)
     ("core/a.hpp", HEAD + "#include <vector>\n", ""),
     ("core/a.hpp", HEAD + '#include "apriori/tensor/view.hpp"\n', "core/ may not include apriori/tensor/view.hpp"),
     ("layers/a.hpp", HEAD + '#include "apriori/device/cpu/gemm.hpp"\n', "layers/ may not include apriori/device/cpu/gemm.hpp"),

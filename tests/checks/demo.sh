@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# demo.sh SOURCE FOLDER: scripts/demo works from a fresh copy of the project, first without words and then, built already, with.
+# demo.sh SOURCE FOLDER: scripts/demo works in a fresh copy of the project, first without words and then, already built,
+# with words.
 set -eu
 source=$1 copy=$2/copy out=$2/out
 rm -rf "$2"
@@ -8,7 +9,7 @@ mkdir -p "$copy/examples" "$out"
 cp -r "$source"/{CMakeLists.txt,CMakePresets.json,cmake,include,scripts,src} "$copy"
 cp -r "$source"/examples/digits "$copy/examples"
 
-# whole FILE BYTES: the file is there, begins as a PNG or a safetensors file does, and has at least so many bytes.
+# whole FILE BYTES: the file exists, begins like a PNG or a safetensors file, and has at least that many bytes.
 whole() {
     [ "$(stat -c %s "$1")" -ge "$2" ] || return
     case "$1" in
@@ -18,6 +19,8 @@ whole() {
 }
 expect() { "$@" || { echo "demo.sh: failed: $*"; exit 1; }; }
 
+# The program's parts are compiled as the tests' own program is: ccache, where it is, finds them if paths are relative to the copy.
+export CCACHE_BASEDIR=$copy
 cd /
 text=$("$copy/scripts/demo" --out "$out/all")
 echo "$text"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The arithmetic of scripts/race, from figures that can be followed on paper: who is the fastest peer, what floor the machine's
-own ceilings set, and when a bar counts as reached."""
+"""The arithmetic of scripts/race, with figures that can be followed on paper: the fastest peer, the floor that the
+machine's own ceilings set, and when a bar is reached."""
 import sys
 
 sys.dont_write_bytecode = True
@@ -10,12 +10,12 @@ import bars
 import results
 import works
 
-# A model of one layer of 1,000 wide: a row through it is 24e-9 * 1000^2 = 0.024 GFLOP.
+# A model with one layer of width 1,000: a row takes 24e-9 * 1000^2 = 0.024 GFLOP.
 CONFIG = dict(works.MODELS["karlo"].config, num_attention_heads=10, attention_head_dim=100, num_layers=1)
 
 
 def bench(step=0.01, sample=1.0, gbytes=40.0, read=0.4, weights="f32", **other):
-    """A step that reads 0.4 GB; ceilings of 100 GFLOP/s and so many GB/s."""
+    """A step that reads 0.4 GB; the ceilings are 100 GFLOP/s and `gbytes` GB/s."""
     return {"weights": weights, "samples": 1, "asked_tokens": 12, "tokens": 12, "config": CONFIG,
             "seconds": {"step": step, "sample": sample, "forward_1": 0.1}, "of_floor": {"sample": 0.5},
             "gflops": {"forward_1": 80.0}, "gbytes_per_second": {"step": read / step},
@@ -33,8 +33,9 @@ def near(a, b): assert abs(a - b) < 1e-9 * max(1.0, abs(b)), (a, b)
 
 assert [bars.seconds(s) for s in (123.4, 1.234, 0.01234, 0.0000123)] == ["123 s", "1.23 s", "12.3 ms", "12.3 µs"]
 
-# ---- who is raced: the peer with the smallest ratio, in the match in which both ran; wrong, narrow and our own are no peers ----
-r = race([("eager", True, [({"forward_1": 0.3}, [bench()]), ({"forward_1": 0.5}, [bench()])]),  # median 0.4: 4 times 0.1
+# ---- the peer with the smallest ratio in the match in which both ran; wrong, narrow and own ones do not count -------
+# median 0.4: 4 times 0.1
+r = race([("eager", True, [({"forward_1": 0.3}, [bench()]), ({"forward_1": 0.5}, [bench()])]),
           ("openvino", True, [({"forward_1": 0.2}, [bench()])]),
           ("wrong", False, [({"forward_1": 0.01}, [bench()])]),
           ("onnxruntime-int8", True, [({"forward_1": 0.01}, [bench()])]),
@@ -45,11 +46,12 @@ peer, theirs, ours, ratio = r.race("karlo", r.peers("karlo"), "forward_1", "forw
 assert peer == "openvino" and (theirs, ours) == (0.2, 0.1)
 near(ratio, 2.0)
 assert r.race("karlo", ["eager"], "forward_1", "forward_1")[1] == 0.4
-assert results.middle([3, 1, 2], lambda x: x) == 2 and results.middle([4, 1, 2, 3], lambda x: x) == 2  # the lower of two
+# the lower of two
+assert results.middle([3, 1, 2], lambda x: x) == 2 and results.middle([4, 1, 2, 3], lambda x: x) == 2
 
 # ---- the floor: rows / computing + 25 steps of the longer of reading and computing ----
-# 12 + 1 live rows, 2 + 1 of the unconditional prompt and 50 time rows, less nothing: 0.024 GFLOP each at 100 GFLOP/s; a step
-# reads 0.4 GB at 40 GB/s = 0.01 s, and computes 4 rows in 0.00096 s.
+# 12 + 1 live rows, 2 + 1 of the unconditional prompt and 50 time rows: 0.024 GFLOP each at 100 GFLOP/s. A step reads
+# 0.4 GB at 40 GB/s, which takes 0.01 s, and computes 4 rows in 0.00096 s.
 assert works.STEPS == 25 and works.UNCONDITIONAL == 2
 low, share, words = r.floor("karlo", "sample")
 rows = 12 + 1 + 2 + 1 + 50
@@ -57,7 +59,7 @@ near(low, rows * 0.024 / 100 + 25 * 0.01)
 near(share, low / 1.0)
 assert f"{rows} rows" in words and "25 × max" in words, words
 
-# ---- classes: the fastest of ours against the fastest of the peers' ----
+# ---- classes: our fastest format compared with the fastest peer ----
 narrow = race([("eager-bf16", True, [({"forward_1": 0.3}, [bench(weights="bf16"), bench(weights="bf16a16", seconds={"forward_1": 0.05})])]),
                ("openvino", True, [({"forward_1": 0.01}, [bench()])])])
 v = bars.forward_bar(narrow, "t", 5.9, "karlo", kind="16 bit")
@@ -69,7 +71,7 @@ assert bars.w4a8_bar(fours(0.62)).reached and not bars.w4a8_bar(fours(0.63)).rea
 share = lambda s: bars.floor_bar(race([("eager", True, [({}, [of("w8", s)])])]), "w8", 0.88).reached
 assert share(low / 0.881) and not share(low / 0.879) and bars.floor_bar(race([]), "w8", 0.88) is None
 
-# ---- other work, and how far rounds lie apart ----
+# ---- other work, and the spread of the rounds ----
 assert race([], busy=[0.1, 0.9, 0.2]).other_work() == (0.2, 0.9) and race([], busy=[]).other_work() == (0.0, 0.0)
 apart = race([("eager", True, [({"forward_1": 1.0}, []), ({"forward_1": 1.2}, []), ({"forward_1": 1.1}, [])])]).spread()
 near(apart[0], 0.2 / 1.1)
@@ -79,15 +81,16 @@ assert race([]).spread() is None
 near(low, 0.26584)
 reached = lambda theirs, mine, bar: bars.image_bar(
     race([("eager", True, [({"guided_12": theirs / 25}, [bench(sample=mine)])])]), "t", bar)
-v = reached(2.0, 0.4, 5)  # 5 times, which 88 % of the floor's speed, 6.6 times, allows
+v = reached(2.0, 0.4, 5)  # 5 times; 88 % of the floor's speed would be 6.6 times
 assert v.reached and v.bar == "5 ×" and v.ratio == "5.00 ×", v
 assert not reached(2.0, 0.41, 5).reached
-v = reached(2.0, 0.30, 7)  # 7 times is forbidden; 0.26584 / 0.30 is 88.6 % of the floor's speed
+v = reached(2.0, 0.30, 7)  # 7 times is impossible; 0.26584 / 0.30 is 88.6 % of the floor's speed
 assert v.reached and v.bar == "7 ×, here 88% of the floor's speed", v
 assert not reached(2.0, 0.31, 7).reached  # 85.8 %
 assert bars.image_bar(race([]), "t", 5, peers=[]) is None  # nothing raced, no row
 
-f = lambda bar, fma: bars.forward_bar(r, "t", bar, "karlo", fma)  # 8 GFLOP in 0.1 s, 80 % of 100 GFLOP/s; 2 times the peer
+# 8 GFLOP in 0.1 s, 80 % of 100 GFLOP/s; 2 times the peer's speed
+f = lambda bar, fma: bars.forward_bar(r, "t", bar, "karlo", fma)
 assert f(2, None).reached and not f(2.01, None).reached and f(2, 0.79).reached and not f(2, 0.81).reached
 assert bars.share_bar("t", 0.9, 36.0, 40.0, "GB/s", "x").reached and not bars.share_bar("t", 0.9, 35.9, 40.0, "GB/s", "x").reached
 assert bars.step_bar(r).reached  # 0.4 GB in 0.01 s, all of 40 GB/s

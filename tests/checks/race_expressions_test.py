@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scripts/race-expressions with a program that prints what the real one does, for one row: race_expressions_test.py SCRIPT"""
+"""scripts/race-expressions with a program that prints the lines of one row: race_expressions_test.py SCRIPT"""
 import importlib.machinery
 import importlib.util
 import json

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The pages of scripts/race, from made-up figures: each number is on the page that it belongs to."""
+"""The pages of scripts/race, from made-up figures: each number is on its page."""
 import sys
 
 sys.dont_write_bytecode = True
@@ -42,7 +42,8 @@ assert "Measured on 2 cores: A processor, avx2, 1.0 GB, Linux." in page and "**"
 assert "Not reached: 25 guided steps, 12-token prompt, f32" in page, page  # below its bar and its share of the floor
 assert "](performance-appendix.md)" in page and "](performance.md)" in appendix
 assert "| 25 guided steps, 12-token prompt, f32 | 14 ×, here 88% of the floor's speed | 4.00 s | openvino 50.0 s | 12.50 × |" in appendix, appendix
-assert "**too far: left out**" in appendix and "torch.compile" not in page, appendix  # a peer with other numbers is no peer
+# a peer with other numbers does not count
+assert "**too far: left out**" in appendix and "torch.compile" not in page, appendix
 assert "- OpenVINO: threads 2; openvino's own" in appendix, appendix
 assert "80.0 s" in picture.svg(results.Results(data))
 assert "| one forward, 77 live tokens, 16 bit (bf16a16) | 500 ms | 900 ms, torch eager, bfloat16 | 1.80 × |" in page, page

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether scripts/race finds in a built program what it was built with: race_program_test.py RACE_PEERS PROGRAM FORMATS"""
+"""Checks what scripts/race reads from a built program: race_program_test.py RACE_PEERS PROGRAM FORMATS"""
 import sys
 
 sys.dont_write_bytecode = True

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A misspelt option of a script is one line on stderr and exit code 2; --help is exit code 0.
+# A misspelt option of a script prints one line on stderr and gives exit code 2; --help gives exit code 0.
 set -u
 bad=0
 for script in gpu test amalgamate demo docs verify-archs verify-full install-deps find_clang check_format fuzz race bench-check bench-compile bench-variants; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The version has one home, include/apriori/core/version.hpp: what repeats it, or is made of it, says the same.
+"""The version is defined in include/apriori/core/version.hpp only: all copies of it agree.
 
     version_test.py SOURCE_DIR BINARY_DIR PROJECT_VERSION
 """
@@ -19,7 +19,7 @@ mistakes = []
 
 
 def expect(what, pattern, text):
-    """The first group of the pattern, wherever it occurs, is the version."""
+    """The first group of the pattern is the version, wherever the pattern occurs."""
     found = re.findall(pattern, text, re.MULTILINE)
     if not found:
         mistakes.append(f"{what}: no version")

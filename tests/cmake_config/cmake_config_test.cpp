@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The headers that apriori_add_config writes hold what their config.json says; what one may not say is an error of the code that
-// reads it, in constant expressions as at run time.
+// The headers that apriori_add_config writes contain the fields of their config.json. A file that is not allowed is an
+// error in the code that reads it, in constant expressions and at run time.
 #include "clip_model.hpp"
 #include "digits.hpp"
 #include "eclipse.hpp"
@@ -67,7 +67,7 @@ namespace {
 struct refused {
     std::string_view json, message;
 };
-/// What PriorTransformer's file may not say, and what the end of the message is.
+/// Files that PriorTransformer does not allow, and the ends of the messages.
 constexpr refused refusals[] = {
     {R"({"num_attention_heads": 0})", ": field 'num_attention_heads' is 0; allowed: an integer from 1 to 1048576"},
     {R"({"attention_head_dim": 0})", ": field 'attention_head_dim' is 0; allowed: an integer from 1 to 1048576"},

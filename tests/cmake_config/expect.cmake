@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DFILE= -DEXPECTED= [-DCOMPILER=] -P expect.cmake: reading FILE fails and says EXPECTED: in CMake, or, with a
-# COMPILER, when the header that CMake writes is compiled.
+# cmake -DSOURCE= -DFILE= -DEXPECTED= [-DCOMPILER=] -P expect.cmake: reading FILE fails with the message EXPECTED, in
+# CMake, or with a COMPILER when the header that CMake writes is compiled.
 cmake_policy(VERSION 3.25)
 
 if(INNER)
@@ -21,7 +21,8 @@ elseif(EXISTS "${FILE}.hpp")
     message(FATAL_ERROR "${FILE}.hpp was written in spite of the error")
 endif()
 string(REGEX REPLACE "[ \n]+" " " output "${output}") # CMake breaks long lines
-string(REGEX REPLACE "\"}+, [^\"]*{+\"" "" output "${output}") # long text in pieces: where it is cut depends on the folder
+# long text is cut into pieces, at places that depend on the folder
+string(REGEX REPLACE "\"}+, [^\"]*{+\"" "" output "${output}")
 if(code EQUAL 0)
     message(FATAL_ERROR "${FILE} was taken; it must not be")
 elseif(NOT output MATCHES "${EXPECTED}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DPYTHON= -DCOMPILER= -DVERSION= -P conan.cmake: `conan create` makes and tests the package in an empty home,
-# with libraries of the system, with none, and with packages of Conan that stand for ConanCenter's.
+# cmake -DSOURCE= -DBINARY= -DPYTHON= -DCOMPILER= -DVERSION= -P conan.cmake: `conan create` makes and tests the package
+# in an empty home, with libraries of the system, with none, and with Conan packages that replace ConanCenter's.
 cmake_policy(VERSION 3.25)
 
 set(release 2.34.0)
@@ -30,7 +30,7 @@ function(conan)
 endfunction()
 
 conan(profile detect)
-# The test of the package prints the version; a component that its options leave out is not asked for.
+# The package's test prints the version. A component that its options leave out is not requested.
 function(create folder)
     conan(create "${SOURCE}/cmake/packaging/conan" ${settings} -c "tools.cmake.cmake_layout:test_folder=${BINARY}/${folder}" ${ARGN})
     if(NOT output MATCHES "\napriori ${VERSION}\n")

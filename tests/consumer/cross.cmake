@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DPREFIX= -DAPRIORI= -DCLANG= -P cross.cmake: configured for another machine, the
-# targets of apriori never add this machine's /usr/include, neither installed nor in the tree.
+# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DPREFIX= -DAPRIORI= -DCLANG= -P cross.cmake: when a project is configured for
+# another machine, apriori's targets never add this machine's /usr/include, neither installed nor as a subproject.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DBUILD= -DGENERATOR= -DCOMPILER= -DPKG_CONFIG= -DVERSION= -DPROGRAM=<BOOL> -P deb.cmake: cpack makes the
-# Debian packages of a build, and what they unpack to in an empty folder is used from there.
+# cmake -DSOURCE= -DBINARY= -DBUILD= -DGENERATOR= -DCOMPILER= -DPKG_CONFIG= -DVERSION= -DPROGRAM=<BOOL> -P deb.cmake:
+# cpack makes the Debian packages of a build; they are unpacked into an empty folder and used from there.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
@@ -24,7 +24,7 @@ function(expect_field package field pattern)
         message(FATAL_ERROR "${package}: the field ${field} is \"${value}\"; expected ${pattern}")
     endif()
 endfunction()
-# expect_files(<package> <regular expression of every file> <file>...): unpacks it, too.
+# expect_files(<package> <regular expression of every file> <file>...): also unpacks the package.
 function(expect_files package pattern)
     cmake_path(GET package STEM LAST_ONLY folder)
     set(folder "${BINARY}/unpacked/${folder}")
@@ -61,7 +61,7 @@ if(NOT changelog MATCHES "^libapriori-dev \\(${VERSION}\\) .*\n -- [^<]+<[^>]+> 
     message(FATAL_ERROR "this is no changelog of Debian:\n${changelog}")
 endif()
 
-# Used as it lies there, by CMake and by pkg-config.
+# Used from that folder, by CMake and by pkg-config.
 execute_process(COMMAND "${CMAKE_COMMAND}" -G "${GENERATOR}" -S "${SOURCE}/layer" -B "${BINARY}/build" "-DCMAKE_PREFIX_PATH=${folder}/usr"
                         "-DCMAKE_CXX_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=Debug COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BINARY}/build" COMMAND_ERROR_IS_FATAL ANY)

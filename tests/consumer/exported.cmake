@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DAPRIORI= -DCOMPILER= -P exported.cmake: a library with apriori in its tree is built,
-# installed and used from where it was installed.
+# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DAPRIORI= -DCOMPILER= -P exported.cmake: a library that includes apriori's
+# source is built, installed, and used from its place of installation.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DBUILD= -DPREFIX= -P install.cmake: installs, then moves the result, since a package must not know where it lay.
+# cmake -DBUILD= -DPREFIX= -P install.cmake: installs, then moves the result, since a package must not depend on its
+# location.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${PREFIX}" "${PREFIX}.first")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DCOMPILER= -P install_alone.cmake: without a build, cmake --install installs the
-# headers, and the component `program` nothing. Without pkg-config, whose answer decides, apriori.pc requires no package.
+# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DCOMPILER= -P install_alone.cmake: without a build, cmake --install installs
+# the headers, and nothing for the component `program`. Without pkg-config, which finds xsimd for it, apriori.pc
+# requires no package.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user's first program might do: know a model before any of it is loaded, and, with the components for it, run it.
+// What a user's first program might do: describe a model before it is loaded, and run it if the components for that are
+// built.
 #include "my_prior.hpp"
 
 #include <apriori/core/version.hpp>
@@ -23,7 +24,7 @@ static int run_ranks(int&, char**&) { return 0; }
 
 #ifdef CONSUMER_LINKS_FILE
 extern "C" const unsigned char linked_config[], linked_config_end[];
-static bool has_its_file() { // with a line's end, or without
+static bool has_its_file() { // with or without a newline at the end
     return linked_config_end - linked_config > 100 && (linked_config_end[-1] == '}' || linked_config_end[-2] == '}');
 }
 #else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model of config.json with synthetic weights, through one forward on the CPU.
+// Runs one forward of the model of config.json on the CPU, with synthetic weights.
 #include "my_prior.hpp"
 
 #include <apriori/device/cpu/device.hpp>

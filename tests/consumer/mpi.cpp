@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user's first program of several ranks might do: rows of one file, each rank its part.
+// What a user's first program on several ranks might do: each rank writes its part of the rows of one file.
 #include <apriori/mpi/communicator.hpp>
 
 #include <filesystem>

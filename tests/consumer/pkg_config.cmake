@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DPREFIX= -DCOMPILER= -DPKG_CONFIG= -DVERSION= -P pkg_config.cmake: in an empty folder, programs compile
-# with what pkg-config says of an apriori that was moved after it was installed, and with nothing else.
+# cmake -DSOURCE= -DBINARY= -DPREFIX= -DCOMPILER= -DPKG_CONFIG= -DVERSION= -P pkg_config.cmake: in an empty folder,
+# programs compile with the flags that pkg-config prints for an apriori that was moved after it was installed, and with
+# no others.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
@@ -42,7 +43,7 @@ foreach(package IN ITEMS apriori apriori-scalar)
 endforeach()
 pkg_config(flags --cflags apriori-eigen)
 separate_arguments(flags UNIX_COMMAND "${flags}")
-run("${COMPILER}" -std=c++20 -Werror -fsyntax-only eigen.cpp ${flags}) # Eigen's folder is none of the system
+run("${COMPILER}" -std=c++20 -Werror -fsyntax-only eigen.cpp ${flags}) # Eigen's folder is not one of the system's
 pkg_config(flags --libs apriori-text)
 if(NOT flags MATCHES "-lutf8proc")
     message(FATAL_ERROR "apriori-text.pc links no utf8proc: ${flags}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DPYTHON= -DGENERATOR= -DCOMPILER= -DLAUNCHER= -DVERSION= -P python.cmake: examples/python by a nanobind that pip
-# installs under build/ on the first run, compiled for a model of tests/reference and compared with what diffusers recorded of it.
+# cmake -DSOURCE= -DBINARY= -DPYTHON= -DGENERATOR= -DCOMPILER= -DLAUNCHER= -DVERSION= -P python.cmake: examples/python
+# with a nanobind that pip installs under build/ on the first run, compiled for a model of tests/reference and compared
+# with its numbers from diffusers.
 cmake_policy(VERSION 3.25)
 
 set(release 3.1.0)
@@ -43,7 +44,7 @@ endfunction()
 refused(APRIORI_PYTHON_PRIOR no_such_preset "no_such_preset is neither a preset nor a file. presets: karlo_v1_alpha,")
 refused(APRIORI_PYTHON_WEIGHTS w3 "WEIGHTS is w3. allowed: f32,")
 
-# As docs/python.md installs it, with what is in the venv.
+# Installed as in docs/python.md, with the packages of the venv.
 set(ENV{CXX} "${COMPILER}")
 set(ENV{CMAKE_CXX_COMPILER_LAUNCHER} "${LAUNCHER}")
 set(ENV{PYTHONDONTWRITEBYTECODE} 1)

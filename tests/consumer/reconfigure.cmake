@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DPREFIX= -DCOMPILER= -P reconfigure.cmake: after a change of config.json alone, the
-# next build is of the new configuration. main.cpp exits 0 for 32 heads and 1 for any other number.
+# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DPREFIX= -DCOMPILER= -P reconfigure.cmake: if only config.json changes, the
+# next build uses the new configuration. main.cpp exits 0 for 32 heads and 1 for any other number.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")

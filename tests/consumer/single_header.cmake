@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DPYTHON= -DCOMPILER= [-DCLANG=] -P single_header.cmake: in a folder with the single headers and nothing
-# else, programs of the documentation compile and run; files that include more than one thing of apriori link, or say what is wrong.
+# cmake -DSOURCE= -DBINARY= -DPYTHON= -DCOMPILER= [-DCLANG=] -P single_header.cmake: in a folder with only the single
+# headers, programs of the documentation compile and run. Files that include several of apriori's headers link, or fail
+# with a clear message.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
@@ -21,7 +22,7 @@ function(expect_error source message)
     endif()
 endfunction()
 
-# Programs of the documentation, which include headers in apriori/ there.
+# Programs of the documentation, in which the single header replaces headers in apriori/.
 foreach(program IN ITEMS scalar.tutorial.1 scalar.tutorial.2 scalar.tutorial.4 scalar.tutorial.5 cpu.tutorial.5 cpu.expressions.1)
     string(REGEX MATCH "^([a-z]+)\\.(.*)$" matched "${program}")
     set(variant "${CMAKE_MATCH_1}")
@@ -32,7 +33,7 @@ foreach(program IN ITEMS scalar.tutorial.1 scalar.tutorial.2 scalar.tutorial.4 s
     run("${BINARY}/program")
 endforeach()
 
-# In two files of a program.
+# Included in two files of a program.
 foreach(variant IN ITEMS scalar cpu)
     foreach(file IN ITEMS one two)
         file(WRITE "${BINARY}/${file}.cpp" "
@@ -59,7 +60,7 @@ int main() { return one(1) == 6 && two(2) == 9 ? 0 : 1; }
     endif()
 endforeach()
 
-# The first needs no other library, and no header of ours.
+# The scalar header needs no other library and no other header of apriori.
 execute_process(COMMAND "${COMPILER}" -std=c++20 -M "${BINARY}/apriori_scalar.hpp" OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
 if(headers MATCHES "xsimd|/apriori/|Eigen|/fmt/")
     message(FATAL_ERROR "apriori_scalar.hpp includes more than the standard library:\n${headers}")

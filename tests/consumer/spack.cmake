@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DPYTHON= -DGENERATOR= -DCOMPILER= -DVERSION= -P spack.cmake: the source is configured and installed with
-# the arguments that Spack's recipe gives, as Spack does it, and used.
+# cmake -DSOURCE= -DBINARY= -DPYTHON= -DGENERATOR= -DCOMPILER= -DVERSION= -P spack.cmake: the source is configured and
+# installed like Spack does it, with the arguments of Spack's recipe, and then used.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
 set(repository "${SOURCE}/cmake/packaging/spack/spack_repo/apriori")
 file(READ "${repository}/repo.yaml" text)
-if(NOT text MATCHES "^repo:\n  namespace: apriori\n  api: v2\\.[0-9]+\n$") # the folder's name, and the API that imports spack_repo
+# the folder's name, and the API that imports spack_repo
+if(NOT text MATCHES "^repo:\n  namespace: apriori\n  api: v2\\.[0-9]+\n$")
     message(FATAL_ERROR "repo.yaml is not that of the namespace apriori:\n${text}")
 endif()
 foreach(variant IN ITEMS +cpu ~cpu)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reads Spack's recipe with modules that stand for Spack's, which no registry in reach has.
+"""Reads Spack's recipe with modules that replace Spack's, which no reachable registry provides.
 
     spack_recipe.py PACKAGE.py VERSION [VARIANT...]
 
-Checks what the recipe says of the source, versions, variants and dependencies, and prints the arguments for CMake, one a line, that it
-gives for the variants: +eigen, ~cpu, ...
+Checks the recipe's source, versions, variants and dependencies, and prints its arguments for CMake, one per line, for
+the variants: +eigen, ~cpu, ...
 """
 import importlib.util
 import pathlib
@@ -27,7 +27,7 @@ cmake = types.ModuleType("spack_repo.builtin.build_systems.cmake")
 
 
 class CMakePackage:
-    """What Spack's class of this name does, as far as the recipe uses it."""
+    """The parts of Spack's class of this name that the recipe uses."""
 
     def __init__(self, variants):
         self.variants = variants

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DCOMPILER= -DVERSION= -P vcpkg.cmake: the portfile runs with functions that stand for vcpkg's,
-# which cannot be fetched here: they configure, install and move what vcpkg's do. What they leave is checked as vcpkg checks it, and used.
+# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DCOMPILER= -DVERSION= -P vcpkg.cmake: the portfile runs with functions that
+# replace vcpkg's, which cannot be fetched here: they configure, install and move the same files. The result is checked
+# as vcpkg checks it, and used.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
@@ -12,7 +13,7 @@ string(JSON version GET "${manifest}" version)
 if(NOT version STREQUAL VERSION OR NOT PORT STREQUAL "apriori")
     message(FATAL_ERROR "vcpkg.json is of ${PORT} ${version}, not of apriori ${VERSION}")
 endif()
-# Each default feature is a feature, and each feature says what it is.
+# Each default feature is a feature, and each feature has a description.
 string(JSON count LENGTH "${manifest}" features)
 math(EXPR last "${count} - 1")
 set(known "")
@@ -81,7 +82,8 @@ endfunction()
 
 include("${CURRENT_PORT_DIR}/portfile.cmake")
 
-# What vcpkg looks at after a build: where CMake's files lie, the copyright, the usage, no empty folder, nothing of this machine.
+# What vcpkg checks after a build: the place of CMake's files, the copyright, the usage, no empty folder, no paths of
+# this machine.
 file(GLOB_RECURSE files LIST_DIRECTORIES true RELATIVE "${CURRENT_PACKAGES_DIR}" "${CURRENT_PACKAGES_DIR}/*")
 foreach(file IN ITEMS include/apriori/apriori.hpp share/apriori/apriori-config.cmake share/apriori/copyright share/apriori/usage)
     if(NOT file IN_LIST files)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DPREFIX= -DAPRIORI= -DCOMPILER= -DLAUNCHER= [-DCLANG=] -P warnings.cmake: a user's warnings, all that a
-# compiler has, are never about headers of apriori, from a package or in a folder of the project.
+# cmake -DSOURCE= -DBINARY= -DGENERATOR= -DPREFIX= -DAPRIORI= -DCOMPILER= -DLAUNCHER= [-DCLANG=] -P warnings.cmake: with
+# all of a compiler's warnings, a user's build never warns about apriori's headers, neither from a package nor in a
+# folder of the project.
 cmake_policy(VERSION 3.25)
 
 file(REMOVE_RECURSE "${BINARY}")
@@ -43,7 +44,7 @@ foreach(case IN ITEMS "from_package g++" "from_package clang" "in_folder g++")
         endif()
     endif()
 endforeach()
-# What would be found, if the headers were the user's.
+# The warnings that would be found if the headers were the user's.
 build("${COMPILER}" "${all_of_g++}" ${from_package} -DCMAKE_NO_SYSTEM_FROM_IMPORTED=ON)
 if(NOT ours)
     message(FATAL_ERROR "this test finds no warning where there is one")

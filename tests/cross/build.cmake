@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DSOURCE= -DBINARY= -DGENERATOR= -P build.cmake -- OPTION...: configures and builds a project for another machine, in an
-# empty folder; the headers of this machine are never on its path.
+# cmake -DSOURCE= -DBINARY= -DGENERATOR= -P build.cmake -- OPTION...: configures and builds a project for another
+# machine, in an empty folder; the headers of this machine are never on its path.
 cmake_policy(VERSION 3.25)
 set(options "")
 set(behind FALSE)

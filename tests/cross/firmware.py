@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs examples/firmware on emulated boards and holds what docs/embedded.md says of it: the digit, its numbers, sizes, no heap.
+"""Runs examples/firmware on emulated boards and checks the claims of docs/embedded.md: the digit, its numbers, sizes,
+and no heap.
 
     firmware.py RUN BUILD_DIR
 """
@@ -12,7 +13,8 @@ import sys
 
 KIB = 1024
 SAMPLING = 64 * KIB  # code and constants
-FORWARD = {"m4 1": 49 * KIB, "m7 1": 48 * KIB, "m55 1": 48 * KIB, "m55 4": 51 * KIB}  # the C library of M4 has larger functions
+# the C library of M4 has larger functions
+FORWARD = {"m4 1": 49 * KIB, "m7 1": 48 * KIB, "m55 1": 48 * KIB, "m55 4": 51 * KIB}
 INSTRUCTIONS = 205  # millions, of a sampling without guidance in f32
 HELIUM = {"f32": 95, "w8a8": 60}  # the same with registers of four floats
 W4_FIRMWARE = 650_000  # with weights and prompts
@@ -35,7 +37,7 @@ def floats(text):
 
 
 class Board:
-    """What a board said, and what was built for it."""
+    """The output of a board, and the files that were built for it."""
 
     def __init__(self, run, build, core, weights, guidance, lanes=1):
         self.name = f"{core}, {weights}, guidance {guidance}, lanes {lanes}"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels whose machine code check_machine_code.py reads: products of a layer in each kind of format, few rows and many.
+// The kernels whose machine code check_machine_code.py reads: a layer's products in each kind of format, for few rows
+// and for many.
 #include "apriori/device/cuda/device.hpp"
 #include "apriori/expr/functions.hpp"
 #include "apriori/expr/linear.hpp"

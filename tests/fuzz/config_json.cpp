@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A config.json, read as that of each class: one that is accepted is valid, its canonical form is a fixed point and means the
-// same, and what is written of it reads the same.
+// A config.json, read as one of each class. If it is accepted, it is valid, its canonical form is a fixed point and
+// means the same, and the text that is written for it reads the same.
 #include "apriori/io/config_json.hpp"
 #include "fuzzing.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the fuzzers share: checks that end the program, and files and folders that never reach a disk. A target is one function,
-// LLVMFuzzerTestOneInput; libFuzzer has the main.
+// Shared by the fuzzers: checks that end the program, and files and folders in memory. A target is one function,
+// LLVMFuzzerTestOneInput; libFuzzer provides main.
 #pragma once
 
 #include "apriori/core/result.hpp"
@@ -30,7 +30,7 @@ inline void require(bool holds, std::string_view what) {
     std::abort();
 }
 
-/// Checks an error: its message is one line, clean and not too long.
+/// Checks the message of an error: it is one clean line and not too long.
 inline int refused(const apriori::failure& why) {
     require(why.code != apriori::errc::ok, "an error has a code");
     require(!why.message.empty() && why.message.size() < 20'000, "a message is neither empty nor long: " + why.message);
@@ -63,7 +63,7 @@ private:
     int fd_;
 };
 
-/// A folder in memory where there is /dev/shm; removed at the end.
+/// A folder in memory, if there is /dev/shm; removed at the end.
 class memory_folder {
 public:
     memory_folder() {
@@ -84,7 +84,7 @@ public:
     std::filesystem::path path;
 };
 
-/// Cuts off and returns the part of `rest` before the next `mark`; all of it where there is none.
+/// Cuts off and returns the part of `rest` before the next `mark`, or all of it if there is none.
 inline std::string_view take_part(std::string_view& rest, std::string_view mark) {
     const auto end = rest.find(mark);
     const std::string_view part = rest.substr(0, end);
@@ -92,7 +92,7 @@ inline std::string_view take_part(std::string_view& rest, std::string_view mark)
     return part;
 }
 
-/// Whether two lists of numbers have the same bits; NaNs count as numbers.
+/// Whether two lists of numbers have the same bits, those of NaNs included.
 inline bool same_bits(std::span<const float> a, std::span<const float> b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }

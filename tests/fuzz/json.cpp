@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON, which all readers of it share: accepted is what nlohmann's parser accepts, and nothing else but for the limits that
-// parse_json has; its numbers are those of the C library, and its strings are written and read again.
+// The JSON parser that all readers share. It accepts exactly what nlohmann's parser accepts, apart from the limits of
+// parse_json. Its numbers are those of the C library, and its strings read the same after they are written.
 #include "apriori/io/json.hpp"
 #include "fuzzing.hpp"
 
@@ -46,7 +46,7 @@ void check(const json& value) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view whole = text(data, size);
-    // It would skip a byte order mark, and end at a zero.
+    // nlohmann's parser would skip a byte order mark, and would stop at a zero.
     const bool accepted =
         nlohmann::json::accept(whole) && !whole.starts_with("\xEF\xBB\xBF") && whole.find('\0') == whole.npos;
     const auto value = parse_json(whole, "x.json");

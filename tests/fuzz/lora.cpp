@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A LoRA file: one that is accepted can be added to a model that has its modules.
+// A LoRA file. If it is accepted, it can be added to a model that has its modules.
 #include "apriori/io/lora_source.hpp"
 #include "fuzzing.hpp"
 
@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (!sum) return refused(sum.error());
     require(sum->touched().size() <= model.size(), "a LoRA touches what it names");
     for (std::size_t i = 0; i < sum->size(); ++i) {
-        const auto count = std::min<index_t>(sum->info(i).size(), 70); // of the front and of the end
+        const auto count = std::min<index_t>(sum->info(i).size(), 70); // at the start and at the end
         std::vector<float> values(to_size(count));
         for (const index_t first : {index_t{0}, sum->info(i).size() - count})
             if (const status s = sum->read(i, first, values); !s) refused(s);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PEFT's LoraConfig, then after a zero byte the name of a module: the factor of one that is accepted is a number.
+// PEFT's LoraConfig, followed by a zero byte and the name of a module. If it is accepted, the module's factor is a
+// number.
 #include "apriori/io/lora_config.hpp"
 #include "apriori/io/lora_keys.hpp"
 #include "fuzzing.hpp"

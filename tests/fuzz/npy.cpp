@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A .npy file: one that is accepted has as many values as its shape says, is viewed with the same values, and is read again as it
-// is written.
+// A .npy file. If it is accepted, it has as many values as its shape says, a view of it has the same values, and it
+// reads the same after it is written.
 #include "apriori/io/npy.hpp"
 #include "fuzzing.hpp"
 

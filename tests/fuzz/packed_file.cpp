@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A packed file: a header and a payload, without the zeros between them. They are read as they are, and then with checksums
-// that are right, which no change of a byte would hit upon.
+// A packed file: a header and a payload, without the zeros between them. It is read unchanged, and again with correct
+// checksums, which random changes would never produce.
 #include "apriori/io/packed_file.hpp"
 #include "fuzzing.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file of prompts for --batch: what the program reads before it loads a model. Lines that are accepted ask for steps that their
-// scheduler has.
+// A file of prompts for --batch, as the program reads it before it loads a model. Lines that are accepted have a number
+// of steps that their scheduler allows.
 #include "batch.hpp"
 #include "fuzzing.hpp"
 #include "terminal.hpp"
@@ -11,7 +11,7 @@ using namespace apriori;
 using namespace apriori::program;
 using namespace fuzzing;
 
-// What samples lines and reports about it is never called, and the models behind it are not linked.
+// The functions that sample lines and report on them are never called, and the models are not linked.
 namespace apriori::program {
 progress::progress(int total, std::string_view unit, bool shown)
     : total_(total), unit_(unit), shown_(shown), terminal_(false) {}

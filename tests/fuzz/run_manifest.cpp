@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Manifests of runs: what is accepted is written and read again as the same run, as far done.
+// Manifests of runs. If one is accepted, it reads as the same run with the same progress after it is written.
 #include "apriori/io/run_manifest.hpp"
 #include "fuzzing.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A safetensors file: every tensor of one that is accepted can be read, whole and in pieces, viewed, and written and
-// read again.
+// A safetensors file. If it is accepted, every tensor can be read, whole and in pieces, viewed, and read again after it
+// is written.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/core/check_tensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An index of shards: one that is accepted places exactly the tensors of the shards that it names, and they can be read.
+// An index of shards. If it is accepted, it lists exactly the tensors of its shards, and they can be read.
 #include "apriori/io/safetensors.hpp"
 #include "apriori/io/safetensors_writer.hpp"
 #include "fuzzing.hpp"
@@ -10,7 +10,7 @@ using namespace fuzzing;
 
 namespace {
 
-/// A folder with two shards, of two tensors and of one, and an index that is a file in memory.
+/// A folder with two shards, of two tensors and of one, and an index in memory.
 struct sharded {
     memory_folder folder;
     memory_file index;

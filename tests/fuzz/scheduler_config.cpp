@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scheduler_config.json, read as its own class and as another: one that is accepted plans, and its steps are numbers.
+// A scheduler_config.json, read as its own class and as another one. If it is accepted, it can be planned, and its
+// steps are finite numbers.
 #include "apriori/io/scheduler_json.hpp"
 #include "fuzzing.hpp"
 
@@ -24,7 +25,7 @@ void check(std::string_view text, std::string_view as) {
     }
     require(as.empty() || as == class_name(*config), "it is of the class that was asked for");
     std::visit([](const auto& c) { require(validate(c).ok(), "what is accepted is valid"); }, *config);
-    // Tables of many training steps cost time, and hold nothing new.
+    // Tables of many training steps take time and test nothing new.
     const int most = std::visit([](const auto& c) { return c.num_train_timesteps; }, *config);
     if (most > 1200) return;
     for (const int steps : {1, 2, 7, most}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stored kv cache and its prefix: of one that is accepted, the rows of every prompt lie in its caches and could be a prompt's.
+// A stored kv cache and its prefix. If they are accepted, the rows of every prompt are within its caches and could
+// belong to a prompt.
 #include "apriori/io/stored_kv_cache.hpp"
 
 #include "apriori/device/host_memory.hpp"
@@ -12,7 +13,7 @@ using namespace fuzzing;
 
 namespace {
 
-/// What a reader asks of a model: no weights, no kernels.
+/// The members of a model that the reader needs: no weights and no kernels.
 struct model_stub {
     using device_type = host_memory;
     struct block {

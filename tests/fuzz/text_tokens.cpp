@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a text, for OpenAI's tokenizer: ids in the vocabulary, between marks, cut and padded to the width.
+// Any bytes as a text, for OpenAI's tokenizer: the ids are in the vocabulary, between the special tokens, and are cut
+// or padded to the width.
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "fuzzing.hpp"
 
@@ -16,7 +17,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto ids = tokenizer->encode(words);
     require(ids.size() >= 2 && ids.front() == tokenizer->bos_token_id() && ids.back() == tokenizer->eos_token_id(),
             "ids stand between the marks");
-    // NFC makes at most three code points of one, and a code point is at most four bytes.
+    // NFC makes at most three code points of one, and a code point has at most four bytes.
     require(ids.size() <= 2 + 12 * size, "a text has no more ids than bytes");
     for (const std::int32_t id : ids) require(id >= 0 && id < tokenizer->vocab_size(), "an id is in the vocabulary");
 
@@ -30,7 +31,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     require(batch->input_ids[seen - 1] == tokenizer->eos_token_id(), "the last token is the end");
     for (std::size_t i = 0; i < 77; ++i) require((batch->attention_mask[i] != 0) == (i < seen), "the mask ends there");
 
-    // Case changes no id of ASCII, where the text holds no special token.
+    // In ASCII, case does not change ids, unless the text contains a special token.
     if (words.find('<') == words.npos && std::all_of(words.begin(), words.end(), [](char c) { return c >= 0; })) {
         std::string upper(words);
         for (char& c : upper) c = c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A folder of tokenizer files, one input with a line of dashes between them: one that is accepted encodes, within its vocabulary.
+// A folder of tokenizer files, in one input with lines of dashes between them. If it is accepted, it encodes texts to
+// ids of its vocabulary.
 #include "apriori/io/clip_tokenizer_files.hpp"
 #include "fuzzing.hpp"
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DCOMPILER= -DINCLUDE=<folder> -P cxx17.cmake: with -std=c++17 each header says what it needs, and nothing else.
+# cmake -DCOMPILER= -DINCLUDE=<folder> -P cxx17.cmake: with -std=c++17 each header prints what it needs, and nothing
+# else.
 cmake_policy(VERSION 3.25)
 file(GLOB_RECURSE headers RELATIVE "${INCLUDE}" "${INCLUDE}/apriori/*.hpp")
 foreach(header IN LISTS headers)

@@ -18,8 +18,8 @@ import sys
 import tempfile
 import time
 
-# As root, with more ranks than cores, without a shell to other machines or another process's memory, as in a container: for Open MPI 4
-# and 5. Other launchers take no notice.
+# Runs as root, with more ranks than cores, without a shell on other machines or access to another process's memory, as
+# in a container: for Open MPI 4 and 5. Other launchers ignore these variables.
 ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_plm": "isolated", "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "OMPI_MCA_btl": "self,vader",
@@ -38,7 +38,7 @@ def expect(condition, message):
 
 
 def start(ranks, program, *arguments):
-    """A run under the launcher, in a group of its own."""
+    """A run under the launcher, in its own process group."""
     return subprocess.Popen([MPIRUN, "-n", str(ranks), program, *map(str, arguments)], env={**os.environ, **ENVIRONMENT},
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             start_new_session=True)
@@ -65,7 +65,7 @@ def run_well(ranks, *arguments, program=None):
 
 
 def descendants(process):
-    """The ids of a process's children and theirs. Open MPI's ranks have groups of their own."""
+    """The ids of a process's descendants. Open MPI's ranks have their own process groups."""
     parents = {}
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -81,7 +81,7 @@ def descendants(process):
 
 
 def kill(process):
-    """The launcher and all its ranks at once, as when a machine goes down."""
+    """Kills the launcher and all its ranks at once, as if a machine went down."""
     for pid in [process.pid, *descendants(process.pid)]:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -97,7 +97,7 @@ def files_in(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
-# ---- a failure ends all ranks, with one message, and leaves nothing under the final name ----
+# ---- a failure ends all ranks, with one message, and leaves no file with the final name ----
 
 def failures(folder):
     out = folder / "out.npy"
@@ -110,7 +110,7 @@ def failures(folder):
         expect(not out.exists(), f"how={how}: there is an output")
     code, _, err = run(3, f"out={out}", "fail=2", "how=crash", "wait=1", "resume=1")
     expect(code != 0 and not out.exists(), f"a crash: exit code {code}, output {out.exists()}")
-    # every rank fails in the same way: one message, of the first
+    # every rank fails in the same way: one message, from the first
     code, _, err = run(3, "out=/nonexistent/out.npy")
     lines = [line for line in err.splitlines() if line.startswith("error: ")]
     expect(code == 2 and len(lines) == 1 and lines[0].startswith("error: rank 0 of 3: /nonexistent/out.npy"),
@@ -118,12 +118,12 @@ def failures(folder):
     code, _, err = run(3, f"out={folder}/unlike.npy", "unlike=1")
     expect(code == 2 and "error: rank 1 of 3: " in err and "'seed' is '8' here, and '7' in the first process" in err,
            f"ranks of another seed: exit code {code}\n{err}")
-    # a disk that is full: the limit on files is one for a process, as a quota is
+    # a full disk: the limit on files applies to each process, like a quota
     code, _, err = run(2, "-c", f"ulimit -f 1; exec {RANKS} out={folder}/full.npy", program="bash")
     expect(code != 0 and not (folder / "full.npy").exists(), f"a full disk: exit code {code}\n{err}")
 
 
-# ---- a stopped run goes on, with another number of ranks ----
+# ---- a stopped run is resumed, with another number of ranks ----
 
 def resumed(folder):
     whole, out = folder / "whole.npy", folder / "out.npy"
@@ -160,7 +160,7 @@ def resumed(folder):
     expect(json.loads(manifest.read_text())["done"] == 40, "the manifest does not say that all is done")
     print(f"{stopped} stops")
 
-    # nothing is left to do, and it is not done again
+    # nothing remains to be done, and nothing is done again
     before = out.stat().st_mtime_ns
     run_well(2, f"out={out}", *how, "resume=1")
     expect(out.stat().st_mtime_ns == before, "a finished run was made again")
@@ -168,7 +168,7 @@ def resumed(folder):
     code, _, err = run(2, f"out={out}", *how, "resume=1", "seed=8")
     expect(code == 2 and "rank 0 of 2: " in err and "is of another run: its 'seed' is '7', that of this run '8'" in err,
            f"another seed: exit code {code}\n{err}")
-    # what a stopped run left is not overwritten
+    # files of a stopped run are not overwritten
     finish(start(2, RANKS, f"out={folder}/left.npy", *how, "fail=1"))
     code, _, err = run(2, f"out={folder}/left.npy", *how)
     expect(code == 2 and "left.npy.part: was left by a run that was stopped after 0 of 40 items; go on with it (resume)" in err,
@@ -178,7 +178,7 @@ def resumed(folder):
 # ---- the same bytes for any number of ranks, batch and number of threads ----
 
 def matrix(folder, few):
-    """For each format, batch and number of threads: one sum of all."""
+    """For each format, batch and number of threads: the checksums of all are the same."""
     sums = {}
     for ranks in [1, 3] if few else [1, 2, 3, 4, 7]:
         into = folder / str(ranks)
@@ -243,7 +243,7 @@ def program(folder):
         ours_now = {name: sha(folder / str(ranks) / name) for name in files_in(folder / str(ranks))}
         expect(ours_now == files, f"{ranks} ranks give other files: {ours_now}, not {files}")
 
-    # killed, and gone on with by the program without MPI
+    # killed, and resumed by the program without MPI
     process = start(2, ours, *how, *long, "--out", folder / "stopped.npy")
     until = time.monotonic() + 60
     while not (folder / "stopped.npy.part").exists() and process.poll() is None and time.monotonic() < until:
@@ -271,7 +271,7 @@ def program(folder):
             "--out", folder / "3.npy", "--resume")
 
 
-# ---- what examples/hpc has for clusters ----
+# ---- the files of examples/hpc for clusters ----
 
 def rows_of(path):
     """The numbers of a .npy of version 1 as bytes."""
@@ -283,7 +283,7 @@ def scripts(folder):
     """MORE: the program without MPI, and with it; the folder of the digits model; examples/hpc."""
     alone, ours, model, hpc = MORE
     hpc = pathlib.Path(hpc)
-    # Bash reads the shell parts of the image's definition, and finds all that it copies.
+    # Bash reads the shell parts of the image's definition, and all files that it copies exist.
     sections = re.split(r"^%(\w+)\n", (hpc / "apriori.def").read_text(), flags=re.MULTILINE)
     shell = dict(zip(sections[1::2], sections[2::2]))
     expect(sorted(shell) == ["files", "post", "runscript", "test"], f"apriori.def has the sections {sorted(shell)}")
@@ -312,7 +312,7 @@ def scripts(folder):
 
     whole = folder / "whole.npy"
     submit("mpi.sbatch", ours, whole, APRIORI_LAUNCHER=f"{MPIRUN} -n 2")
-    for again in range(2): # the second time nothing is left to do
+    for again in range(2): # the second time nothing remains to be done
         for task in range(3):
             submit("array.sbatch", alone, folder / "parts", SLURM_ARRAY_TASK_ID=str(task), SLURM_ARRAY_TASK_COUNT="3")
         parts = sorted((folder / "parts").glob("*.npy"))

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What tests/mpi/check.py runs under mpirun: samplings of the digits model by options, NAME=VALUE each.
+// The program that tests/mpi/check.py runs under mpirun: samplings of the digits model, with options NAME=VALUE.
 //
 //     matrix=FOLDER         FOLDER/<format>.<batch>.<threads>.npy for every format, batch and number of threads
 //     matrix=FOLDER few=1   some of them
 //     out=FILE              one sampling, with format, batch, threads, prompts, checkpoint, seed, resume
 //       wait=MS             between two prompts
 //       unlike=1            each rank has another seed
-//       fail=RANK           that rank fails in its second prompt; how=result, throw, alone (outside of a collective call) or crash
-//       pack=FILE           the weights are packed there by the first rank; packed=FILE  and mapped; replica=1  or copied
-//       pss=1               prints what share of the packed file's memory each rank holds
+//       fail=RANK           that rank fails, in its second prompt with how=result, throw or crash; with how=alone
+//                           before sampling, outside of a collective call
+//       pack=FILE           the first rank packs the weights to FILE; packed=FILE  maps them; replica=1  copies them
+//       pss=1               prints how much of the packed file's memory each rank accounts for
 #include "apriori/device/cpu/executors/eigen_thread_pool.hpp"
 
 #include "apriori/apriori.hpp"
@@ -59,7 +60,7 @@ struct prompts_of_digits {
     }
 };
 
-/// Kilobytes of a mapped file that count for this process (Pss), of those that are mapped and in memory (Rss).
+/// The KiB of a mapped file that are accounted to this process (Pss), and those that it has in memory (Rss).
 std::pair<long, long> pss_of(const std::string& file) {
     std::ifstream maps("/proc/self/smaps");
     long pss = 0, rss = 0;
@@ -101,7 +102,7 @@ result<void> sample_as(const mpi::communicator& ranks, const mpi::sampling_run& 
     if (auto r = mpi::sample_prompts(ranks, *model, steps, prompts_of_digits{ranks, std::move(*texts)}, how); !r)
         return r;
     if (option("pss") == "1") {
-        MPI_Barrier(ranks.comm()); // all have read the weights
+        MPI_Barrier(ranks.comm()); // all ranks have read the weights
         const auto [pss, rss] = pss_of(packed);
         for (int r = 0; r < ranks.size(); ++r) {
             const std::string line = ranks.broadcast(io::cat("pss ", pss, " rss ", rss), r);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DNM=nm "-DOBJECTS=a.o;b.o" -DENTRY=regex -P check_symbols.cmake: each object defines one global symbol, ENTRY_<instruction
-# set>, and no weak one.
+# cmake -DNM=nm "-DOBJECTS=a.o;b.o" -DENTRY=regex -P check_symbols.cmake: each object defines one global symbol,
+# ENTRY_<instruction set>, and no weak symbol.
 if(NOT OBJECTS)
     message(FATAL_ERROR "there are no objects")
 endif()

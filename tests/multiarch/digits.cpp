@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One model, compiled for several instruction sets by apriori_add_multiarch: a forward of synthetic weights.
+// One model, compiled for several instruction sets by apriori_add_multiarch: a forward with synthetic weights.
 #include "digits.hpp"
 
 #include "apriori/device/cpu/device.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each build of digits.cpp offers: nothing but functions and constants crosses between builds.
+// The interface of each build of digits.cpp: only functions and constants are shared between builds.
 #pragma once
 
 struct digits_table {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DCODE=<exit code> -DSAYS=<regular expression> -P expect.cmake -- PROGRAM [ARGUMENT...]: the program exits with that code
-# and prints that. Where it exits with 77 instead, for want of instructions, this says why it is skipped.
+# cmake -DCODE=<exit code> -DSAYS=<regular expression> -P expect.cmake -- PROGRAM [ARGUMENT...]: the program exits with
+# that code and prints text that matches. If it exits with 77 instead, because instructions are missing, this says why
+# it is skipped.
 set(command "")
 set(seen FALSE)
 math(EXPR last "${CMAKE_ARGC} - 1")

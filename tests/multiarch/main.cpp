@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// multiarch [NAME]: runs the chosen build, or the one called NAME, and the baseline's. Prints the instruction set, its lanes and
-// a checksum. Exit code 1: it fails, or its numbers are not the baseline's; 2: there is no build called NAME; 77: this machine
-// lacks its instructions.
+// multiarch [NAME]: runs the chosen build, or the one called NAME, and the baseline. Prints the instruction set, its
+// lanes and a checksum. Exit code 1 if it fails or its numbers differ from the baseline's, 2 if there is no build
+// called NAME, 77 if this machine lacks its instructions.
 #include "digits.hpp"
 
 #include "apriori/core/arch_choice.hpp"
@@ -16,9 +16,9 @@ namespace {
 
 constexpr int size = 64;
 
-/// Two builds add the same up to 512 products in another order, layer by layer: each rounding is a 2^-24 of what is added, and
-/// they come out as random as signs. A forward is held to 2e-5 of the largest element against diffusers; the same model with the
-/// same weights is nearer to itself.
+/// Two builds add the same products, up to 512, in different orders, layer by layer. Each rounding is 2^-24 of the sum,
+/// with a random sign. A forward may differ from diffusers by 2e-5 of the largest element; two builds of the same model
+/// with the same weights are closer to each other.
 constexpr double tolerance = 1e-5;
 
 bool forward(const apriori::arch_entry& build, float* out) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page in headless Chromium, by the DevTools protocol over a pipe: nothing but Python and the browser."""
+"""A page in headless Chromium, through the DevTools protocol over a pipe: needs only Python and the browser."""
 import base64
 import contextlib
 import json
@@ -9,7 +9,7 @@ import tempfile
 
 
 class Page:
-    """Commands to one page, and what it said on its console that was an error."""
+    """Commands to one page, and the errors on its console."""
 
     def __init__(self, to_browser, from_browser):
         self.to_browser, self.from_browser = to_browser, from_browser
@@ -62,7 +62,7 @@ class Page:
                      features=[{"name": name.replace("_", "-"), "value": value} for name, value in features.items()])
 
     def value(self, expression):
-        """The value of an expression of JavaScript; of a promise, what it becomes."""
+        """The value of a JavaScript expression, or the result of a promise."""
         answer = self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in answer:
             self.event("Runtime.exceptionThrown", answer)
@@ -70,13 +70,13 @@ class Page:
         return answer["result"].get("value")
 
     def picture(self):
-        """A PNG of what is seen."""
+        """A PNG of the visible page."""
         return base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"])
 
 
 @contextlib.contextmanager
 def browser(chromium):
-    """A page of a Chromium that ends with the block."""
+    """A page of a Chromium that ends together with the block."""
     our_read, its_write = os.pipe()
     its_read, our_write = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds examples/web, opens the page in Chromium, and holds what docs/web.md says of it: its size, and embeddings that are those of
-the program.
+"""Builds examples/web, opens the page in Chromium, and checks the claims of docs/web.md: its size, and that its
+embeddings are those of the program.
 
     web.py CHROMIUM PROGRAM SOURCE BUILD_DIR
 
-Leaves digits.png and digits-dark.png, what is seen, in BUILD_DIR.
+Writes digits.png and digits-dark.png, pictures of the page, to BUILD_DIR.
 """
 import json
 import pathlib
@@ -16,7 +16,7 @@ import sys
 import devtools
 
 MOST_BYTES = 5_000_000
-TOLERANCE = 1e-5  # of the largest number: 25 steps in float32, each of a guidance of 4
+TOLERANCE = 1e-5  # of the largest number: 25 steps in float32, each with a guidance of 4
 IMAGES = 8
 PROMPTS = ["a handwritten three", "bold wide eight", "thin narrow one leaning left", "ZERO, été Σ٣½ 五!", ""]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes what the firmware links: the prior's weights as its core has them, and assets.hpp's prompts and decoder. And the embedding
-// that this machine samples from them, for comparison.
+// Writes the files that the firmware links: the prior's weights, packed for its core, and the prompts and the decoder
+// of assets.hpp. Also writes the embedding that this machine samples from them, for comparison.
 //
 //     assets MODEL_FOLDER TEXT OUT_FOLDER
 #include "../assets.hpp"
@@ -26,7 +26,7 @@ using namespace apriori;
 
 namespace {
 
-/// A tensor into an array of the same size.
+/// Reads a tensor into an array of the same size.
 template <std::size_t N>
 result<void> fill(float (&to)[N], const auto& source, const char* name) {
     const auto values = io::read_tensor(source, name);
@@ -67,7 +67,7 @@ result<void> fill_assets(assets& a, const std::filesystem::path& folder, std::sp
     return {};
 }
 
-/// The firmware's sampling with this machine's sampler.
+/// The firmware's sampling, with this machine's sampler.
 result<std::vector<float>> sample_here(const Model& model, const std::vector<prior_prompt>& prompts) {
     constexpr auto schedule_25 = constexpr_schedule<25>(
         UnCLIPSchedulerConfig{.clip_sample_range = 5.0f, .prediction_type = prediction_kind::sample});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes what the WebAssembly links: the weights of prior and text encoder as its registers have them, and the decoder's.
+// Writes the files that the WebAssembly links: the weights of the prior and the text encoder, packed for its registers,
+// and the decoder's.
 //
 //     pack MODEL_FOLDER OUT_FOLDER
 #include "../models.hpp"
@@ -29,7 +30,7 @@ result<void> pack(const std::filesystem::path& folder, const std::filesystem::pa
     return io::write_packed_file(*model, out);
 }
 
-/// A tensor into an array of the same size.
+/// Reads a tensor into an array of the same size.
 template <std::size_t N>
 result<void> fill(float (&to)[N], const auto& source, const char* name) {
     const auto values = io::read_tensor(source, name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What text/unicode.hpp calls of utf8proc, by the tables of Unicode that the browser has: page.js answers for a character, and gives
-// text in normalization form C, which these leave as it is.
+// The functions of utf8proc that text/unicode.hpp calls, with the browser's tables of Unicode: digits.js answers for
+// one character, and gives text in normalization form C, which these functions leave unchanged.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ using utf8proc_int32_t = std::int32_t;
 using utf8proc_ssize_t = std::ptrdiff_t;
 
 enum utf8proc_option_t { UTF8PROC_STABLE = 1 << 1, UTF8PROC_COMPOSE = 1 << 3 };
-/// In the order of page.js.
+/// In the order of digits.js.
 enum utf8proc_category_t {
     UTF8PROC_CATEGORY_CN,
     UTF8PROC_CATEGORY_LU,
@@ -47,7 +47,7 @@ inline utf8proc_ssize_t utf8proc_encode_char(std::int32_t c, std::uint8_t* to) {
     return to[0] = std::uint8_t(0xF0 | c >> 18), to[1] = tail(12), to[2] = tail(6), to[3] = tail(0), 4;
 }
 
-// Of normalized text
+// For normalized text.
 inline const utf8proc_property_t* utf8proc_get_property(std::int32_t) {
     static constexpr utf8proc_property_t none{0};
     return &none;

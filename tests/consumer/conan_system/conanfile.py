@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The system's xsimd, Eigen or utf8proc as a package of Conan, with the names that ConanCenter's packages have. It stands for those
+"""The system's xsimd, Eigen or utf8proc as a Conan package, with the names of ConanCenter's packages, which it replaces
 where no remote can be reached: conan create --name xsimd --version 8.1.0."""
 from conan import ConanFile
 from conan.tools.files import copy

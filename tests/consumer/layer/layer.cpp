@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A layer of a user's own on the device cpu, with the device that the flags of a package choose. Prints the version.
+// A user's own layer on the CPU, for the instruction set that the package's flags choose. Prints the version.
 #include <apriori/core/version.hpp>
 #include <apriori/device/cpu/device.hpp>
 #include <apriori/expr.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs on an emulated board: what a microcontroller has of its own gives what plain loops give, and memory that is not there is a
-// value. The exit code is the number of failures.
+// Runs on an emulated board: the microcontroller's own instructions give the results of plain loops, and an allocation
+// of too much memory returns an empty buffer. The exit code is the number of failures.
 #include "board.hpp"
 
 #include "apriori/device/cpu/dot.hpp"
@@ -57,7 +57,7 @@ void products_are_exact() {
     }
 }
 
-/// Rows times a panel of an architecture, the extremes of both among them.
+/// Rows times a panel of an architecture, with the extreme values of both.
 template <class Arch, int M>
 void panels_are_exact() {
     using V = cpu_device::value_t<Arch>;
@@ -101,7 +101,7 @@ alignas(8) char heap[16 * 1024];
 
 } // namespace
 
-/// What newlib's malloc takes its memory from.
+/// The source of memory for newlib's malloc.
 extern "C" void* _sbrk(std::ptrdiff_t bytes) {
     static std::ptrdiff_t used = 0;
     if (bytes > std::ptrdiff_t(sizeof heap) - used) return reinterpret_cast<void*>(-1);

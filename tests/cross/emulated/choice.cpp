@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// choice [NAME]: the instruction set that this machine is given, or the one called NAME, and a sum that it computes. Exit code 77: this
-// machine lacks its instructions.
+// choice [NAME]: prints the instruction set that is chosen on this machine, or the one called NAME, and a sum that it
+// computes. Exit code 77 if this machine lacks its instructions.
 #include "choice.hpp"
 
 #include "apriori/core/arch_choice.hpp"

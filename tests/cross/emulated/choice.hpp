@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What choice_unit.cpp gives to choice.cpp.
+// The function that choice_unit.cpp provides for choice.cpp.
 #pragma once
 
 #include <cstdint>

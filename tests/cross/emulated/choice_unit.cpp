@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiled for each instruction set: four products of bytes, by what that has for them.
+// Compiled for each instruction set: a sum of four products of bytes, with the instructions that the set has for it.
 #include "choice.hpp"
 
 #include "apriori/device/cpu/dot.hpp"

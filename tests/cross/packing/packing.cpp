@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints a hash of the digits model's packed weights in each format: packed by this machine for itself, or with PACK_FOR_IT by another one
-// for it. Both print the same.
+// Prints a hash of the digits model's packed weights in each format. The weights are packed by this machine for itself,
+// or with PACK_FOR_IT by another machine for this one. Both have to print the same.
 //
 //     packing MODEL_FOLDER
 #include "apriori/device/cpu/device.hpp"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The function of a library that uses apriori in its implementation.
 #include "scaling.hpp"
 
 #include <apriori/device/cpu/device.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The interface of a library that includes apriori's source.
 #pragma once
 
 #include <apriori/expr.hpp>

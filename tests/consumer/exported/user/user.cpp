@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Uses the installed library.
 #include <scaling.hpp>
 
 int main() {
