@@ -60,8 +60,7 @@ __device__ inline float join_half_warp(float v, Join join) {
 
 template <int Dim, class Op>
 __global__ void __launch_bounds__(block_threads) attention(const __grid_constant__ Op op, bool aligned) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     using tile = attention_tile<Dim>;
     constexpr int rows = tile::rows, each = tile::each, quads = tile::quads;
     auto& [queries, keys, weights] = in_shared_memory<typename tile::memory>();

@@ -60,8 +60,7 @@ struct cached_attention_memory {
 
 template <int Dim>
 __global__ void __launch_bounds__(block_threads) cached_attention(const __grid_constant__ ops::cached_attention op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     auto& [found, tops, totals, sums] = in_shared_memory<cached_attention_memory<Dim>>();
     const block_place place(op.heads);
     const index_t row = place.row, head = place.column, group = group_of_row(op.groups, row, found);

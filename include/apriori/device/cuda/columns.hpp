@@ -14,28 +14,24 @@ namespace apriori::cuda_kernels {
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) columns(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     const index_t i = block_index() * thread_count() + thread_index();
     if (i < op.in.groups * op.in.cols) op.run_column(i / op.in.cols, i % op.in.cols);
 }
 template <class Op>
 __global__ void __launch_bounds__(block_threads) map_strided(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     const index_t i = block_index() * thread_count() + thread_index();
     if (i < op.rows * op.cols) op.run_element(i / op.cols, i % op.cols);
 }
 template <class Op>
 __global__ void __launch_bounds__(block_threads) scan(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     if (const index_t r = block_index() * thread_count() + thread_index(); r < op.rows) ops::scan_row(op, r);
 }
 template <class Op>
 __global__ void __launch_bounds__(block_threads) scatter_add(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     if (const index_t c = block_index() * thread_count() + thread_index(); c < op.cols)
         for (index_t i = 0; i < op.count; ++i) op.add_row(i, c, c + 1);
 }

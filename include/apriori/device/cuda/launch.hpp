@@ -64,6 +64,11 @@ __device__ inline void wait_for_kernels_before() {
     cuda_emulation::wait_for_kernels_before();
 #endif
 }
+/// Both, for kernels that have nothing to request before they wait.
+__device__ inline void begin_kernel() {
+    allow_next_kernel();
+    wait_for_kernels_before();
+}
 
 /// The block's shared memory for one T, uninitialised. Within a kernel every call for the same T returns the same
 /// object.

@@ -13,8 +13,7 @@ inline constexpr int map_steps = 4; ///< elements of a row that a thread compute
 /// `across` threads of the block lie along a row, the others along further rows; `col_blocks` blocks cover a row.
 template <class Op>
 __global__ void __launch_bounds__(block_threads) map(const __grid_constant__ Op op, int across, index_t col_blocks) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     const block_place place(col_blocks);
     const index_t r = place.row * (block_threads / across) + thread_index() / across;
     if (r >= op.rows) return;

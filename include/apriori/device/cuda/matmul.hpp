@@ -8,8 +8,7 @@ namespace apriori::cuda_kernels {
 
 template <class Tile, class Op>
 __global__ void __launch_bounds__(block_threads) matmul(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     auto& [pa, pb] = in_shared_memory<tile_panels<Tile>>();
     const index_t row_tiles = ceil_div(op.m, Tile::rows), col_tiles = ceil_div(op.n, Tile::cols);
     const block_place place(row_tiles * col_tiles);
@@ -39,8 +38,7 @@ status run(target<Choices> on, const ops::matmul<E, float, Map>& op) noexcept {
 /// Products of doubles, one thread for each element of the result.
 template <class Op>
 __global__ void __launch_bounds__(block_threads) matmul_of_doubles(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     const index_t i = block_index() * block_threads + thread_index(), r = i / op.n, j = i % op.n;
     if (r >= op.batch * op.m) return;
     const index_t item = r / op.m;

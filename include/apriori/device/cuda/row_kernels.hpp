@@ -103,8 +103,7 @@ using block_row_of =
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     auto& results = in_shared_memory<typename block_row_of<Op>::memory>();
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
@@ -118,8 +117,7 @@ __global__ void __launch_bounds__(block_threads) normalize(const __grid_constant
 
 template <class Op>
 __global__ void __launch_bounds__(block_threads) reduce(const __grid_constant__ Op op) {
-    allow_next_kernel();
-    wait_for_kernels_before();
+    begin_kernel();
     auto& results = in_shared_memory<typename block_row_of<Op>::memory>();
     const index_t r = block_index();
     const auto inner = op.input.inner.row(r);
