@@ -23,6 +23,11 @@ namespace apriori {
 
 namespace detail {
 
+/// The error for an extent that is not that of the result. Out of line, so that it is no part of every launch.
+APRIORI_NOINLINE constexpr status past_a_kernel(index_t own, index_t result) {
+    return status::shape("assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first",
+                         own, result);
+}
 /// Whether the host can read the memory that a device works with.
 template <class Device>
 inline constexpr bool in_host_memory = requires { requires Device::is_host; };
@@ -336,10 +341,7 @@ private:
 
     /// A kernel writes all of its destination: it does not broadcast what it computes.
     constexpr void check_whole(const auto& anchor, const auto& out) {
-        check(
-            detail::fitting(same_sizes(anchor.ext(), out.ext()),
-                            "assign: a run-time extent of 1 is broadcast past a kernel; write it to a temporary first",
-                            anchor.ext().size(), out.ext().size()));
+        if (!same_sizes(anchor.ext(), out.ext())) check(detail::past_a_kernel(anchor.ext().size(), out.ext().size()));
     }
 
     template <class Out, class X>
